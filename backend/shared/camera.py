@@ -1,0 +1,158 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Pinhole cameras: K, c2w and the projection that everything else uses.
+
+World: right-handed, Z up, metres. Camera: OpenCV (+X right, +Y down, +Z forward).
+Pixels: the image's corner is (0, 0), pixel centres lie at +0.5.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from .errors import CameraError
+
+MAX_SIZE = 8192
+"""Longest side in pixels that a frame may have."""
+
+_GL_TO_CV = np.diag([1.0, -1.0, -1.0, 1.0])
+
+
+@dataclass(frozen=True, eq=False)
+class Camera:
+    """A posed pinhole camera.
+
+    K: (3, 3) float64, pixels. c2w: (4, 4) float64, rigid. width, height: pixels.
+    Raises CameraError when a matrix is not finite, not rigid or the size is out of range.
+    """
+
+    K: np.ndarray
+    c2w: np.ndarray
+    width: int
+    height: int
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "K", np.array(self.K, dtype=np.float64))
+        object.__setattr__(self, "c2w", np.array(self.c2w, dtype=np.float64))
+        object.__setattr__(self, "width", int(self.width))
+        object.__setattr__(self, "height", int(self.height))
+        _check(self)
+
+    @property
+    def w2c(self) -> np.ndarray:
+        """(4, 4) world to camera; the exact inverse of a rigid c2w."""
+        rotation = self.c2w[:3, :3].T
+        w2c = np.eye(4)
+        w2c[:3, :3] = rotation
+        w2c[:3, 3] = -rotation @ self.c2w[:3, 3]
+        return w2c
+
+    @property
+    def position(self) -> np.ndarray:
+        """(3,) the camera's centre in world space."""
+        return self.c2w[:3, 3]
+
+    def resized(self, width: int, height: int) -> Camera:
+        """The same view at another pixel size (aspect may change with it)."""
+        scale = np.diag([width / self.width, height / self.height, 1.0])
+        return Camera(scale @ self.K, self.c2w, width, height)
+
+    def cropped(self, x: int, y: int, width: int, height: int) -> Camera:
+        """The window of `width` x `height` pixels whose top left corner is (x, y)."""
+        shift = np.array([[1.0, 0, -x], [0, 1.0, -y], [0, 0, 1.0]])
+        return Camera(shift @ self.K, self.c2w, width, height)
+
+    def rays(self) -> np.ndarray:
+        """(H, W, 3) float32 world-space directions through pixel centres, with camera z = 1.
+
+        A point at z-depth d on a pixel is `position + d * ray`.
+        """
+        u = (np.arange(self.width) + 0.5 - self.K[0, 2]) / self.K[0, 0]
+        v = (np.arange(self.height) + 0.5 - self.K[1, 2]) / self.K[1, 1]
+        local = np.empty((self.height, self.width, 3))
+        # a skewed K is refused in _check, so rows and columns separate
+        local[..., 0], local[..., 1], local[..., 2] = u[None, :], v[:, None], 1.0
+        return (local @ self.c2w[:3, :3].T).astype(np.float32)
+
+    def project(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Pixels (N, 2) and z-depths (N,) of world points (N, 3); depths <= 0 lie behind."""
+        local = points @ self.w2c[:3, :3].T + self.w2c[:3, 3]
+        z = local[:, 2]
+        with np.errstate(divide="ignore", invalid="ignore"):
+            uv = (local @ self.K.T)[:, :2] / z[:, None]
+        return uv, z
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain lists and numbers; `from_json` gives the camera back bit for bit."""
+        return {
+            "K": self.K.tolist(),
+            "c2w": self.c2w.tolist(),
+            "size": [self.width, self.height],
+        }
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> Camera:
+        """The inverse of `to_json`. Raises CameraError naming what is missing or wrong."""
+        try:
+            width, height = data["size"]
+            return cls(np.array(data["K"], float), np.array(data["c2w"], float), width, height)
+        except (KeyError, TypeError, ValueError) as error:
+            raise CameraError(
+                f"A camera needs K (3x3), c2w (4x4) and size [width, height]: {error}."
+            ) from error
+
+    @classmethod
+    def from_opengl(cls, K: np.ndarray, c2w: np.ndarray, width: int, height: int) -> Camera:
+        """From a c2w with OpenGL axes (+Y up, -Z forward), as Blender and nerfstudio have."""
+        return cls(K, np.asarray(c2w, dtype=np.float64) @ _GL_TO_CV, width, height)
+
+    def c2w_opengl(self) -> np.ndarray:
+        """(4, 4) c2w with OpenGL axes (+Y up, -Z forward)."""
+        return self.c2w @ _GL_TO_CV
+
+
+def intrinsics(fov_x: float, width: int, height: int) -> np.ndarray:
+    """(3, 3) K with square pixels, a centred principal point and `fov_x` radians across."""
+    focal = 0.5 * width / np.tan(0.5 * fov_x)
+    return np.array([[focal, 0.0, width / 2], [0.0, focal, height / 2], [0.0, 0.0, 1.0]])
+
+
+def look_at(
+    position: np.ndarray, target: np.ndarray, up: tuple[float, float, float] = (0, 0, 1)
+) -> np.ndarray:
+    """(4, 4) c2w at `position` facing `target`, OpenCV axes, `up` upwards in the picture."""
+    forward = np.asarray(target, float) - np.asarray(position, float)
+    forward /= np.linalg.norm(forward)
+    right = np.cross(forward, np.asarray(up, float))
+    length = np.linalg.norm(right)
+    if length < 1e-6:  # looking along `up`: any right will do
+        right, length = np.array([1.0, 0.0, 0.0]), 1.0
+    right /= length
+    c2w = np.eye(4)
+    c2w[:3, 0], c2w[:3, 1], c2w[:3, 2] = right, np.cross(forward, right), forward
+    c2w[:3, 3] = position
+    return c2w
+
+
+def _check(camera: Camera) -> None:
+    K, c2w = camera.K, camera.c2w
+    if K.shape != (3, 3) or c2w.shape != (4, 4):
+        raise CameraError(f"K must be 3x3 and c2w 4x4, not {K.shape} and {c2w.shape}.")
+    if not (np.isfinite(K).all() and np.isfinite(c2w).all()):
+        raise CameraError(
+            "The camera's matrix has values that are not finite; clear its transform."
+        )
+    if not (1 <= camera.width <= MAX_SIZE and 1 <= camera.height <= MAX_SIZE):
+        raise CameraError(
+            f"A frame of {camera.width} x {camera.height} pixels cannot be rendered; "
+            f"choose a resolution from 1 to {MAX_SIZE} pixels a side."
+        )
+    if K[0, 0] <= 0 or K[1, 1] <= 0:
+        raise CameraError("The camera's focal length must be positive.")
+    if abs(K[0, 1]) > 1e-6 * K[0, 0] or np.abs(K[[1, 2, 2], [0, 0, 1]]).max() > 1e-9:
+        raise CameraError("A skewed camera matrix is not supported; remove the skew from K.")
+    rotation = c2w[:3, :3]
+    if np.abs(rotation.T @ rotation - np.eye(3)).max() > 1e-3 or np.linalg.det(rotation) < 0:
+        raise CameraError("c2w must be a rotation and a translation, without scale or mirroring.")
