@@ -1,1 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+"""What a host application imports. No bpy, no torch; nothing here blocks its caller."""
+
+from .client import BackendClient
+from .settings import BackendState, LaunchSettings, RemoteBackend
+from .ticket import Ticket
+
+__all__ = ["BackendClient", "BackendState", "LaunchSettings", "RemoteBackend", "Ticket"]
