@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Every target sets up what it needs; a second run finds it there. See docs/development.md.
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+# The bpy module exists for Python 3.11 (Blender 5.0) and 3.13 (Blender 5.2). A Python without ensurepip (Debian's
+# without python3-venv) cannot make environments.
+usable = import sys, ensurepip; sys.exit(sys.version_info[:2] not in ((3, 11), (3, 13)))
+PYTHON ?= $(shell for name in python3 python3.11 python3.13; do \
+	"$$name" -c '$(usable)' 2>/dev/null && { echo "$$name"; exit; }; done; \
+	command -v uv >/dev/null && uv python find --managed-python 3.11 2>/dev/null)
+
+VENV := .venv
+VENV_BLENDER := .venv-blender
+BACKEND := $(VENV)/.installed
+HEADLESS := $(VENV_BLENDER)/.installed
+BPY_3.11 := bpy==5.0.1
+BPY_3.13 := bpy==5.2.3
+
+.PHONY: help setup demo test test-gui extension bench lint
+
+help:
+	@echo 'make setup      the backend in .venv (command: .venv/bin/worldfm), Blender as a module in .venv-blender'
+	@echo 'make demo       build the demo scene and render its fly-through into outputs/demo'
+	@echo 'make test       the tests, but for those that need a window'
+	@echo 'make test-gui   the tests in a real Blender under Xvfb (BLENDER=/path/to/blender to use yours)'
+	@echo 'make extension  one zip per platform into dist'
+	@echo 'make bench      measure this machine: outputs/bench.json'
+	@echo 'make lint       ruff'
+
+setup: $(BACKEND) $(HEADLESS)
+
+define require_python
+	@test -n '$(PYTHON)' || { echo 'Error: WorldFM needs Python 3.11 or 3.13 with the venv module, because the bpy' \
+		'module exists for these only; install one and run make again with PYTHON=/path/to/python3.11' \
+		'(with uv: uv python install 3.11, then make again).' >&2; exit 1; }
+	@'$(PYTHON)' -c '$(usable)' || { echo 'Error: $(PYTHON) is not a Python 3.11 or 3.13 with the venv module;' \
+		'run make again with PYTHON=/path/to/python3.11.' >&2; exit 1; }
+endef
+
+$(BACKEND): pyproject.toml
+	$(require_python)
+	@echo 'Setting up the backend in $(VENV) (this fetches torch; a few minutes the first time)'
+	@test -x $(VENV)/bin/python || '$(PYTHON)' -m venv $(VENV)
+	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[import,train,dev]'
+	@touch $@
+
+$(HEADLESS): Makefile
+	$(require_python)
+	@echo 'Setting up Blender as a Python module in $(VENV_BLENDER) (about 350 MB the first time)'
+	@test -x $(VENV_BLENDER)/bin/python || '$(PYTHON)' -m venv $(VENV_BLENDER)
+	@version=$$($(VENV_BLENDER)/bin/python -c 'import sys; print("%d.%d" % sys.version_info[:2])'); \
+	case $$version in 3.11) bpy='$(BPY_3.11)';; 3.13) bpy='$(BPY_3.13)';; esac; \
+	$(VENV_BLENDER)/bin/python -m pip install --quiet --disable-pip-version-check "$$bpy" numpy
+	@touch $@
+
+demo: $(BACKEND) $(HEADLESS)
+	@$(VENV_BLENDER)/bin/python demo/run.py --backend-python $(VENV)/bin/python --output outputs/demo
+
+test: $(BACKEND) $(HEADLESS) extension
+	@$(VENV)/bin/python -m pytest tests --ignore=tests/gui
+
+test-gui: $(BACKEND) extension
+	@$(VENV)/bin/python -m tests.gui
+
+extension: $(HEADLESS)
+	@$(VENV_BLENDER)/bin/python wheels/fetch.py
+	@$(VENV_BLENDER)/bin/python wheels/build_extension.py dist
+
+bench: $(BACKEND)
+	@mkdir -p outputs
+	@$(VENV)/bin/worldfm bench --json > outputs/.bench.json.tmp
+	@mv outputs/.bench.json.tmp outputs/bench.json
+	@cat outputs/bench.json
+
+lint: $(BACKEND)
+	@$(VENV)/bin/ruff check .
+	@$(VENV)/bin/ruff format --check .

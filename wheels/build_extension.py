@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Builds the extension, one zip per platform, with Blender's own build command.
+
+    python wheels/build_extension.py OUTPUT_DIR
+
+Blender is the program named in the environment variable BLENDER, or else the bpy module of the interpreter
+that runs this: the module carries the same command as a plain script. The zips are written to a scratch
+folder, validated and measured there, and moved to OUTPUT_DIR only when all of them are good.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import subprocess
+import sys
+import tempfile
+import zipfile
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+LIMIT_MB = 100  # with the embedded model; 60 without
+LIMIT_WITHOUT_MODEL_MB = 60
+EMBEDDED = "backend/models/embedded/"
+NOT_FOR_USERS = ("tests/", "docs/", "demo/", "runs/", "outputs/", "data/", ".venv", ".git", ".ci/")
+
+
+class BuildError(Exception):
+    """The extension could not be built, or what was built must not be shipped."""
+
+
+def extension_command() -> list[str]:
+    """The command line prefix of Blender's `extension` command."""
+    if blender := os.environ.get("BLENDER"):
+        return [blender, "--factory-startup", "--command", "extension"]
+    spec = importlib.util.find_spec("bpy")  # finds the folder without starting Blender
+    for folder in (spec.submodule_search_locations or []) if spec else []:
+        for script in Path(folder).glob("*/scripts/addons_core/bl_pkg/cli/blender_ext.py"):
+            return [sys.executable, str(script)]
+    raise BuildError("There is no bpy module in this Python; run it through 'make extension' or set BLENDER.")
+
+
+def run(*arguments: str) -> None:
+    result = subprocess.run([*extension_command(), *arguments], capture_output=True, text=True)
+    output = (result.stdout + result.stderr).strip()
+    if result.returncode or "Error" in output or "ERROR" in output:
+        raise BuildError(f"Blender's command 'extension {arguments[0]}' failed:\n{output}")
+
+
+def check(package: Path) -> str:
+    """Look into one built zip; returns a line that describes it, raises BuildError when it must not ship."""
+    with zipfile.ZipFile(package) as archive:
+        entries = archive.infolist()
+    strays = [entry.filename for entry in entries if entry.filename.startswith(NOT_FOR_USERS)]
+    if strays:
+        raise BuildError(f"{package.name} has files that no user needs, {strays[0]} for one; exclude them.")
+    wheels = [entry.filename for entry in entries if entry.filename.endswith(".whl")]
+    if len(wheels) != 2:
+        raise BuildError(f"{package.name} should carry two wheels, websockets and uv, but has {wheels}.")
+    model = sum(e.compress_size for e in entries if e.filename.startswith(EMBEDDED)) / 1e6
+    size = package.stat().st_size / 1e6
+    if size > LIMIT_MB or size - model > LIMIT_WITHOUT_MODEL_MB:
+        raise BuildError(f"{package.name} has {size:.1f} MB ({model:.1f} MB of it the model): too big.")
+    return f"{package.name}  {size:.1f} MB ({model:.1f} MB embedded model), {len(entries)} files"
+
+
+def build(output: Path) -> list[Path]:
+    """Build, validate and check every platform's zip, then put them into `output`."""
+    output.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=output, prefix=".build-") as scratch:
+        run("validate", str(ROOT))
+        run("build", "--source-dir", str(ROOT), "--output-dir", scratch, "--split-platforms")
+        packages = sorted(Path(scratch).glob("*.zip"))
+        if not packages:
+            raise BuildError("Blender's build command wrote no zip; check blender_manifest.toml.")
+        for package in packages:
+            run("validate", str(package))
+            print(check(package), flush=True)
+        for old in output.glob("worldfm-*.zip"):
+            old.unlink()
+        return [package.replace(output / package.name) for package in packages]
+
+
+def main() -> int:
+    try:
+        built = build(Path(sys.argv[1] if len(sys.argv) > 1 else ROOT / "dist"))
+    except BuildError as error:
+        print(f"Error: {error}", file=sys.stderr)
+        return 1
+    print(f"{len(built)} packages in {built[0].parent}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
