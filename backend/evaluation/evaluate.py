@@ -1,0 +1,271 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Measures anything that makes frames against posed pictures of a scene.
+
+Some frames of a data set are the references: the world's memory, and the only source of colour.
+Every other frame is a target. Geometry comes from the references' depth alone, or ("all") from
+every frame's, as with an artist's proxy scene.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+
+from ..data.nerfstudio import PosedFrame
+from ..shared.anchors import Anchors
+from ..shared.camera import Camera
+from ..shared.errors import InputError
+from ..shared.frame import FrameReply, MemoryFrame
+from ..world.lifting import lift
+from ..world.world import World
+from . import metrics
+from .baselines import BASELINES, BaselineRenderer, Made
+
+GEOMETRIES = ("references", "all")
+OURS = "model"
+FIGURES = (
+    "psnr",
+    "ssim",
+    "psnr_holes",
+    "gradient_holes",
+    "gradient_holes_truth",
+    "gradient_ratio_holes",
+    "coverage",
+    "warp_error",
+    "warp_error_truth",
+)
+"""What is measured of every target; None where a target cannot say."""
+UNCOLOURED = 128
+"""Grey level of points whose colour no reference knows."""
+
+Predict = Callable[[World, Camera, int], "np.ndarray | FrameReply"]
+"""(world, camera, seed) -> (H, W, 3) uint8, or a FrameReply whose timings are kept."""
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluation:
+    """`metrics`: what metrics.json holds. `pictures`: per target, name -> (H, W, 3) uint8, with
+    "truth" first, then the baselines, "model" (what `predict` gave) and "coverage"."""
+
+    metrics: dict[str, Any]
+    pictures: list[dict[str, np.ndarray]]
+
+
+def spread(count: int, total: int) -> list[int]:
+    """`count` indices spread evenly over `total` frames, the middle one when it is 1."""
+    if not 1 <= count < total:
+        raise InputError(
+            f"{count} references cannot be chosen from {total} frames; "
+            "at least one is needed, and one frame must be left to compare with."
+        )
+    return [int((i + 0.5) * total / count) for i in range(count)]
+
+
+def evaluation_world(
+    frames: Sequence[PosedFrame], references: Sequence[int], geometry: str
+) -> World:
+    """The world that the references (and with "all" everybody's depth) make.
+
+    A point of another frame gets the colour that a reference has of it, or grey.
+    """
+    _check_references(frames, references, geometry)
+    memory = [
+        MemoryFrame(f"{i:04d}", frames[i].name, frames[i].camera, frames[i].rgb, frames[i].depth)
+        for i in references
+    ]
+    parts = [lift(frame) for frame in memory]
+    if geometry == "all":
+        others = [f for i, f in enumerate(frames) if i not in references and f.depth is not None]
+        parts += [lift(_recoloured(frame, memory)) for frame in others]
+    return World(Anchors.concatenate(parts), memory, 1, {"source": "evaluation"})
+
+
+def evaluate(
+    frames: Sequence[PosedFrame],
+    references: Sequence[int],
+    geometry: str,
+    predict: Predict | None,
+    baselines: Sequence[str] = BASELINES,
+    *,
+    seed: int = 0,
+    progress: Callable[[], None] = lambda: None,
+) -> Evaluation:
+    """Predicts every frame of `frames` that is not a reference and measures it.
+
+    references: indices into `frames`. geometry: one of GEOMETRIES. predict: None measures the
+    baselines alone. progress is called once a target. Raises InputError for references that do
+    not exist or have no depth.
+    """
+    unknown = [name for name in baselines if name not in BASELINES]
+    if unknown or geometry not in GEOMETRIES:
+        raise InputError(
+            f"'{(unknown or [geometry])[0]}' is not known; baselines are {', '.join(BASELINES)} "
+            f"and geometry is {' or '.join(GEOMETRIES)}."
+        )
+    world = evaluation_world(frames, references, geometry)
+    targets = [frame for i, frame in enumerate(frames) if i not in references]
+    holes = [_holes(target, world.memory) for target in targets]
+    classical = BaselineRenderer(world) if baselines else None
+    made: dict[str, list[Made]] = {name: [] for name in (*baselines, *_ours(predict))}
+    for target in targets:
+        if classical is not None:
+            pictures = classical.render(target.camera)
+            for name in baselines:
+                made[name].append(pictures[name])
+        if predict is not None:
+            made[OURS].append(_predicted(predict, world, target.camera, seed))
+        progress()
+    scores = {name: _score(pictures, targets, holes) for name, pictures in made.items()}
+    results: dict[str, Any] = {
+        "references": list(references),
+        "geometry": geometry,
+        "seed": seed,
+        "size": [targets[0].camera.width, targets[0].camera.height],
+    }
+    results |= scores.pop(OURS, {})
+    results["baselines"] = scores
+    return Evaluation(results, _pictures(targets, holes, made))
+
+
+def _ours(predict: Predict | None) -> tuple[str, ...]:
+    return () if predict is None else (OURS,)
+
+
+def _check_references(
+    frames: Sequence[PosedFrame], references: Sequence[int], geometry: str
+) -> None:
+    wrong = [i for i in references if not 0 <= i < len(frames)]
+    if wrong or not references:
+        raise InputError(
+            f"Reference {wrong[0] if wrong else '(none)'} does not exist; "
+            f"choose from 0 to {len(frames) - 1}, the order of transforms.json."
+        )
+    if len(set(references)) != len(references) or len(references) >= len(frames):
+        raise InputError("Name each reference once, and leave at least one frame to compare with.")
+    if geometry == "references":
+        bare = [frames[i].name for i in references if frames[i].depth is None]
+        if bare:
+            raise InputError(
+                f"Frame '{bare[0]}' has no depth, so it cannot be a reference; give it a "
+                "depth_file_path in transforms.json or choose other references."
+            )
+    elif all(frame.depth is None for frame in frames):
+        raise InputError(
+            "No frame of the data set has depth; add depth_file_path to its transforms.json."
+        )
+
+
+def _recoloured(frame: PosedFrame, memory: list[MemoryFrame]) -> MemoryFrame:
+    """`frame` with its own colours replaced by those that memory has of the same surfaces."""
+    rgb = np.full_like(frame.rgb, UNCOLOURED)
+    todo = np.ones(rgb.shape[:2], bool)
+    for reference in memory:
+        if reference.depth is None:
+            continue
+        visible = todo & metrics.seen(frame.camera, frame.depth, reference.camera, reference.depth)
+        u, v, _ = metrics.reproject(frame.camera, frame.depth, reference.camera)
+        sampled = cv2.remap(
+            reference.rgb, u - 0.5, v - 0.5, cv2.INTER_LINEAR, None, cv2.BORDER_REPLICATE
+        )
+        rgb[visible] = sampled[visible]
+        todo &= ~visible
+    return MemoryFrame(frame.name, frame.name, frame.camera, rgb, frame.depth)
+
+
+def _holes(target: PosedFrame, memory: list[MemoryFrame]) -> np.ndarray | None:
+    """(H, W) bool: surfaces that no reference saw, by everybody's true depth."""
+    if target.depth is None:
+        return None
+    hole = target.depth > 0
+    for reference in memory:
+        if reference.depth is not None:
+            hole &= ~metrics.seen(target.camera, target.depth, reference.camera, reference.depth)
+    return hole
+
+
+def _predicted(predict: Predict, world: World, camera: Camera, seed: int) -> Made:
+    start = time.perf_counter()
+    answer = predict(world, camera, seed)
+    total = (time.perf_counter() - start) * 1000
+    if isinstance(answer, FrameReply):
+        return Made(answer.rgb, {**answer.timings, "total": total})
+    return Made(answer, {"total": total})
+
+
+def _score(
+    made: list[Made], targets: list[PosedFrame], holes: list[np.ndarray | None]
+) -> dict[str, Any]:
+    """Per target and mean figures of one method."""
+    entries = []
+    for i, (picture, target) in enumerate(zip(made, targets, strict=True)):
+        entry = {"name": target.name} | dict.fromkeys(FIGURES)
+        entry["psnr"] = metrics.psnr(picture.rgb, target.rgb)
+        entry["ssim"] = metrics.ssim(picture.rgb, target.rgb)
+        if holes[i] is not None:
+            entry |= _score_holes(picture.rgb, target, holes[i])
+        if i + 1 < len(targets):
+            pair = (picture.rgb, made[i + 1].rgb)
+            entry |= _score_motion(pair, (target, targets[i + 1]))
+        entries.append(entry | {"ms": picture.ms})
+    return {"targets": entries, "mean": _mean(entries)}
+
+
+def _score_holes(
+    picture: np.ndarray, target: PosedFrame, hole: np.ndarray
+) -> dict[str, float | None]:
+    known = target.depth > 0
+    mine = metrics.mean_gradient(picture, hole)
+    true = metrics.mean_gradient(target.rgb, hole)
+    return {
+        "psnr_holes": metrics.psnr(picture, target.rgb, hole),
+        "gradient_holes": mine,
+        "gradient_holes_truth": true,
+        "gradient_ratio_holes": mine / true if mine is not None and true else None,
+        "coverage": float(1 - hole[known].mean()) if known.any() else None,
+    }
+
+
+def _score_motion(
+    pictures: tuple[np.ndarray, np.ndarray], targets: tuple[PosedFrame, PosedFrame]
+) -> dict[str, float | None]:
+    depths = (targets[0].depth, targets[1].depth)
+    if depths[0] is None or depths[1] is None:
+        return {}
+    cameras = (targets[0].camera, targets[1].camera)
+    return {
+        "warp_error": metrics.warp_error(*pictures, cameras, depths),
+        "warp_error_truth": metrics.warp_error(targets[0].rgb, targets[1].rgb, cameras, depths),
+    }
+
+
+def _mean(entries: list[dict[str, Any]]) -> dict[str, Any]:
+    """Mean of each figure over the targets that have it; the gradients' ratio is that of means."""
+    mean: dict[str, Any] = {}
+    for key in FIGURES:
+        values = [entry[key] for entry in entries if entry[key] is not None]
+        mean[key] = float(np.mean(values)) if values else None
+    if mean["gradient_holes_truth"]:
+        mean["gradient_ratio_holes"] = mean["gradient_holes"] / mean["gradient_holes_truth"]
+    mean["ms"] = {
+        stage: float(np.mean([entry["ms"][stage] for entry in entries if stage in entry["ms"]]))
+        for stage in dict.fromkeys(stage for entry in entries for stage in entry["ms"])
+    }
+    return mean
+
+
+def _pictures(
+    targets: list[PosedFrame], holes: list[np.ndarray | None], made: dict[str, list[Made]]
+) -> list[dict[str, np.ndarray]]:
+    rows = []
+    for i, (target, hole) in enumerate(zip(targets, holes, strict=True)):
+        row = {"truth": target.rgb} | {name: pictures[i].rgb for name, pictures in made.items()}
+        if hole is not None:
+            seen = np.where(hole, 0, 255).astype(np.uint8)
+            row["coverage"] = np.repeat(seen[..., None], 3, axis=2)
+        rows.append(row)
+    return rows
