@@ -27,12 +27,12 @@ Network = Callable[[Tensor, Tensor], Tensor]
 """(noisy latent (B, C, H, W), timesteps (B,)) -> output of the same shape."""
 
 
-def alphas_cumprod() -> np.ndarray:
+_ALPHAS_CUMPROD = np.cumprod(1.0 - np.linspace(BETA_FIRST, BETA_LAST, TRAIN_STEPS))
+
+
+def alphas_cumprod() -> Tensor:
     """Share of the signal's power left at each of the 1000 timesteps, float64 (1000,)."""
-    return np.cumprod(1.0 - np.linspace(BETA_FIRST, BETA_LAST, TRAIN_STEPS))
-
-
-_ALPHAS_CUMPROD = alphas_cumprod()
+    return torch.from_numpy(_ALPHAS_CUMPROD.copy())
 
 
 def signal_and_noise(timestep: int) -> tuple[float, float]:

@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Pictures to latents and back, through diffusers' autoencoders.
+
+Images are (B, 3, H, W) in [-1, 1]; latents (B, C, H/f, W/f), scaled as the transformer expects.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from diffusers import AutoencoderKL, AutoencoderTiny
+from torch import Tensor
+
+from ..shared.errors import ModelError
+
+
+@dataclass(eq=False)
+class Autoencoder:
+    """A loaded VAE. `tiny` ones are for previews: a 15th of the work, softer pictures.
+
+    scaling: what latents are multiplied by. factor: pixels per latent cell along a side.
+    """
+
+    vae: AutoencoderKL | AutoencoderTiny
+    scaling: float
+    factor: int
+
+    @classmethod
+    def wrap(cls, vae: AutoencoderKL | AutoencoderTiny) -> Autoencoder:
+        """Around a diffusers model, in evaluation mode and channels-last."""
+        config = vae.config
+        kl = isinstance(vae, AutoencoderKL)
+        stages = config.block_out_channels if kl else config.encoder_block_out_channels
+        vae = vae.eval().requires_grad_(False).to(memory_format=torch.channels_last)
+        return cls(vae, float(config.scaling_factor), 2 ** (len(stages) - 1))
+
+    @classmethod
+    def from_folder(cls, folder: Path, dtype: torch.dtype = torch.float32) -> Autoencoder:
+        """From config.json and safetensors weights; which class it is stands in the config.
+
+        Raises ModelError when a file is missing, damaged or of another model.
+        """
+        try:
+            config = AutoencoderKL.load_config(folder, local_files_only=True)
+            kind = AutoencoderTiny if "Tiny" in config.get("_class_name", "") else AutoencoderKL
+            vae, report = kind.from_pretrained(
+                folder,
+                torch_dtype=dtype,
+                use_safetensors=True,
+                local_files_only=True,
+                output_loading_info=True,
+            )
+        except Exception as error:  # diffusers and safetensors raise a dozen kinds for one fault
+            raise ModelError(
+                f'The autoencoder in "{folder}" cannot be read '
+                f"({_first_line(error)}); get its config.json and safetensors file again."
+            ) from error
+        wrong = [*report["missing_keys"], *report["unexpected_keys"], *report["mismatched_keys"]]
+        if wrong:
+            raise ModelError(
+                f'The autoencoder in "{folder}" does not fit its config.json: '
+                f'"{wrong[0]}" and {len(wrong) - 1} more weights are missing or of another shape.'
+            )
+        return cls.wrap(vae)
+
+    @property
+    def dtype(self) -> torch.dtype:
+        return self.vae.dtype
+
+    def encode(self, image: Tensor, noise: Tensor | None = None) -> Tensor:
+        """The scaled latent of an image, float32.
+
+        The mode of the distribution, or, with `noise` ~N(0, 1) of the latent's shape, a sample of
+        it (what the reference implementation feeds its model).
+        """
+        image = image.to(self.dtype, memory_format=torch.channels_last)
+        if isinstance(self.vae, AutoencoderTiny):
+            return self.vae.encode(image).latents.float() * self.scaling
+        moments = self.vae.encode(image).latent_dist
+        latent = moments.mean if noise is None else moments.mean + moments.std * noise
+        return latent.float() * self.scaling
+
+    def decode(self, latent: Tensor) -> Tensor:
+        """The image of a scaled latent, float32, not clamped."""
+        latent = (latent / self.scaling).to(self.dtype, memory_format=torch.channels_last)
+        return self.vae.decode(latent).sample.float()
+
+    def save_memory(self, slicing: bool, tiling: bool) -> None:
+        """Work image by image, or in overlapping tiles (seams may differ slightly)."""
+        (self.vae.enable_slicing if slicing else self.vae.disable_slicing)()
+        (self.vae.enable_tiling if tiling else self.vae.disable_tiling)()
+
+
+def vae_dtype(wanted: torch.dtype, device: torch.device) -> torch.dtype:
+    """The type to run a VAE in. SDXL's overflows in float16, so that becomes bfloat16 on a GPU
+    that has it and float32 elsewhere."""
+    if wanted != torch.float16:
+        return wanted
+    if device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False):
+        return torch.bfloat16
+    return torch.float32
+
+
+def to_bytes(image: Tensor) -> Tensor:
+    """Images (B, 3, H, W) in [-1, 1] to uint8 (B, H, W, 3) as the reference rounds them:
+    floor(127.5 v + 128)."""
+    return (127.5 * image + 128.0).clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1)
+
+
+def from_bytes(image: Tensor) -> Tensor:
+    """uint8 (B, H, W, 3) to float32 (B, 3, H, W) in [-1, 1]."""
+    return image.permute(0, 3, 1, 2).float() / 127.5 - 1.0
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__
