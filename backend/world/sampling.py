@@ -30,6 +30,10 @@ SHARPNESS = 6.0
 EDGE_QUALITY = 0.15
 """Quality of a look beside a silhouette of the memory image, where pixels mix two surfaces."""
 
+LEAST_SHARE = 0.3
+"""Bilinear weight that the pixels of the same surface must have together at a silhouette."""
+
+_CORNERS = ((0, 0), (0, 1), (1, 0), (1, 1))
 _CACHED = 24
 GRID = 64
 """Cells a side of the coarse depth bounds that views are chosen by."""
@@ -197,19 +201,24 @@ def _look(
     inside &= (u < memory.width - 0.5) & (v < memory.height - 0.5)
     pixel = inside.nonzero().squeeze(1)
     u, v, z, solid = u[pixel], v[pixel], z[pixel], surface[pixel]
-    same, sure, slope = _same_surface(image, memory, u, v, z, solid)
-    kept = same.nonzero().squeeze(1)
+    found, sure, slope = _same_surface(image, memory, u, v, z, solid)
+    share = (found * _corner_weights(u, v)).sum(dim=1)
+    kept = (share > LEAST_SHARE).nonzero().squeeze(1)
     pixel, u, v, z, solid = pixel[kept], u[kept], v[kept], z[kept], solid[kept]
+    found, sure = found[kept], sure[kept]
     # memory pixels per target pixel, for a surface that faces both
     zoom = float(memory.K[0, 0] / target.K[0, 0])
     finer = torch.where(solid, zoom * depth[pixel] / z, zoom)
     cosine, stretch = _angles(memory, target, u, v, z, slope[kept])
     detail = (finer * stretch).clamp(max=1.0)
     facing = (0.5 + 0.5 * cosine).square()
-    quality = torch.where(sure[kept], 1.0, EDGE_QUALITY)
+    quality = torch.where(sure, 1.0, EDGE_QUALITY * share[kept])
     quality *= torch.where(solid, detail, min(zoom, 1.0))
     blend = quality * torch.where(solid, facing, 1.0) * _border(u, v, memory)
-    return _Look(pixel, _fetch(image.pyramid, u, v, memory, finer), quality, blend)
+    rgb = _fetch(image.pyramid, u, v, memory, finer)
+    cut = (~found.all(dim=1)).nonzero().squeeze(1)
+    rgb[cut] = _fetch_cut(image.pyramid[0], u[cut], v[cut], found[cut])
+    return _Look(pixel, rgb, quality, blend)
 
 
 def _project(
@@ -241,26 +250,31 @@ def _same_surface(
     z: torch.Tensor,
     surface: torch.Tensor,
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """(M,) whether the frame saw this point: all four pixels around it continue to its depth.
+    """(M, 4) whether each of the four pixels around (u, v) continues to this point's depth.
 
-    And (M,) whether all of those lie well inside one surface, and (M, 2) the slope of inverse
+    And (M,) whether all of them lie well inside one surface, and (M, 2) the slope of inverse
     depth there.
     """
     column, row = (u - 0.5).floor(), (v - 0.5).floor()
     first = row.long() * memory.width + column.long()
     target = torch.where(surface, 1.0 / z, 0.0)
-    same = torch.ones_like(surface)
     sure = torch.ones_like(surface)
-    for j in (0, 1):
-        for i in (0, 1):
-            near = image.inverse[first + (j * memory.width + i)]
-            inverse, du, dv, interior = near.unbind(dim=-1)
-            there = inverse + du * (u - 0.5 - column - i) + dv * (v - 0.5 - row - j)
-            allowed = DEPTH_TOLERANCE * target + 0.5 * (du.abs() + dv.abs())
-            found = ((there - target).abs() <= allowed) & (inverse > 0)
-            same &= torch.where(surface, found, inverse == 0)
-            sure &= interior > 0
-    return same, sure, near[:, 1:3]
+    found = []
+    for j, i in _CORNERS:
+        near = image.inverse[first + (j * memory.width + i)]
+        inverse, du, dv, interior = near.unbind(dim=-1)
+        there = inverse + du * (u - 0.5 - column - i) + dv * (v - 0.5 - row - j)
+        allowed = DEPTH_TOLERANCE * target + 0.5 * (du.abs() + dv.abs())
+        close = ((there - target).abs() <= allowed) & (inverse > 0)
+        found.append(torch.where(surface, close, inverse == 0))
+        sure &= (interior > 0) & found[-1]
+    return torch.stack(found, dim=1), sure, near[:, 1:3]
+
+
+def _corner_weights(u: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
+    """(M, 4) bilinear weights of the pixels around (u, v)."""
+    a, b = (u - 0.5) % 1, (v - 0.5) % 1
+    return torch.stack([(a if i else 1 - a) * (b if j else 1 - b) for j, i in _CORNERS], dim=1)
 
 
 def _angles(
@@ -325,3 +339,15 @@ def _fetch(
         )
         rgb[chosen] = sampled[0, :, 0].T
     return rgb.clamp(0, 1)
+
+
+def _fetch_cut(
+    rgb: torch.Tensor, u: torch.Tensor, v: torch.Tensor, found: torch.Tensor
+) -> torch.Tensor:
+    """(M, 3) at a silhouette: bilinear over those of the four pixels that show the surface."""
+    width = rgb.shape[-1]
+    first = (v - 0.5).floor().long() * width + (u - 0.5).floor().long()
+    offsets = torch.tensor([j * width + i for j, i in _CORNERS], device=u.device)
+    colors = rgb.view(3, -1)[:, first[:, None] + offsets]  # (3, M, 4)
+    weights = _corner_weights(u, v) * found
+    return ((colors * weights).sum(dim=-1) / weights.sum(dim=1)).T
