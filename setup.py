@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The folder backend/ is installed under the import name worldfm_backend; the rest stands in pyproject.toml."""
+"""The folder backend/ is installed as worldfm_backend; the rest stands in pyproject.toml."""
 
 from setuptools import find_packages, setup
 

@@ -3,9 +3,10 @@
 
     python wheels/build_extension.py OUTPUT_DIR
 
-Blender is the program named in the environment variable BLENDER, or else the bpy module of the interpreter
-that runs this: the module carries the same command as a plain script. The zips are written to a scratch
-folder, validated and measured there, and moved to OUTPUT_DIR only when all of them are good.
+Blender is the program named in the environment variable BLENDER, or else the bpy module of the
+interpreter that runs this: the module carries the same command as a plain script. The zips are
+written to a scratch folder, validated and measured there, and moved to OUTPUT_DIR only when all of
+them are good.
 """
 
 from __future__ import annotations
@@ -37,7 +38,9 @@ def extension_command() -> list[str]:
     for folder in (spec.submodule_search_locations or []) if spec else []:
         for script in Path(folder).glob("*/scripts/addons_core/bl_pkg/cli/blender_ext.py"):
             return [sys.executable, str(script)]
-    raise BuildError("There is no bpy module in this Python; run it through 'make extension' or set BLENDER.")
+    raise BuildError(
+        "There is no bpy module in this Python; run it through 'make extension' or set BLENDER."
+    )
 
 
 def run(*arguments: str) -> None:
@@ -48,19 +51,25 @@ def run(*arguments: str) -> None:
 
 
 def check(package: Path) -> str:
-    """Look into one built zip; returns a line that describes it, raises BuildError when it must not ship."""
+    """Look into one built zip; returns a line about it, BuildError when it must not ship."""
     with zipfile.ZipFile(package) as archive:
         entries = archive.infolist()
     strays = [entry.filename for entry in entries if entry.filename.startswith(NOT_FOR_USERS)]
     if strays:
-        raise BuildError(f"{package.name} has files that no user needs, {strays[0]} for one; exclude them.")
+        raise BuildError(
+            f"{package.name} has files that no user needs, {strays[0]} for one; exclude them."
+        )
     wheels = [entry.filename for entry in entries if entry.filename.endswith(".whl")]
     if len(wheels) != 2:
-        raise BuildError(f"{package.name} should carry two wheels, websockets and uv, but has {wheels}.")
+        raise BuildError(
+            f"{package.name} should carry two wheels, websockets and uv, but has {wheels}."
+        )
     model = sum(e.compress_size for e in entries if e.filename.startswith(EMBEDDED)) / 1e6
     size = package.stat().st_size / 1e6
     if size > LIMIT_MB or size - model > LIMIT_WITHOUT_MODEL_MB:
-        raise BuildError(f"{package.name} has {size:.1f} MB ({model:.1f} MB of it the model): too big.")
+        raise BuildError(
+            f"{package.name} has {size:.1f} MB ({model:.1f} MB of it the model): too big."
+        )
     return f"{package.name}  {size:.1f} MB ({model:.1f} MB embedded model), {len(entries)} files"
 
 

@@ -3,8 +3,8 @@
 
     python wheels/fetch.py
 
-A wheel that is here already with the right SHA-256 is left alone. pip does the fetching, by package name and
-from wherever pip is set up to look; a file that differs from the lock is refused and not kept.
+A wheel that is here already with the right SHA-256 is left alone. pip does the fetching, by package
+name and from wherever pip is set up to look; a file that differs from the lock is not kept.
 """
 
 from __future__ import annotations
