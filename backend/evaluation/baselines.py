@@ -17,6 +17,8 @@ import numpy as np
 
 from ..shared.anchors import Anchors
 from ..shared.camera import Camera
+from ..shared.errors import InputError
+from ..shared.frame import MemoryFrame
 from ..world.lifting import lift
 from ..world.point_renderer import PointCloud, render_points
 from ..world.sampling import MemoryImages, sample_memory
@@ -26,6 +28,9 @@ BASELINES = ("splat", "splat+telea", "splat3x3+telea", "backward+telea")
 """Names of all baselines, as they stand in metrics.json."""
 
 INPAINT_RADIUS = 3
+HIDDEN = 0.1
+"""A point this part deeper than the surface lies behind it; less is a grazed surface's slope."""
+
 SKY_DISTANCE = 1e5
 """Metres at which a sky pixel is drawn as a point around the target's centre."""
 
@@ -58,9 +63,10 @@ class BaselineRenderer:
     def __init__(self, world: World) -> None:
         self._geometry = PointCloud(world.anchors)
         self._images = MemoryImages(world.memory)
-        coloured = Anchors.concatenate([lift(frame) for frame in world.memory])
-        self._xyz, self._rgb = coloured.xyz, coloured.rgb
-        skies = [_sky_points(frame.camera, frame.depth, frame.rgb) for frame in world.memory]
+        self._points = PointCloud(
+            without_radius(Anchors.concatenate([lift(frame) for frame in _with_depth(world)]))
+        )
+        skies = [_sky(frame) for frame in _with_depth(world)]
         self._sky_directions = np.concatenate([directions for directions, _ in skies])
         self._sky_rgb = np.concatenate([rgb for _, rgb in skies])
 
@@ -87,15 +93,24 @@ class BaselineRenderer:
         return dict(zip(BASELINES, (splat, filled, wide, backward), strict=True))
 
     def _splat(self, camera: Camera, surface: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Coloured points one pixel large; those behind the known surface are left out."""
-        directions = camera.position + self._sky_directions * SKY_DISTANCE
-        xyz = np.concatenate([self._xyz, directions]).astype(np.float32)
-        points = Anchors(xyz, np.concatenate([self._rgb, self._sky_rgb]), np.zeros(len(xyz)))
-        render = render_points(PointCloud(points), camera)
+        """Coloured points one pixel large and their depth, sky behind them; points behind the
+        known surface are left out."""
+        render = render_points(self._points, camera)
         rgb, depth = render.rgb.numpy().copy(), render.depth.numpy().copy()
-        hidden = (surface > 0) & (depth > surface * 1.02)
+        hidden = (surface > 0) & (depth > surface * (1 + HIDDEN))
         rgb[hidden], depth[hidden] = 0, 0
+        if len(self._sky_rgb):
+            around = camera.position + self._sky_directions * SKY_DISTANCE
+            points = Anchors(around, self._sky_rgb, np.zeros(len(around)))
+            sky = render_points(PointCloud(points), camera)
+            free = (surface <= 0) & (depth <= 0) & (sky.depth.numpy() > 0)
+            rgb[free], depth[free] = sky.rgb.numpy()[free], SKY_DISTANCE
         return rgb, depth
+
+
+def without_radius(anchors: Anchors) -> Anchors:
+    """The same points with no gap closed between them."""
+    return Anchors(anchors.xyz, anchors.rgb, np.zeros(len(anchors)))
 
 
 def telea(rgb: np.ndarray, known: np.ndarray) -> np.ndarray:
@@ -124,11 +139,14 @@ def widened(rgb: np.ndarray, depth: np.ndarray) -> tuple[np.ndarray, np.ndarray]
     return result, np.isfinite(best)
 
 
-def _sky_points(
-    camera: Camera, depth: np.ndarray | None, rgb: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
+def _with_depth(world: World) -> list[MemoryFrame]:
+    frames = [frame for frame in world.memory if frame.depth is not None]
+    if not frames:
+        raise InputError("The baselines need a reference that has depth; choose other references.")
+    return frames
+
+
+def _sky(frame: MemoryFrame) -> tuple[np.ndarray, np.ndarray]:
     """Directions (N, 3) and colours (N, 3) of the sky pixels of a frame."""
-    if depth is None:
-        return np.zeros((0, 3), np.float32), np.zeros((0, 3), np.uint8)
-    sky = np.isposinf(depth)
-    return camera.rays()[sky], rgb[sky]
+    sky = np.isposinf(frame.depth)
+    return frame.camera.rays()[sky], frame.rgb[sky]

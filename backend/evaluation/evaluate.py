@@ -40,9 +40,6 @@ FIGURES = (
     "warp_error_truth",
 )
 """What is measured of every target; None where a target cannot say."""
-UNCOLOURED = 128
-"""Grey level of points whose colour no reference knows."""
-
 Predict = Callable[[World, Camera, int], "np.ndarray | FrameReply"]
 """(world, camera, seed) -> (H, W, 3) uint8, or a FrameReply whose timings are kept."""
 
@@ -71,7 +68,7 @@ def evaluation_world(
 ) -> World:
     """The world that the references (and with "all" everybody's depth) make.
 
-    A point of another frame gets the colour that a reference has of it, or grey.
+    A point of another frame gets the colour that a reference has of it, or black: none of its own.
     """
     _check_references(frames, references, geometry)
     memory = [
@@ -162,7 +159,7 @@ def _check_references(
 
 def _recoloured(frame: PosedFrame, memory: list[MemoryFrame]) -> MemoryFrame:
     """`frame` with its own colours replaced by those that memory has of the same surfaces."""
-    rgb = np.full_like(frame.rgb, UNCOLOURED)
+    rgb = np.zeros_like(frame.rgb)  # black: no colour of its own
     todo = np.ones(rgb.shape[:2], bool)
     for reference in memory:
         if reference.depth is None:

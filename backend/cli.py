@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The command `worldfm`: mounts the groups of commands and turns errors into sentences."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+
+import click
+import typer
+from typer.core import TyperGroup
+
+from .shared.errors import WorldFMError
+
+COMMANDS = {
+    "doctor": "What is installed, which devices work, which models are present.",
+    "serve": "Run the generation process that Blender talks to.",
+    "world": "Build worlds from images, panoramas, data sets and point clouds.",
+    "render": "Render the cameras of a path with a world.",
+    "evaluate": "Measure the model against posed pictures and classical baselines.",
+    "bench": "Measure speed, memory and quality on this machine.",
+    "train": "Train the frame model: stage 1, 2 and 3.",
+    "data": "Make training and validation data.",
+    "models": "List, download, verify, convert and remove models.",
+    "conformance": "Compare with the test vectors of the reference implementation.",
+}
+"""Each command and its line of help; `backend.commands.NAME` is imported when it is used."""
+
+
+class LazyCommands(TyperGroup):
+    """Commands whose modules (and the libraries these need) are imported only to be run."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        """A stand-in that has the command's name and help, enough to list it."""
+        return click.Command(name, help=COMMANDS[name]) if name in COMMANDS else None
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        name, command, rest = super().resolve_command(ctx, args)
+        if command is not None:
+            module = importlib.import_module(f".commands.{command.name}", __package__)
+            command = typer.main.get_command(module.app)
+        return name, command, rest
+
+
+app = typer.Typer(
+    cls=LazyCommands,
+    no_args_is_help=True,
+    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+@app.callback()
+def worldfm() -> None:
+    """Worlds of anchor points and memory frames, and a model that renders views of them."""
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line and exit: 0 done, 1 failed, 2 wrong input. Errors go to stderr."""
+    try:
+        typer.main.get_command(app).main(arguments, prog_name="worldfm")
+    except WorldFMError as error:
+        print(f"Error: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)
+    except OSError as error:
+        if error.filename is None:
+            raise
+        print(
+            f"Error: {error.strerror}: {error.filename}; choose a place that can be used.",
+            file=sys.stderr,
+        )
+        sys.exit(1)

@@ -1,0 +1,239 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""`worldfm evaluate`: the model and classical baselines against posed pictures."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ..shared.errors import InputError
+
+if TYPE_CHECKING:
+    from ..data.nerfstudio import PosedFrame
+    from ..evaluation.evaluate import Evaluation, Predict
+    from ..pipeline import FramePipeline
+
+app = typer.Typer(add_completion=False)
+
+SHEET_ROWS = 8
+
+
+@dataclass(frozen=True)
+class Run:
+    """One evaluation to make: `references` is a list of indices or a number to spread evenly."""
+
+    dataset: Path
+    geometry: str
+    references: list[int] | int
+
+    @property
+    def label(self) -> str:
+        """Folder of its results below the output folder, when there are several runs."""
+        number = self.references if isinstance(self.references, int) else len(self.references)
+        return f"{self.dataset.resolve().name}/{self.geometry}-{number}"
+
+
+@app.command()
+def evaluate(
+    datasets: Annotated[
+        list[Path], typer.Argument(help="Data sets (with transforms.json), or folders of them.")
+    ],
+    output: Annotated[Path, typer.Option("-o", "--output", help="Folder of the results.")],
+    references: Annotated[
+        str | None,
+        typer.Option(help="Frames to remember, such as 1,7,13: from 0, as in transforms.json."),
+    ] = None,
+    spread: Annotated[
+        list[int],
+        typer.Option(help="Without --references: how many, spread evenly; may be repeated."),
+    ] = [3],  # noqa: B006 - typer reads the default, nobody changes it
+    geometry: Annotated[
+        list[str],
+        typer.Option(help="Whose depth makes the world: references or all; may be repeated."),
+    ] = ["references"],  # noqa: B006
+    model: Annotated[
+        str, typer.Option(help="Name or folder of a model, or 'none' for the baselines alone.")
+    ] = "embedded",
+    baselines: Annotated[bool, typer.Option(help="Measure the classical baselines too.")] = False,
+    steps: Annotated[int, typer.Option(help="Sampler steps.")] = 1,
+    seed: Annotated[int, typer.Option(help="Seed of what is invented.")] = 0,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, ...")] = "auto",
+    as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")] = False,
+) -> None:
+    """Measure the model on data sets: metrics.json and a contact sheet of each run.
+
+    Memory and colours come only from the references. With several runs each has a folder of its
+    own below the output folder, which then holds summary.json.
+    """
+    from ..evaluation.baselines import BASELINES
+    from ..evaluation.summary import summarise
+
+    runs = _runs(datasets, geometry, references, spread)
+    predict, about = _predictor(model, steps, device)
+    chosen = BASELINES if baselines else ()
+    if predict is None and not chosen:
+        raise InputError("Nothing is to be measured; name a model or add --baselines.")
+    results = []
+    for run in runs:
+        evaluation = _evaluate(run, predict, chosen, seed)
+        evaluation.metrics.update(dataset=run.dataset.resolve().name, model=about)
+        _save(evaluation, output if len(runs) == 1 else output / run.label)
+        results.append(evaluation.metrics)
+    summary = summarise(results)
+    if len(runs) > 1:
+        from ..shared.files import write_atomically
+
+        write_atomically(output / "summary.json", json.dumps(summary, indent=1).encode())
+    if as_json:
+        print(json.dumps(summary))
+    else:
+        _print(summary)
+
+
+def _runs(
+    paths: list[Path], geometries: list[str], references: str | None, spread: list[int]
+) -> list[Run]:
+    datasets: list[Path] = []
+    for path in paths:
+        if (path / "transforms.json").is_file():
+            datasets.append(path)
+            continue
+        inside = sorted(file.parent for file in path.glob("*/transforms.json"))
+        if not inside:
+            raise InputError(
+                f"{path} holds no transforms.json, and neither does a folder in it; "
+                "name a data set in the nerfstudio layout."
+            )
+        datasets += inside
+    chosen: list[list[int] | int] = [*dict.fromkeys(spread)]
+    if references is not None:
+        try:
+            chosen = [[int(number) for number in references.split(",")]]
+        except ValueError as error:
+            raise InputError(
+                f"--references takes numbers such as 1,7,13, not '{references}'."
+            ) from error
+    return [Run(d, g, r) for d in datasets for g in dict.fromkeys(geometries) for r in chosen]
+
+
+def _predictor(model: str, steps: int, device: str) -> tuple[Predict | None, dict[str, Any]]:
+    """The model as a callable, and what metrics.json says of it."""
+    if model == "none":
+        return None, {"name": "none"}
+    from ..pipeline import FramePipeline
+
+    pipeline = FramePipeline.from_pretrained(model, device)
+    about = {"name": pipeline.name, "hash": pipeline.hash, "steps": steps}
+    return pipeline_predictor(pipeline, steps), about
+
+
+def pipeline_predictor(pipeline: FramePipeline, steps: int) -> Predict:
+    """`pipeline` as what `evaluate` calls; a world is prepared once for all its targets."""
+    from ..shared.frame import FrameRequest
+
+    prepared: dict[int, Any] = {}
+
+    def predict(world: Any, camera: Any, seed: int) -> Any:
+        if id(world) not in prepared:
+            prepared.clear()
+            # the world is kept beside its preparation, so that its id stays its own
+            prepared[id(world)] = (world, pipeline.prepare(world))
+        return pipeline.render(prepared[id(world)][1], FrameRequest(camera, steps, seed))
+
+    return predict
+
+
+def _evaluate(
+    run: Run, predict: Predict | None, baselines: tuple[str, ...], seed: int
+) -> Evaluation:
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from ..data.nerfstudio import read_dataset
+    from ..evaluation import evaluate as evaluation
+
+    frames: list[PosedFrame] = read_dataset(run.dataset)
+    references = run.references
+    if isinstance(references, int):
+        references = evaluation.spread(references, len(frames))
+    with Progress(console=Console(stderr=True)) as bar:
+        task = bar.add_task(run.label, total=len(frames) - len(set(references)))
+        return evaluation.evaluate(
+            frames,
+            references,
+            run.geometry,
+            predict,
+            baselines,
+            seed=seed,
+            progress=lambda: bar.advance(task),
+        )
+
+
+def _save(evaluation: Evaluation, folder: Path) -> None:
+    from ..evaluation.contact_sheet import contact_sheet, evenly, png_bytes
+    from ..shared.files import write_atomically
+
+    folder.mkdir(parents=True, exist_ok=True)
+    text = json.dumps(evaluation.metrics, indent=1, allow_nan=False)
+    write_atomically(folder / "metrics.json", text.encode())
+    rows = evenly(evaluation.pictures, SHEET_ROWS)
+    captions = [_captions(evaluation.metrics, i) for i in rows]
+    sheet = contact_sheet([evaluation.pictures[i] for i in rows], captions)
+    write_atomically(folder / "contact_sheet.png", png_bytes(sheet))
+
+
+def _captions(metrics: dict[str, Any], target: int) -> dict[str, str]:
+    methods = metrics["baselines"] | ({"model": metrics} if "targets" in metrics else {})
+    captions = {
+        name: f"{method['targets'][target]['psnr']:.1f} dB" for name, method in methods.items()
+    }
+    some = next(iter(methods.values()))["targets"][target]
+    covered = some["coverage"]
+    return captions | {
+        "truth": some["name"],
+        "coverage": "" if covered is None else f"{covered:.0%}",
+    }
+
+
+def _print(summary: list[dict[str, Any]]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console()
+    for group in summary:
+        scenes = len(group["scenes"])
+        table = Table(
+            "method",
+            "PSNR",
+            "SSIM",
+            "PSNR holes",
+            "gradient holes",
+            "warp",
+            "warp truth",
+            title=f"{scenes} scene(s), {group['references']} reference(s), "
+            f"geometry: {group['geometry']}",
+        )
+        methods = group["baselines"] | ({"model": group["model"]} if "model" in group else {})
+        for name, mean in methods.items():
+            table.add_row(
+                name,
+                _number(mean["psnr"], 2),
+                _number(mean["ssim"], 3),
+                _number(mean["psnr_holes"], 2),
+                _number(mean["gradient_ratio_holes"], 2),
+                _number(mean["warp_error"], 4),
+                _number(mean["warp_error_truth"], 4),
+            )
+        console.print(table)
+        for aim in group.get("aims", ()):
+            word = "[green]reached[/]" if aim["reached"] else "[red]missed [/]"
+            low, high = (_number(limit, 2) for limit in aim["limits"])
+            console.print(f"  {word} {aim['aim']}: {aim['value']:.2f} (from {low} to {high})")
+
+
+def _number(value: float | None, digits: int) -> str:
+    return "-" if value is None else f"{value:.{digits}f}"
