@@ -15,6 +15,8 @@ from dataclasses import dataclass
 import torch
 from torch.nn.functional import max_pool2d
 
+from .centering import center_depth
+
 LEVELS = 5
 LARGEST = 1 << (LEVELS - 1)
 """Pixels of the largest cells."""
@@ -69,11 +71,11 @@ class _Patch:
 def close_gaps(samples: Samples) -> Closed:
     """The canvas with its gaps closed, level by level."""
     height, width = samples.size
-    depth = samples.z[:-1].clone()
+    tolerance = _tolerance(samples.z, samples.radius, samples.focal)
+    depth = _centered(samples, tolerance)
     rgb = samples.rgb[:-1].clone()
     coverage = (depth < torch.inf).float()
     surface = (samples.radius[:-1] > 0) & (depth < torch.inf)
-    tolerance = _tolerance(samples.z, samples.radius, samples.focal)
     for level in range(LEVELS):
         cell = 1 << level
         # what is dense enough for the finer levels must not hide sparse points in a coarse cell
@@ -92,6 +94,11 @@ def close_gaps(samples: Samples) -> Closed:
     return Closed(
         depth.view(height, width), rgb.view(height, width, 3), coverage.view(height, width)
     )
+
+
+def _centered(samples: Samples, tolerance: torch.Tensor) -> torch.Tensor:
+    maps = (samples.z, samples.u, samples.v, tolerance)
+    return center_depth(*(m[:-1].view(samples.size) for m in maps)).view(-1)
 
 
 def _tolerance(z: torch.Tensor, radius: torch.Tensor, focal: float) -> torch.Tensor:
