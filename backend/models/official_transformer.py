@@ -8,6 +8,8 @@ drops what inference never reads (cross-attention, captions, ray projection, sto
 
 from __future__ import annotations
 
+import inspect
+
 import torch
 from diffusers.configuration_utils import ConfigMixin, register_to_config
 from diffusers.models.modeling_utils import ModelMixin
@@ -77,6 +79,11 @@ class WorldFMTransformer(ModelMixin, ConfigMixin):
         )
         self.final_layer = FinalLayer(hidden_size, patch_size, out_channels)
         self._positions: dict[tuple[int, int, torch.device, torch.dtype], Tensor] = {}
+
+    @classmethod
+    def config_keys(cls) -> tuple[str, ...]:
+        """Names of the constructor's arguments."""
+        return tuple(inspect.signature(cls.__init__).parameters)[1:]
 
     def positions(self, rows: int, columns: int) -> Tensor:
         """Codes (1, 3 * rows * columns, D) of the views' tokens; computed once per size.

@@ -1,0 +1,370 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Runs vectors of the reference implementation and says how far this one is from each.
+
+A folder of vectors holds any of: networks (a folder with config.json, weights.safetensors and
+cases.npz), solver_closed_form.npz, schedule.npz, e2e/, geometry/. What a file holds is read from
+its keys. The measure is max|ours - ref| / max|ref|.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from diffusers import AutoencoderKL
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor
+
+from .models.autoencoder import Autoencoder, from_bytes, to_bytes
+from .models.official_transformer import VIEWS, WorldFMTransformer
+from .models.preprocess import fit_picture, fit_render
+from .schedulers import (
+    MID_TIMESTEP,
+    MultistepSolver,
+    alphas_cumprod,
+    few_step_timesteps,
+    sample_few_steps,
+)
+from .shared.errors import InputError
+
+NETWORK_TOLERANCE = 3e-6
+INTERMEDIATE_TOLERANCE = 1e-5
+"""Wider: they show the last bit of the processor's own exponential (see TimestepEmbedder)."""
+SOLVER_TOLERANCE = 2e-5
+AUTOENCODER_TOLERANCE = 1e-5
+FRAME_TOLERANCE = 1e-5
+OFF_BY_ONE_BYTES = 16
+"""Bytes of a picture that may differ, by one."""
+
+Arrays = dict[str, np.ndarray]
+
+
+@dataclass(frozen=True)
+class Case:
+    """One comparison. error and tolerance are in the measure that `what` names."""
+
+    part: str
+    name: str
+    error: float
+    tolerance: float
+    what: str = "relative error"
+
+    @property
+    def passed(self) -> bool:
+        return self.error <= self.tolerance  # a NaN does not pass
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """A part that the folder does not hold."""
+
+    part: str
+    reason: str
+
+
+def relative_error(ours: Tensor | np.ndarray, reference: np.ndarray) -> float:
+    """max|ours - ref| / max|ref| in float64; infinite where the shapes differ."""
+    ours = np.asarray(ours, np.float64)
+    if ours.shape != reference.shape:
+        return float("inf")
+    scale = np.abs(reference).max()
+    return float(np.abs(ours - reference).max() / (scale if scale > 0 else 1.0))
+
+
+def run_conformance(folder: Path) -> Iterator[Case | Skipped]:
+    """Every comparison that `folder` has vectors for, one by one.
+
+    Raises InputError when it holds none, or when a file is damaged.
+    """
+    if not folder.is_dir():
+        raise InputError(f'There is no folder "{folder}"; give the one that holds the vectors.')
+    networks = sorted(p.parent for p in folder.glob("*/weights.safetensors"))
+    parts: list[tuple[str, bool, Callable[[], Iterator[Case]]]] = [
+        ("network", bool(networks), lambda: _networks(networks)),
+        ("solver", (folder / "solver_closed_form.npz").is_file(), lambda: _solver(folder)),
+        ("schedule", (folder / "schedule.npz").is_file(), lambda: _schedule(folder)),
+        ("e2e", (folder / "e2e" / "cases.npz").is_file(), lambda: _end_to_end(folder, networks)),
+        *_geometry_parts(folder / "geometry"),
+    ]
+    if not any(present for _, present, _ in parts):
+        raise InputError(f'"{folder}" holds no conformance vectors; give the folder above dit_a.')
+    for name, present, run in parts:
+        if present:
+            yield from run()
+        else:
+            yield Skipped(name, "no vectors of this part in the folder")
+
+
+def read_arrays(path: Path) -> Arrays:
+    """All arrays of an .npz. Raises InputError when it cannot be read."""
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            return {key: file[key] for key in file.files}
+    except (OSError, ValueError, EOFError, KeyError) as error:
+        raise InputError(f'"{path}" is damaged ({error}); copy it again.') from error
+
+
+def load_network(folder: Path) -> WorldFMTransformer:
+    """A reference network in float32; tensors that inference never reads are passed over."""
+    config = _read_json(folder / "config.json")
+    known = WorldFMTransformer.config_keys()
+    channels = config["in_channels"] * (2 if config.get("pred_sigma", True) else 1)
+    settings = {key: config[key] for key in known if key in config}
+    model = WorldFMTransformer(**{"out_channels": channels, **settings})
+    weights = _read_weights(folder / "weights.safetensors")
+    own = model.state_dict()
+    absent = sorted(own.keys() - weights.keys())
+    if absent:
+        raise InputError(f'"{folder}" lacks the weights "{absent[0]}"; copy it again.')
+    model.load_state_dict({key: weights[key].float() for key in own})
+    return model.eval().requires_grad_(False)
+
+
+# networks ----------------------------------------------------------------------------------------
+
+
+def _networks(folders: list[Path]) -> Iterator[Case]:
+    for folder in folders:
+        model = load_network(folder)
+        part = folder.name
+        arrays = read_arrays(folder / "cases.npz")
+        for group in sorted({key.split("/")[0] for key in arrays}):
+            prefix = f"{group}/"
+            case = {k.removeprefix(prefix): v for k, v in arrays.items() if k.startswith(prefix)}
+            for name, error in _network_case(model, case):
+                yield Case(part, f"{group}/{name}", error, NETWORK_TOLERANCE)
+        if (folder / "intermediates_t999.npz").is_file():
+            reference = read_arrays(folder / "intermediates_t999.npz")
+            for name, error in _intermediates(model, arrays, reference):
+                yield Case(part, f"intermediates/{name}", error, INTERMEDIATE_TOLERANCE)
+
+
+@torch.inference_mode()
+def _network_case(model: WorldFMTransformer, case: Arrays) -> Iterator[tuple[str, float]]:
+    for name, reference in sorted(case.items()):
+        dtype = torch.float64 if name.endswith("_f64") else torch.float32
+        model.double() if dtype == torch.float64 else model.float()
+        ours = _output(model, name.removesuffix("_f64").removesuffix("_model"), case, dtype)
+        if ours is not None:
+            yield name, relative_error(ours, reference)
+    model.float()
+
+
+def _output(
+    model: WorldFMTransformer, name: str, case: Arrays, dtype: torch.dtype
+) -> Tensor | np.ndarray | None:
+    """What this implementation gives for the case called `name`; None for an input."""
+    z, cond1, cond2 = (torch.from_numpy(case[key]).to(dtype) for key in ("z", "cond1", "cond2"))
+
+    def network(x: Tensor, t: Tensor) -> Tensor:
+        return model(x, cond1, cond2, t)
+
+    if match := re.fullmatch(r"(eps|full8)_t(\d+)", name):
+        t = torch.tensor([int(match[2])])
+        return model(z, cond1, cond2, t, sigma=match[1] == "full8")
+    if name == "eps_frac":
+        return network(z, torch.from_numpy(case["frac_timestep"]))
+    if name == "batch2_eps":
+        inputs = (torch.from_numpy(case[f"batch2_{k}"]) for k in ("z", "cond1", "cond2", "t"))
+        return model(*inputs)
+    if match := re.fullmatch(r"sampler_(\d)step(?:_mid(\d+))?", name):
+        timesteps = few_step_timesteps(int(match[1]), int(match[2] or MID_TIMESTEP))
+        noises = [z] if len(timesteps) == 1 else [z, torch.from_numpy(case["mid_noise"]).to(dtype)]
+        return sample_few_steps(network, noises, timesteps)
+    if match := re.fullmatch(r"dpmpp_(\d+)steps_cfg[\d.]+", name):  # guidance changes nothing
+        return MultistepSolver(int(match[1])).solve(network, z)
+    if match := re.fullmatch(r"dpmpp_(\d+)steps_model_timesteps", name):
+        return MultistepSolver(int(match[1])).timesteps
+    return None
+
+
+@torch.inference_mode()
+def _intermediates(
+    model: WorldFMTransformer, cases: Arrays, reference: Arrays
+) -> Iterator[tuple[str, float]]:
+    first = min(key.split("/")[0] for key in cases)
+    z, cond1, cond2 = (torch.from_numpy(cases[f"{first}/{k}"]) for k in ("z", "cond1", "cond2"))
+    rows, columns = (side // model.config.patch_size for side in z.shape[2:])
+    seen: dict[str, Tensor] = {"pos_embed": model.positions(rows, columns)}
+    seen["tokens_in"] = x = model.embed(z, cond1, cond2)
+    seen["patch_tokens"] = x - seen["pos_embed"]
+    seen["t_emb"] = t_emb = model.t_embedder(torch.tensor([999]))
+    seen["t_mod"] = model.t_block(t_emb)
+    handles = [
+        module.register_forward_hook(lambda _m, _i, out, name=name: seen.update({name: out}))
+        for name, module in (
+            ("block0_attn_out", model.blocks[0].attn),
+            ("block0_mlp_out", model.blocks[0].mlp),
+        )
+    ]
+    for index, block in enumerate(model.blocks):
+        seen[f"block{index}_out"] = x = block(x, seen["t_mod"].unflatten(1, (6, -1)))
+    for handle in handles:
+        handle.remove()
+    seen["final_tokens"] = model.final_layer(x, t_emb)
+    for name, value in sorted(reference.items()):
+        if name not in seen:
+            yield f"{name} (unknown)", float("nan")
+            continue
+        ours = seen[name]
+        if ours.ndim == 3:  # ours: view after view; theirs: row-major over the joined width
+            ours = ours.unflatten(1, (VIEWS, rows, columns)).transpose(1, 2).flatten(1, 3)
+        yield name, relative_error(ours, value)
+
+
+# solver and schedule -----------------------------------------------------------------------------
+
+
+def _solver(folder: Path) -> Iterator[Case]:
+    arrays = read_arrays(folder / "solver_closed_form.npz")
+    for group in sorted({key.split("/")[0] for key in arrays if "/" in key}):
+        solver = MultistepSolver(int(group.removeprefix("n")))
+
+        def network(x: Tensor, t: Tensor, solver: MultistepSolver = solver) -> Tensor:
+            log_alpha = float(np.interp(-t[0], -solver.timesteps, solver.log_alphas[:-1]))
+            alpha, sigma = np.exp(log_alpha), np.sqrt(-np.expm1(2 * log_alpha))
+            return sigma * x + 0.25 * alpha * torch.tanh(x) + 0.1 * torch.cos(t[0] / 200)
+
+        states = torch.stack(solver.trajectory(network, torch.from_numpy(arrays["x_T"])))
+        alphas, sigmas = np.exp(solver.log_alphas), np.sqrt(-np.expm1(2 * solver.log_alphas))
+        ours = {
+            "timesteps_continuous": solver.times,
+            "model_timesteps": np.repeat(solver.timesteps[:, None], len(states[0]), axis=1),
+            "lambda": np.log(alphas / sigmas),
+            "alpha": alphas,
+            "sigma": sigmas,
+            "trajectory": states,
+            "out": states[-1],
+        }
+        for name, value in ours.items():
+            if f"{group}/{name}" in arrays:
+                error = relative_error(value, arrays[f"{group}/{name}"])
+                yield Case("solver", f"{group}/{name}", error, SOLVER_TOLERANCE)
+
+
+def _schedule(folder: Path) -> Iterator[Case]:
+    arrays = read_arrays(folder / "schedule.npz")
+    ours = alphas_cumprod().numpy()
+    betas = 1.0 - ours / np.concatenate(([1.0], ours[:-1]))
+    for name, value, tolerance in (
+        ("alphas_cumprod_f64", ours, 1e-12),
+        ("alphas_cumprod_f32", ours, 1e-6),
+        ("betas_f64", betas, 1e-12),
+    ):
+        if name in arrays:
+            yield Case("schedule", name, relative_error(value, arrays[name]), tolerance)
+
+
+# end to end --------------------------------------------------------------------------------------
+
+
+def load_autoencoder(config_path: Path, weights_path: Path) -> Autoencoder:
+    """The reference's autoencoder in float32."""
+    vae = AutoencoderKL.from_config(_read_json(config_path))
+    vae.load_state_dict({k: v.float() for k, v in _read_weights(weights_path).items()})
+    return Autoencoder.wrap(vae)
+
+
+def _end_to_end(folder: Path, networks: list[Path]) -> Iterator[Case]:
+    arrays = read_arrays(folder / "e2e" / "cases.npz")
+    vae = load_autoencoder(
+        folder / "e2e" / "vae_config.json", folder / "e2e" / "vae_weights.safetensors"
+    )
+    yield from _autoencoder(vae, arrays)
+    runs = [list(_frames(vae, load_network(path), arrays)) for path in networks]
+    if runs:  # the file doesn't say which of the networks it was made with: all others fail
+        yield from min(runs, key=lambda cases: sum(case.error for case in cases))
+
+
+@torch.inference_mode()
+def _autoencoder(vae: Autoencoder, arrays: Arrays) -> Iterator[Case]:
+    moments = vae.vae.encode(torch.from_numpy(arrays["vae_x"])).latent_dist
+    image = torch.from_numpy(arrays["vae_x"])
+    ours = {
+        "vae_moments": moments.parameters,
+        "vae_mean": vae.encode(image) / vae.scaling,
+        "vae_logvar": moments.logvar,
+        "vae_std": moments.std,
+        "vae_sample_scaled": vae.encode(image, noise=torch.from_numpy(arrays["vae_noise"])),
+        "vae_dec_image": vae.decode(torch.from_numpy(arrays["vae_dec_latent"])),
+    }
+    for name, value in ours.items():
+        if name in arrays:
+            yield Case("e2e", name, relative_error(value, arrays[name]), AUTOENCODER_TOLERANCE)
+
+
+@torch.inference_mode()
+def _frames(vae: Autoencoder, model: WorldFMTransformer, arrays: Arrays) -> Iterator[Case]:
+    noise1, noise2, z, mid_noise = (
+        torch.from_numpy(arrays[key]) for key in ("noise_cond1", "noise_cond2", "z", "mid_noise")
+    )
+    height, width = (side * vae.factor for side in z.shape[2:])
+    for suffix, number in (("", ""), ("_resized", "2")):
+        if f"render{number}_u8" not in arrays:
+            continue
+        render = torch.from_numpy(arrays[f"render{number}_u8"])
+        image1 = fit_render(render, height, width)
+        picture = fit_picture(arrays[f"cond{number}_u8"], height, width)
+        image2 = from_bytes(torch.from_numpy(picture.copy())[None])
+        for name, image in (("cond1", image1), ("cond2", image2)):
+            if f"{name}_tensor{suffix}" in arrays:
+                error = relative_error(image, arrays[f"{name}_tensor{suffix}"])
+                yield Case("e2e", f"{name}_tensor{suffix}", error, FRAME_TOLERANCE)
+        cond1, cond2 = vae.encode(image1, noise1), vae.encode(image2, noise2)
+        for steps in (1, 2):
+            stem = f"out{suffix}_{steps}step"
+            if f"{stem}_latent" not in arrays:
+                continue
+            latent = sample_few_steps(
+                lambda x, t, a=cond1, m=cond2: model(x, a, m, t),
+                [z, mid_noise][:steps],
+                few_step_timesteps(steps),
+            )
+            image = vae.decode(latent)
+            yield from _compare_frame(stem, latent, image, arrays)
+
+
+def _compare_frame(stem: str, latent: Tensor, image: Tensor, arrays: Arrays) -> Iterator[Case]:
+    for name, value in ((f"{stem}_latent", latent), (f"{stem}_f32", image[0])):
+        if name in arrays:
+            yield Case("e2e", name, relative_error(value, arrays[name]), FRAME_TOLERANCE)
+    if f"{stem}_u8" in arrays:
+        yield byte_case("e2e", f"{stem}_u8", to_bytes(image)[0].numpy(), arrays[f"{stem}_u8"])
+
+
+def byte_case(
+    part: str, name: str, ours: np.ndarray, reference: np.ndarray, allowed: int = OFF_BY_ONE_BYTES
+) -> Case:
+    """Bytes that differ; a difference beyond one, or of shape, counts as all of them."""
+    if ours.shape != reference.shape:
+        return Case(part, name, float("inf"), allowed, "bytes that differ")
+    difference = np.abs(ours.astype(np.int16) - reference)
+    count = float(difference.size if (difference > 1).any() else np.count_nonzero(difference))
+    return Case(part, name, count, allowed, "bytes that differ")
+
+
+# files -------------------------------------------------------------------------------------------
+
+
+def _geometry_parts(folder: Path) -> list[tuple[str, bool, Callable[[], Iterator[Case]]]]:
+    return []
+
+
+def _read_json(path: Path) -> dict:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(f'"{path}" cannot be read ({error}); copy it again.') from error
+
+
+def _read_weights(path: Path) -> dict[str, Tensor]:
+    try:
+        return load_file(path)
+    except (OSError, SafetensorError) as error:
+        raise InputError(f'"{path}" is damaged ({error}); copy it again.') from error
