@@ -14,7 +14,8 @@ from .errors import WorldError
 class Anchors:
     """Coloured surface points.
 
-    xyz: (N, 3) float32, metres, world space. rgb: (N, 3) uint8 sRGB.
+    xyz: (N, 3) float32, metres, world space. rgb: (N, 3) uint8 sRGB; (0, 0, 0) = a point whose
+    colour is unknown (geometry only), so that a true black is stored as (1, 1, 1).
     radius: (N,) float32, metres: half the distance to the neighbouring points of the same
     surface, so that a renderer can close the gaps between them; 0 = a point by itself.
     """

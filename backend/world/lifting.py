@@ -26,7 +26,8 @@ def lift(frame: MemoryFrame, stride: int = 1) -> Anchors:
         raise InputError(f"Memory frame '{frame.name}' has no depth; estimate or render it first.")
     first = stride // 2
     depth = frame.depth[first::stride, first::stride]
-    rgb = frame.rgb[first::stride, first::stride]
+    # black is kept for points without a colour (see Anchors)
+    rgb = np.maximum(frame.rgb[first::stride, first::stride], 1)
     known = np.isfinite(depth) & (depth > 0)
     z = np.where(known, depth, 1.0).astype(np.float32)
     directions = frame.camera.rays()[first::stride, first::stride]

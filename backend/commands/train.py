@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""`worldfm train`: the three stages, and the samples they train on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(help="Train the frame model: samples, then stage1, stage2, stage3.")
+
+Config = Annotated[Path, typer.Argument(help="TOML file, see backend/training/configs.")]
+Resume = Annotated[bool, typer.Option(help="Go on from the last checkpoint of the output folder.")]
+
+
+def _run(stage: str, config: Path, resume: bool) -> None:
+    from ..training.config import read_config
+    from ..training.loop import Trainer
+
+    Trainer(stage, read_config(config), resume).run()
+
+
+@app.command()
+def stage1(config: Config, resume: Resume = False) -> None:
+    """Image diffusion: the small autoencoder and an unconditional diffusion transformer."""
+    _run("stage1", config, resume)
+
+
+@app.command()
+def stage2(config: Config, resume: Resume = False) -> None:
+    """Controllable frame model: anchors, memory frames and cameras as conditions."""
+    _run("stage2", config, resume)
+
+
+@app.command()
+def stage3(config: Config, resume: Resume = False) -> None:
+    """Few-step generator: distillation to one and two steps, regression, discriminator."""
+    _run("stage3", config, resume)
+
+
+@app.command()
+def samples(
+    output: Annotated[Path, typer.Option("-o", "--output", help="Folder of samples to fill.")],
+    scenes: Annotated[int, typer.Option(help="Procedural scenes to render.")] = 100,
+    first_seed: Annotated[int, typer.Option(help="Seed of the first scene.")] = 0,
+    size: Annotated[int, typer.Option(help="Side of the pictures in pixels.")] = 128,
+    per_scene: Annotated[int, typer.Option(help="Samples a scene.")] = 8,
+    dataset: Annotated[
+        Path | None, typer.Option(help="A nerfstudio dataset to take samples from instead.")
+    ] = None,
+    threads: Annotated[int, typer.Option(help="CPU threads; 0 = all.")] = 0,
+) -> None:
+    """Make training samples from procedural scenes, or from a dataset with depth."""
+    import torch
+    from rich.progress import track
+
+    from ..training.sample_cache import add_dataset, fill_cache
+
+    if threads:
+        torch.set_num_threads(threads)
+    if dataset is not None:
+        add_dataset(output, dataset, dataset.name, scenes * per_scene, first_seed)
+        return
+    done = fill_cache(output, first_seed, scenes, size, per_scene)
+    for _ in track(done, "Rendering scenes", total=scenes):
+        pass

@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The embedded frame model from a folder, and the hash that names its weights."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+from ..shared.errors import ModelError
+from .frame_model import FrameModel
+
+WEIGHTS = "model.safetensors"
+CONFIG = "config.json"
+
+
+def load_frame_model(folder: Path) -> FrameModel:
+    """The model in float32. Raises ModelError naming what is missing, misshapen or not finite."""
+    for name in (CONFIG, WEIGHTS):
+        if not (folder / name).is_file():
+            raise ModelError(f"'{folder}' holds no frame model: {name} is missing; choose another.")
+    try:
+        config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
+        model = FrameModel.from_config(config)
+    except (ValueError, TypeError, KeyError) as error:
+        raise ModelError(f"'{folder / CONFIG}' describes no frame model: {error}.") from error
+    try:
+        weights = load_file(folder / WEIGHTS)
+    except SafetensorError as error:
+        raise ModelError(
+            f"'{folder / WEIGHTS}' is damaged ({error}); install the model again."
+        ) from error
+    _check_weights(model, weights, folder / WEIGHTS)
+    model.load_state_dict({key: value.float() for key, value in weights.items()})
+    return model
+
+
+def save_frame_model(model: FrameModel, folder: Path, provenance: dict[str, str]) -> None:
+    """Write config and half-precision weights, each beside its place and then renamed."""
+    folder.mkdir(parents=True, exist_ok=True)
+    weights = {
+        key: value.detach().to("cpu", torch.float16).contiguous()
+        for key, value in model.state_dict().items()
+    }
+    partial = folder / (WEIGHTS + ".tmp")
+    save_file(weights, partial, metadata=provenance)
+    partial.replace(folder / WEIGHTS)
+    partial = folder / (CONFIG + ".tmp")
+    partial.write_text(model.to_json_string(), encoding="utf-8")
+    partial.replace(folder / CONFIG)
+
+
+def weights_hash(folder: Path) -> str:
+    """First 12 hex digits of the SHA-256 of the weights file."""
+    with open(folder / WEIGHTS, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()[:12]
+
+
+def _check_weights(model: FrameModel, weights: dict[str, torch.Tensor], path: Path) -> None:
+    expected = model.state_dict()
+    missing = sorted(expected.keys() - weights.keys())
+    unexpected = sorted(weights.keys() - expected.keys())
+    if missing or unexpected:
+        raise ModelError(
+            f"'{path}' holds another model: missing {missing[:3]}, unexpected {unexpected[:3]}."
+        )
+    for key, value in weights.items():
+        if value.shape != expected[key].shape:
+            raise ModelError(
+                f"'{path}' holds another size of model: {key} is {tuple(value.shape)}, "
+                f"not {tuple(expected[key].shape)}."
+            )
+        if not torch.isfinite(value).all():
+            raise ModelError(f"'{path}' is damaged: {key} has values that are not finite.")

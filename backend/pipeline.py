@@ -1,0 +1,210 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One frame from world, camera and model: the embedded model's path."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+
+from .models.frame_model import LATENT_STRIDE, TOKEN_STRIDE, FrameModel, MemoryTokens
+from .models.load_frame_model import load_frame_model, weights_hash
+from .models.memory_input import memory_tokens
+from .models.prope import encode_view
+from .schedulers import few_step_timesteps, signal_and_noise
+from .shared.camera import Camera
+from .shared.errors import InputError, OutOfMemoryError, WorldError
+from .shared.frame import FrameReply, FrameRequest
+from .world.conditions import Conditions, build_conditions, world_scale
+from .world.point_renderer import PointCloud
+from .world.sampling import MemoryImages
+from .world.world import World
+
+EMBEDDED = Path(__file__).parent / "models" / "embedded"
+
+
+@dataclass(eq=False)
+class PreparedWorld:
+    """A world on the device: points ready to render, memory ready to sample and attend to."""
+
+    cloud: PointCloud
+    images: MemoryImages
+    tokens: list[MemoryTokens | None]
+    scale: float
+    revision: int
+
+
+@dataclass(eq=False)
+class Stopwatch:
+    """Milliseconds per named stage; on an accelerator each stage ends with a synchronisation."""
+
+    device: torch.device
+    milliseconds: dict[str, float] = field(default_factory=dict)
+    _start: float = field(default_factory=time.perf_counter)
+
+    def lap(self, stage: str) -> None:
+        """Book the time since the last lap on `stage`."""
+        if self.device.type == "cuda":
+            torch.cuda.synchronize(self.device)
+        now = time.perf_counter()
+        spent = 1e3 * (now - self._start)
+        self.milliseconds[stage] = self.milliseconds.get(stage, 0.0) + spent
+        self._start = now
+
+
+class FramePipeline:
+    """The embedded frame model with everything around it. Not thread-safe: one thread renders."""
+
+    def __init__(self, model: FrameModel, name: str, digest: str, device: torch.device) -> None:
+        self.model = model.to(device).eval().requires_grad_(False)
+        self.model.to(memory_format=torch.channels_last)
+        self.name = name
+        self.hash = digest
+        self.device = device
+
+    @classmethod
+    def from_pretrained(
+        cls, name_or_path: str | Path = "embedded", device: str = "auto", dtype: str = "auto"
+    ) -> FramePipeline:
+        """The shipped model ("embedded") or a folder that holds config.json and safetensors.
+
+        dtype: float32, float16 or bfloat16; "auto" takes float16 on CUDA and float32 elsewhere.
+        Raises ModelError when the folder holds no frame model or its weights are damaged.
+        """
+        folder = EMBEDDED if str(name_or_path) == "embedded" else Path(name_or_path)
+        place = choose_device(device)
+        model = load_frame_model(folder).to(choose_dtype(dtype, place))
+        name = "embedded" if folder == EMBEDDED else folder.name
+        return cls(model, name, weights_hash(folder), place)
+
+    @torch.inference_mode()
+    def prepare(self, world: World) -> PreparedWorld:
+        """Upload a world and encode its memory. Raises WorldError when there is nothing in it."""
+        memory = [frame for frame in world.memory if frame.enabled]
+        if not len(world.anchors) and not memory:
+            raise WorldError(
+                "The world is empty; add geometry to the scene or capture memory frames first."
+            )
+        scale = world_scale(memory, world.anchors)
+        with memory_errors():
+            tokens = [memory_tokens(self.model, frame, scale) for frame in memory]
+            return PreparedWorld(
+                cloud=PointCloud(world.anchors, self.device),
+                images=MemoryImages(memory, self.device),
+                tokens=tokens,
+                scale=scale,
+                revision=world.revision,
+            )
+
+    @torch.inference_mode()
+    def render(self, prepared: PreparedWorld, request: FrameRequest) -> FrameReply:
+        """Generate one frame. The same world and request give the same bytes on one device."""
+        if request.steps not in (1, 2):
+            raise InputError(f"The embedded model takes 1 or 2 steps, not {request.steps}.")
+        watch = Stopwatch(self.device)
+        camera = request.camera
+        with memory_errors():
+            conditions = build_conditions(
+                prepared.cloud,
+                prepared.images,
+                padded_camera(camera),
+                references=request.references,
+                scale=prepared.scale,
+            )
+            watch.lap("anchors")
+            image = self.generate(conditions, prepared, request.seed, request.steps, watch)
+        crop = slice(0, camera.height), slice(0, camera.width)
+        rgb = (image[0].permute(1, 2, 0)[crop].float() * 127.5 + 127.5).round().clamp(0, 255)
+        reply = FrameReply(
+            rgb=rgb.to(torch.uint8).cpu().numpy(),
+            depth=torch.where(conditions.known[0] > 0, conditions.depth, 0.0)[crop].cpu().numpy(),
+            coverage=conditions.coverage[crop].cpu().numpy(),
+            anchor_rgb=conditions.anchors.rgb[crop].cpu().numpy(),
+            request=request,
+            world_revision=prepared.revision,
+            model_name=self.name,
+            model_hash=self.hash,
+            timings=watch.milliseconds,
+        )
+        watch.lap("output")
+        return reply
+
+    def generate(
+        self,
+        conditions: Conditions,
+        prepared: PreparedWorld,
+        seed: int,
+        steps: int,
+        watch: Stopwatch,
+    ) -> torch.Tensor:
+        """(1, 3, H, W) in [-1, 1], in the model's precision."""
+        model, camera = self.model, conditions.camera
+        dtype = model.dtype
+        hints = conditions.hints(prepared.scale, seed)[None].to(dtype)
+        features = model.encode_hints(hints.contiguous(memory_format=torch.channels_last))
+        watch.lap("hints")
+        grid = camera.height // TOKEN_STRIDE, camera.width // TOKEN_STRIDE
+        view = encode_view(camera, grid, prepared.scale, model.head_dim).to(self.device, dtype)
+        frames = [prepared.tokens[i] for i in conditions.references]
+        memory = MemoryTokens.join([tokens for tokens in frames if tokens is not None])
+        channels = model.config.latent_channels
+        latent = None
+        for step, timestep in enumerate(few_step_timesteps(steps)):
+            # each step has noise of its own, locked to the world like the first
+            noise = conditions.latent_noise(LATENT_STRIDE, channels, 2 * seed + 1 + step)[None]
+            signal, sigma = signal_and_noise(timestep)
+            clean = 0.0 if latent is None else latent.float()
+            noisy = signal * clean + sigma * noise
+            t = torch.tensor([float(timestep)], device=self.device)
+            latent = model.denoise(noisy.to(dtype), t, features, view, memory)
+        watch.lap("transformer")
+        image = model.decode(latent, features, conditions.base[None].to(dtype))
+        watch.lap("decoder")
+        return image
+
+
+def padded_camera(camera: Camera) -> Camera:
+    """The camera with its right and lower edge moved out to whole tokens."""
+    width, height = (-(-s // TOKEN_STRIDE) * TOKEN_STRIDE for s in (camera.width, camera.height))
+    return camera.cropped(0, 0, width, height)
+
+
+def choose_device(name: str) -> torch.device:
+    """The device called `name`; "auto" is the first of CUDA (and ROCm), Apple, CPU that works."""
+    if name == "auto":
+        if torch.cuda.is_available():
+            return torch.device("cuda")
+        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+        torch.zeros(1, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise InputError(
+            f"The device '{name}' does not work here; choose another in Device or use 'auto'."
+        ) from error
+    return device
+
+
+def choose_dtype(name: str, device: torch.device) -> torch.dtype:
+    """The precision called `name`; "auto" is float16 on CUDA and float32 elsewhere."""
+    if name == "auto":
+        return torch.float16 if device.type == "cuda" else torch.float32
+    known = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
+    if name not in known:
+        raise InputError(f"'{name}' is no precision; choose one of {', '.join(known)}.")
+    return known[name]
+
+
+@contextmanager
+def memory_errors() -> Iterator[None]:
+    """Turn a device's out-of-memory error into the sentence that the user reads."""
+    try:
+        yield
+    except torch.OutOfMemoryError as error:
+        raise OutOfMemoryError(
+            "The device ran out of memory; lower the resolution or choose the CPU as Device."
+        ) from error

@@ -1,0 +1,177 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Batches from folders of cached samples: cropped, mirrored, recoloured."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch.utils.data import IterableDataset, get_worker_info
+
+from ..models.frame_model import LATENT_STRIDE, TOKEN_STRIDE
+from ..models.prope import ViewEncoding, encode_view
+from ..shared.camera import Camera
+from ..shared.errors import InputError
+from .samples import COLOR_GROUPS, COLORED_CHANNEL, WEIGHT_CHANNEL, Sample
+
+RESCAN_BATCHES = 50
+"""A cache may grow while it is read: look for new samples this often."""
+_MIRROR = np.diag([-1.0, 1.0, 1.0, 1.0])
+
+
+@dataclass(eq=False)
+class Batch:
+    """B samples with R memory frames each.
+
+    target (B, 3, H, W); hints (B, 18, H, W); noise (B, 2, C, H/8, W/8); memory (R, B, 5, h, w).
+    """
+
+    target: torch.Tensor
+    hints: torch.Tensor
+    noise: torch.Tensor
+    memory: torch.Tensor
+    view: ViewEncoding
+    memory_views: list[ViewEncoding]
+
+    def to(self, device: torch.device) -> Batch:
+        """The same on another device."""
+        moved = (getattr(self, n).to(device) for n in ("target", "hints", "noise", "memory"))
+        views = [view.to(device, torch.float32) for view in (self.view, *self.memory_views)]
+        return Batch(*moved, views[0], views[1:])
+
+    @property
+    def base(self) -> torch.Tensor:
+        """(B, 3, H, W): what memory shows, smoothly continued."""
+        return self.hints[:, 12:15]
+
+    @property
+    def weight(self) -> torch.Tensor:
+        """(B, 1, H, W): how surely memory saw the pixel."""
+        return self.hints[:, WEIGHT_CHANNEL : WEIGHT_CHANNEL + 1]
+
+
+class SampleBatches(IterableDataset):
+    """Endless random batches. Raises InputError when the folders hold no usable sample."""
+
+    def __init__(
+        self, folders: list[Path], batch: int, crop: int, head_dim: int, seed: int
+    ) -> None:
+        self.folders, self.batch, self.crop = folders, batch, crop
+        self.head_dim, self.seed = head_dim, seed
+        self.files = _scan(folders)
+
+    def __iter__(self) -> Iterator[Batch]:
+        worker = get_worker_info()
+        rng = np.random.default_rng((self.seed, worker.id if worker else 0))
+        torch.set_num_threads(1)
+        count = 0
+        while True:
+            if count % RESCAN_BATCHES == 0:
+                self.files = _scan(self.folders)
+            count += 1
+            sizes = {references: len(paths) for references, paths in self.files.items()}
+            total = sum(sizes.values())
+            references = int(rng.choice(list(sizes), p=[n / total for n in sizes.values()]))
+            paths = rng.choice(self.files[references], self.batch)
+            samples = [self._augmented(Path(path), rng) for path in paths]
+            yield self._collate(samples)
+
+    def _augmented(self, path: Path, rng: np.random.Generator) -> Sample:
+        sample = _crop(Sample.load(path), self.crop, rng)
+        if rng.random() < 0.5:
+            sample = _mirror(sample)
+        return _recolor(sample, rng)
+
+    def _collate(self, samples: list[Sample]) -> Batch:
+        def views(cameras: list[Camera]) -> ViewEncoding:
+            return ViewEncoding.stack(
+                [
+                    encode_view(
+                        camera,
+                        (camera.height // TOKEN_STRIDE, camera.width // TOKEN_STRIDE),
+                        sample.scale,
+                        self.head_dim,
+                    )
+                    for camera, sample in zip(cameras, samples, strict=True)
+                ]
+            )
+
+        memory_cameras = zip(*(sample.memory_cameras() for sample in samples), strict=True)
+        return Batch(
+            target=torch.stack([s.target for s in samples]),
+            hints=torch.stack([s.hints for s in samples]),
+            noise=torch.stack([s.noise for s in samples]),
+            memory=torch.stack([s.memory for s in samples], dim=1),
+            view=views([s.camera() for s in samples]),
+            memory_views=[views(list(cameras)) for cameras in memory_cameras],
+        )
+
+
+def _scan(folders: list[Path]) -> dict[int, list[str]]:
+    files: dict[int, list[str]] = defaultdict(list)
+    for folder in folders:
+        for path in sorted(folder.glob("*-r*.safetensors")):
+            files[int(path.stem.rsplit("-r", 1)[1])].append(str(path))
+    if not files:
+        names = ", ".join(str(folder) for folder in folders)
+        raise InputError(f"There are no training samples in {names}; make some first.")
+    return dict(files)
+
+
+def _crop(sample: Sample, side: int, rng: np.random.Generator) -> Sample:
+    height, width = sample.target.shape[-2:]
+    if min(height, width) < side:
+        raise InputError(
+            f"A sample of {width} x {height} pixels is smaller than the crop of {side}; lower it."
+        )
+    x = int(rng.integers(0, (width - side) // TOKEN_STRIDE + 1)) * TOKEN_STRIDE
+    y = int(rng.integers(0, (height - side) // TOKEN_STRIDE + 1)) * TOKEN_STRIDE
+    latent = [slice(v // LATENT_STRIDE, (v + side) // LATENT_STRIDE) for v in (y, x)]
+    camera = sample.camera().cropped(x, y, side, side)
+    sample.target = sample.target[:, y : y + side, x : x + side]
+    sample.hints = sample.hints[:, y : y + side, x : x + side]
+    sample.noise = sample.noise[:, :, latent[0], latent[1]]
+    sample.K = torch.from_numpy(camera.K)
+    return sample
+
+
+def _mirror(sample: Sample) -> Sample:
+    """The mirrored world: pictures flipped, cameras on the other side of x = 0."""
+
+    def flipped(K: torch.Tensor, c2w: torch.Tensor, width: int) -> tuple[torch.Tensor, ...]:
+        K = K.clone()
+        K[..., 0, 2] = width - K[..., 0, 2]
+        mirror = torch.from_numpy(_MIRROR)
+        return K, mirror @ c2w @ mirror
+
+    sample.K, sample.c2w = flipped(sample.K, sample.c2w, sample.target.shape[-1])
+    width = sample.memory.shape[-1]
+    sample.memory_K, sample.memory_c2w = flipped(sample.memory_K, sample.memory_c2w, width)
+    for name in ("target", "hints", "noise", "memory"):
+        setattr(sample, name, getattr(sample, name).flip(-1))
+    return sample
+
+
+def _recolor(sample: Sample, rng: np.random.Generator) -> Sample:
+    """One change of colours for all pictures of the sample: channels swapped, gain, offset."""
+    order = torch.from_numpy(rng.permutation(3))
+    gain = torch.from_numpy(rng.uniform(0.75, 1.05, (3, 1, 1)).astype(np.float32))
+    offset = (1 - gain) * torch.from_numpy(rng.uniform(-0.8, 0.8, (3, 1, 1)).astype(np.float32))
+
+    def change(color: torch.Tensor, mask: torch.Tensor | float = 1.0) -> torch.Tensor:
+        return color[..., order, :, :] * gain + offset * mask
+
+    masks = (
+        sample.hints[WEIGHT_CHANNEL : WEIGHT_CHANNEL + 1],
+        sample.hints[COLORED_CHANNEL : COLORED_CHANNEL + 1],
+        1.0,
+    )
+    for (start, end), mask in zip(COLOR_GROUPS, masks, strict=True):
+        sample.hints[start:end] = change(sample.hints[start:end], mask)
+    sample.target = change(sample.target)
+    sample.memory[:, :3] = change(sample.memory[:, :3])
+    return sample

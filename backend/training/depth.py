@@ -1,0 +1,359 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Trains the embedded depth network on procedural scenes, rendered as it goes.
+
+    python -m backend.training.depth --out runs/depth --minutes 40
+
+The run's folder holds one checkpoint (written beside, then renamed) and a log of one JSON object
+a line; starting the same command again goes on from the checkpoint.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import random
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from ..data.synth import fly_path, make_scene, render_view
+from ..models.depth_net import LOG_FAR, LOG_NEAR, DepthNet, save_depth_net
+from ..shared.camera import Camera, intrinsics
+
+KINDS = ("interior", "street", "landscape", "corridor", "still_life", "abstract")
+SIZES = ((160, 160), (192, 128), (128, 192), (224, 128), (192, 160))
+"""Width and height, of about the same number of pixels; photos are brought to such a size."""
+HELD_OUT_SEED = 10_000_000
+"""Scenes with seeds from here on are never trained on."""
+VIEWS_PER_SCENE = 24
+
+
+@dataclass(frozen=True, eq=False)
+class Sample:
+    """One view. image: (3, H, W) in [0, 1] sRGB; directions: (3, H, W) unit, level frame;
+    log_distance: (H, W), camera heights; ground, sky: (H, W) bool."""
+
+    image: Tensor
+    directions: Tensor
+    log_distance: Tensor
+    ground: Tensor
+    sky: Tensor
+
+
+def level_directions(camera: Camera) -> np.ndarray:
+    """(H, W, 3) float32 unit rays with z up and the camera's heading turned to +y."""
+    rays = camera.rays()
+    rays /= np.linalg.norm(rays, axis=2, keepdims=True)
+    forward = camera.c2w[:3, 2]
+    heading = math.atan2(forward[0], forward[1])
+    cos, sin = math.cos(heading), math.sin(heading)
+    turn = np.array([[cos, -sin, 0.0], [sin, cos, 0.0], [0.0, 0.0, 1.0]], np.float32)
+    return rays @ turn.T
+
+
+def ground_height(scene: object, position: np.ndarray) -> float | None:
+    """The world z of what lies below `position`: the lowest common level of a wide view down."""
+    c2w = np.diag([1.0, -1.0, -1.0, 1.0])
+    c2w[:3, 3] = position
+    camera = Camera(intrinsics(math.radians(70), 16, 16), c2w, 16, 16)
+    _, depth = render_view(scene, camera)
+    depth = depth.numpy()
+    seen = np.isfinite(depth) & (depth > 0)
+    if seen.sum() < 64:
+        return None
+    return float(position[2] - np.percentile(depth[seen], 80))
+
+
+def random_view(camera: Camera, rng: random.Random, size: tuple[int, int]) -> Camera:
+    """Where `camera` stands, looking in a direction a photographer would choose."""
+    yaw = math.atan2(camera.c2w[0, 2], camera.c2w[1, 2]) + rng.gauss(0, 0.7)
+    steep = rng.random() < 0.15  # panoramas are cut into views that look up and down too
+    pitch = rng.uniform(-1.2, 1.0) if steep else rng.gauss(-0.08, 0.16)
+    roll = rng.gauss(0, 0.03)
+    forward = np.array([math.sin(yaw) * math.cos(pitch), math.cos(yaw) * math.cos(pitch),
+                        math.sin(pitch)])  # fmt: skip
+    right = np.array([math.cos(yaw), -math.sin(yaw), 0.0])
+    down = np.cross(forward, right)
+    c2w = np.eye(4)
+    c2w[:3, 0] = math.cos(roll) * right + math.sin(roll) * down
+    c2w[:3, 1] = math.cos(roll) * down - math.sin(roll) * right
+    c2w[:3, 2] = forward
+    c2w[:3, 3] = camera.position
+    width, height = size
+    fov = math.radians(rng.uniform(38, 95)) * min(1.0, width / height + 0.15)
+    return Camera(intrinsics(fov, width, height), c2w, width, height)
+
+
+def make_sample(scene: object, camera: Camera, ground: float) -> Sample | None:
+    """Renders one view; None when it shows nothing to learn from (a wall right at the lens)."""
+    height = camera.position[2] - ground
+    rgb, depth = render_view(scene, camera)
+    directions = torch.from_numpy(level_directions(camera))
+    forward = torch.from_numpy(camera.rays()).norm(dim=2)  # distance along the ray per z-depth
+    sky = torch.isinf(depth)
+    distance = torch.where(sky | (depth <= 0), torch.ones_like(depth), depth * forward / height)
+    log_distance = distance.log().clamp(LOG_NEAR, LOG_FAR)
+    z = distance * directions[..., 2] + 1.0  # camera heights above the ground
+    on_ground = (z.abs() < 0.03 + 0.02 * distance.clamp_max(8)) & (directions[..., 2] < 0) & ~sky
+    if sky.float().mean() > 0.9 or (log_distance[~sky].median() < -1.6):
+        return None
+    return Sample(
+        rgb.permute(2, 0, 1), directions.permute(2, 0, 1).contiguous(), log_distance, on_ground, sky
+    )
+
+
+def scene_samples(
+    kind: str, seed: int, size: tuple[int, int], count: int, rng: random.Random
+) -> list[Sample]:
+    """Up to `count` views of one scene, all of one size."""
+    scene = make_scene(kind, seed)
+    found = []
+    for camera in fly_path(scene, seed, count, size):
+        ground = ground_height(scene, camera.position)
+        if ground is None or not 0.25 < camera.position[2] - ground < 30:
+            continue
+        sample = make_sample(scene, random_view(camera, rng, size), ground)
+        if sample is not None:
+            found.append(sample)
+    return found
+
+
+def augment(image: Tensor, generator: torch.Generator) -> Tensor:
+    """Other lights, films and lenses: (B, 3, H, W) in [0, 1] to the same."""
+    b = len(image)
+
+    def uniform(low: float, high: float, *shape: int) -> Tensor:
+        return low + (high - low) * torch.rand(*shape, generator=generator)
+
+    exposure = uniform(0.55, 1.6, b, 1, 1, 1)
+    balance = uniform(0.8, 1.25, b, 3, 1, 1)
+    x = (image * exposure * balance).clamp(1e-4, 1.0) ** uniform(0.7, 1.4, b, 1, 1, 1)
+    grey = x.mean(dim=1, keepdim=True)
+    x = grey + (x - grey) * uniform(0.0, 1.5, b, 1, 1, 1)
+    x = x.mean(dim=(1, 2, 3), keepdim=True) * (1 - (c := uniform(0.6, 1.3, b, 1, 1, 1))) + x * c
+    patches = F.interpolate(
+        torch.randn(b, 1, 6, 6, generator=generator), size=image.shape[-2:], mode="bicubic"
+    )
+    x = x * (1 + patches * uniform(0.0, 0.15, b, 1, 1, 1))  # light and dirt that are no shape
+    grain = torch.randn(x.shape, generator=generator) * uniform(0.0, 0.05, b, 1, 1, 1)
+    blurred = F.avg_pool2d(F.pad(x, (1, 1, 1, 1), mode="replicate"), 3, stride=1)
+    soft = (torch.rand(b, 1, 1, 1, generator=generator) < 0.3).float()
+    return (x * (1 - soft) + blurred * soft + grain).clamp(0, 1)
+
+
+def depth_loss(out: Tensor, batch: Sample) -> dict[str, Tensor]:
+    """The parts of the loss; their sum is minimised. `batch` has stacked fields."""
+    solid = (~batch.sky).float()
+    error = (out[:, 0] - batch.log_distance) * solid
+    share = solid.mean().clamp_min(1e-3)
+    parts = {"log": error.abs().mean() / share}
+    gradient = out.new_zeros(())
+    for step in (1, 4):
+        both_x = solid[:, :, step:] * solid[:, :, :-step]
+        both_y = solid[:, step:] * solid[:, :-step]
+        gradient = gradient + ((error[:, :, step:] - error[:, :, :-step]).abs() * both_x).mean()
+        gradient = gradient + ((error[:, step:] - error[:, :-step]).abs() * both_y).mean()
+    parts["edges"] = 0.5 * gradient / share
+    parts["ground"] = 0.2 * F.binary_cross_entropy_with_logits(out[:, 1], batch.ground.float())
+    parts["sky"] = 0.2 * F.binary_cross_entropy_with_logits(out[:, 2], batch.sky.float())
+    return parts
+
+
+def collate(
+    samples: list[Sample], generator: torch.Generator, train: bool
+) -> tuple[Tensor, Sample]:
+    """The network's picture and the stacked batch; training flips and recolours half of them."""
+    batch = Sample(
+        *(torch.stack([getattr(s, name) for s in samples]) for name in Sample.__annotations__)
+    )
+    if train and torch.rand((), generator=generator) < 0.5:
+        mirror = torch.tensor([-1.0, 1.0, 1.0]).view(1, 3, 1, 1)
+        batch = Sample(*(getattr(batch, name).flip(-1) for name in Sample.__annotations__))
+        batch = Sample(
+            batch.image, batch.directions * mirror, batch.log_distance, batch.ground, batch.sky
+        )
+    image = augment(batch.image, generator) if train else batch.image
+    return image * 2 - 1, batch
+
+
+def batches(rng: random.Random, size: int, pool: int) -> Iterator[list[Sample]]:
+    """Batches of one picture size each, mixed over the scenes of a pool."""
+    buffers: dict[tuple[int, int], list[Sample]] = {}
+    while True:
+        shape = rng.choice(SIZES)
+        buffer = buffers.setdefault(shape, [])
+        while len(buffer) < pool:
+            seed = rng.randrange(HELD_OUT_SEED)
+            buffer += scene_samples(rng.choice(KINDS), seed, shape, VIEWS_PER_SCENE, rng)
+        rng.shuffle(buffer)
+        taken, buffers[shape] = buffer[:size], buffer[size:]
+        yield taken
+
+
+# ---------------------------------------------------------------------------- measuring
+
+
+def flat_guess(directions: np.ndarray, backdrop: float) -> np.ndarray:
+    """(H, W) log distance of the plain guess: a flat ground, and a backdrop at one distance."""
+    down = np.maximum(-directions[..., 2], 1e-6)
+    return np.log(np.minimum(1.0 / down, backdrop))
+
+
+def aligned_error(guess: np.ndarray, truth: np.ndarray, valid: np.ndarray) -> tuple[float, float]:
+    """Mean |log error| and mean relative error after the best single scale (the median)."""
+    difference = guess[valid] - truth[valid]
+    difference = difference - np.median(difference)
+    return float(np.abs(difference).mean()), float(np.abs(np.exp(difference) - 1).mean())
+
+
+@torch.no_grad()
+def evaluate(net: DepthNet, scenes: int, views: int) -> dict[str, dict[str, float]]:
+    """Means over held-out scenes of every kind: the network, and the best flat guess there is.
+
+    The flat guess is given the backdrop distance that suits each kind of scene best.
+    """
+    net.eval()
+    rng = random.Random(1)
+    generator = torch.Generator().manual_seed(0)
+    table: dict[str, dict[str, float]] = {}
+    for kind in KINDS:
+        rows, guesses = [], []
+        for index in range(scenes):
+            for sample in scene_samples(kind, HELD_OUT_SEED + index, (192, 128), views, rng):
+                image, batch = collate([sample], generator, train=False)
+                out = net(image, batch.directions)[0].numpy()
+                valid = ~sample.sky.numpy()
+                truth = sample.log_distance.numpy()
+                directions = sample.directions.permute(1, 2, 0).numpy()
+                sky_right = float(((out[2] > 0) == sample.sky.numpy()).mean())
+                unaligned = float(np.abs(out[0] - truth)[valid].mean())
+                rows.append((*aligned_error(out[0], truth, valid), unaligned, sky_right))
+                guesses.append(
+                    [
+                        aligned_error(flat_guess(directions, backdrop), truth, valid)
+                        for backdrop in (2.0, 3.0, 4.0, 6.0, 10.0, 20.0, 50.0)
+                    ]
+                )
+        mean = np.mean(rows, axis=0)
+        flat = np.mean(guesses, axis=0)
+        best = flat[np.argmin(flat[:, 0])]
+        table[kind] = {
+            "views": len(rows),
+            "log_error": float(mean[0]),
+            "relative_error": float(mean[1]),
+            "log_error_unaligned": float(mean[2]),
+            "sky_accuracy": float(mean[3]),
+            "flat_log_error": float(best[0]),
+            "flat_relative_error": float(best[1]),
+        }
+    net.train()
+    return table
+
+
+# ---------------------------------------------------------------------------- the loop
+
+
+def learning_rate(fraction: float, peak: float) -> float:
+    """Warm-up over the first hundredth, then half a cosine over the time that the run has."""
+    return peak * min(1.0, fraction / 0.01 + 0.02) * (0.5 + 0.5 * math.cos(math.pi * fraction))
+
+
+def train(out: Path, minutes: float, batch_size: int, peak: float, pool: int, seed: int) -> None:
+    """Trains for `minutes` in all (resumed time counts), then writes the weights to out/model."""
+    out.mkdir(parents=True, exist_ok=True)
+    torch.manual_seed(seed)
+    net = DepthNet().to(memory_format=torch.channels_last)
+    average = DepthNet()
+    average.load_state_dict(net.state_dict())
+    optimiser = torch.optim.AdamW(net.parameters(), lr=peak, weight_decay=0.02)
+    iteration, spent = 0, 0.0
+    checkpoint = out / "checkpoint.pt"
+    if checkpoint.exists():
+        state = torch.load(checkpoint, weights_only=True)
+        net.load_state_dict(state["net"])
+        average.load_state_dict(state["average"])
+        optimiser.load_state_dict(state["optimiser"])
+        iteration, spent = state["iteration"], state["spent"]
+    rng = random.Random(seed * 1_000_003 + iteration)
+    generator = torch.Generator().manual_seed(seed + iteration)
+    started = saved = time.monotonic()
+    already = spent
+    sums: dict[str, float] = {}
+    for samples in batches(rng, batch_size, pool):
+        spent = already + time.monotonic() - started
+        if spent >= minutes * 60:
+            break
+        for group in optimiser.param_groups:
+            group["lr"] = learning_rate(spent / (minutes * 60), peak)
+        image, batch = collate(samples, generator, train=True)
+        parts = depth_loss(net(image, batch.directions), batch)
+        optimiser.zero_grad(set_to_none=True)
+        torch.stack(list(parts.values())).sum().backward()
+        torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)
+        optimiser.step()
+        decay = min(0.998, (iteration + 1) / (iteration + 10))
+        with torch.no_grad():
+            for kept, value in zip(average.parameters(), net.parameters(), strict=True):
+                kept.lerp_(value, 1 - decay)
+        iteration += 1
+        for name, value in parts.items():
+            sums[name] = sums.get(name, 0.0) + float(value)
+        if iteration % 50 == 0:
+            _log(out, {"iteration": iteration, "spent_s": round(spent, 1)} | {
+                name: round(value / 50, 4) for name, value in sums.items()})  # fmt: skip
+            sums.clear()
+        if time.monotonic() - saved > 120:
+            _save(checkpoint, net, average, optimiser, iteration, spent)
+            saved = time.monotonic()
+    _save(checkpoint, net, average, optimiser, iteration, spent)
+    table = evaluate(average, scenes=6, views=4)
+    _log(out, {"iteration": iteration, "held_out": table})
+    save_depth_net(average, out / "model", {"iterations": iteration, "held_out": table})
+
+
+def _save(
+    path: Path,
+    net: DepthNet,
+    average: DepthNet,
+    optimiser: torch.optim.Optimizer,
+    iteration: int,
+    spent: float,
+) -> None:
+    temporary = path.with_suffix(".tmp")
+    state = {
+        "net": net.state_dict(),
+        "average": average.state_dict(),
+        "optimiser": optimiser.state_dict(),
+        "iteration": iteration,
+        "spent": spent,
+    }
+    torch.save(state, temporary)
+    temporary.replace(path)
+
+
+def _log(out: Path, row: dict[str, object]) -> None:
+    with (out / "log.jsonl").open("a", encoding="utf-8") as file:
+        file.write(json.dumps(row) + "\n")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--minutes", type=float, default=40.0)
+    parser.add_argument("--batch-size", type=int, default=8)
+    parser.add_argument("--learning-rate", type=float, default=1.5e-3)
+    parser.add_argument("--pool", type=int, default=192, help="views mixed, per picture size")
+    parser.add_argument("--seed", type=int, default=0)
+    a = parser.parse_args()
+    train(a.out, a.minutes, a.batch_size, a.learning_rate, a.pool, a.seed)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,215 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The training loop: accelerate, EMA, checkpoints by the clock, TensorBoard, progress."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+from accelerate import Accelerator
+from diffusers.training_utils import EMAModel
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from torch.utils.data import DataLoader
+from torch.utils.tensorboard import SummaryWriter
+
+from ..models.frame_model import FrameModel, LatentEncoder
+from ..models.load_frame_model import load_frame_model, save_frame_model
+from ..shared.errors import InputError, OutOfMemoryError
+from .batches import Batch, SampleBatches
+from .checkpoints import (
+    find_checkpoint,
+    read_state,
+    read_tensors,
+    restore_module,
+    restore_optimizer,
+    write_checkpoint,
+)
+from .config import TrainConfig
+from .stages import STAGES, Stage, StageOutput
+
+GRADIENT_LIMIT = 1.0
+
+
+class Trainer:
+    """One run of one stage. `run` ends at the last iteration or when the minutes are up."""
+
+    def __init__(self, stage_name: str, config: TrainConfig, resume: bool) -> None:
+        self.config = config
+        self.stage_name = stage_name
+        self.output = Path(config.output)
+        self.iteration = 0
+        if config.threads:
+            torch.set_num_threads(config.threads)
+        torch.manual_seed(config.seed)
+        self.accelerator = Accelerator(
+            gradient_accumulation_steps=config.accumulate, mixed_precision=config.precision
+        )
+        self.stage = build_stage(stage_name, config)
+        self.ema = EMAModel(self.stage.model.parameters(), decay=config.ema)
+        self.optimizers = {"generator": self._optimizer(self.stage.generator_parameters())}
+        if self.stage.adversaries():
+            self.optimizers["adversary"] = self._optimizer(self.stage.adversaries())
+        found = find_checkpoint(self.output) if resume else None
+        if resume and found is None:
+            raise InputError(
+                f"There is no checkpoint in '{self.output}' to resume; leave --resume out."
+            )
+        self.stage.to(self.accelerator.device)
+        self.ema.to(self.accelerator.device)
+        if found:
+            self._restore(found)
+        self.prepared = self.accelerator.prepare(self.stage)
+        self.optimizers = {n: self.accelerator.prepare(o) for n, o in self.optimizers.items()}
+
+    def run(self) -> None:
+        """Train. An accelerator that runs out of memory is named with the setting to lower."""
+        config = self.config
+        batches = iter(self._loader())
+        deadline = time.monotonic() + 60 * config.minutes if config.minutes else float("inf")
+        checkpoint_at = time.monotonic() + 60 * config.checkpoint_minutes
+        columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
+        with Progress(*columns) as bar, SummaryWriter(self.output / "log") as log:
+            task = bar.add_task(self.stage_name, total=config.iterations, completed=self.iteration)
+            while self.iteration < config.iterations and time.monotonic() < deadline:
+                output = self._iterate(next(batches).to(self.accelerator.device))
+                self.iteration += 1
+                self._log(log, output)
+                parts = " ".join(f"{k} {v.item():.4f}" for k, v in output.parts.items())
+                bar.update(
+                    task, advance=1, description=f"{self.stage_name} {self.iteration} {parts}"
+                )
+                if time.monotonic() > checkpoint_at:
+                    self.save()
+                    checkpoint_at = time.monotonic() + 60 * config.checkpoint_minutes
+        self.save()
+
+    def save(self) -> None:
+        """Write a checkpoint, and the averaged weights as a model that the pipeline can load."""
+        self.accelerator.wait_for_everyone()
+        if not self.accelerator.is_main_process:
+            return
+        optimizers = {n: o.optimizer for n, o in self.optimizers.items()}
+        weights = {"stage": self.stage.state_dict(), "ema": self._ema_tensors()}
+        write_checkpoint(self.output, weights, optimizers, self._state())
+        self.ema.store(self.stage.model.parameters())
+        self.ema.copy_to(self.stage.model.parameters())
+        provenance = {"stage": self.stage_name, "iteration": str(self.iteration)}
+        save_frame_model(self.stage.model, self.output / "model", provenance)
+        self.ema.restore(self.stage.model.parameters())
+
+    def _iterate(self, batch: Batch) -> StageOutput:
+        self._set_learning_rate()
+        try:
+            with self.accelerator.accumulate(self.prepared):
+                output = self.prepared(batch, self.iteration)
+                self._step("generator", output.loss)
+                self.ema.step(self.stage.model.parameters())
+                second = self.stage.after_backward(batch, output)
+                if second is not None:
+                    output.parts["adversary"] = second.detach()
+                    self._step("adversary", second)
+        except torch.OutOfMemoryError as error:
+            raise OutOfMemoryError(
+                "The accelerator ran out of memory; lower 'batch' or 'crop' in the config and "
+                "--resume, the last checkpoint is intact."
+            ) from error
+        return output
+
+    def _step(self, name: str, loss: torch.Tensor) -> None:
+        optimizer = self.optimizers[name]
+        self.accelerator.backward(loss)
+        if self.accelerator.sync_gradients:
+            parameters = [p for group in optimizer.param_groups for p in group["params"]]
+            self.accelerator.clip_grad_norm_(parameters, GRADIENT_LIMIT)
+        optimizer.step()
+        optimizer.zero_grad()
+
+    def _optimizer(self, parameters: list[torch.nn.Parameter]) -> torch.optim.Optimizer:
+        return torch.optim.AdamW(
+            parameters, self.config.learning_rate, betas=(0.9, 0.99), weight_decay=1e-3
+        )
+
+    def _set_learning_rate(self) -> None:
+        warm = min(1.0, (self.iteration + 1) / max(self.config.warmup, 1))
+        remaining = 1 - self.iteration / self.config.iterations
+        # constant, then linearly to a tenth over the last third
+        rate = self.config.learning_rate * warm * max(0.1, min(1.0, 3 * remaining))
+        for optimizer in self.optimizers.values():
+            for group in optimizer.param_groups:
+                group["lr"] = rate
+
+    def _loader(self) -> DataLoader:
+        config = self.config
+        folders = [Path(folder) for folder in config.samples]
+        # another seed after a resume, or the same first batches would come again
+        seed = config.seed + self.iteration + self.accelerator.process_index
+        data = SampleBatches(folders, config.batch, config.crop, self.stage.model.head_dim, seed)
+        return DataLoader(data, batch_size=None, num_workers=config.workers)
+
+    def _log(self, log: SummaryWriter, output: StageOutput) -> None:
+        if self.iteration % 20 == 0:
+            for name, value in output.parts.items():
+                log.add_scalar(name, value.item(), self.iteration)
+        if self.iteration % self.config.picture_every == 0:
+            for name, picture in output.pictures.items():
+                if picture.shape[1] == 3:
+                    log.add_images(name, (picture.clamp(-1, 1) + 1) / 2, self.iteration)
+
+    def _state(self) -> dict[str, Any]:
+        return {
+            "stage": self.stage_name,
+            "iteration": self.iteration,
+            "ema_step": self.ema.optimization_step,
+            "config": asdict(self.config),
+        }
+
+    def _ema_tensors(self) -> dict[str, torch.Tensor]:
+        return {f"{i}": tensor for i, tensor in enumerate(self.ema.shadow_params)}
+
+    def _restore(self, path: Path) -> None:
+        state = read_state(path)
+        if state["stage"] != self.stage_name:
+            raise InputError(
+                f"'{path}' is a checkpoint of {state['stage']}, not {self.stage_name}."
+            )
+        restore_module(self.stage, read_tensors(path, "stage"), path)
+        for name, optimizer in self.optimizers.items():
+            restore_optimizer(optimizer, path, name)
+        averaged = read_tensors(path, "ema")
+        device = self.accelerator.device
+        self.ema.shadow_params = [averaged[f"{i}"].to(device) for i in range(len(averaged))]
+        self.ema.optimization_step = state["ema_step"]
+        self.iteration = state["iteration"]
+
+
+def build_stage(stage_name: str, config: TrainConfig) -> Stage:
+    """A stage with fresh weights, or with those of the run that `config.start` names."""
+    shape = config.model
+    model = FrameModel(
+        latent_channels=shape.latent_channels,
+        widths=shape.widths,
+        token_width=shape.token_width,
+        heads=shape.heads,
+        layers=shape.layers,
+    )
+    encoder = LatentEncoder(latent_channels=shape.latent_channels, widths=shape.widths)
+    if config.start:
+        start = Path(config.start)
+        found = find_checkpoint(start)
+        if found is None:
+            raise InputError(f"There is no checkpoint in '{start}' to start from.")
+        tensors = read_tensors(found, "stage")
+        prefix = "encoder."
+        restore_module(
+            encoder,
+            {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)},
+            found,
+        )
+        restore_module(model, load_frame_model(start / "model").state_dict(), found)
+    model.to(memory_format=torch.channels_last)
+    if stage_name != "stage1":
+        encoder.requires_grad_(False)
+    return STAGES[stage_name](config, model, encoder)

@@ -1,0 +1,282 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The three stages: image diffusion, controllable frame model, few-step generator.
+
+After InSpatio-WorldFM (arXiv 2603.11911); stage 3 after DMD2 (arXiv 2405.14867). A stage turns a
+batch into losses; the loop in `loop.py` optimises them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from ..models.frame_model import FrameModel, LatentEncoder, MemoryTokens
+from ..schedulers import TRAIN_STEPS, alphas_cumprod, few_step_timesteps
+from .batches import Batch
+from .config import LossConfig, TrainConfig
+from .losses import (
+    PatchDiscriminator,
+    charbonnier,
+    energy_distance,
+    gradient_distance,
+    hinge_discriminator,
+)
+
+DISCRIMINATOR_HINTS = (9, 12, 13, 14)
+"""Hint channels that the discriminator sees: log depth and the smooth base."""
+
+
+@dataclass(eq=False)
+class StageOutput:
+    """loss to minimise, its parts by name, and pictures (B, 3, H, W) to look at."""
+
+    loss: torch.Tensor
+    parts: dict[str, torch.Tensor]
+    pictures: dict[str, torch.Tensor]
+
+
+class Stage(nn.Module):
+    """What the stages share: the generator, the latent encoder, noise levels, condition dropout."""
+
+    def __init__(self, config: TrainConfig, model: FrameModel, encoder: LatentEncoder) -> None:
+        super().__init__()
+        self.model = model
+        self.encoder = encoder
+        self.config = config
+        self.register_buffer("alphas_cumprod", alphas_cumprod().float(), persistent=False)
+
+    @property
+    def losses(self) -> LossConfig:
+        """The weights of the losses."""
+        return self.config.loss
+
+    def memory(self, model: FrameModel, batch: Batch, keep: bool) -> MemoryTokens | None:
+        """The batch's memory tokens, or None where this batch goes without."""
+        if not keep:
+            return None
+        pairs = zip(batch.memory, batch.memory_views, strict=True)
+        return MemoryTokens.join([model.encode_memory(image, view) for image, view in pairs])
+
+    def add_noise(self, clean: torch.Tensor, noise: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
+        """sqrt(ac) * clean + sqrt(1 - ac) * noise at timesteps t (B,)."""
+        signal = self.alphas_cumprod[t][:, None, None, None]
+        return signal.sqrt() * clean + (1 - signal).sqrt() * noise
+
+    def random_timesteps(self, batch: Batch) -> torch.Tensor:
+        """(B,) whole timesteps, uniform."""
+        target = batch.target
+        return torch.randint(0, TRAIN_STEPS, (len(target),), device=target.device)
+
+    def draw(self, probability: float) -> bool:
+        """True with `probability`."""
+        return torch.rand(()).item() < probability
+
+    def hints(self, batch: Batch, iteration: int) -> torch.Tensor:
+        """The batch's hints, without any colour in some batches (see TrainConfig.drop_ramp)."""
+        ramp = self.config.drop_ramp
+        early = max(0.0, 1 - iteration / ramp) if ramp else 0.0
+        if not self.draw(max(early, self.config.drop_color)):
+            return batch.hints
+        hints = batch.hints.clone()
+        hints[:, 0:8] = 0
+        hints[:, 12:15] = 0
+        hints[:, 15:16] = 1
+        return hints
+
+    def hole_weight(self, batch: Batch) -> torch.Tensor:
+        """(B, 1, H, W): 1 where memory saw the pixel, more where it has to be invented."""
+        return 1 + self.losses.hole_gain * (1 - batch.weight)
+
+    def picture_losses(
+        self, picture: torch.Tensor, batch: Batch, parts: dict[str, torch.Tensor]
+    ) -> None:
+        """Adds the distances between the picture and the truth that have a weight."""
+        weight = self.hole_weight(batch)
+        if self.losses.pixel:
+            parts["pixel"] = charbonnier(picture, batch.target, weight)
+        if self.losses.gradient:
+            parts["gradient"] = gradient_distance(picture, batch.target, weight)
+        if self.losses.energy:
+            holes = (1 - batch.weight).clamp(min=0.02)
+            parts["energy"] = energy_distance(picture, batch.target, holes)
+
+    def total(self, parts: dict[str, torch.Tensor]) -> torch.Tensor:
+        """The weighted sum of the parts; each is named like its weight in LossConfig."""
+        return sum(getattr(self.losses, name) * value for name, value in parts.items())
+
+    def forward(self, batch: Batch, iteration: int) -> StageOutput:
+        """The stage's losses on one batch."""
+        raise NotImplementedError
+
+    def after_backward(self, batch: Batch, output: StageOutput) -> torch.Tensor | None:
+        """A second loss, for the networks that are trained against the generator, if any."""
+        return None
+
+    def adversaries(self) -> list[nn.Parameter]:
+        """Parameters that the second loss trains."""
+        return []
+
+    def generator_parameters(self) -> list[nn.Parameter]:
+        """Parameters that the first loss trains."""
+        return [p for p in self.model.parameters() if p.requires_grad]
+
+
+class ImageDiffusion(Stage):
+    """Stage 1: the small autoencoder, and a diffusion transformer on its latents; no conditions."""
+
+    def generator_parameters(self) -> list[nn.Parameter]:
+        return [*self.model.parameters(), *self.encoder.parameters()]
+
+    def forward(self, batch: Batch, iteration: int) -> StageOutput:
+        clean = self.encoder(batch.target)
+        features = self.model.encode_hints(torch.zeros_like(batch.hints))
+        blank = torch.zeros_like(batch.target)
+        picture = self.model.decode(clean + 0.05 * torch.randn_like(clean), features, blank)
+        ones = torch.ones_like(batch.weight)
+        t = self.random_timesteps(batch)
+        noisy = self.add_noise(clean.detach(), torch.randn_like(clean), t)
+        guess = self.model.denoise(noisy, t, features, batch.view, None)
+        parts = {
+            "pixel": charbonnier(picture, batch.target, ones),
+            "gradient": gradient_distance(picture, batch.target, ones),
+            "diffusion": F.mse_loss(guess, clean.detach()),
+        }
+        return StageOutput(self.total(parts), parts, {"reconstruction": picture.detach()})
+
+
+class ControllableFrames(Stage):
+    """Stage 2: the same diffusion given anchors, memory and cameras; the decoder is guided."""
+
+    def forward(self, batch: Batch, iteration: int) -> StageOutput:
+        with torch.no_grad():
+            clean = self.encoder(batch.target)
+        features = self.model.encode_hints(self.hints(batch, iteration))
+        memory = self.memory(self.model, batch, not self.draw(self.config.drop_memory))
+        t = self.random_timesteps(batch)
+        noisy = self.add_noise(clean, torch.randn_like(clean), t)
+        guess = self.model.denoise(noisy, t, features, batch.view, memory)
+        picture = self.model.decode(guess, features, batch.base)
+        parts = {"diffusion": F.mse_loss(guess, clean)}
+        self.picture_losses(picture, batch, parts)
+        return StageOutput(self.total(parts), parts, {"denoised": picture.detach()})
+
+
+class FewStepGenerator(Stage):
+    """Stage 3: from the world's noise to the picture in one or two steps.
+
+    Regression on real data keeps geometry; the discriminator and distribution matching keep
+    what is invented sharp. `teacher` is the frozen stage 2 model, `fake` follows the generator.
+    """
+
+    def __init__(self, config: TrainConfig, model: FrameModel, encoder: LatentEncoder) -> None:
+        super().__init__(config, model, encoder)
+        self.teacher: FrameModel | None = None
+        self.fake: FrameModel | None = None
+        self.discriminator: PatchDiscriminator | None = None
+        if config.loss.dmd:
+            self.teacher = _copy(model).requires_grad_(False)
+            self.fake = _copy(model)
+        if config.loss.gan:
+            self.discriminator = PatchDiscriminator(len(DISCRIMINATOR_HINTS))
+
+    def adversaries(self) -> list[nn.Parameter]:
+        networks = [n for n in (self.fake, self.discriminator) if n is not None]
+        return [p for network in networks for p in network.parameters()]
+
+    def forward(self, batch: Batch, iteration: int) -> StageOutput:
+        hints = self.hints(batch, iteration)
+        features = self.model.encode_hints(hints)
+        memory = self.memory(self.model, batch, not self.draw(self.config.drop_memory))
+        steps = 2 if self.draw(0.25) else 1
+        latent = self.generate(batch, features, memory, steps)
+        picture = self.model.decode(latent, features, hints[:, 12:15])
+        parts: dict[str, torch.Tensor] = {}
+        self.picture_losses(picture, batch, parts)
+        if self.losses.diffusion:
+            with torch.no_grad():
+                clean = self.encoder(batch.target)
+            parts["diffusion"] = F.mse_loss(latent, clean)
+        if self.teacher is not None:
+            parts["dmd"] = self.distribution_matching(latent, batch, hints)
+        if self.discriminator is not None:
+            self.discriminator.requires_grad_(False)
+            parts["gan"] = -self.discriminator(picture, hints[:, DISCRIMINATOR_HINTS]).mean()
+            self.discriminator.requires_grad_(True)
+        pictures = {"generated": picture.detach(), "latent": latent.detach()}
+        return StageOutput(self.total(parts), parts, pictures)
+
+    def generate(
+        self,
+        batch: Batch,
+        features: list[torch.Tensor],
+        memory: MemoryTokens | None,
+        steps: int,
+    ) -> torch.Tensor:
+        """The latent after one or two steps; only the last one carries gradients."""
+        latent = torch.zeros_like(batch.noise[:, 0])
+        for step, timestep in enumerate(few_step_timesteps(steps)):
+            t = torch.full((len(latent),), timestep, device=latent.device)
+            noisy = self.add_noise(latent.detach(), batch.noise[:, step], t)
+            with torch.set_grad_enabled(step == steps - 1):
+                latent = self.model.denoise(noisy, t, features, batch.view, memory)
+        return latent
+
+    def distribution_matching(
+        self, latent: torch.Tensor, batch: Batch, hints: torch.Tensor
+    ) -> torch.Tensor:
+        """A loss whose gradient is the difference of the fake's and the teacher's predictions.
+
+        Normalised by the teacher's own error, as in DMD (arXiv 2311.18828, equation 8).
+        """
+        t = torch.randint(20, 980, (len(latent),), device=latent.device)
+        with torch.no_grad():
+            noisy = self.add_noise(latent, torch.randn_like(latent), t)
+            real, fake = (
+                self._predict(net, noisy, t, batch, hints) for net in (self.teacher, self.fake)
+            )
+            norm = (latent - real).abs().mean((1, 2, 3), keepdim=True).clamp(min=1e-3)
+            direction = (fake - real) / norm
+        return 0.5 * F.mse_loss(latent, (latent - direction).detach())
+
+    def _predict(
+        self,
+        network: FrameModel,
+        noisy: torch.Tensor,
+        t: torch.Tensor,
+        batch: Batch,
+        hints: torch.Tensor,
+    ) -> torch.Tensor:
+        memory = self.memory(network, batch, True)
+        return network.denoise(noisy, t, network.encode_hints(hints), batch.view, memory)
+
+    def after_backward(self, batch: Batch, output: StageOutput) -> torch.Tensor | None:
+        losses = []
+        if self.fake is not None:
+            latent = output.pictures["latent"]
+            t = self.random_timesteps(batch)
+            noisy = self.add_noise(latent, torch.randn_like(latent), t)
+            losses.append(
+                F.mse_loss(self._predict(self.fake, noisy, t, batch, batch.hints), latent)
+            )
+        if self.discriminator is not None:
+            condition = batch.hints[:, DISCRIMINATOR_HINTS]
+            real = self.discriminator(batch.target, condition)
+            fake = self.discriminator(output.pictures["generated"], condition)
+            losses.append(hinge_discriminator(real, fake))
+        return sum(losses) if losses else None
+
+
+STAGES: dict[str, type[Stage]] = {
+    "stage1": ImageDiffusion,
+    "stage2": ControllableFrames,
+    "stage3": FewStepGenerator,
+}
+
+
+def _copy(model: FrameModel) -> FrameModel:
+    copy = FrameModel.from_config(model.config)
+    copy.load_state_dict(model.state_dict())
+    return copy

@@ -1,0 +1,157 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""All that a frame model is told of one view. Inference and training build it with this code."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+from ..shared.anchors import Anchors
+from ..shared.camera import Camera
+from ..shared.frame import MemoryFrame
+from .fill import push_pull
+from .noise import world_noise
+from .point_renderer import AnchorRender, PointCloud, render_points
+from .sampling import MemoryImages, sample_memory
+from .views import select_views
+
+HINT_CHANNELS = 18
+PIXEL_NOISE_CHANNELS = 2
+MAX_LOG_DEPTH = 3.0
+"""Log depths in hints are clipped to this, in units of the world's scale; sky lies there."""
+
+
+@dataclass(eq=False)
+class Conditions:
+    """Conditions of one view, H x W pixels; all tensors float32 on one device.
+
+    anchors: what the points alone show. references: indices of the memory frames used.
+    color (3, H, W): memory's colours in [-1, 1], 0 where `weight` (1, H, W) is 0.
+    depth (H, W): metres, +inf = sky, completed by guesses where `known` (1, H, W) is 0.
+    sky (1, H, W): 1 = a direction that a memory frame saw as sky.
+    base (3, H, W): `color`, smoothly continued into the holes; level (1, H, W): how far in.
+    """
+
+    camera: Camera
+    references: list[int]
+    anchors: AnchorRender
+    color: torch.Tensor
+    weight: torch.Tensor
+    depth: torch.Tensor
+    known: torch.Tensor
+    sky: torch.Tensor
+    base: torch.Tensor
+    level: torch.Tensor
+
+    @property
+    def coverage(self) -> torch.Tensor:
+        """(H, W) in [0, 1]: how well anchors or the sky of a memory frame cover a pixel."""
+        return torch.maximum(self.anchors.coverage, self.sky[0])
+
+    def hints(self, scale: float, seed: int) -> torch.Tensor:
+        """(HINT_CHANNELS, H, W): the channels that enter the model; scale: see `world_scale`."""
+        anchor_rgb = self.anchors.rgb.permute(2, 0, 1).float()
+        # black stands for a point without a colour of its own (see Anchors)
+        colored = (anchor_rgb.amax(0, keepdim=True) > 0).float()
+        anchor_rgb = (anchor_rgb / 127.5 - 1) * colored
+        log_depth = torch.log(self.depth / scale).clamp(-MAX_LOG_DEPTH, MAX_LOG_DEPTH)[None]
+        noise = world_noise(self.camera, self.depth, seed, PIXEL_NOISE_CHANNELS)
+        parts = (
+            self.color * self.weight,
+            self.weight,
+            anchor_rgb,
+            colored,
+            self.anchors.coverage[None],
+            log_depth / MAX_LOG_DEPTH,
+            self.known,
+            self.sky,
+            self.base,
+            self.level / 8,
+            noise,
+        )
+        return torch.cat(parts)
+
+    def latent_noise(self, stride: int, channels: int, seed: int) -> torch.Tensor:
+        """(C, H / stride, W / stride) noise locked to the surfaces that latent cells show.
+
+        H and W must be multiples of `stride`.
+        """
+        height, width = (side // stride for side in self.depth.shape)
+        sky = F.avg_pool2d(torch.isinf(self.depth).float()[None], stride)[0]
+        finite = self.depth.nan_to_num(posinf=0.0)[None]
+        depth = F.avg_pool2d(finite, stride)[0] / (1 - sky).clamp(min=1e-6)
+        depth = torch.where(sky > 0.5, torch.inf, depth)
+        return world_noise(self.camera.resized(width, height), depth, seed, channels)
+
+
+def build_conditions(
+    cloud: PointCloud,
+    images: MemoryImages,
+    camera: Camera,
+    *,
+    references: int,
+    scale: float,
+) -> Conditions:
+    """Render the anchors, choose memory frames and fetch their colours for `camera`.
+
+    references: most memory frames to use. scale: metres, see `world_scale`.
+    """
+    anchors = render_points(cloud, camera)
+    chosen = select_views(images, camera, anchors.depth, references)
+    sampled = sample_memory(images, chosen, camera, anchors.depth)
+    color = sampled.rgb.permute(2, 0, 1) * 2 - 1
+    weight = sampled.weight[None].clamp(0, 1)
+    sky = sampled.sky
+    known = (anchors.depth > 0) | sky
+    depth = torch.where(sky, torch.inf, anchors.depth)
+    if images.frames:
+        base, level = push_pull(color, weight)
+    else:  # nothing remembered: the anchors' own colours are all there is
+        own = (anchors.coverage[None] > 0).float()
+        base, level = push_pull(anchors.rgb.permute(2, 0, 1).float() / 127.5 - 1, own)
+    return Conditions(
+        camera=camera,
+        references=chosen,
+        anchors=anchors,
+        color=color * (weight > 0),
+        weight=weight,
+        depth=_complete_depth(depth, known, scale),
+        known=known.float()[None],
+        sky=sky.float()[None],
+        base=base,
+        level=level,
+    )
+
+
+def world_scale(memory: list[MemoryFrame], anchors: Anchors) -> float:
+    """Metres that count as one unit of this world: the median depth that memory sees.
+
+    Without depths in memory, half the extent of the anchors; 1 for an empty world.
+    """
+    depths = [f.depth[(f.depth > 0) & np.isfinite(f.depth)] for f in memory if f.depth is not None]
+    seen = np.concatenate(depths) if depths else np.zeros(0, np.float32)
+    if len(seen):
+        return max(float(np.median(seen)), 1e-3)
+    if len(anchors):
+        low, high = np.percentile(anchors.xyz, (5, 95), axis=0)
+        return max(0.5 * float(np.linalg.norm(high - low)), 1e-3)
+    return 1.0
+
+
+def _complete_depth(depth: torch.Tensor, known: torch.Tensor, scale: float) -> torch.Tensor:
+    """Depth with its unknown pixels guessed from their surroundings, the far side preferred.
+
+    What a hole uncovers is more often the background than the object in front of it.
+    """
+    usable = known & torch.isfinite(depth)
+    if not usable.any():
+        return torch.where(known, depth, torch.full_like(depth, scale))
+    log_depth = torch.log(torch.where(usable, depth, torch.full_like(depth, scale)))
+    far = torch.exp((log_depth - log_depth[usable].max()).clamp(min=-3))
+    weight = usable.float()
+    # weights below 1 leave room for the pull; the far side gets up to 20 times the near side's
+    guess, _ = push_pull(log_depth[None], (weight * far)[None])
+    return torch.where(known, depth, torch.exp(guess[0]))
