@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The embedded depth network: one picture and its camera's orientation to distance, ground and sky.
+
+Lengths are in camera heights above the ground, so the ground's distance is known exactly from the
+ray alone and is given to the network as an input; nothing in it depends on the scene's scale.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ..shared.errors import ModelError
+
+LOG_FAR = 6.0
+"""Natural logarithm of the farthest distance, in camera heights (about 400)."""
+LOG_NEAR = -2.5
+
+
+@dataclass(frozen=True)
+class DepthNetConfig:
+    """Widths of the encoder at 1/2, 1/4, 1/8, 1/16 and 1/32 of the picture's size."""
+
+    widths: tuple[int, ...] = (24, 48, 96, 160, 208)
+    blocks: tuple[int, ...] = (0, 2, 2, 2, 2)
+    groups: int = 8
+    version: int = 1
+
+
+def ray_features(directions: Tensor) -> Tensor:
+    """(B, 4, H, W): unit rays in the level frame, and the logarithm of the ground's distance.
+
+    directions: (B, 3, H, W) unit; x to the right, y level and forward, z up.
+    """
+    down = (-directions[:, 2:3]).clamp_min(0)
+    ground = -torch.log(down.clamp_min(torch.exp(torch.tensor(-LOG_FAR)).item())) / LOG_FAR
+    return torch.cat([directions, ground], dim=1)
+
+
+class Block(nn.Module):
+    """Two 3x3 convolutions beside an identity."""
+
+    def __init__(self, width: int, groups: int) -> None:
+        super().__init__()
+        self.norm1 = nn.GroupNorm(groups, width)
+        self.conv1 = nn.Conv2d(width, width, 3, padding=1)
+        self.norm2 = nn.GroupNorm(groups, width)
+        self.conv2 = nn.Conv2d(width, width, 3, padding=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.conv1(F.silu(self.norm1(x)))
+        return x + self.conv2(F.silu(self.norm2(y)))
+
+
+class DepthNet(nn.Module):
+    """(B, 3, H, W) picture in [-1, 1] and (B, 3, H, W) rays to (B, 3, H, W).
+
+    Channels out: logarithm of the distance along the ray in camera heights, then the logits of
+    ground and of sky. H and W are multiples of 32.
+    """
+
+    def __init__(self, config: DepthNetConfig | None = None) -> None:
+        super().__init__()
+        self.config = config or DepthNetConfig()
+        w, g = self.config.widths, self.config.groups
+        self.stem = nn.Conv2d(7, w[0], 5, stride=2, padding=2)
+        self.down = nn.ModuleList(
+            nn.Conv2d(w[i], w[i + 1], 3, stride=2, padding=1) for i in range(len(w) - 1)
+        )
+        self.encoder = nn.ModuleList(
+            nn.Sequential(*(Block(w[i], g) for _ in range(self.config.blocks[i])))
+            for i in range(len(w))
+        )
+        self.up = nn.ModuleList(nn.Conv2d(w[i + 1], w[i], 1) for i in range(len(w) - 1))
+        self.decoder = nn.ModuleList(Block(w[i], g) for i in range(len(w) - 1))
+        self.rays = nn.ModuleList(nn.Conv2d(4, w[i], 1) for i in range(1, len(w)))
+        self.head = nn.Conv2d(w[0], 3 * 4, 3, padding=1)
+        nn.init.zeros_(self.head.weight)
+        nn.init.zeros_(self.head.bias)
+
+    def forward(self, image: Tensor, directions: Tensor) -> Tensor:
+        rays = ray_features(directions)
+        x = self.encoder[0](self.stem(torch.cat([image, rays], dim=1)))
+        skips = [x]
+        for down, encode, place in zip(self.down, self.encoder[1:], self.rays, strict=True):
+            x = down(F.silu(x))
+            x = encode(x + place(F.adaptive_avg_pool2d(rays, x.shape[-2:])))
+            skips.append(x)
+        for i in reversed(range(len(self.up))):
+            x = F.interpolate(self.up[i](x), size=skips[i].shape[-2:], mode="nearest") + skips[i]
+            x = self.decoder[i](x)
+        out = F.pixel_shuffle(self.head(F.silu(x)), 2)
+        prior = 1.5 + 0.5 * (rays[:, 3:4] * LOG_FAR - 1.5) * (directions[:, 2:3] < 0)
+        log_distance = (prior + out[:, :1]).clamp(LOG_NEAR, LOG_FAR)
+        return torch.cat([log_distance, out[:, 1:]], dim=1)
+
+
+def save_depth_net(net: DepthNet, folder: Path, notes: dict[str, object]) -> None:
+    """Weights as float16 safetensors and the config with `notes` beside them."""
+    folder.mkdir(parents=True, exist_ok=True)
+    half = {name: value.half().contiguous() for name, value in net.state_dict().items()}
+    temporary = folder / "weights.safetensors.tmp"
+    save_file(half, temporary)
+    temporary.replace(folder / "weights.safetensors")
+    text = json.dumps({"config": asdict(net.config), **notes}, indent=2)
+    (folder / "config.json").write_text(text + "\n", encoding="utf-8")
+
+
+def load_depth_net(folder: Path) -> DepthNet:
+    """The network in float32, ready to run. Raises ModelError when it is absent or damaged."""
+    try:
+        fields = json.loads((folder / "config.json").read_text(encoding="utf-8"))["config"]
+        fields["widths"], fields["blocks"] = tuple(fields["widths"]), tuple(fields["blocks"])
+        net = DepthNet(DepthNetConfig(**fields))
+        weights = load_file(folder / "weights.safetensors")
+        net.load_state_dict({name: value.float() for name, value in weights.items()})
+    except (OSError, KeyError, TypeError, ValueError, RuntimeError, SafetensorError) as error:
+        raise ModelError(
+            f"The embedded depth network in {folder.name} cannot be read; install WorldFM again "
+            f"({error.__class__.__name__})."
+        ) from error
+    return net.eval()

@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Worlds and camera paths for other programs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+from plyfile import PlyData, PlyElement
+
+from ..data.nerfstudio import PosedFrame, write_dataset
+from ..shared.anchors import Anchors
+from ..shared.camera import Camera
+from ..shared.errors import InputError
+from ..shared.frame import MemoryFrame
+
+REFERENCE_FROM_WORLD = np.array([[1.0, 0, 0], [0, 0, -1.0], [0, 1.0, 0]])
+"""World axes (z up) to the reference's (y down, the picture looks along x)."""
+
+
+def export_ply(anchors: Anchors, path: Path) -> None:
+    """Binary PLY: x, y, z, red, green, blue, radius; z up, metres."""
+    rows = np.empty(
+        len(anchors),
+        dtype=[("x", "<f4"), ("y", "<f4"), ("z", "<f4"), ("red", "u1"), ("green", "u1"),
+               ("blue", "u1"), ("radius", "<f4")],
+    )  # fmt: skip
+    for i, axis in enumerate("xyz"):
+        rows[axis] = anchors.xyz[:, i]
+    for i, channel in enumerate(("red", "green", "blue")):
+        rows[channel] = anchors.rgb[:, i]
+    rows["radius"] = anchors.radius
+    path = Path(path)
+    temporary = path.with_name(path.name + ".tmp")
+    PlyData([PlyElement.describe(rows, "vertex")], byte_order="<").write(str(temporary))
+    temporary.replace(path)
+
+
+def export_transforms(frames: Sequence[MemoryFrame], folder: Path) -> None:
+    """transforms.json, pictures and depth of the memory frames (nerfstudio's layout)."""
+    if not frames:
+        raise InputError("The world has no memory frames to export.")
+    write_dataset(
+        Path(folder),
+        (
+            PosedFrame(camera=f.camera, rgb=f.rgb, depth=f.depth, name=f"{i:04d}")
+            for i, f in enumerate(frames)
+        ),
+    )
+
+
+def export_cameras(cameras: Sequence[Camera], path: Path) -> None:
+    """The camera path as JSON: K per frame, one size, c2w, in this project's conventions."""
+    if not cameras:
+        raise InputError("The camera path is empty; add key frames first.")
+    if len({(c.width, c.height) for c in cameras}) > 1:
+        raise InputError("The cameras of a path must have one size; render them at one resolution.")
+    data = {
+        "K": [c.K.tolist() for c in cameras],
+        "size": [cameras[0].width, cameras[0].height],
+        "c2w": [c.c2w.tolist() for c in cameras],
+    }
+    _write_json(Path(path), data)
+
+
+def export_meta(photo: MemoryFrame, cameras: Sequence[Camera], folder: Path, name: str) -> None:
+    """The reference's input: the photo, one K and the camera path relative to the photo.
+
+    Its axes have y down with the photo looking along x, and whole numbers as pixel centres.
+    """
+    if not cameras:
+        raise InputError("The camera path is empty; add key frames first.")
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    first = cameras[0]
+    K = first.K.copy()
+    K[:2, 2] -= 0.5
+    path = []
+    for camera in cameras:
+        c2w = np.eye(4)
+        c2w[:3, :3] = _to_reference(photo.camera) @ camera.c2w[:3, :3]
+        c2w[:3, 3] = _to_reference(photo.camera) @ (camera.position - photo.camera.position)
+        path.append(c2w.tolist())
+    picture = folder / f"{name}.png"
+    temporary = picture.with_suffix(".png.tmp")
+    Image.fromarray(photo.rgb).save(temporary, format="PNG")
+    temporary.replace(picture)
+    _write_json(
+        folder / "meta.json", {"name": name, "image": picture.name, "K": K.tolist(), "c2w": path}
+    )
+
+
+def _to_reference(camera: Camera) -> np.ndarray:
+    """(3, 3) from world axes to the reference's, the camera's heading turned to +x."""
+    forward = camera.c2w[:3, 2]
+    angle = -np.arctan2(forward[1], forward[0])
+    cos, sin = np.cos(angle), np.sin(angle)
+    return REFERENCE_FROM_WORLD @ np.array([[cos, -sin, 0], [sin, cos, 0], [0, 0, 1.0]])
+
+
+def _write_json(path: Path, data: dict[str, object]) -> None:
+    temporary = path.with_name(path.name + ".tmp")
+    temporary.write_text(json.dumps(data), encoding="utf-8")
+    temporary.replace(path)
