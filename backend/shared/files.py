@@ -5,19 +5,22 @@ from __future__ import annotations
 
 import os
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from .errors import WorldFMError
 
 
-def write_atomically(path: Path, data: bytes) -> None:
-    """Write `data` beside `path`, then rename: `path` holds the old content or all of the new.
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A path beside `path`, with its ending, to write to; renamed to `path` when all went well.
 
     Raises WorldFMError when the file cannot be written (a full disk, a folder without access).
     """
-    beside = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.part")
+    beside = path.with_name(f".{path.stem}.{uuid.uuid4().hex[:8]}.part{path.suffix}")
     try:
-        beside.write_bytes(data)
+        yield beside
         os.replace(beside, path)
     except OSError as error:
         raise WorldFMError(
@@ -26,3 +29,9 @@ def write_atomically(path: Path, data: bytes) -> None:
         ) from error
     finally:
         beside.unlink(missing_ok=True)
+
+
+def write_atomically(path: Path, data: bytes) -> None:
+    """Write `data` so that `path` holds its old content or all of the new. Raises WorldFMError."""
+    with replacing(path) as beside:
+        beside.write_bytes(data)

@@ -1,0 +1,204 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""`worldfm render`: the frames of a camera path, without Blender."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import numpy as np
+import typer
+
+from ..shared.camera import Camera
+from ..shared.content import content_hash
+from ..shared.errors import InputError
+from ..shared.frame import FrameReply, FrameRequest
+
+if TYPE_CHECKING:
+    from ..world.world import World
+
+app = typer.Typer(add_completion=False)
+
+PASSES = {
+    "combined": "{:04d}.png",
+    "depth": "{:04d}.depth.exr",
+    "anchor": "{:04d}.anchor.png",
+    "coverage": "{:04d}.coverage.png",
+}
+"""File of each pass; the number is the frame's place in the camera path."""
+
+
+@app.command()
+def render(
+    world: Annotated[Path, typer.Argument(help="A world's folder, or the reference's meta.json.")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="Folder of the frames.")],
+    cameras: Annotated[
+        Path | None, typer.Option(help="Camera path (JSON); meta.json brings its own.")
+    ] = None,
+    model: Annotated[str, typer.Option(help="Name or folder of a model.")] = "embedded",
+    steps: Annotated[int, typer.Option(help="Sampler steps.")] = 1,
+    seed: Annotated[int, typer.Option(help="Seed of what is invented.")] = 0,
+    size: Annotated[
+        str | None, typer.Option(help="WxH; the horizontal field of view is kept.")
+    ] = None,
+    passes: Annotated[str, typer.Option(help="Of combined,depth,anchor,coverage.")] = "combined",
+    references: Annotated[int, typer.Option(help="Most memory frames to look at.")] = 4,
+    video: Annotated[bool, typer.Option("--video", help="Write video.mp4 too.")] = False,
+    fps: Annotated[int, typer.Option(min=1, help="Frames a second of the video.")] = 24,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, ...")] = "auto",
+    as_json: Annotated[bool, typer.Option("--json", help="Print what was done as JSON.")] = False,
+) -> None:
+    """Render every camera of a path.
+
+    Frames that are already there, made from the same world, camera, model and seed, are kept: a
+    render that was stopped goes on where it stopped.
+    """
+    chosen = _passes(passes, video)
+    scene, path = _load(world, cameras)
+    if size is not None:
+        width, height = _size(size)
+        path = [refit(camera, width, height) for camera in path]
+    requests = [FrameRequest(camera, steps, seed, references) for camera in path]
+    output.mkdir(parents=True, exist_ok=True)
+    from ..pipeline import FramePipeline
+
+    pipeline = FramePipeline.from_pretrained(model, device)
+    frames = _render_all(pipeline, scene, requests, output, chosen)
+    if video:
+        from ..frame_files import write_film
+
+        names = [output / PASSES["combined"].format(i) for i in range(len(requests))]
+        write_film(output / "video.mp4", names, fps)
+    _report(frames, output, as_json)
+
+
+def _passes(text: str, video: bool) -> list[str]:
+    chosen = [name.strip() for name in text.split(",") if name.strip()]
+    unknown = [name for name in chosen if name not in PASSES]
+    if unknown or not chosen:
+        raise InputError(
+            f"--passes takes some of {','.join(PASSES)}, not '{(unknown or [text])[0]}'."
+        )
+    if video and "combined" not in chosen:
+        raise InputError("--video is made of the combined pass; add it to --passes.")
+    return list(dict.fromkeys(chosen))
+
+
+def _size(text: str) -> tuple[int, int]:
+    match = re.fullmatch(r"(\d{1,6})[xX](\d{1,6})", text)
+    if match is None:
+        raise InputError(f"--size takes width x height, such as 512x288, not '{text}'.")
+    return int(match[1]), int(match[2])
+
+
+def refit(camera: Camera, width: int, height: int) -> Camera:
+    """The camera at another size with square pixels as before: what it sees from left to right
+    stays, above and below it sees more or less."""
+    scale = width / camera.width
+    K = np.diag([scale, scale, 1.0]) @ camera.K
+    K[1, 2] += 0.5 * (height - scale * camera.height)
+    return Camera(K, camera.c2w, width, height)
+
+
+def _load(source: Path, cameras: Path | None) -> tuple[World, list[Camera]]:
+    from ..shared.camera_path import read_camera_path
+    from ..world.world import World
+
+    if source.suffix.lower() == ".json" and not source.is_dir():
+        from ..official import load_meta
+
+        world, path = load_meta(source)
+        return world, path if cameras is None else read_camera_path(cameras)
+    if cameras is None:
+        raise InputError("Which views to render is not said; name a camera path with --cameras.")
+    path = read_camera_path(cameras)
+    return World.load(source), path
+
+
+def _render_all(
+    pipeline: Any, world: World, requests: Sequence[FrameRequest], output: Path, passes: list[str]
+) -> list[dict[str, Any]]:
+    """Renders what is not there yet; what was done for each frame, in order."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
+
+    from ..frame_files import read_metadata
+
+    about = {
+        "model": pipeline.name,
+        "model_hash": pipeline.hash,
+        "world": _world_hash(world),
+        "world_revision": str(world.revision),
+    }
+    prepared = None
+    done = []
+    columns = ("[progress.description]{task.description}", BarColumn(), MofNCompleteColumn())
+    with Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True)) as bar:
+        for i, request in bar.track(enumerate(requests), len(requests), description="Rendering"):
+            metadata = about | _metadata(request)
+            files = {name: output / PASSES[name].format(i) for name in passes}
+            name = str(next(iter(files.values())))
+            if all(read_metadata(file) == metadata for file in files.values()):
+                done.append({"file": name, "kept": True})
+                continue
+            if prepared is None:
+                prepared = pipeline.prepare(world)
+            reply = pipeline.render(prepared, request)
+            _save(reply, files, metadata)
+            done.append({"file": name, "ms": reply.timings})
+    return done
+
+
+def _world_hash(world: World) -> str:
+    """Changes with anything in the world that can be seen in a frame."""
+    digest = hashlib.blake2b(digest_size=8)
+    anchors = world.anchors
+    for array in (anchors.xyz, anchors.rgb, anchors.radius):
+        digest.update(content_hash(array).encode())
+    for frame in world.memory:
+        if frame.enabled:
+            digest.update(json.dumps(frame.camera.to_json()).encode())
+            digest.update(content_hash(frame.rgb).encode())
+            digest.update(b"" if frame.depth is None else content_hash(frame.depth).encode())
+    return digest.hexdigest()
+
+
+def _metadata(request: FrameRequest) -> dict[str, str]:
+    return {
+        "seed": str(request.seed),
+        "steps": str(request.steps),
+        "references": str(request.references),
+        "camera": json.dumps(request.camera.to_json()),
+    }
+
+
+def _save(reply: FrameReply, files: dict[str, Path], metadata: dict[str, str]) -> None:
+    from ..frame_files import write_depth_exr, write_png
+
+    if "depth" in files:
+        write_depth_exr(files["depth"], reply.depth, metadata)
+    if "coverage" in files:
+        coverage = np.rint(reply.coverage * 255).astype(np.uint8)
+        write_png(files["coverage"], coverage, metadata)
+    if "anchor" in files:
+        write_png(files["anchor"], reply.anchor_rgb, metadata)
+    if "combined" in files:
+        write_png(files["combined"], reply.rgb, metadata)
+
+
+def _report(frames: list[dict[str, Any]], output: Path, as_json: bool) -> None:
+    if as_json:
+        print(json.dumps({"output": str(output), "frames": frames}))
+        return
+    made = [frame["ms"] for frame in frames if "ms" in frame]
+    kept = len(frames) - len(made)
+    print(f"{len(made)} frames rendered and {kept} kept in {output}")
+    if made:
+        stages = ", ".join(
+            f"{stage} {sum(ms[stage] for ms in made) / len(made):.0f}" for stage in made[0]
+        )
+        print(f"Milliseconds a frame: {stages}")

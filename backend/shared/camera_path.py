@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The file of a camera path: {"K": 3x3 or one per frame, "size": [W, H], "c2w": [N][4][4]}."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from .camera import Camera
+from .errors import CameraError
+from .files import write_atomically
+
+
+def read_camera_path(path: Path) -> list[Camera]:
+    """The cameras of `path`, in order. Raises CameraError when it cannot be read or is empty."""
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+        c2w = np.array(data["c2w"], dtype=float)
+        K = np.array(data["K"], dtype=float)
+        width, height = (int(side) for side in data["size"])
+        if c2w.ndim != 3 or len(c2w) == 0:
+            raise ValueError("c2w must hold one 4x4 matrix for each frame")
+        K = np.broadcast_to(K, (len(c2w), 3, 3))
+    except OSError as error:
+        raise CameraError(
+            f"The camera file {path} could not be read ({error.strerror}); check its name."
+        ) from error
+    except (ValueError, KeyError, TypeError) as error:
+        reason = f"{error} is missing" if isinstance(error, KeyError) else str(error)
+        raise CameraError(
+            f'{path} is not a camera path ({reason}); it needs {{"K": 3x3 or one per frame, '
+            '"size": [W, H], "c2w": [N][4][4]}.'
+        ) from error
+    return [Camera(k, matrix, width, height) for k, matrix in zip(K, c2w, strict=True)]
+
+
+def write_camera_path(path: Path, cameras: Sequence[Camera]) -> None:
+    """Write `cameras`, which must have one size, so that `read_camera_path` gives them back."""
+    sizes = {(camera.width, camera.height) for camera in cameras}
+    if len(sizes) != 1:
+        raise CameraError("A camera path needs cameras, and all of them of one size.")
+    data = {
+        "K": [camera.K.tolist() for camera in cameras],
+        "size": list(sizes.pop()),
+        "c2w": [camera.c2w.tolist() for camera in cameras],
+    }
+    write_atomically(path, json.dumps(data).encode())
