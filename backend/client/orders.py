@@ -1,0 +1,216 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What was asked and is not answered yet; it outlives every backend process. Thread-safe."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from ..shared.errors import BackendError, WorldFMError
+from ..shared.frame import FrameReply, FrameRequest
+from .snapshot import Snapshot
+from .ticket import Ticket
+
+RENDERS_IN_FLIGHT = 2
+MAX_DEATHS = 3
+
+
+@dataclass(eq=False)
+class Order:
+    """A frame to ask for. ticket: of a render; view: of a preview; one of them is None.
+
+    deaths: how many backends ended while this render was in work.
+    """
+
+    id: int
+    world: Snapshot
+    request: FrameRequest
+    ticket: Ticket | None = None
+    view: str | None = None
+    sent: bool = False
+    deaths: int = 0
+
+
+@dataclass(eq=False)
+class _View:
+    """A viewport's slot. open: previews without an answer, oldest first."""
+
+    newest: FrameReply | None = None
+    error: WorldFMError | None = None
+    open: list[Order] = field(default_factory=list)
+
+
+class Orders:
+    """Renders in order, previews newest first; `wake` is called when there is news to send."""
+
+    def __init__(self) -> None:
+        self.wake: Callable[[], None] = lambda: None
+        self._lock = threading.Lock()
+        self._ids = itertools.count(1)
+        self._renders: dict[int, Order] = {}
+        self._views: dict[str, _View] = {}
+        self._cancelled: list[int] = []
+
+    def add_render(self, world: Snapshot, request: FrameRequest) -> Ticket:
+        """Queue a render; its ticket."""
+        ticket = Ticket(request, self._on_cancel)
+        with self._lock:
+            order = Order(next(self._ids), world, request, ticket)
+            self._renders[order.id] = order
+        self.wake()
+        return ticket
+
+    def add_preview(self, world: Snapshot, view: str, request: FrameRequest) -> None:
+        """Ask for a preview; those of this view that were not sent are forgotten."""
+        with self._lock:
+            slot = self._views.setdefault(view, _View())
+            slot.open = [order for order in slot.open if order.sent]
+            slot.open.append(Order(next(self._ids), world, request, view=view))
+        self.wake()
+
+    def newest(self, view: str) -> FrameReply | None:
+        """The last preview that came."""
+        slot = self._views.get(view)
+        return None if slot is None else slot.newest
+
+    def waiting(self, view: str) -> bool:
+        """Whether a preview of this view is open."""
+        slot = self._views.get(view)
+        return slot is not None and bool(slot.open)
+
+    def error(self, view: str) -> WorldFMError | None:
+        """Why the last preview failed."""
+        slot = self._views.get(view)
+        return None if slot is None else slot.error
+
+    def set_error(self, view: str, error: WorldFMError) -> None:
+        """A preview that could not even be asked for."""
+        with self._lock:
+            self._views.setdefault(view, _View()).error = error
+
+    def forget_view(self, view: str) -> None:
+        """Nothing of this view is wanted any more."""
+        with self._lock:
+            slot = self._views.pop(view, None)
+            if slot is not None:
+                self._cancelled += [order.id for order in slot.open if order.sent]
+        self.wake()
+
+    def next_unsent(self) -> Order | None:
+        """What to send next: previews first, then renders up to RENDERS_IN_FLIGHT."""
+        with self._lock:
+            for slot in self._views.values():
+                if slot.open and not slot.open[-1].sent:
+                    return slot.open[-1]
+            unsent = (order for order in self._renders.values() if not order.sent)
+            in_flight = sum(order.sent for order in self._renders.values())
+            return next(unsent, None) if in_flight < RENDERS_IN_FLIGHT else None
+
+    def mark_sent(self, order: Order) -> bool:
+        """Before sending; False when nobody wants it any more."""
+        with self._lock:
+            order.sent = self._is_open(order)
+            return order.sent
+
+    def send_again(self, order_id: int) -> Order | None:
+        """The backend lacked this order's world: it counts as not sent."""
+        with self._lock:
+            order = self._find(order_id)
+            if order is not None:
+                order.sent = False
+            return order
+
+    def take_cancelled(self) -> list[int]:
+        """Ids of sent orders that were cancelled since the last call."""
+        with self._lock:
+            taken, self._cancelled = self._cancelled, []
+            return taken
+
+    def find(self, order_id: int) -> Order | None:
+        """The open order of this id."""
+        with self._lock:
+            return self._find(order_id)
+
+    def answer(self, order_id: int, reply: FrameReply | None, error: WorldFMError | None) -> None:
+        """A frame or an error has come for an order."""
+        with self._lock:
+            order = self._find(order_id)
+            if order is None:
+                return
+            if order.view is not None:
+                slot = self._views[order.view]
+                slot.open = [o for o in slot.open if o.id > order_id]
+                slot.newest, slot.error = reply or slot.newest, error
+                return
+            del self._renders[order_id]
+        assert order.ticket is not None
+        order.ticket.settle(reply, error)
+        self.wake()
+
+    def backend_died(self) -> None:
+        """All that was sent is to be sent again; a frame that ended several backends fails."""
+        culprit = None
+        with self._lock:
+            self._cancelled.clear()
+            in_work = next((o for o in self._renders.values() if o.sent), None)
+            if in_work is not None:
+                in_work.deaths += 1
+                if in_work.deaths >= MAX_DEATHS:
+                    culprit = self._renders.pop(in_work.id)
+            for order in self._renders.values():
+                order.sent = False
+            for slot in self._views.values():
+                slot.open = slot.open[-1:]
+                for order in slot.open:
+                    order.sent = False
+        if culprit is not None and culprit.ticket is not None:
+            camera = culprit.request.camera
+            culprit.ticket.settle(
+                error=BackendError(
+                    f"The backend ended {MAX_DEATHS} times while it rendered this frame of "
+                    f"{camera.width} x {camera.height} pixels; lower its resolution."
+                )
+            )
+
+    def fail_all(self, error: WorldFMError) -> None:
+        """Nothing will be answered any more."""
+        with self._lock:
+            renders, self._renders = self._renders, {}
+            self._cancelled.clear()
+            for slot in self._views.values():
+                if slot.open:
+                    slot.open, slot.error = [], error
+        for order in renders.values():
+            assert order.ticket is not None
+            order.ticket.settle(error=error)
+
+    def worlds_in_use(self) -> set[str]:
+        """Wire keys of the worlds that open orders need."""
+        with self._lock:
+            orders = [*self._renders.values()]
+            for slot in self._views.values():
+                orders += slot.open
+            return {order.world.wire_key for order in orders}
+
+    def _on_cancel(self, ticket: Ticket) -> None:
+        with self._lock:
+            for order in list(self._renders.values()):
+                if order.ticket is ticket:
+                    del self._renders[order.id]
+                    if order.sent:
+                        self._cancelled.append(order.id)
+        self.wake()
+
+    def _find(self, order_id: int) -> Order | None:
+        if order_id in self._renders:
+            return self._renders[order_id]
+        for slot in self._views.values():
+            for order in slot.open:
+                if order.id == order_id:
+                    return order
+        return None
+
+    def _is_open(self, order: Order) -> bool:
+        return self._find(order.id) is order

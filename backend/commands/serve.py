@@ -1,0 +1,191 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""`worldfm serve`: the generation process, for the host that started it or for remote clients."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import faulthandler
+import json
+import logging
+import os
+import secrets
+import ssl
+import sys
+import threading
+import time
+from functools import partial
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ..loading import ModelChoice, load_pipeline
+from ..server import Listen, Server
+from ..shared.errors import InputError
+
+app = typer.Typer()
+
+PARENT_CHECK_S = 2.0
+EXIT_LIMIT_S = 1.8
+DEVICE_LOST = 70
+
+_log = logging.getLogger(__name__)
+
+
+@app.command()
+def serve(
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port; 0 lets the system choose.")] = 0,
+    tls_cert: Annotated[Path | None, typer.Option(help="Certificate chain (PEM).")] = None,
+    tls_key: Annotated[Path | None, typer.Option(help="Private key (PEM).")] = None,
+    token_file: Annotated[
+        Path | None, typer.Option(help="File with the token; made when it is absent.")
+    ] = None,
+    model: Annotated[str, typer.Option(help="Name or path of the model.")] = "embedded",
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = "auto",
+    dtype: Annotated[str, typer.Option(help="auto, float32, bfloat16, float16.")] = "auto",
+    json_output: Annotated[
+        bool, typer.Option("--json", help="Say the address as one JSON line.")
+    ] = False,
+    child: Annotated[bool, typer.Option("--child", hidden=True)] = False,
+) -> None:
+    """Run the generation process that Blender talks to."""
+    _start_log()
+    if child:
+        _serve_parent()
+    if token_file is None:
+        raise InputError(
+            "A backend started by hand needs --token-file FILE; clients must give the token in it."
+        )
+    listen = Listen(read_token(token_file), host, port, tls_context(tls_cert, tls_key))
+    choice = ModelChoice(model, device, dtype)
+    try:
+        asyncio.run(_serve(listen, choice, partial(_say_address, listen, json_output), None))
+    except KeyboardInterrupt:
+        _end(0)
+    _end(0)
+
+
+def _start_log() -> None:
+    faulthandler.enable()  # a crash in native code leaves its stack in the log
+    logging.basicConfig(
+        stream=sys.stderr,
+        level=logging.INFO,
+        format=f"%(asctime)s [{os.getpid()}] %(levelname)s %(name)s: %(message)s",
+    )
+    logging.getLogger("websockets").setLevel(logging.WARNING)
+
+
+def _serve_parent() -> None:
+    """The life of a child process; never returns. Its contract: backend/client/process.py."""
+    settings = json.loads(_read_line(0))
+    listen = Listen(settings["token"])
+    choice = ModelChoice(settings["model"], settings["device"], settings["dtype"])
+    asyncio.run(_serve(listen, choice, _say_port, stdin=0))
+    _end(0)
+
+
+async def _serve(listen: Listen, choice: ModelChoice, on_port, stdin: int | None) -> None:
+    loop, stop = asyncio.get_running_loop(), asyncio.Event()
+    if stdin is not None:
+        on_end = partial(loop.call_soon_threadsafe, stop.set)
+        threading.Thread(target=_watch_parent, args=(on_end,), daemon=True).start()
+        threading.Thread(target=_watch_stdin, args=(stdin, on_end), daemon=True).start()
+    server = Server(partial(load_pipeline, choice), listen.token, _device_lost)
+    await server.run(listen, on_port, stop)
+
+
+def _device_lost(error: BaseException) -> None:
+    print(
+        f"Error: The device stopped working ({str(error).splitlines()[0]}); update its driver, "
+        "or choose another device in the preferences.",
+        file=sys.stderr,
+    )
+    _end(DEVICE_LOST)
+
+
+def _end(code: int) -> None:
+    """End this process now: a model that still computes must not hold it up."""
+    logging.shutdown()
+    sys.stderr.flush()
+    os._exit(code)
+
+
+def _read_line(fd: int) -> bytes:
+    """One line of a file descriptor, nothing of what follows it.
+
+    Not through sys.stdin: a thread that blocks in its buffer makes the interpreter abort at exit.
+    """
+    line = b""
+    while not line.endswith(b"\n"):
+        byte = os.read(fd, 1)
+        if not byte:
+            _end(0)  # the parent was gone before it said anything
+        line += byte
+    return line
+
+
+def _watch_stdin(fd: int, on_end) -> None:
+    try:
+        while os.read(fd, 4096):
+            pass
+    except OSError:
+        pass  # closed under us: the same
+    _leave(on_end)
+
+
+def _watch_parent(on_end) -> None:
+    """For the case that another process inherited our stdin's other end."""
+    parent = os.getppid()
+    while os.getppid() == parent:
+        time.sleep(PARENT_CHECK_S)
+    _leave(on_end)
+
+
+def _leave(on_end) -> None:
+    _log.info("the host is gone; ending")
+    with contextlib.suppress(RuntimeError):  # the event loop has ended already
+        on_end()
+    time.sleep(EXIT_LIMIT_S)
+    _end(0)
+
+
+def _say_port(port: int) -> None:
+    print(json.dumps({"port": port}), flush=True)
+    os.dup2(2, 1)  # nobody reads on: what a library prints belongs in the log
+
+
+def _say_address(listen: Listen, as_json: bool, port: int) -> None:
+    scheme = "wss" if listen.tls else "ws"
+    url = f"{scheme}://{listen.host}:{port}"
+    print(json.dumps({"url": url}) if as_json else f"Listening on {url}", flush=True)
+
+
+def read_token(path: Path) -> str:
+    """The token in `path`; a fresh one is written there, for its owner only, when it is absent."""
+    try:
+        return path.read_text().strip()
+    except FileNotFoundError:
+        token = secrets.token_urlsafe(32)
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with open(descriptor, "w") as file:
+            file.write(token + "\n")
+        return token
+
+
+def tls_context(cert: Path | None, key: Path | None) -> ssl.SSLContext | None:
+    """TLS with this certificate; None when neither is given. Raises InputError."""
+    if cert is None and key is None:
+        return None
+    if cert is None or key is None:
+        raise InputError("TLS needs both --tls-cert and --tls-key; give the other one too.")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    try:
+        context.load_cert_chain(cert, key)
+    except (OSError, ssl.SSLError) as error:
+        raise InputError(
+            f"The certificate {cert} or its key {key} cannot be used ({error.strerror or error}); "
+            "give a PEM certificate and the key it was made with."
+        ) from error
+    return context

@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The worlds clients have sent: arrays by content hash, worlds by key, the oldest let go."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from .shared.anchors import Anchors
+from .shared.content import content_hash
+from .shared.errors import BackendError
+from .shared.frame import MemoryFrame
+from .shared.messages import PutArray, PutWorld
+
+if TYPE_CHECKING:
+    from .world.world import World
+
+MAX_WORLDS = 8
+
+
+@dataclass(eq=False)
+class _Slot:
+    """A world's manifest and, once its arrays have come, the world."""
+
+    manifest: PutWorld
+    world: World | None = None
+
+
+class WorldStore:
+    """One client's worlds. Arrays that several worlds or revisions share are kept once."""
+
+    def __init__(self) -> None:
+        self._arrays: dict[str, np.ndarray] = {}
+        self._slots: OrderedDict[str, _Slot] = OrderedDict()
+
+    def put(self, manifest: PutWorld) -> tuple[str, ...]:
+        """Take a world in; the hashes of the arrays it still lacks, in sending order."""
+        self._slots.pop(manifest.key, None)
+        self._slots[manifest.key] = _Slot(manifest)
+        while len(self._slots) > MAX_WORLDS:
+            self._slots.popitem(last=False)
+        self._forget_unused()
+        wanted = dict.fromkeys(_names(manifest))
+        return tuple(name for name in wanted if name not in self._arrays)
+
+    def add(self, message: PutArray) -> None:
+        """Keep an array. Raises BackendError when its content is not what its name says."""
+        if content_hash(message.array) != message.hash:
+            raise BackendError("A part of the world arrived damaged; it is sent again.")
+        self._arrays[message.hash] = message.array
+
+    def get(self, key: str, revision: int) -> World | None:
+        """The world, None when this revision of it is not (or no longer) here."""
+        slot = self._slots.get(key)
+        if slot is None or slot.manifest.revision != revision:
+            return None
+        if slot.world is None:
+            if any(name not in self._arrays for name in _names(slot.manifest)):
+                return None
+            slot.world = self._assemble(slot.manifest)
+        self._slots.move_to_end(key)
+        return slot.world
+
+    def drop(self, key: str) -> None:
+        """Let go of a world; nothing when it is unknown."""
+        self._slots.pop(key, None)
+        self._forget_unused()
+
+    def _assemble(self, manifest: PutWorld) -> World:
+        from .world.world import World  # brings torch in, which must not delay the server's start
+
+        arrays = self._arrays
+        memory = [
+            MemoryFrame(
+                ref.id,
+                ref.name,
+                ref.camera,
+                arrays[ref.rgb],
+                None if ref.depth is None else arrays[ref.depth],
+                ref.enabled,
+            )
+            for ref in manifest.memory
+        ]
+        anchors = Anchors(arrays[manifest.xyz], arrays[manifest.rgb], arrays[manifest.radius])
+        return World(anchors, memory, manifest.revision, {})
+
+    def _forget_unused(self) -> None:
+        used = {name for slot in self._slots.values() for name in _names(slot.manifest)}
+        self._arrays = {name: array for name, array in self._arrays.items() if name in used}
+
+
+def _names(manifest: PutWorld) -> list[str]:
+    names = [manifest.xyz, manifest.rgb, manifest.radius]
+    for ref in manifest.memory:
+        names += [ref.rgb] if ref.depth is None else [ref.rgb, ref.depth]
+    return names
