@@ -22,7 +22,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from .models.autoencoder import Autoencoder, from_bytes, to_bytes
-from .models.official_transformer import VIEWS, WorldFMTransformer
+from .models.official_transformer import VIEWS, WorldFMTransformer, transformer_config
 from .models.preprocess import fit_picture, fit_render
 from .schedulers import (
     MID_TIMESTEP,
@@ -112,11 +112,7 @@ def read_arrays(path: Path) -> Arrays:
 
 def load_network(folder: Path) -> WorldFMTransformer:
     """A reference network in float32; tensors that inference never reads are passed over."""
-    config = _read_json(folder / "config.json")
-    known = WorldFMTransformer.config_keys()
-    channels = config["in_channels"] * (2 if config.get("pred_sigma", True) else 1)
-    settings = {key: config[key] for key in known if key in config}
-    model = WorldFMTransformer(**{"out_channels": channels, **settings})
+    model = WorldFMTransformer(**transformer_config(_read_json(folder / "config.json")))
     weights = _read_weights(folder / "weights.safetensors")
     own = model.state_dict()
     absent = sorted(own.keys() - weights.keys())

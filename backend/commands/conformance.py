@@ -11,7 +11,10 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+app = typer.Typer(add_completion=False)
 
+
+@app.command()
 def conformance(
     folder: Annotated[Path, typer.Argument(help="Folder of vectors (dit_a, e2e, geometry, ...).")],
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,

@@ -9,12 +9,14 @@ drops what inference never reads (cross-attention, captions, ray projection, sto
 from __future__ import annotations
 
 import inspect
+from typing import Any
 
 import torch
 from diffusers.configuration_utils import ConfigMixin, register_to_config
 from diffusers.models.modeling_utils import ModelMixin
 from torch import Tensor, nn
 
+from ..shared.errors import InputError
 from .blocks import NORM_EPS, AdaLNBlock, TimestepEmbedder, modulate, sincos_positions
 
 VIEWS = 3
@@ -80,11 +82,6 @@ class WorldFMTransformer(ModelMixin, ConfigMixin):
         self.final_layer = FinalLayer(hidden_size, patch_size, out_channels)
         self._positions: dict[tuple[int, int, torch.device, torch.dtype], Tensor] = {}
 
-    @classmethod
-    def config_keys(cls) -> tuple[str, ...]:
-        """Names of the constructor's arguments."""
-        return tuple(inspect.signature(cls.__init__).parameters)[1:]
-
     def positions(self, rows: int, columns: int) -> Tensor:
         """Codes (1, 3 * rows * columns, D) of the views' tokens; computed once per size.
 
@@ -140,3 +137,27 @@ class WorldFMTransformer(ModelMixin, ConfigMixin):
         if not sigma:
             patches = patches[..., : self.config.in_channels]
         return patches.permute(0, 5, 1, 3, 2, 4).reshape(len(patches), -1, height, width)
+
+
+def transformer_config(settings: dict[str, Any]) -> dict[str, Any]:
+    """All arguments of `WorldFMTransformer` from some of them, or from the reference's settings.
+
+    Other entries are passed over. Raises InputError when the numbers make no transformer.
+    """
+    parameters = inspect.signature(WorldFMTransformer.__init__).parameters
+    config = {name: p.default for name, p in parameters.items() if name != "self"}
+    config |= {name: value for name, value in settings.items() if name in config}
+    if "out_channels" not in settings and not settings.get("pred_sigma", True):
+        config["out_channels"] = config["in_channels"]
+    elif "out_channels" not in settings:
+        config["out_channels"] = 2 * config["in_channels"]
+    for name, value in config.items():
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or value <= 0:
+            raise InputError(
+                f'The transformer\'s "{name}" must be a positive number, not {value!r}.'
+            )
+    if config["hidden_size"] % (4 * config["num_heads"]):
+        raise InputError(
+            "The transformer's hidden_size must be a multiple of four times its num_heads."
+        )
+    return config

@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A published checkpoint made into a folder of safetensors and configs, once."""
+
+from __future__ import annotations
+
+import errno
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError
+from safetensors.torch import save_file
+
+from ..shared.errors import InputError, ModelError, WorldFMError
+from .autoencoder import Autoencoder
+from .loading import Progress, read_checkpoint
+from .manifest import CaptionLayout, check_weights, official_manifest
+from .official_transformer import WorldFMTransformer, transformer_config
+from .store import WEIGHTS, ModelRecord, check_name, models_dir, new_folder, no_space, write_record
+
+VAE_FILES = ("config.json", WEIGHTS)
+
+
+def convert(
+    checkpoint: Path,
+    vae: Path,
+    name: str,
+    *,
+    steps: int,
+    destination: Path | None = None,
+    config: Path | None = None,
+    source: dict[str, str] | None = None,
+    progress: Progress | None = None,
+) -> ModelRecord:
+    """Check `checkpoint` and `vae` and install them as the model `name`.
+
+    checkpoint: .pth or .safetensors in the released layout. vae: folder with config.json and
+    diffusion_pytorch_model.safetensors. config: JSON of `WorldFMTransformer`'s arguments for
+    another size than the released XL/2. The values keep their type; tensors that inference never
+    reads are left out. Raises WorldFMError in one sentence; nothing half-written stays.
+    """
+    check_name(name)
+    tell = progress or (lambda what, share: None)
+    settings = read_config(config)
+    model = transformer_config(settings)
+    what = f'"{checkpoint}"'
+    tell("reading the checkpoint", 0.0)
+    weights = read_checkpoint(checkpoint)
+    manifest = official_manifest(model, caption_layout(settings))
+    kept = {}
+    for key, value in check_weights(weights, manifest, what):
+        kept[key] = value.contiguous()
+        tell("checking the weights", len(kept) / len(manifest))
+    tell("checking the autoencoder", 0.0)
+    check_vae(vae, model)
+    size = sum(v.numel() * v.element_size() for v in kept.values())
+    size += sum((vae / file).stat().st_size for file in VAE_FILES)
+    target = destination or models_dir() / name
+    with new_folder(target, size) as folder:
+        tell("writing safetensors", 0.0)
+        try:
+            _write(folder, kept, model, vae)
+        except (OSError, SafetensorError) as error:
+            if _disk_full(error):
+                raise no_space(target.parent, size, shutil.disk_usage(folder).free) from error
+            raise WorldFMError(
+                f'The model cannot be written to "{target}" ({error}); choose another folder.'
+            ) from error
+        tell("hashing", 0.5)
+        record = write_record(folder, name, steps, source or {"file": str(checkpoint.resolve())})
+    tell("done", 1.0)
+    return record
+
+
+def read_config(path: Path | None) -> dict[str, Any]:
+    """A transformer's configuration; the released one without a path."""
+    if path is None:
+        return {}
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(f'"{path}" is no JSON file ({error}); check its path.') from error
+    if not isinstance(data, dict):
+        raise InputError(f'"{path}" must hold one JSON object, the transformer\'s settings.')
+    return data
+
+
+def caption_layout(settings: dict[str, Any]) -> CaptionLayout:
+    """Sizes of the unused text conditioning, from the reference's settings or as released."""
+    released = CaptionLayout()
+    return CaptionLayout(
+        int(settings.get("caption_channels", released.channels)),
+        int(settings.get("model_max_length", released.tokens)),
+    )
+
+
+def check_vae(folder: Path, model: dict[str, Any]) -> None:
+    """Raises ModelError unless `folder` holds a whole VAE whose latents fit the transformer."""
+    for file in VAE_FILES:
+        if not (folder / file).is_file():
+            raise ModelError(
+                f'The autoencoder\'s {file} is missing from "{folder}"; give the folder "vae" '
+                "of the published model."
+            )
+    vae = Autoencoder.from_folder(folder)
+    channels = vae.vae.config.latent_channels
+    if channels != model["in_channels"]:
+        raise ModelError(
+            f'The autoencoder in "{folder}" has {channels} latent channels and the transformer '
+            f"{model['in_channels']}; give the one that was published with it."
+        )
+    for key, value in vae.vae.state_dict().items():
+        if not value.isfinite().all():
+            raise ModelError(
+                f'The autoencoder in "{folder}" is damaged: "{key}" has values that are not '
+                "finite; get it again."
+            )
+
+
+def _write(folder: Path, weights: dict[str, Any], config: dict[str, Any], vae: Path) -> None:
+    (folder / "transformer").mkdir()
+    (folder / "vae").mkdir()
+    save_file(weights, folder / "transformer" / WEIGHTS, metadata={"format": "pt"})
+    text = json.dumps({"_class_name": WorldFMTransformer.__name__, **config}, indent=1)
+    (folder / "transformer" / "config.json").write_text(text, encoding="utf-8")
+    for file in VAE_FILES:
+        shutil.copyfile(vae / file, folder / "vae" / file)
+
+
+def _disk_full(error: Exception) -> bool:
+    code = getattr(error, "errno", None)
+    return code == errno.ENOSPC or "no space left" in str(error).lower()
