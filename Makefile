@@ -56,14 +56,14 @@ $(HEADLESS): Makefile
 	$(VENV_BLENDER)/bin/python -m pip install --quiet --disable-pip-version-check "$$bpy" numpy
 	@touch $@
 
-demo: $(BACKEND) $(HEADLESS)
-	@$(VENV_BLENDER)/bin/python demo/run.py --backend-python $(VENV)/bin/python --output outputs/demo
+demo: $(BACKEND) extension
+	@$(VENV_BLENDER)/bin/python -m demo.run --backend-python $(VENV)/bin/python --output outputs/demo
 
 test: $(BACKEND) $(HEADLESS) extension
 	@$(VENV)/bin/python -m pytest tests --ignore=tests/gui
 
 test-gui: $(BACKEND) extension
-	@$(VENV)/bin/python -m tests.gui
+	@$(VENV)/bin/python -m pytest tests/gui
 
 extension: $(HEADLESS)
 	@$(VENV_BLENDER)/bin/python wheels/fetch.py

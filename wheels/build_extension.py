@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import platform
 import subprocess
 import sys
 import tempfile
@@ -41,6 +42,17 @@ def extension_command() -> list[str]:
     raise BuildError(
         "There is no bpy module in this Python; run it through 'make extension' or set BLENDER."
     )
+
+
+def package_for_this_system(folder: Path) -> Path:
+    """The zip in `folder` for the system this runs on; BuildError when there is none."""
+    system = {"Darwin": "macos"}.get(platform.system(), platform.system().lower())
+    machine = {"x86_64": "x64", "amd64": "x64", "aarch64": "arm64"}
+    name = f"{system}_{machine.get(platform.machine().lower(), platform.machine().lower())}"
+    found = sorted(folder.glob(f"worldfm-*-{name}.zip"))
+    if not found:
+        raise BuildError(f"There is no extension for {name} in {folder}; run 'make extension'.")
+    return found[-1]
 
 
 def run(*arguments: str) -> None:

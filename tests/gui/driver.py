@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Runs inside Blender: plays one scenario, writes what it found as JSON and quits.
+
+    blender --python driver.py -- SCENARIO.py RESULT.json PICTURES_DIR
+
+A scenario is a file with a generator `play(ui)`. It yields seconds to let Blender live meanwhile; a
+persistent timer resumes it, so it survives the loading of files. What it stores in `ui.result`
+becomes the JSON; an exception becomes `error` there and exit status 1.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import bpy
+
+Steps = Iterator[float]
+
+
+class Ui:
+    """What a scenario may do beyond bpy: wait, use the mouse and the keyboard, take pictures."""
+
+    def __init__(self, pictures: Path) -> None:
+        self.result: dict = {"pictures": []}
+        self.pictures = pictures
+
+    def until(self, condition: Callable[[], object], seconds: float, what: str) -> Steps:
+        """Wait for `condition`; TimeoutError says that `what` did not happen."""
+        end = time.monotonic() + seconds
+        while not condition():
+            if time.monotonic() > end:
+                raise TimeoutError(f"{what} did not happen within {seconds:g} s")
+            yield 0.05
+
+    def tool(self, *command: str) -> Steps:
+        """Run a program while Blender goes on living."""
+        process = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        )
+        yield from self.until(lambda: process.poll() is not None, 30, " ".join(command))
+        if process.returncode:
+            raise RuntimeError(f"{' '.join(command)}: {process.communicate()[0].strip()}")
+
+    def picture(self, name: str) -> Steps:
+        """A picture of the whole screen."""
+        file = self.pictures / f"{name}.png"
+        yield from self.tool("import", "-window", "root", str(file))
+        self.result["pictures"].append(str(file))
+
+    def at(self, region: bpy.types.Region, x: float, y: float) -> tuple[str, str]:
+        """Screen coordinates of a place in `region`, x and y from 0 to 1, y upwards."""
+        window = bpy.context.window_manager.windows[0]
+        return (
+            str(round(region.x + x * region.width)),
+            str(round(window.height - region.y - y * region.height)),
+        )
+
+    def drag(
+        self, region, start, end, button: int = 2, steps: int = 12, pause: float = 0.06
+    ) -> Steps:
+        """Drag with real mouse events between two places of `region`."""
+        yield from self.tool("xdotool", "mousemove", *self.at(region, *start))
+        yield 0.1
+        yield from self.tool("xdotool", "mousedown", str(button))
+        for i in range(1, steps + 1):
+            part = i / steps
+            place = [a + (b - a) * part for a, b in zip(start, end, strict=True)]
+            yield from self.tool("xdotool", "mousemove", *self.at(region, *place))
+            yield pause
+        yield from self.tool("xdotool", "mouseup", str(button))
+
+    def keys(self, region: bpy.types.Region, *keys: str) -> Steps:
+        """Press keys with the pointer over `region`."""
+        yield from self.tool("xdotool", "mousemove", *self.at(region, 0.5, 0.5))
+        yield 0.1
+        yield from self.tool("xdotool", "key", *keys)
+
+
+def play(scenario: Path, result: Path, pictures: Path) -> None:
+    spec = importlib.util.spec_from_file_location("scenario", scenario)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    ui = Ui(pictures)
+    steps = module.play(ui)
+
+    def finish(status: int) -> None:
+        beside = result.with_suffix(".tmp")
+        beside.write_text(json.dumps(ui.result, indent=1))
+        os.replace(beside, result)
+        sys.exit(status)
+
+    def tick() -> float | None:
+        try:
+            return next(steps)
+        except StopIteration:
+            finish(0)
+        except Exception:  # whatever went wrong in a scenario must reach the test that plays it
+            ui.result["error"] = traceback.format_exc()
+            finish(1)
+
+    bpy.app.timers.register(tick, first_interval=1.0, persistent=True)
+
+
+if __name__ == "__main__":
+    sys.path.insert(0, str(Path(__file__).resolve().parent))
+    play(*(Path(word) for word in sys.argv[sys.argv.index("--") + 1 :]))
