@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Pixels on their way to the screen or a render result.
+
+Rows are flipped (Blender's row 0 is the bottom one) and sRGB turned into scene linear here only.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .backend.shared.frame import FrameReply, srgb_to_linear
+
+SKY_DEPTH = 1e10
+"""What Blender's own engines write where nothing was hit."""
+
+_LINEAR = srgb_to_linear(np.arange(256) / 255)
+
+
+def linear_rgba(rgb: np.ndarray) -> np.ndarray:
+    """(H, W, 4) float32 scene linear, row 0 at the bottom, opaque, of (H, W, 3) uint8 sRGB."""
+    height, width, _ = rgb.shape
+    rgba = np.empty((height, width, 4), np.float32)
+    rgba[..., :3] = _LINEAR[rgb[::-1]]
+    rgba[..., 3] = 1.0
+    return rgba
+
+
+def anchor_rgba(reply: FrameReply) -> np.ndarray:
+    """(H, W, 4) float32 scene linear, row 0 at the bottom; alpha is where anchors were seen."""
+    rgba = linear_rgba(reply.anchor_rgb)
+    seen = np.isfinite(reply.depth) & (reply.depth > 0) & (reply.coverage > 0)
+    rgba[..., 3] = seen[::-1]
+    return rgba
+
+
+def blender_depth(depth: np.ndarray, metres_per_unit: float) -> np.ndarray:
+    """(H, W) float32 in Blender units, row 0 at the bottom; sky and unknown are 1e10."""
+    known = np.isfinite(depth) & (depth > 0)
+    return np.where(known, depth / np.float32(metres_per_unit), np.float32(SKY_DEPTH))[::-1]
+
+
+def render_passes(reply: FrameReply, metres_per_unit: float) -> dict[str, np.ndarray]:
+    """Name of each pass to its flat float32 values, as `rect.foreach_set` wants them."""
+    passes = {
+        "Combined": linear_rgba(reply.rgb),
+        "Depth": blender_depth(reply.depth, metres_per_unit),
+        "Anchor": anchor_rgba(reply),
+        "Coverage": reply.coverage[::-1],
+    }
+    return {name: np.ascontiguousarray(a, np.float32).reshape(-1) for name, a in passes.items()}

@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""F12, Ctrl-F12 and the command line: one view layer of one frame, with its passes."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+
+import bpy
+
+from . import display, runtime
+from .backend.client import Ticket
+from .backend.shared.errors import Cancelled
+from .backend.shared.frame import FrameReply, FrameRequest
+from .scene_sync.cameras import render_camera, scene_camera
+
+_POLL_SECONDS = 0.05
+
+
+@dataclass(eq=False)
+class _Job:
+    """What is known of the animation being rendered, to foretell its end."""
+
+    seconds: list[float] = field(default_factory=list)
+    warned: set[str] = field(default_factory=set)
+
+    def remaining(self, scene: bpy.types.Scene) -> str:
+        """Time to the last frame as m:ss, or "" before the first is done."""
+        if not self.seconds:
+            return ""
+        recent = self.seconds[-8:]
+        left = max(0, (scene.frame_end - scene.frame_current) // scene.frame_step) + 1
+        seconds = round(sum(recent) / len(recent) * left)
+        return f" | Remaining {seconds // 60}:{seconds % 60:02d}"
+
+
+_job = _Job()
+
+
+def begin_job() -> None:
+    """A new still or animation starts."""
+    global _job
+    _job = _Job()
+
+
+def render(engine: bpy.types.RenderEngine, depsgraph: bpy.types.Depsgraph) -> None:
+    """Render and hand over one view layer.
+
+    Raises WorldFMError with a sentence for the user; nothing was handed over then.
+    """
+    began = time.monotonic()
+    scene = depsgraph.scene
+    layer = depsgraph.view_layer.name
+    camera = render_camera(scene_camera(scene), scene)
+    settings = scene.worldfm
+    request = FrameRequest(camera, settings.steps, settings.seed, settings.references)
+
+    client = runtime.running_client(scene)
+    key = f"render/{scene.name_full}/{layer}"
+    engine.update_stats("", "WorldFM | Reading the scene")
+    world = runtime.reader(key).read(depsgraph, render_camera(scene_camera(scene), scene, False))
+    for warning in world.warnings:
+        _warn(engine, warning)
+    client.set_world(key, world.revision, world.anchors, world.memory)
+    try:
+        reply = _wait(engine, client.request(key, request), scene)
+    except Cancelled:
+        _hand_over_nothing(engine, layer, camera.width, camera.height)
+        return
+    _hand_over(engine, layer, reply, scene.unit_settings.scale_length)
+    _job.seconds.append(time.monotonic() - began)
+
+
+def _warn(engine: bpy.types.RenderEngine, sentence: str) -> None:
+    """Report a warning, once for a whole animation."""
+    if sentence not in _job.warned:
+        _job.warned.add(sentence)
+        engine.report({"WARNING"}, sentence)
+
+
+def _wait(engine: bpy.types.RenderEngine, ticket: Ticket, scene: bpy.types.Scene) -> FrameReply:
+    client = runtime.client()
+    remaining = _job.remaining(scene)
+    shown = ""
+    while not ticket.wait(_POLL_SECONDS):
+        if engine.test_break():
+            ticket.cancel()
+            raise Cancelled("The render was cancelled.")
+        text = f"WorldFM | Frame {scene.frame_current}{remaining} | {client.status_text}"
+        if text != shown:
+            engine.update_stats("", text)
+            shown = text
+        if client.progress is not None:
+            engine.update_progress(client.progress)
+    return ticket.result()
+
+
+def _hand_over(
+    engine: bpy.types.RenderEngine, layer: str, reply: FrameReply, metres_per_unit: float
+) -> None:
+    height, width = reply.depth.shape
+    result = engine.begin_result(0, 0, width, height, layer=layer)
+    passes = display.render_passes(reply, metres_per_unit)
+    for render_pass in result.layers[0].passes:
+        values = passes.get(render_pass.name)
+        if values is not None:
+            render_pass.rect.foreach_set(values)
+    for name, value in _metadata(reply).items():
+        engine.get_result().stamp_data_add_field(f"worldfm.{name}", value)
+    engine.end_result(result)
+    engine.update_progress(1.0)
+
+
+def _hand_over_nothing(engine: bpy.types.RenderEngine, layer: str, width: int, height: int) -> None:
+    """An untouched result: Blender throws it away when the user pressed Esc, and needs it."""
+    engine.end_result(engine.begin_result(0, 0, width, height, layer=layer))
+
+
+def _metadata(reply: FrameReply) -> dict[str, str]:
+    """What is needed to make this frame again."""
+    request = reply.request
+    return {
+        "seed": str(request.seed),
+        "steps": str(request.steps),
+        "references": str(request.references),
+        "model": reply.model_name,
+        "model_hash": reply.model_hash,
+        "world_revision": str(reply.world_revision),
+    }

@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The backend's state as rows of a layout; used by the preferences and the sidebar."""
+
+from __future__ import annotations
+
+import bpy
+
+from .. import runtime
+from ..backend.client import BackendState
+
+_ICONS = {
+    BackendState.STOPPED: "RADIOBUT_OFF",
+    BackendState.STARTING: "SORTTIME",
+    BackendState.READY: "CHECKMARK",
+    BackendState.RESTARTING: "FILE_REFRESH",
+    BackendState.FAILED: "ERROR",
+}
+
+
+def draw_backend(layout: bpy.types.UILayout) -> None:
+    """State, progress and what can be done about it."""
+    client = runtime.client()
+    column = layout.column(align=True)
+    column.label(text=client.status_text, icon=_ICONS[client.state])
+    if client.progress is not None:
+        column.progress(factor=client.progress, type="BAR")
+    if client.notice:
+        column.label(text=client.notice, icon="INFO")
+    row = layout.row(align=True)
+    if client.state in {BackendState.STOPPED, BackendState.FAILED}:
+        row.operator("worldfm.backend_start", text="Start", icon="PLAY")
+    else:
+        row.operator("worldfm.backend_restart", text="Restart", icon="FILE_REFRESH")
+        row.operator("worldfm.backend_stop", text="Stop", icon="PAUSE")
+    row.operator("worldfm.show_log", icon="TEXT")
+    row.operator("worldfm.copy_report", icon="COPYDOWN")

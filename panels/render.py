@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Render and View Layer properties."""
+
+from __future__ import annotations
+
+import bpy
+
+from .. import runtime
+
+ENGINES = {"WORLDFM"}
+
+
+class _RenderPanel:
+    bl_space_type = "PROPERTIES"
+    bl_region_type = "WINDOW"
+    bl_context = "render"
+    COMPAT_ENGINES = ENGINES
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """Only for this engine."""
+        return context.engine in cls.COMPAT_ENGINES
+
+
+class WORLDFM_PT_sampling(_RenderPanel, bpy.types.Panel):
+    """Quality against speed"""
+
+    bl_label = "Sampling"
+
+    def draw(self, context: bpy.types.Context) -> None:
+        """Settings both uses share."""
+        layout = self.layout
+        layout.use_property_split = True
+        layout.use_property_decorate = False
+        settings = context.scene.worldfm
+        layout.prop(settings, "seed")
+        layout.prop(settings, "references")
+        layout.prop(settings, "point_budget")
+
+
+class WORLDFM_PT_sampling_viewport(_RenderPanel, bpy.types.Panel):
+    """What the viewport asks for"""
+
+    bl_label = "Viewport"
+    bl_parent_id = "WORLDFM_PT_sampling"
+
+    def draw(self, context: bpy.types.Context) -> None:
+        """Small while moving, this when still."""
+        layout = self.layout
+        layout.use_property_split = True
+        layout.use_property_decorate = False
+        settings = context.scene.worldfm
+        layout.prop(settings, "preview_steps", text="Steps")
+        layout.prop(settings, "preview_size", text="Size")
+        layout.prop(settings, "fps_cap")
+        layout.prop(settings, "show_statistics")
+
+
+class WORLDFM_PT_sampling_render(_RenderPanel, bpy.types.Panel):
+    """What F12 asks for"""
+
+    bl_label = "Render"
+    bl_parent_id = "WORLDFM_PT_sampling"
+
+    def draw(self, context: bpy.types.Context) -> None:
+        """The final frame's quality."""
+        layout = self.layout
+        layout.use_property_split = True
+        layout.use_property_decorate = False
+        layout.prop(context.scene.worldfm, "steps", text="Steps")
+
+
+class WORLDFM_PT_model(_RenderPanel, bpy.types.Panel):
+    """Which model makes the frames, and where"""
+
+    bl_label = "Model"
+
+    def draw(self, context: bpy.types.Context) -> None:
+        """The model is saved with the file, the device with this computer."""
+        layout = self.layout
+        layout.use_property_split = True
+        layout.use_property_decorate = False
+        layout.prop(context.scene.worldfm, "model")
+        layout.prop(runtime.preferences(), "device")
+        client = runtime.client()
+        if client.model_name:
+            layout.label(text=f"Loaded: {client.model_name} {client.model_hash}")
+        if context.scene.view_settings.view_transform != "Standard":
+            layout.label(text="Frames are finished pictures: use the Standard", icon="INFO")
+            layout.label(text="view transform to see them as they are", icon="BLANK1")
+
+
+class WORLDFM_PT_passes(bpy.types.Panel):
+    """Passes of this view layer"""
+
+    bl_label = "Passes"
+    bl_space_type = "PROPERTIES"
+    bl_region_type = "WINDOW"
+    bl_context = "view_layer"
+    COMPAT_ENGINES = ENGINES
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """Only for this engine."""
+        return context.engine in cls.COMPAT_ENGINES
+
+    def draw(self, context: bpy.types.Context) -> None:
+        """Combined is always there."""
+        layout = self.layout
+        layout.use_property_split = True
+        layout.use_property_decorate = False
+        column = layout.column(heading="Include")
+        column.prop(context.view_layer, "use_pass_z", text="Depth")
+        column.prop(context.view_layer.worldfm, "use_pass_anchor")
+        column.prop(context.view_layer.worldfm, "use_pass_coverage")
+
+
+CLASSES = (
+    WORLDFM_PT_sampling,
+    WORLDFM_PT_sampling_viewport,
+    WORLDFM_PT_sampling_render,
+    WORLDFM_PT_model,
+    WORLDFM_PT_passes,
+)

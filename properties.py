@@ -1,0 +1,158 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What of WorldFM is saved in a .blend: one group for scenes, one for view layers."""
+
+from __future__ import annotations
+
+import bpy
+from bpy.props import (
+    BoolProperty,
+    CollectionProperty,
+    EnumProperty,
+    FloatProperty,
+    FloatVectorProperty,
+    IntProperty,
+    PointerProperty,
+    StringProperty,
+)
+
+
+class WorldFMMemoryItem(bpy.types.PropertyGroup):
+    """One memory frame: what stands in the list, and the packed images that hold it."""
+
+    id: StringProperty(name="Content", options={"HIDDEN"})
+    enabled: BoolProperty(name="Use", description="Let new frames look at this one", default=True)
+    camera_json: StringProperty(name="Camera", options={"HIDDEN"})
+    colour: PointerProperty(type=bpy.types.Image, name="Picture")
+    depth: PointerProperty(type=bpy.types.Image, name="Depth")
+    source: StringProperty(name="Source", description="Where this frame came from")
+
+
+class WorldFMViewpoint(bpy.types.PropertyGroup):
+    """A view stored from a viewport for a camera path to lead through."""
+
+    matrix: FloatVectorProperty(name="Matrix", size=16, options={"HIDDEN"})
+    lens: FloatProperty(name="Focal Length", unit="CAMERA", default=50.0)
+
+
+class WorldFMHistoryItem(bpy.types.PropertyGroup):
+    """The settings a frame was rendered with."""
+
+    frame: IntProperty(name="Frame")
+    seed: IntProperty(name="Seed")
+    steps: IntProperty(name="Steps")
+    references: IntProperty(name="References")
+    revision: StringProperty(name="World Revision")
+    model: StringProperty(name="Model")
+    when: StringProperty(name="Time")
+    seconds: FloatProperty(name="Seconds")
+
+
+class WorldFMSceneSettings(bpy.types.PropertyGroup):
+    """Settings of one scene."""
+
+    steps: IntProperty(
+        name="Render Steps",
+        description="Passes of the model over each final frame: 2 is finer and takes twice as long",
+        default=2,
+        min=1,
+        max=2,
+    )
+    preview_steps: IntProperty(
+        name="Viewport Steps",
+        description="Passes of the model over a viewport frame once the view stands still",
+        default=1,
+        min=1,
+        max=2,
+    )
+    seed: IntProperty(
+        name="Seed",
+        description="Decides what is invented where nothing is known; same seed, same frame",
+        default=0,
+        min=0,
+    )
+    references: IntProperty(
+        name="References",
+        description="Most memory frames the model looks at for one new frame",
+        default=4,
+        min=0,
+        max=8,
+    )
+    model: StringProperty(
+        name="Model",
+        description="Name of an installed model or path to one; 'embedded' ships with WorldFM",
+        default="embedded",
+        subtype="FILE_PATH",
+    )
+    point_budget: IntProperty(
+        name="Anchor Points",
+        description="Most surface points the scene is turned into; more show finer detail",
+        default=2_000_000,
+        min=10_000,
+        max=20_000_000,
+        step=100_000,
+    )
+    fps_cap: IntProperty(
+        name="Frame Rate Limit",
+        description="Most frames a second that the viewport asks for",
+        default=24,
+        min=1,
+        max=120,
+    )
+    preview_size: EnumProperty(
+        name="Viewport Size",
+        description="Longest side of viewport frames once the view stands still",
+        items=(
+            ("256", "256 px", "Fast"),
+            ("512", "512 px", "Balanced"),
+            ("1024", "1024 px", "Fine"),
+            ("FULL", "Region", "As many pixels as the viewport has"),
+        ),
+        default="512",
+    )
+    show_statistics: BoolProperty(
+        name="Statistics",
+        description="Show frames a second, latency and coverage in the viewport",
+        default=True,
+    )
+    memory: CollectionProperty(type=WorldFMMemoryItem)
+    memory_index: IntProperty(name="Active Memory Frame", options={"HIDDEN"})
+    viewpoints: CollectionProperty(type=WorldFMViewpoint)
+    viewpoint_index: IntProperty(name="Active Viewpoint", options={"HIDDEN"})
+    history: CollectionProperty(type=WorldFMHistoryItem)
+    history_index: IntProperty(name="Active Render", options={"HIDDEN"})
+
+
+class WorldFMViewLayerSettings(bpy.types.PropertyGroup):
+    """Passes of one view layer. Depth is Blender's own Z switch."""
+
+    use_pass_anchor: BoolProperty(
+        name="Anchor",
+        description="What the anchor points alone look like; alpha is where they were seen",
+        default=False,
+    )
+    use_pass_coverage: BoolProperty(
+        name="Coverage",
+        description="How well anchors or memory saw each pixel, from 0 to 1",
+        default=False,
+    )
+
+
+CLASSES = (
+    WorldFMMemoryItem,
+    WorldFMViewpoint,
+    WorldFMHistoryItem,
+    WorldFMSceneSettings,
+    WorldFMViewLayerSettings,
+)
+
+
+def attach() -> None:
+    """Put the groups where users find them."""
+    bpy.types.Scene.worldfm = PointerProperty(type=WorldFMSceneSettings)
+    bpy.types.ViewLayer.worldfm = PointerProperty(type=WorldFMViewLayerSettings)
+
+
+def detach() -> None:
+    """Take them away again; what is saved in files stays there."""
+    del bpy.types.ViewLayer.worldfm
+    del bpy.types.Scene.worldfm

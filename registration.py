@@ -1,0 +1,38 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Everything Blender is told about, in order; taken back in reverse."""
+
+from __future__ import annotations
+
+import bpy
+
+from . import engine, handlers, preferences, properties, runtime
+from .operators import CLASSES as OPERATORS
+from .panels import CLASSES as PANELS
+from .panels import standard
+
+CLASSES = (
+    *properties.CLASSES,
+    *preferences.CLASSES,
+    engine.WorldFMRenderEngine,
+    *OPERATORS,
+    *PANELS,
+)
+
+
+def register() -> None:
+    """Classes, properties, handlers. No process is started here."""
+    for cls in CLASSES:
+        bpy.utils.register_class(cls)
+    properties.attach()
+    standard.inherit(engine.ENGINE)
+    handlers.attach()
+
+
+def unregister() -> None:
+    """The reverse; the backend process ends."""
+    handlers.detach()
+    runtime.shut_down()
+    standard.disinherit(engine.ENGINE)
+    properties.detach()
+    for cls in reversed(CLASSES):
+        bpy.utils.unregister_class(cls)

@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What outlives engines and files: the one backend client and the scenes read so far.
+
+Blender makes and destroys engine objects at every switch of shading; state lives here.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import bpy
+
+from .backend.client import BackendClient, LaunchSettings
+from .backend.shared.errors import BackendError
+from .scene_sync.memory import forget_frames
+from .scene_sync.textures import forget_textures
+from .scene_sync.world import SceneReader
+
+ROOT = Path(__file__).resolve().parent
+PYTHON_VARIABLE = "WORLDFM_PYTHON"
+"""Environment variable that names the backend's Python, for render farms."""
+
+_client: BackendClient | None = None
+_readers: dict[str, SceneReader] = {}
+
+
+def data_folder() -> Path:
+    """Where Blender wants this extension's data."""
+    return Path(bpy.utils.extension_path_user(__package__, create=True))
+
+
+def preferences() -> bpy.types.AddonPreferences:
+    """The add-on's preferences."""
+    return bpy.context.preferences.addons[__package__].preferences
+
+
+def backend_python() -> Path:
+    """The interpreter that has the backend's libraries. Raises BackendError when none is set."""
+    named = os.environ.get(PYTHON_VARIABLE) or preferences().python
+    python = Path(named) if named else installed_python()
+    if python is None or not python.is_file():
+        where = f"'{named}' does not exist" if named else "it is not installed"
+        raise BackendError(
+            f"The WorldFM backend cannot start because {where}; install it in "
+            f"Preferences > Add-ons > WorldFM."
+        )
+    return python
+
+
+def installed_python() -> Path | None:
+    """The Python of the environment that the preferences installed, if there is one."""
+    folder = data_folder() / "environment"
+    places = (folder / "bin" / "python", folder / "Scripts" / "python.exe")
+    return next((place for place in places if place.is_file()), None)
+
+
+def launch_settings(model: str) -> LaunchSettings:
+    """How to start a backend for `model` on the device of the preferences."""
+    chosen = preferences()
+    return LaunchSettings(
+        python=backend_python(),
+        root=ROOT,
+        data_dir=data_folder(),
+        model=bpy.path.abspath(model) if model.startswith("//") else model,
+        device=chosen.device,
+        threads=chosen.threads,
+    )
+
+
+def client() -> BackendClient:
+    """The one client, started or not."""
+    global _client
+    if _client is None:
+        _client = BackendClient()
+    return _client
+
+
+def running_client(scene: bpy.types.Scene) -> BackendClient:
+    """The client, with a backend for the scene's model up or on its way.
+
+    Raises BackendError when the backend is not installed.
+    """
+    chosen = client()
+    chosen.start(launch_settings(scene.worldfm.model))
+    return chosen
+
+
+def reader(key: str) -> SceneReader:
+    """The scene reader of one purpose."""
+    return _readers.setdefault(key, SceneReader())
+
+
+def forget_scenes() -> None:
+    """Another file was loaded: nothing that was read belongs to it."""
+    if _client is not None:
+        for key in _readers:
+            _client.forget_world(key)
+    _readers.clear()
+    forget_frames()
+    forget_textures()
+
+
+def shut_down() -> None:
+    """End the backend, as when the extension is disabled."""
+    global _client
+    forget_scenes()
+    if _client is not None:
+        _client.stop()
+        _client = None

@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Evaluated meshes as arrays: what the depsgraph shows, with modifiers and instances."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import bpy
+import numpy as np
+
+SURFACE_TYPES = {"MESH", "CURVE", "SURFACE", "FONT", "META"}
+
+
+@dataclass(frozen=True, eq=False)
+class Mesh:
+    """A mesh in its own space.
+
+    corners: (T, 3, 3) float32 positions. material: (T,) int32 slot. uv: layer name to (T, 3, 2)
+    float32. colours: attribute name to (T, 3, 3) float32 linear. active_uv and active_colour name
+    the layers a material means when it names none. digest: changes whenever anything above does.
+    """
+
+    corners: np.ndarray
+    material: np.ndarray
+    uv: dict[str, np.ndarray]
+    colours: dict[str, np.ndarray]
+    active_uv: str
+    active_colour: str
+    digest: bytes
+
+    @property
+    def finite(self) -> bool:
+        """Whether every coordinate is a number."""
+        return bool(np.isfinite(self.corners).all())
+
+
+@dataclass(frozen=True, eq=False)
+class Instance:
+    """One placing of an object's surface. key: the same instance in every frame and session."""
+
+    name: str
+    key: str
+    object: bpy.types.Object
+    matrix: np.ndarray
+
+
+def instances(depsgraph: bpy.types.Depsgraph) -> Iterator[Instance]:
+    """Everything with a surface that `depsgraph` shows, instances included.
+
+    The object of each is valid only until the next one is asked for.
+    """
+    for item in depsgraph.object_instances:
+        ob = item.object
+        if ob.type not in SURFACE_TYPES or not (item.show_self or item.is_instance):
+            continue
+        key = ob.name_full
+        if item.is_instance:
+            key = f"{item.parent.name_full}/{key}/{list(item.persistent_id)}"
+        yield Instance(ob.name, key, ob, np.array(item.matrix_world, dtype=np.float64))
+
+
+def read_mesh(ob: bpy.types.Object) -> Mesh | None:
+    """The triangles of an evaluated object, or None when it has no faces."""
+    if ob.type == "MESH":
+        return _read(ob.data)
+    mesh = ob.to_mesh()
+    try:
+        return None if mesh is None else _read(mesh)
+    finally:
+        ob.to_mesh_clear()
+
+
+def _read(mesh: bpy.types.Mesh) -> Mesh | None:
+    triangles = mesh.loop_triangles
+    if len(triangles) == 0 and len(mesh.polygons) > 0:
+        mesh.calc_loop_triangles()
+        triangles = mesh.loop_triangles
+    count = len(triangles)
+    if count == 0:
+        return None
+    positions = _array(mesh.vertices, "co", len(mesh.vertices), 3)
+    vertices = _array(triangles, "vertices", count, 3, np.int32)
+    loops = _array(triangles, "loops", count, 3, np.int32)
+    material = _array(triangles, "material_index", count, 1, np.int32)[:, 0]
+    uv = {
+        layer.name: _array(layer.uv, "vector", len(mesh.loops), 2)[loops]
+        for layer in mesh.uv_layers
+    }
+    colours = {
+        layer.name: _array(layer.data, "color", len(layer.data), 4)[
+            vertices if layer.domain == "POINT" else loops
+        ][..., :3]
+        for layer in mesh.color_attributes
+        if layer.domain in {"POINT", "CORNER"}
+    }
+    digest = hashlib.blake2b(digest_size=16)
+    for array in (positions, vertices, material, *uv.values(), *colours.values()):
+        digest.update(np.ascontiguousarray(array).data)
+    active_uv = next((layer.name for layer in mesh.uv_layers if layer.active_render), "")
+    active_colour = mesh.color_attributes.default_color_name if colours else ""
+    digest.update(repr((active_uv, active_colour, sorted(uv), sorted(colours))).encode())
+    return Mesh(
+        positions[vertices], material, uv, colours, active_uv, active_colour, digest.digest()
+    )
+
+
+def _array(
+    collection: object, name: str, count: int, width: int, dtype: type = np.float32
+) -> np.ndarray:
+    flat = np.empty(count * width, dtype)
+    collection.foreach_get(name, flat)
+    return flat.reshape(count, width)

@@ -1,0 +1,200 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What colour a material gives a surface, as far as one colour per point can say it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import bpy
+import numpy as np
+
+from ..backend.shared.frame import linear_to_srgb
+from .geometry import Mesh
+from .sampling import Samples
+from .textures import Texture, image_texture, pixels_at
+
+GREY = (0.8, 0.8, 0.8)
+_PASS_THROUGH = {
+    "MIX_RGB", "MIX", "HUE_SAT", "BRIGHTCONTRAST", "GAMMA", "INVERT", "CURVE_RGB", "REROUTE",
+    "VALTORGB", "CLAMP", "SEPARATE_COLOR", "COMBINE_COLOR",
+}  # fmt: skip
+_MAX_DEPTH = 32
+
+
+@dataclass(frozen=True, eq=False)
+class Look:
+    """Base colour of one material slot.
+
+    colour: linear RGB used where nothing else says more. texture: an image laid out by `uv`
+    (a layer name, "" = the active one) after the affine `mapping` (2, 3). attribute: a colour
+    attribute's name ("" = the active one), or None. cut: drop points where the image's alpha is
+    below one half.
+    """
+
+    colour: tuple[float, float, float] = GREY
+    texture: Texture | None = None
+    uv: str = ""
+    mapping: np.ndarray | None = None
+    attribute: str | None = None
+    cut: bool = False
+
+    def fingerprint(self) -> tuple[object, ...]:
+        """Equal for looks that colour alike."""
+        texture = self.texture.fingerprint if self.texture else b""
+        mapping = b"" if self.mapping is None else self.mapping.tobytes()
+        return (self.colour, texture, self.uv, mapping, self.attribute, self.cut)
+
+
+def look_of(material: bpy.types.Material | None) -> Look:
+    """The look of a material; grey without one."""
+    if material is None:
+        return Look()
+    tree = material.node_tree
+    output = tree.get_output_node("ALL") if tree else None
+    surface = output.inputs["Surface"] if output else None
+    if surface is None or not surface.is_linked:
+        return Look(tuple(material.diffuse_color[:3]))
+    return _shader_look(surface.links[0].from_node, 0) or Look(tuple(material.diffuse_color[:3]))
+
+
+def _shader_look(node: bpy.types.Node, depth: int) -> Look | None:
+    if depth > _MAX_DEPTH:
+        return None
+    if node.type == "BSDF_PRINCIPLED":
+        return _principled_look(node)
+    if node.type == "EMISSION":
+        strength = min(float(node.inputs["Strength"].default_value), 1.0)
+        return _colour_look(node.inputs["Color"], strength)
+    if node.type in {"MIX_SHADER", "ADD_SHADER", "REROUTE"}:
+        linked = [s.links[0].from_node for s in node.inputs if s.is_linked and s.type == "SHADER"]
+        solid = [n for n in linked if n.type not in {"BSDF_TRANSPARENT", "HOLDOUT"}]
+        looks = (_shader_look(n, depth + 1) for n in solid)
+        return next((look for look in looks if look is not None), None)
+    colour = node.inputs.get("Color") or node.inputs.get("Base Color")
+    return _colour_look(colour, 1.0) if colour else None
+
+
+def _principled_look(node: bpy.types.Node) -> Look:
+    look = _colour_look(node.inputs["Base Color"], 1.0)
+    glow, strength = node.inputs["Emission Color"], node.inputs["Emission Strength"].default_value
+    if strength > 0 and not node.inputs["Emission Strength"].is_linked:
+        if glow.is_linked:
+            return _colour_look(glow, min(strength, 1.0))
+        emitted = np.minimum(np.array(look.colour) + strength * np.array(glow.default_value[:3]), 1)
+        if look.texture is None and look.attribute is None:
+            return Look(tuple(float(c) for c in emitted))
+    alpha = node.inputs["Alpha"]
+    if alpha.is_linked and alpha.links[0].from_node.type == "TEX_IMAGE" and look.texture:
+        return Look(look.colour, look.texture, look.uv, look.mapping, look.attribute, cut=True)
+    return look
+
+
+def _colour_look(socket: bpy.types.NodeSocket, strength: float) -> Look:
+    look = _traced(socket, 0) if socket.is_linked else None
+    if look is not None:
+        return look
+    return Look(tuple(float(c) * strength for c in socket.default_value[:3]))
+
+
+def _traced(socket: bpy.types.NodeSocket, depth: int) -> Look | None:
+    """What colours a linked socket, or None where only a renderer could tell."""
+    node = socket.links[0].from_node
+    if depth > _MAX_DEPTH:
+        return None
+    if node.type == "TEX_IMAGE":
+        return _image_look(node)
+    if node.type == "VERTEX_COLOR":
+        return Look(attribute=node.layer_name)
+    if node.type == "ATTRIBUTE":
+        return Look(attribute=node.attribute_name)
+    if node.type == "RGB":
+        return Look(tuple(node.outputs[0].default_value[:3]))
+    if node.type in {"TEX_CHECKER", "TEX_BRICK"}:
+        pair = [np.array(node.inputs[n].default_value[:3]) for n in ("Color1", "Color2")]
+        return Look(tuple(float(c) for c in (pair[0] + pair[1]) / 2))
+    if node.type in _PASS_THROUGH:
+        linked = [s for s in node.inputs if s.is_linked and s.enabled]
+        looks = [look for s in linked if (look := _traced(s, depth + 1)) is not None]
+        textured = [look for look in looks if look.texture or look.attribute is not None]
+        if textured or node.type != "VALTORGB":
+            return next(iter(textured or looks), None)
+        middle = node.color_ramp.evaluate(0.5)
+        return Look(tuple(middle[:3]))
+    return None
+
+
+def _image_look(node: bpy.types.ShaderNodeTexImage) -> Look | None:
+    texture = image_texture(node.image, node.extension) if node.image else None
+    if texture is None:
+        return None
+    vector = node.inputs["Vector"]
+    uv, mapping, flat = "", None, node.projection == "FLAT"
+    source = vector.links[0] if vector.is_linked else None
+    if source and source.from_node.type == "MAPPING":
+        mapping = _affine(source.from_node)
+        inner = source.from_node.inputs["Vector"]
+        source = inner.links[0] if inner.is_linked else None
+    if source and source.from_node.type == "UVMAP":
+        uv = source.from_node.uv_map
+    elif source and not (source.from_node.type == "TEX_COORD" and source.from_socket.name == "UV"):
+        flat = False
+    if not flat:  # laid out by something other than UV: its mean is the honest answer
+        return Look(texture.mean)
+    return Look(texture.mean, texture, uv, mapping)
+
+
+def _affine(node: bpy.types.ShaderNodeMapping) -> np.ndarray:
+    """(2, 3) map of (u, v, 1) that a point Mapping node makes of UV coordinates."""
+    location, rotation, scale = (
+        np.array(node.inputs[n].default_value[:]) if n in node.inputs else d
+        for n, d in (("Location", np.zeros(3)), ("Rotation", np.zeros(3)), ("Scale", np.ones(3)))
+    )
+    c, s = np.cos(rotation[2]), np.sin(rotation[2])
+    return np.array(
+        [[c * scale[0], -s * scale[1], location[0]], [s * scale[0], c * scale[1], location[1]]]
+    )
+
+
+def colours_of(mesh: Mesh, looks: list[Look], samples: Samples) -> tuple[np.ndarray, np.ndarray]:
+    """(N, 3) uint8 sRGB of sampled points, and (N,) bool which of them are solid."""
+    slots = np.clip(mesh.material, 0, len(looks) - 1)
+    plain = np.array([_bytes(np.array(look.colour)) for look in looks])
+    rgb = plain[slots[samples.parent]]
+    solid = np.ones(len(rgb), bool)
+    for slot, look in enumerate(looks):
+        if look.texture is None and look.attribute is None:
+            continue
+        mine = slice(None) if len(looks) == 1 else np.flatnonzero(slots[samples.parent] == slot)
+        parent, uv = samples.parent[mine], samples.uv[mine]
+        if look.texture is not None:
+            layer = mesh.uv.get(look.uv or mesh.active_uv)
+            if layer is None:
+                continue
+            rgba = _textured(layer, look, parent, uv)
+            rgb[mine] = rgba[:, :3]
+            if look.cut:
+                solid[mine] = rgba[:, 3] >= 128
+        else:
+            layer = mesh.colours.get(look.attribute or mesh.active_colour)
+            if layer is not None:
+                rgb[mine] = _bytes(_interpolate(layer, parent, uv))
+    return rgb, solid
+
+
+def _textured(layer: np.ndarray, look: Look, parent: np.ndarray, uv: np.ndarray) -> np.ndarray:
+    where = _interpolate(layer, parent, uv)
+    if look.mapping is not None:
+        m = look.mapping.astype(np.float32)
+        where = where @ m[:, :2].T + m[:, 2]
+    return pixels_at(look.texture, where)
+
+
+def _interpolate(layer: np.ndarray, parent: np.ndarray, uv: np.ndarray) -> np.ndarray:
+    """(N, C) values at barycentric (u, v) of triangles with corner values (T, 3, C)."""
+    a, b, c = layer[parent, 0], layer[parent, 1], layer[parent, 2]
+    u, v = uv[:, :1], uv[:, 1:]
+    return a + u * (b - a) + v * (c - a)
+
+
+def _bytes(linear: np.ndarray) -> np.ndarray:
+    return np.rint(linear_to_srgb(linear) * 255).astype(np.uint8)

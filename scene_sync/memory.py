@@ -1,0 +1,157 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Memory frames in the .blend: packed images that never change, named by what is in them.
+
+Colours are a PNG, so that Blender shows them; depth is a compressed .npy of exact float32. Both
+are read from the packed bytes and never through Blender's colour management.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import struct
+import zlib
+
+import bpy
+import numpy as np
+
+from ..backend.shared.camera import Camera
+from ..backend.shared.errors import InputError, WorldFMError
+from ..backend.shared.frame import MemoryFrame
+
+PREFIX = "WorldFM "
+
+_PNG = b"\x89PNG\r\n\x1a\n"
+_cache: dict[str, MemoryFrame] = {}
+
+
+def frame_id(camera: Camera, rgb: np.ndarray, depth: np.ndarray | None) -> str:
+    """16 hex digits of everything a memory frame is made of."""
+    digest = hashlib.blake2b(json.dumps(camera.to_json()).encode(), digest_size=8)
+    digest.update(np.ascontiguousarray(rgb).data)
+    if depth is not None:
+        digest.update(np.ascontiguousarray(depth).data)
+    return digest.hexdigest()
+
+
+def store_frame(
+    scene: bpy.types.Scene, name: str, camera: Camera, rgb: np.ndarray, depth: np.ndarray | None
+) -> bpy.types.PropertyGroup:
+    """Add a memory frame to the scene, or return the one that holds the same already."""
+    frame = MemoryFrame(frame_id(camera, rgb, depth), name, camera, rgb, depth)
+    items = scene.worldfm.memory
+    for item in items:
+        if item.id == frame.id:
+            return item
+    item = items.add()
+    item.id, item.name = frame.id, name
+    item.camera_json = json.dumps(camera.to_json())
+    item.colour = _packed_image(f"{PREFIX}{frame.id}", encode_png(rgb))
+    if depth is not None:
+        item.depth = _packed_image(f"{PREFIX}{frame.id} depth", _encode_depth(depth))
+    scene.worldfm.memory_index = len(items) - 1
+    return item
+
+
+def read_frames(scene: bpy.types.Scene) -> tuple[list[MemoryFrame], list[str]]:
+    """The enabled memory frames, and one sentence for each that cannot be read."""
+    frames, problems = [], []
+    for item in scene.worldfm.memory:
+        if not item.enabled:
+            continue
+        try:
+            frames.append(read_frame(item))
+        except WorldFMError as error:
+            problems.append(str(error))
+    return frames, problems
+
+
+def read_frame(item: bpy.types.PropertyGroup) -> MemoryFrame:
+    """The memory frame of a list item. Raises InputError when its image is gone or damaged."""
+    kept = _cache.get(item.id)
+    if kept is not None and item.colour is not None:
+        return kept
+    try:
+        camera = Camera.from_json(json.loads(item.camera_json))
+        rgb = decode_png(_packed_bytes(item.colour))
+        depth = _decode_depth(_packed_bytes(item.depth)) if item.depth else None
+        frame = MemoryFrame(item.id, item.name, camera, rgb, depth)
+    except (ValueError, KeyError, zlib.error, struct.error, WorldFMError) as error:
+        raise InputError(
+            f"The memory frame '{item.name}' cannot be read ({error}); remove it from the list "
+            f"and capture it again."
+        ) from error
+    _cache[item.id] = frame
+    return frame
+
+
+def forget_frames() -> None:
+    """Empty the cache: another file was loaded."""
+    _cache.clear()
+
+
+def _packed_image(name: str, data: bytes) -> bpy.types.Image:
+    image = bpy.data.images.new(name, 1, 1)
+    image.pack(data=data, data_len=len(data))
+    image.source = "FILE"
+    return image
+
+
+def _packed_bytes(image: bpy.types.Image | None) -> bytes:
+    if image is None or image.packed_file is None:
+        raise ValueError("its image was deleted")
+    return bytes(image.packed_file.data)
+
+
+def _encode_depth(depth: np.ndarray) -> bytes:
+    buffer = io.BytesIO()
+    np.save(buffer, np.ascontiguousarray(depth, np.float32), allow_pickle=False)
+    return zlib.compress(buffer.getvalue(), 3)
+
+
+def _decode_depth(data: bytes) -> np.ndarray:
+    depth = np.load(io.BytesIO(zlib.decompress(data)), allow_pickle=False)
+    if depth.dtype != np.float32 or depth.ndim != 2:
+        raise ValueError("its depth is not a picture of float32")
+    return depth
+
+
+def encode_png(rgb: np.ndarray) -> bytes:
+    """(H, W, 3) uint8, row 0 on top, as an 8-bit sRGB PNG."""
+    height, width, _ = rgb.shape
+    rows = np.zeros((height, 1 + width * 3), np.uint8)
+    # each row stands as the difference to the row above (filter 2): smaller, and quick to undo
+    flat = rgb.reshape(height, width * 3)
+    rows[:, 0] = 2
+    rows[:, 1:] = np.diff(flat, axis=0, prepend=np.zeros((1, width * 3), np.uint8))
+    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    chunks = ((b"IHDR", header), (b"sRGB", b"\0"), (b"IDAT", zlib.compress(rows.tobytes(), 3)))
+    return _PNG + b"".join(_chunk(kind, data) for kind, data in (*chunks, (b"IEND", b"")))
+
+
+def decode_png(data: bytes) -> np.ndarray:
+    """(H, W, 3) uint8 of a PNG that `encode_png` wrote; ValueError for any other."""
+    if data[:8] != _PNG:
+        raise ValueError("its image is not a PNG")
+    at, parts, header = 8, [], b""
+    while at + 8 <= len(data):
+        length, kind = struct.unpack(">I4s", data[at : at + 8])
+        body = data[at + 8 : at + 8 + length]
+        if kind == b"IHDR":
+            header = body
+        elif kind == b"IDAT":
+            parts.append(body)
+        at += 12 + length
+    width, height, *layout = struct.unpack(">IIBBBBB", header)
+    rows = np.frombuffer(zlib.decompress(b"".join(parts)), np.uint8)
+    if layout != [8, 2, 0, 0, 0] or rows.size != height * (1 + width * 3):
+        raise ValueError("its image was changed by another program")
+    rows = rows.reshape(height, 1 + width * 3)
+    if (rows[:, 0] != 2).any():
+        raise ValueError("its image was changed by another program")
+    return np.add.accumulate(rows[:, 1:], axis=0, dtype=np.uint8).reshape(height, width, 3)
+
+
+def _chunk(kind: bytes, data: bytes) -> bytes:
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))

@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Blender's images as sRGB bytes, read once and kept until they change."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+import bpy
+import numpy as np
+
+from ..backend.shared.frame import linear_to_srgb, srgb_to_linear
+
+MAX_SIDE = 2048
+"""Larger textures are read in steps: no anchor is finer than this."""
+
+
+@dataclass(frozen=True, eq=False)
+class Texture:
+    """rgba: (H, W, 4) uint8 sRGB, row 0 at the bottom. mean: linear RGB.
+
+    extension: what lies outside the unit square (REPEAT, EXTEND, CLIP, MIRROR).
+    """
+
+    rgba: np.ndarray
+    mean: tuple[float, float, float]
+    extension: str
+    fingerprint: bytes
+
+
+_cache: dict[tuple[object, ...], Texture] = {}
+
+
+def forget_textures() -> None:
+    """Read every image anew: something may have been painted or loaded."""
+    _cache.clear()
+
+
+def image_texture(image: bpy.types.Image, extension: str) -> Texture | None:
+    """The image's pixels, or None when it cannot be read."""
+    width, height = image.size
+    if width == 0 or height == 0 or image.channels not in {1, 3, 4}:
+        return None
+    key = (image.name_full, width, height, image.filepath, extension)
+    if key not in _cache:
+        _cache[key] = _read(image, extension)
+    return _cache[key]
+
+
+def image_bytes(image: bpy.types.Image) -> np.ndarray:
+    """(H, W, 4) uint8 sRGB of every pixel of an image, row 0 at the bottom."""
+    width, height = image.size
+    channels = image.channels
+    flat = np.empty(width * height * channels, np.float32)
+    image.pixels.foreach_get(flat)
+    values = flat.reshape(height, width, channels)
+    if channels < 4:
+        rgb = values if channels == 3 else np.repeat(values[..., :1], 3, axis=2)
+        values = np.concatenate([rgb, np.ones((height, width, 1), np.float32)], axis=2)
+    # the pixels of byte images stand as they are stored, those of float images are linear
+    linear = image.is_float or image.colorspace_settings.name not in {"sRGB", ""}
+    rgb = linear_to_srgb(values[..., :3]) if linear else np.clip(values[..., :3], 0, 1)
+    rgba = np.concatenate([rgb, np.clip(values[..., 3:], 0, 1)], axis=2)
+    return (np.nan_to_num(rgba) * np.float32(255) + np.float32(0.5)).astype(np.uint8)
+
+
+def _read(image: bpy.types.Image, extension: str) -> Texture:
+    step = max(1, -(-max(image.size) // MAX_SIDE))
+    rgba = np.ascontiguousarray(image_bytes(image)[::step, ::step])
+    mean = srgb_to_linear(rgba[..., :3].reshape(-1, 3) / np.float32(255)).mean(axis=0)
+    digest = hashlib.blake2b(rgba.data, digest_size=16)
+    digest.update(extension.encode())
+    return Texture(rgba, tuple(float(c) for c in mean), extension, digest.digest())
+
+
+def pixels_at(texture: Texture, uv: np.ndarray) -> np.ndarray:
+    """(N, 4) uint8 of the nearest pixels at UV coordinates (N, 2); clipped ones have alpha 0."""
+    height, width = texture.rgba.shape[:2]
+    uv = np.nan_to_num(uv)
+    if texture.extension == "REPEAT":
+        inside = uv - np.floor(uv)
+    elif texture.extension == "MIRROR":
+        inside = 1 - np.abs(uv % 2 - 1)
+    else:
+        inside = np.clip(uv, 0, 1)
+    x = np.minimum((inside[:, 0] * width).astype(np.int32), width - 1)
+    y = np.minimum((inside[:, 1] * height).astype(np.int32), height - 1)
+    rgba = texture.rgba[y, x]
+    if texture.extension == "CLIP":
+        rgba[((uv < 0) | (uv > 1)).any(axis=1)] = 0
+    return rgba
