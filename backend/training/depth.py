@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Trains the embedded depth network on procedural scenes, rendered as it goes.
+"""Trains the embedded depth network on procedural scenes.
 
-    python -m backend.training.depth --out runs/depth --minutes 40
+    python -m backend.training.depth render --out runs/depth --minutes 60
+    python -m backend.training.depth train --out runs/depth --minutes 60
 
-The run's folder holds one checkpoint (written beside, then renamed) and a log of one JSON object
-a line; starting the same command again goes on from the checkpoint.
+Rendering writes the views of each scene to one file; training mixes crops of all that is there and
+takes up new files as they come, so both can run side by side. Training keeps one checkpoint
+(written beside, then renamed) and a log of one JSON object a line; starting the same command again
+goes on from the checkpoint.
 """
 
 from __future__ import annotations
@@ -14,12 +17,12 @@ import json
 import math
 import random
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
+from safetensors.torch import load_file, save_file
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -28,17 +31,26 @@ from ..models.depth_net import LOG_FAR, LOG_NEAR, DepthNet, save_depth_net
 from ..shared.camera import Camera, intrinsics
 
 KINDS = ("interior", "street", "landscape", "corridor", "still_life", "abstract")
-SIZES = ((160, 160), (192, 128), (128, 192), (224, 128), (192, 160))
-"""Width and height, of about the same number of pixels; photos are brought to such a size."""
+RENDERED = ((192, 144), (192, 144), (144, 192), (224, 128))
+"""Width and height of the views that are rendered."""
+SIZES = ((160, 128), (192, 128), (128, 160), (192, 160), (160, 160))
+"""Width and height that crops are trained at; photos are brought to about as many pixels."""
 HELD_OUT_SEED = 10_000_000
 """Scenes with seeds from here on are never trained on."""
-VIEWS_PER_SCENE = 24
+VIEWS_PER_SCENE = 12
+MOST_VIEWS = 8000
+"""Views kept in memory, about 0.36 MB each."""
+REFRESHED_EVERY = 400
+"""Iterations between looks for newly rendered scenes."""
 
 
 @dataclass(frozen=True, eq=False)
 class Sample:
-    """One view. image: (3, H, W) in [0, 1] sRGB; directions: (3, H, W) unit, level frame;
-    log_distance: (H, W), camera heights; ground, sky: (H, W) bool."""
+    """One view, or a batch of them with a leading axis.
+
+    image: (3, H, W) in [0, 1] sRGB. directions: (3, H, W) unit, level frame. log_distance:
+    (H, W), camera heights. ground, sky: (H, W) bool.
+    """
 
     image: Tensor
     directions: Tensor
@@ -63,7 +75,7 @@ def ground_height(scene: object, position: np.ndarray) -> float | None:
     c2w = np.diag([1.0, -1.0, -1.0, 1.0])
     c2w[:3, 3] = position
     camera = Camera(intrinsics(math.radians(70), 16, 16), c2w, 16, 16)
-    _, depth = render_view(scene, camera)
+    _, depth = render_view(scene, camera, antialias=False)
     depth = depth.numpy()
     seen = np.isfinite(depth) & (depth > 0)
     if seen.sum() < 64:
@@ -94,7 +106,7 @@ def random_view(camera: Camera, rng: random.Random, size: tuple[int, int]) -> Ca
 def make_sample(scene: object, camera: Camera, ground: float) -> Sample | None:
     """Renders one view; None when it shows nothing to learn from (a wall right at the lens)."""
     height = camera.position[2] - ground
-    rgb, depth = render_view(scene, camera)
+    rgb, depth = render_view(scene, camera, antialias=False)
     directions = torch.from_numpy(level_directions(camera))
     forward = torch.from_numpy(camera.rays()).norm(dim=2)  # distance along the ray per z-depth
     sky = torch.isinf(depth)
@@ -166,35 +178,101 @@ def depth_loss(out: Tensor, batch: Sample) -> dict[str, Tensor]:
     return parts
 
 
-def collate(
-    samples: list[Sample], generator: torch.Generator, train: bool
-) -> tuple[Tensor, Sample]:
-    """The network's picture and the stacked batch; training flips and recolours half of them."""
-    batch = Sample(
+def crop(sample: Sample, size: tuple[int, int], rng: random.Random) -> Sample:
+    """A part of a view at `size` (width, height), its rays with it; half of them mirrored."""
+    height, width = sample.sky.shape
+    aspect = size[0] / size[1]
+    h = min(height, width / aspect) * rng.uniform(0.6, 1.0)
+    top, left = (int(rng.random() * (full - part)) for full, part in
+                 ((height, h), (width, h * aspect)))  # fmt: skip
+    window = (slice(top, top + max(8, round(h))), slice(left, left + max(8, round(h * aspect))))
+    shape = (size[1], size[0])
+    smooth = torch.cat([sample.image, sample.directions])[(slice(None), *window)]
+    smooth = F.interpolate(smooth[None], size=shape, mode="bilinear", antialias=True)[0]
+    exact = torch.stack([sample.log_distance, sample.ground.float(), sample.sky.float()])
+    exact = F.interpolate(exact[(slice(None), *window)][None], size=shape, mode="nearest")[0]
+    image, directions = smooth[:3], smooth[3:]
+    if rng.random() < 0.5:
+        mirror = torch.tensor([-1.0, 1.0, 1.0]).view(3, 1, 1)
+        image, directions, exact = image.flip(-1), directions.flip(-1) * mirror, exact.flip(-1)
+    directions = F.normalize(directions, dim=0)
+    return Sample(image, directions, exact[0], exact[1] > 0, exact[2] > 0)
+
+
+def collate(samples: list[Sample]) -> Sample:
+    """The samples stacked."""
+    return Sample(
         *(torch.stack([getattr(s, name) for s in samples]) for name in Sample.__annotations__)
     )
-    if train and torch.rand((), generator=generator) < 0.5:
-        mirror = torch.tensor([-1.0, 1.0, 1.0]).view(1, 3, 1, 1)
-        batch = Sample(*(getattr(batch, name).flip(-1) for name in Sample.__annotations__))
-        batch = Sample(
-            batch.image, batch.directions * mirror, batch.log_distance, batch.ground, batch.sky
-        )
-    image = augment(batch.image, generator) if train else batch.image
-    return image * 2 - 1, batch
 
 
-def batches(rng: random.Random, size: int, pool: int) -> Iterator[list[Sample]]:
-    """Batches of one picture size each, mixed over the scenes of a pool."""
-    buffers: dict[tuple[int, int], list[Sample]] = {}
-    while True:
-        shape = rng.choice(SIZES)
-        buffer = buffers.setdefault(shape, [])
-        while len(buffer) < pool:
-            seed = rng.randrange(HELD_OUT_SEED)
-            buffer += scene_samples(rng.choice(KINDS), seed, shape, VIEWS_PER_SCENE, rng)
-        rng.shuffle(buffer)
-        taken, buffers[shape] = buffer[:size], buffer[size:]
-        yield taken
+# ---------------------------------------------------------------------------- views on disk
+
+
+def render_scenes(out: Path, minutes: float, seed: int) -> None:
+    """Renders scene after scene of every kind into out/views for `minutes`."""
+    folder = out / "views"
+    folder.mkdir(parents=True, exist_ok=True)
+    until = time.monotonic() + 60 * minutes
+    rng = random.Random(seed)
+    while time.monotonic() < until:
+        for kind in KINDS:
+            scene_seed = rng.randrange(HELD_OUT_SEED)
+            path = folder / f"{kind}-{scene_seed:08d}.safetensors"
+            if path.exists():
+                continue
+            samples = scene_samples(kind, scene_seed, rng.choice(RENDERED), VIEWS_PER_SCENE, rng)
+            if samples:
+                _write_views(path, collate(samples))
+
+
+def _write_views(path: Path, batch: Sample) -> None:
+    arrays = {
+        "image": (batch.image * 255 + 0.5).to(torch.uint8),
+        "directions": batch.directions.half(),
+        "log_distance": batch.log_distance.half(),
+        "ground": batch.ground,
+        "sky": batch.sky,
+    }
+    temporary = path.with_suffix(".tmp")
+    save_file({name: array.contiguous() for name, array in arrays.items()}, temporary)
+    temporary.replace(path)
+
+
+class Views:
+    """All rendered views, compact in memory, drawn at random."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.seen: set[str] = set()
+        self.views: list[Sample] = []
+
+    def refresh(self) -> None:
+        """Takes up the files that came since the last look."""
+        for path in sorted(self.folder.glob("*.safetensors")):
+            if path.name in self.seen or len(self.views) >= MOST_VIEWS:
+                continue
+            self.seen.add(path.name)
+            arrays = load_file(path)
+            self.views += [
+                Sample(*(arrays[name][i] for name in Sample.__annotations__))
+                for i in range(len(arrays["sky"]))
+            ]
+
+    def draw(self, count: int, rng: random.Random) -> Sample:
+        """A batch of crops of one size."""
+        size = rng.choice(SIZES)
+        crops = []
+        for view in rng.choices(self.views, k=count):
+            full = Sample(
+                view.image.float() / 255,
+                view.directions.float(),
+                view.log_distance.float(),
+                view.ground,
+                view.sky,
+            )
+            crops.append(crop(full, size, rng))
+        return collate(crops)
 
 
 # ---------------------------------------------------------------------------- measuring
@@ -221,14 +299,12 @@ def evaluate(net: DepthNet, scenes: int, views: int) -> dict[str, dict[str, floa
     """
     net.eval()
     rng = random.Random(1)
-    generator = torch.Generator().manual_seed(0)
     table: dict[str, dict[str, float]] = {}
     for kind in KINDS:
         rows, guesses = [], []
         for index in range(scenes):
             for sample in scene_samples(kind, HELD_OUT_SEED + index, (192, 128), views, rng):
-                image, batch = collate([sample], generator, train=False)
-                out = net(image, batch.directions)[0].numpy()
+                out = net(sample.image[None] * 2 - 1, sample.directions[None])[0].numpy()
                 valid = ~sample.sky.numpy()
                 truth = sample.log_distance.numpy()
                 directions = sample.directions.permute(1, 2, 0).numpy()
@@ -265,7 +341,7 @@ def learning_rate(fraction: float, peak: float) -> float:
     return peak * min(1.0, fraction / 0.01 + 0.02) * (0.5 + 0.5 * math.cos(math.pi * fraction))
 
 
-def train(out: Path, minutes: float, batch_size: int, peak: float, pool: int, seed: int) -> None:
+def train(out: Path, minutes: float, batch_size: int, peak: float, seed: int) -> None:
     """Trains for `minutes` in all (resumed time counts), then writes the weights to out/model."""
     out.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(seed)
@@ -281,18 +357,22 @@ def train(out: Path, minutes: float, batch_size: int, peak: float, pool: int, se
         average.load_state_dict(state["average"])
         optimiser.load_state_dict(state["optimiser"])
         iteration, spent = state["iteration"], state["spent"]
+    views = Views(out / "views")
     rng = random.Random(seed * 1_000_003 + iteration)
     generator = torch.Generator().manual_seed(seed + iteration)
     started = saved = time.monotonic()
     already = spent
     sums: dict[str, float] = {}
-    for samples in batches(rng, batch_size, pool):
-        spent = already + time.monotonic() - started
-        if spent >= minutes * 60:
-            break
+    while (spent := already + time.monotonic() - started) < minutes * 60:
+        if iteration % REFRESHED_EVERY == 0 or not views.views:
+            views.refresh()
+        if not views.views:
+            time.sleep(5)
+            continue
         for group in optimiser.param_groups:
             group["lr"] = learning_rate(spent / (minutes * 60), peak)
-        image, batch = collate(samples, generator, train=True)
+        batch = views.draw(batch_size, rng)
+        image = augment(batch.image, generator) * 2 - 1
         parts = depth_loss(net(image, batch.directions), batch)
         optimiser.zero_grad(set_to_none=True)
         torch.stack(list(parts.values())).sum().backward()
@@ -306,8 +386,8 @@ def train(out: Path, minutes: float, batch_size: int, peak: float, pool: int, se
         for name, value in parts.items():
             sums[name] = sums.get(name, 0.0) + float(value)
         if iteration % 50 == 0:
-            _log(out, {"iteration": iteration, "spent_s": round(spent, 1)} | {
-                name: round(value / 50, 4) for name, value in sums.items()})  # fmt: skip
+            row = {"iteration": iteration, "spent_s": round(spent, 1), "views": len(views.views)}
+            _log(out, row | {name: round(value / 50, 4) for name, value in sums.items()})
             sums.clear()
         if time.monotonic() - saved > 120:
             _save(checkpoint, net, average, optimiser, iteration, spent)
@@ -345,14 +425,17 @@ def _log(out: Path, row: dict[str, object]) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("work", choices=("render", "train"))
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--minutes", type=float, default=40.0)
+    parser.add_argument("--minutes", type=float, default=60.0)
     parser.add_argument("--batch-size", type=int, default=8)
     parser.add_argument("--learning-rate", type=float, default=1.5e-3)
-    parser.add_argument("--pool", type=int, default=192, help="views mixed, per picture size")
     parser.add_argument("--seed", type=int, default=0)
     a = parser.parse_args()
-    train(a.out, a.minutes, a.batch_size, a.learning_rate, a.pool, a.seed)
+    if a.work == "render":
+        render_scenes(a.out, a.minutes, a.seed)
+    else:
+        train(a.out, a.minutes, a.batch_size, a.learning_rate, a.seed)
 
 
 if __name__ == "__main__":
