@@ -14,14 +14,16 @@ import ssl
 import sys
 import threading
 import time
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
 from ..loading import ModelChoice, load_pipeline
 from ..server import Listen, Server
+from ..session import Load
 from ..shared.errors import InputError
 
 app = typer.Typer()
@@ -53,17 +55,15 @@ def serve(
     """Run the generation process that Blender talks to."""
     _start_log()
     if child:
-        _serve_parent()
+        serve_parent(lambda choice: partial(load_pipeline, choice))
     if token_file is None:
         raise InputError(
             "A backend started by hand needs --token-file FILE; clients must give the token in it."
         )
     listen = Listen(read_token(token_file), host, port, tls_context(tls_cert, tls_key))
-    choice = ModelChoice(model, device, dtype)
-    try:
-        asyncio.run(_serve(listen, choice, partial(_say_address, listen, json_output), None))
-    except KeyboardInterrupt:
-        _end(0)
+    load = partial(load_pipeline, ModelChoice(model, device, dtype))
+    with contextlib.suppress(KeyboardInterrupt):
+        asyncio.run(_serve(listen, load, partial(_say_address, listen, json_output), None))
     _end(0)
 
 
@@ -77,22 +77,24 @@ def _start_log() -> None:
     logging.getLogger("websockets").setLevel(logging.WARNING)
 
 
-def _serve_parent() -> None:
-    """The life of a child process; never returns. Its contract: backend/client/process.py."""
+def serve_parent(make_load: Callable[[ModelChoice], Load]) -> NoReturn:
+    """The life of a child process. Its contract: backend/client/process.py."""
     settings = json.loads(_read_line(0))
     listen = Listen(settings["token"])
     choice = ModelChoice(settings["model"], settings["device"], settings["dtype"])
-    asyncio.run(_serve(listen, choice, _say_port, stdin=0))
+    asyncio.run(_serve(listen, make_load(choice), _say_port, stdin=0))
     _end(0)
 
 
-async def _serve(listen: Listen, choice: ModelChoice, on_port, stdin: int | None) -> None:
+async def _serve(
+    listen: Listen, load: Load, on_port: Callable[[int], None], stdin: int | None
+) -> None:
     loop, stop = asyncio.get_running_loop(), asyncio.Event()
     if stdin is not None:
         on_end = partial(loop.call_soon_threadsafe, stop.set)
         threading.Thread(target=_watch_parent, args=(on_end,), daemon=True).start()
         threading.Thread(target=_watch_stdin, args=(stdin, on_end), daemon=True).start()
-    server = Server(partial(load_pipeline, choice), listen.token, _device_lost)
+    server = Server(load, listen.token, _device_lost)
     await server.run(listen, on_port, stop)
 
 
@@ -105,7 +107,7 @@ def _device_lost(error: BaseException) -> None:
     _end(DEVICE_LOST)
 
 
-def _end(code: int) -> None:
+def _end(code: int) -> NoReturn:
     """End this process now: a model that still computes must not hold it up."""
     logging.shutdown()
     sys.stderr.flush()
@@ -126,7 +128,7 @@ def _read_line(fd: int) -> bytes:
     return line
 
 
-def _watch_stdin(fd: int, on_end) -> None:
+def _watch_stdin(fd: int, on_end: Callable[[], object]) -> None:
     try:
         while os.read(fd, 4096):
             pass
@@ -135,7 +137,7 @@ def _watch_stdin(fd: int, on_end) -> None:
     _leave(on_end)
 
 
-def _watch_parent(on_end) -> None:
+def _watch_parent(on_end: Callable[[], object]) -> None:
     """For the case that another process inherited our stdin's other end."""
     parent = os.getppid()
     while os.getppid() == parent:
@@ -143,7 +145,7 @@ def _watch_parent(on_end) -> None:
     _leave(on_end)
 
 
-def _leave(on_end) -> None:
+def _leave(on_end: Callable[[], object]) -> None:
     _log.info("the host is gone; ending")
     with contextlib.suppress(RuntimeError):  # the event loop has ended already
         on_end()

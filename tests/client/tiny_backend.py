@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The real server process around a model so small that tests of the transport are quick.
+
+`python -m tests.client.tiny_backend serve --child`: the model's name says how it behaves.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+
+from backend.commands.serve import _start_log, serve_parent
+from backend.loading import ModelChoice
+from backend.session import Load
+from backend.shared.errors import ModelError
+from backend.shared.frame import FrameReply, FrameRequest
+from backend.shared.messages import DeviceInfo, Devices, Progress
+
+CPU = DeviceInfo("cpu", "Test CPU", "cpu", 1 << 30, 1 << 29, ("float32",))
+
+
+class TinyPipeline:
+    """Every pixel tells of the request and the world, so that a mixed-up answer shows."""
+
+    name = "tiny"
+    hash = "0123456789ab"
+
+    def __init__(self, seconds: float = 0.0, most_pixels: float = float("inf")) -> None:
+        self.seconds = seconds
+        self.most_pixels = most_pixels
+        self.prepared = 0
+
+    def prepare(self, world):
+        self.prepared += 1
+        return world
+
+    def render(self, world, request: FrameRequest) -> FrameReply:
+        time.sleep(self.seconds)
+        camera = request.camera
+        if camera.width * camera.height > self.most_pixels:
+            raise MemoryError
+        return tiny_reply(world, request)
+
+
+def tiny_reply(world, request: FrameRequest) -> FrameReply:
+    """What TinyPipeline answers; the oracle of the tests."""
+    height, width = request.camera.height, request.camera.width
+    rng = np.random.default_rng(request.seed)
+    rgb = rng.integers(0, 256, (height, width, 3), dtype=np.uint8)
+    rgb[0, 0] = world.anchors.rgb.sum() % 251
+    depth = np.full((height, width), world.anchors.xyz.sum(dtype=np.float64), np.float32)
+    depth[0, 0] = np.inf
+    coverage = np.full((height, width), len(world.memory), np.float32)
+    anchor_rgb = np.full((height, width, 3), request.steps, np.uint8)
+    timings = {"sleep": 1.5}
+    return FrameReply(
+        rgb, depth, coverage, anchor_rgb, request, world.revision, "tiny", "0123456789ab", timings
+    )
+
+
+def make_load(choice: ModelChoice) -> Load:
+    """tiny[=SECONDS per frame] | small=PIXELS | absent | crash=FILE (each time it exists)"""
+    name, _, value = choice.model.partition("=")
+
+    def load(report):
+        report(Devices((CPU,)))
+        report(Progress("Loading the model tiny.", 0.5))
+        if name == "absent":
+            raise ModelError("There is no model 'absent'; choose one in the preferences.")
+        if name == "crash" and Path(value).exists():
+            os.abort()
+        if name == "small":
+            return TinyPipeline(most_pixels=float(value))
+        return TinyPipeline(seconds=float(value or 0) if name == "tiny" else 0.0)
+
+    return load
+
+
+if __name__ == "__main__":
+    assert sys.argv[1:] == ["serve", "--child"]
+    _start_log()
+    serve_parent(make_load)

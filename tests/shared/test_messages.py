@@ -1,0 +1,235 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+import asyncio
+import json
+from dataclasses import fields, is_dataclass
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from backend.shared.camera import Camera, intrinsics, look_at
+from backend.shared.content import content_hash
+from backend.shared.errors import BackendError
+from backend.shared.frame import FrameRequest
+from backend.shared.messages import (
+    MAX_ARRAYS,
+    DeviceInfo,
+    Devices,
+    Frame,
+    Heartbeat,
+    Hello,
+    MemoryRef,
+    Need,
+    Preview,
+    Progress,
+    PutArray,
+    PutWorld,
+    Render,
+    build,
+    encode,
+    read_header,
+)
+from backend.shared.wire import CHUNK_BYTES, receive_message, send_message
+
+floats = st.floats(allow_nan=False, allow_infinity=False, width=64)
+coordinate = st.floats(-1e4, 1e4)
+
+
+@st.composite
+def cameras(draw):
+    width, height = draw(st.integers(1, 64)), draw(st.integers(1, 64))
+    position = np.array([draw(coordinate), draw(coordinate), draw(coordinate)])
+    turn = draw(st.floats(-3.0, 3.0))
+    c2w = look_at(position, position + [np.cos(turn), np.sin(turn), draw(st.floats(-2.0, 2.0))])
+    return Camera(intrinsics(draw(st.floats(0.1, 3.0)), width, height), c2w, width, height)
+
+
+requests = st.builds(
+    FrameRequest, cameras(), st.integers(1, 2), st.integers(0, 2**63), st.integers(0, 32)
+)
+arrays = hnp.arrays(
+    st.sampled_from([np.uint8, np.float32]), hnp.array_shapes(min_dims=1, max_dims=3, min_side=0)
+)
+references = st.builds(
+    MemoryRef, st.text(), st.text(), cameras(), st.text(), st.none() | st.text(), st.booleans()
+)
+devices = st.builds(
+    DeviceInfo,
+    st.text(),
+    st.text(),
+    st.text(),
+    st.integers(0, 2**60),
+    st.integers(0, 2**60),
+    st.lists(st.text(max_size=3)).map(tuple),
+)
+messages = st.one_of(
+    st.builds(Hello, st.integers(), st.text()),
+    st.builds(Progress, st.text(), st.none() | floats),
+    st.builds(Devices, st.lists(devices, max_size=3).map(tuple)),
+    st.builds(Heartbeat, st.integers(), floats),
+    st.builds(Need, st.text(), st.integers(), st.lists(st.text(), max_size=3).map(tuple)),
+    st.builds(
+        PutWorld,
+        st.text(),
+        st.integers(),
+        st.text(),
+        st.text(),
+        st.text(),
+        st.lists(references, max_size=3).map(tuple),
+    ),
+    st.builds(PutArray, st.text(), arrays),
+    st.builds(Render, st.integers(), st.text(), st.integers(), requests),
+    st.builds(Preview, st.integers(), st.text(), st.integers(), st.text(), requests),
+    st.builds(
+        Frame,
+        st.integers(),
+        arrays,
+        arrays,
+        arrays,
+        arrays,
+        st.integers(),
+        st.text(),
+        st.text(),
+        st.dictionaries(st.text(), floats, max_size=3),
+        st.none() | requests,
+    ),
+)
+
+
+def same(a, b) -> bool:
+    """Equal in type and value all the way down, bit for bit in arrays."""
+    if type(a) is not type(b):
+        return False
+    if isinstance(a, np.ndarray):
+        return a.dtype == b.dtype and a.shape == b.shape and a.tobytes() == b.tobytes()
+    if isinstance(a, Camera):
+        return same(a.K, b.K) and same(a.c2w, b.c2w) and (a.width, a.height) == (b.width, b.height)
+    if is_dataclass(a):
+        return all(same(getattr(a, f.name), getattr(b, f.name)) for f in fields(a))
+    if isinstance(a, tuple):
+        return len(a) == len(b) and all(map(same, a, b))
+    return a == b
+
+
+class Pipe:
+    """Two ends of a socket in memory."""
+
+    def __init__(self) -> None:
+        self.pieces: list[str | bytes] = []
+
+    async def send(self, message: str | memoryview) -> None:
+        self.pieces.append(message if isinstance(message, str) else bytes(message))
+
+    async def recv(self) -> str | bytes:
+        return self.pieces.pop(0)
+
+
+def through_wire(message):
+    pipe = Pipe()
+    asyncio.run(send_message(pipe, message))
+    got = asyncio.run(receive_message(pipe))
+    assert not pipe.pieces
+    return got
+
+
+@given(messages)
+def test_every_message_survives_the_wire(message) -> None:
+    assert same(through_wire(message), message)
+
+
+def test_defaults_are_not_sent() -> None:
+    header, _ = encode(Heartbeat())
+    assert json.loads(header)["body"] == {}
+    header, _ = encode(Heartbeat(0, 2.5))
+    assert json.loads(header)["body"] == {"busy_s": 2.5}
+
+
+def test_a_large_array_goes_in_pieces() -> None:
+    array = np.arange(CHUNK_BYTES, dtype=np.float32)  # 4 chunks
+    pipe = Pipe()
+    asyncio.run(send_message(pipe, PutArray("x", array)))
+    assert [len(piece) for piece in pipe.pieces[1:]] == [CHUNK_BYTES] * 4
+    assert same(asyncio.run(receive_message(pipe)).array, array)
+
+
+def test_a_view_is_sent_as_it_looks() -> None:
+    array = np.arange(24, dtype=np.uint8).reshape(4, 6)[::-1, ::2]
+    assert np.array_equal(through_wire(PutArray("x", array)).array, array)
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "",
+        "[]",
+        "null",
+        "{",
+        '{"type":"Nothing","arrays":[],"body":{}}',
+        '{"type":"Hello","arrays":[],"body":{}}',
+        '{"type":"Hello","arrays":[],"body":[]}',
+        '{"type":"Hello","arrays":[],"body":{"protocol":true,"token":"x"}}',
+        '{"type":"Hello","arrays":[],"body":{"protocol":1,"token":"x","more":1}}',
+        '{"type":"Hello","arrays":[["|O8",[1]]],"body":{"protocol":1,"token":"x"}}',
+        '{"type":"PutArray","arrays":[["<f4",[-1]]],"body":{"hash":"x","array":{"array":0}}}',
+        '{"type":"PutArray","arrays":[["<f4",[1e9]]],"body":{"hash":"x","array":{"array":0}}}',
+        '{"type":"PutArray","arrays":[["<f4",[99999999999]]],"body":{}}',
+        '{"type":"PutArray","arrays":[],"body":{"hash":"x","array":{"array":0}}}',
+        '{"type":"Need","arrays":[],"body":{"key":"k","revision":1,"arrays":[1]}}',
+        "[" * 100000,
+    ],
+)
+def test_a_malformed_header_is_refused(header: str) -> None:
+    pipe = Pipe()
+    pipe.pieces = [header]
+    with pytest.raises(BackendError, match="same version"):
+        asyncio.run(receive_message(pipe))
+
+
+def test_too_many_arrays_are_refused() -> None:
+    layout = [["|u1", [1]]] * (MAX_ARRAYS + 1)
+    with pytest.raises(BackendError):
+        read_header(json.dumps({"type": "Heartbeat", "arrays": layout, "body": {}}))
+
+
+def test_arrays_before_the_hello_are_refused() -> None:
+    pipe = Pipe()
+    asyncio.run(send_message(pipe, PutArray("x", np.zeros(4, np.uint8))))
+    with pytest.raises(BackendError, match="before it was let in"):
+        asyncio.run(receive_message(pipe, with_arrays=False))
+
+
+def test_a_camera_that_cannot_be_is_refused() -> None:
+    camera = Camera(intrinsics(1.0, 8, 8), np.eye(4), 8, 8)
+    header, _ = encode(Render(1, "w", 1, FrameRequest(camera)))
+    for bad in ([0, 8], [1e999, 8], "8", [8, 8, 8]):
+        data = json.loads(header)
+        data["body"]["request"]["camera"]["size"] = bad
+        with pytest.raises(BackendError, match=r"FrameRequest\.camera"):
+            build(read_header(json.dumps(data)), [])
+
+
+def test_pieces_of_the_wrong_size_are_refused() -> None:
+    for piece in (b"12345", b"", "1234"):
+        pipe = Pipe()
+        asyncio.run(send_message(pipe, PutArray("x", np.zeros(4, np.uint8))))
+        pipe.pieces[1] = piece
+        with pytest.raises(BackendError, match="another size"):
+            asyncio.run(receive_message(pipe))
+
+
+@given(arrays)
+def test_content_hash_is_of_content_alone(array: np.ndarray) -> None:
+    assert content_hash(array) == content_hash(np.array(array, order="F"))
+    assert content_hash(array) != content_hash(array.reshape(1, *array.shape))
+    if array.size:
+        other = array.copy()
+        other.reshape(-1).view(np.uint8)[0] ^= 1
+        assert content_hash(array) != content_hash(other)
+
+
+def test_content_hash_tells_types_apart() -> None:
+    assert content_hash(np.zeros(4, np.uint8)) != content_hash(np.zeros(1, np.float32))
