@@ -15,7 +15,6 @@ from ..shared.errors import InputError
 if TYPE_CHECKING:
     from ..data.nerfstudio import PosedFrame
     from ..evaluation.evaluate import Evaluation, Predict
-    from ..pipeline import FramePipeline
 
 app = typer.Typer(add_completion=False)
 
@@ -124,27 +123,12 @@ def _predictor(model: str, steps: int, device: str) -> tuple[Predict | None, dic
     """The model as a callable, and what metrics.json says of it."""
     if model == "none":
         return None, {"name": "none"}
+    from ..evaluation.predictor import PipelinePredictor
     from ..pipeline import FramePipeline
 
     pipeline = FramePipeline.from_pretrained(model, device)
     about = {"name": pipeline.name, "hash": pipeline.hash, "steps": steps}
-    return pipeline_predictor(pipeline, steps), about
-
-
-def pipeline_predictor(pipeline: FramePipeline, steps: int) -> Predict:
-    """`pipeline` as what `evaluate` calls; a world is prepared once for all its targets."""
-    from ..shared.frame import FrameRequest
-
-    prepared: dict[int, Any] = {}
-
-    def predict(world: Any, camera: Any, seed: int) -> Any:
-        if id(world) not in prepared:
-            prepared.clear()
-            # the world is kept beside its preparation, so that its id stays its own
-            prepared[id(world)] = (world, pipeline.prepare(world))
-        return pipeline.render(prepared[id(world)][1], FrameRequest(camera, steps, seed))
-
-    return predict
+    return PipelinePredictor(pipeline, steps), about
 
 
 def _evaluate(

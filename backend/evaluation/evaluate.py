@@ -13,7 +13,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import cv2
 import numpy as np
 
 from ..data.nerfstudio import PosedFrame
@@ -68,17 +67,17 @@ def evaluation_world(
 ) -> World:
     """The world that the references (and with "all" everybody's depth) make.
 
-    A point of another frame gets the colour that a reference has of it, or black: none of its own.
+    The points of other frames are geometry alone, without colours.
     """
     _check_references(frames, references, geometry)
-    memory = [
-        MemoryFrame(f"{i:04d}", frames[i].name, frames[i].camera, frames[i].rgb, frames[i].depth)
-        for i in references
-    ]
-    parts = [lift(frame) for frame in memory]
+    memory = [_memory_frame(frames[i], i) for i in references]
+    parts = [lift(frame) for frame in memory if frame.depth is not None]
     if geometry == "all":
-        others = [f for i, f in enumerate(frames) if i not in references and f.depth is not None]
-        parts += [lift(_recoloured(frame, memory)) for frame in others]
+        for i, frame in enumerate(frames):
+            if i not in references and frame.depth is not None:
+                points = lift(_memory_frame(frame, i))
+                # black: geometry without a colour of its own
+                parts.append(Anchors(points.xyz, np.zeros_like(points.rgb), points.radius))
     return World(Anchors.concatenate(parts), memory, 1, {"source": "evaluation"})
 
 
@@ -157,21 +156,8 @@ def _check_references(
         )
 
 
-def _recoloured(frame: PosedFrame, memory: list[MemoryFrame]) -> MemoryFrame:
-    """`frame` with its own colours replaced by those that memory has of the same surfaces."""
-    rgb = np.zeros_like(frame.rgb)  # black: no colour of its own
-    todo = np.ones(rgb.shape[:2], bool)
-    for reference in memory:
-        if reference.depth is None:
-            continue
-        visible = todo & metrics.seen(frame.camera, frame.depth, reference.camera, reference.depth)
-        u, v, _ = metrics.reproject(frame.camera, frame.depth, reference.camera)
-        sampled = cv2.remap(
-            reference.rgb, u - 0.5, v - 0.5, cv2.INTER_LINEAR, None, cv2.BORDER_REPLICATE
-        )
-        rgb[visible] = sampled[visible]
-        todo &= ~visible
-    return MemoryFrame(frame.name, frame.name, frame.camera, rgb, frame.depth)
+def _memory_frame(frame: PosedFrame, number: int) -> MemoryFrame:
+    return MemoryFrame(f"{number:04d}", frame.name, frame.camera, frame.rgb, frame.depth)
 
 
 def _holes(target: PosedFrame, memory: list[MemoryFrame]) -> np.ndarray | None:

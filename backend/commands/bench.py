@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""`worldfm bench`: speed, memory and quality on this machine."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ..shared.errors import InputError
+
+if TYPE_CHECKING:
+    from ..evaluation.bench import Figure
+
+app = typer.Typer(add_completion=False)
+
+SUBJECTS = ("frame", "anchors", "transport", "quality")
+
+
+@app.command()
+def bench(
+    subjects: Annotated[
+        list[str] | None, typer.Argument(help="frame, anchors, transport, quality; all if none.")
+    ] = None,
+    model: Annotated[str, typer.Option(help="Name or folder of a model.")] = "embedded",
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, ...")] = "auto",
+    threads: Annotated[int, typer.Option(min=0, help="CPU threads; 0 = all.")] = 0,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Measure this machine: frames a second, the point renderer, the backend's process, quality.
+
+    The aims beside the figures are for two CPU cores.
+    """
+    chosen = list(dict.fromkeys(subjects or SUBJECTS))
+    unknown = [subject for subject in chosen if subject not in SUBJECTS]
+    if unknown:
+        raise InputError(f"'{unknown[0]}' is no subject; choose from {', '.join(SUBJECTS)}.")
+    import torch
+    from rich.console import Console
+
+    from ..evaluation.bench import machine
+
+    if threads:
+        torch.set_num_threads(threads)
+    console = Console(stderr=True)
+    results = {}
+    for subject in chosen:
+        with console.status(f"Measuring: {subject}"):
+            results[subject] = _measure(subject, model, device)
+    about = machine()
+    if as_json:
+        print(json.dumps({"machine": about, **_plain(results)}, indent=1))
+    else:
+        _print(about, results)
+
+
+def _measure(subject: str, model: str, device: str) -> list[Figure]:
+    from ..evaluation import bench
+
+    if subject == "frame":
+        return bench.bench_frame(model, device)
+    if subject == "anchors":
+        return bench.bench_anchors(device)
+    if subject == "transport":
+        return bench.bench_transport(model, device)
+    from ..evaluation.bench_quality import bench_quality
+
+    return bench_quality(model, device)
+
+
+def _plain(results: dict[str, list[Figure]]) -> dict[str, list[dict[str, object]]]:
+    return {
+        subject: [asdict(figure) | {"ratio": figure.ratio} for figure in figures]
+        for subject, figures in results.items()
+    }
+
+
+def _print(about: dict[str, object], results: dict[str, list[Figure]]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console()
+    console.print(", ".join(f"{key} {value}" for key, value in about.items() if value is not None))
+    for subject, figures in results.items():
+        table = Table("figure", "measured", "aim", "ratio", "stages in ms", title=subject)
+        for figure in figures:
+            bound = "at least" if figure.at_least else "at most"
+            table.add_row(
+                figure.name,
+                f"{figure.value:.2f} {figure.unit}",
+                "" if figure.aim is None else f"{bound} {figure.aim:g}",
+                "" if figure.ratio is None else f"{figure.ratio:.2f}",
+                ", ".join(f"{stage} {ms:.0f}" for stage, ms in figure.parts.items()),
+            )
+        console.print(table)
