@@ -50,8 +50,7 @@ def _configure(copy: bpy.types.Scene, engine: str, samples: int, percentage: int
     render.engine = engine
     if engine == "CYCLES":
         copy.cycles.samples = samples
-        copy.cycles.use_denoising = bpy.app.build_options.openimagedenoise
-        copy.cycles.use_preview_denoising = False
+        copy.cycles.use_denoising = True
     elif engine == EEVEE:
         copy.eevee.taa_render_samples = samples
     render.resolution_percentage = max(1, render.resolution_percentage * percentage // 100)
@@ -79,12 +78,15 @@ def capture_frame(copy: bpy.types.Scene, frame: int) -> tuple[Camera, np.ndarray
     Raises CameraError for cameras that cannot be used and InputError when the engine fails.
     """
     copy.frame_set(frame)
-    camera = render_camera(scene_camera(copy), copy)
+    depsgraph = copy.view_layers[0].depsgraph
+    camera = render_camera(scene_camera(copy).evaluated_get(depsgraph), copy)
     with tempfile.TemporaryDirectory(prefix="worldfm-") as folder:
         path = Path(folder) / "capture.exr"
         copy.render.filepath = str(path)
         try:
-            bpy.ops.render.render(write_still=True, scene=copy.name)
+            # as the context's scene: named by its argument, the operator renders another frame
+            with bpy.context.temp_override(scene=copy, view_layer=copy.view_layers[0]):
+                bpy.ops.render.render(write_still=True)
         except RuntimeError as error:
             raise InputError(
                 f"{copy.render.engine.title()} could not render frame {frame}: {error}"
