@@ -16,6 +16,7 @@ from .shared.frame import FrameRequest, MemoryFrame
 from .shared.messages import DeviceInfo, Devices, Progress
 
 if TYPE_CHECKING:
+    from .official import OfficialPipeline
     from .pipeline import FramePipeline
 
 WARM_UP_SIZE = 64
@@ -32,7 +33,7 @@ class ModelChoice:
 
 def load_pipeline(
     choice: ModelChoice, report: Callable[[Progress | Devices], None]
-) -> FramePipeline:
+) -> FramePipeline | OfficialPipeline:
     """The model, ready to render. torch is imported here, so that the server answers before."""
     report(Progress("Loading PyTorch."))
     from .devices import probe
@@ -41,15 +42,22 @@ def load_pipeline(
     report(Devices(devices))
     _check_device(choice.device, devices)
     report(Progress(f"Loading the model {choice.model}."))
-    from .pipeline import FramePipeline
-
-    pipeline = FramePipeline.from_pretrained(choice.model, choice.device, choice.dtype)
+    pipeline = open_pipeline(choice)
     report(Progress("Warming up."))
     warm_up(pipeline)
     return pipeline
 
 
-def warm_up(pipeline: FramePipeline) -> None:
+def open_pipeline(choice: ModelChoice) -> FramePipeline | OfficialPipeline:
+    """The pipeline that the chosen model needs. Raises ModelError when it cannot be loaded."""
+    from .official import OfficialPipeline, is_official
+    from .pipeline import FramePipeline
+
+    kind = OfficialPipeline if is_official(choice.model) else FramePipeline
+    return kind.from_pretrained(choice.model, choice.device, choice.dtype)
+
+
+def warm_up(pipeline: FramePipeline | OfficialPipeline) -> None:
     """Render one small frame of a flat grey world, so that the user's first is not slow."""
     from .world.world import World
 

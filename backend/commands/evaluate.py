@@ -124,9 +124,9 @@ def _predictor(model: str, steps: int, device: str) -> tuple[Predict | None, dic
     if model == "none":
         return None, {"name": "none"}
     from ..evaluation.predictor import PipelinePredictor
-    from ..pipeline import FramePipeline
+    from ..loading import ModelChoice, open_pipeline
 
-    pipeline = FramePipeline.from_pretrained(model, device)
+    pipeline = open_pipeline(ModelChoice(model, device))
     about = {"name": pipeline.name, "hash": pipeline.hash, "steps": steps}
     return PipelinePredictor(pipeline, steps), about
 

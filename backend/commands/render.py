@@ -64,9 +64,9 @@ def render(
         path = [refit(camera, width, height) for camera in path]
     requests = [FrameRequest(camera, steps, seed, references) for camera in path]
     output.mkdir(parents=True, exist_ok=True)
-    from ..pipeline import FramePipeline
+    from ..loading import ModelChoice, open_pipeline
 
-    pipeline = FramePipeline.from_pretrained(model, device)
+    pipeline = open_pipeline(ModelChoice(model, device))
     frames = _render_all(pipeline, scene, requests, output, chosen)
     if video:
         from ..frame_files import write_film

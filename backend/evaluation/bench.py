@@ -22,7 +22,7 @@ import numpy as np
 import torch
 
 from ..client import BackendClient, BackendState, LaunchSettings
-from ..pipeline import FramePipeline
+from ..loading import ModelChoice, open_pipeline
 from ..shared.anchors import Anchors
 from ..shared.camera import Camera, intrinsics, look_at
 from ..shared.errors import BackendError
@@ -76,7 +76,7 @@ def machine() -> dict[str, Any]:
 
 def bench_frame(model: str, device: str, repeats: int = 5) -> list[Figure]:
     """Frames of the model at 256 x 256 and 512 x 512, with four memory frames, stages apart."""
-    pipeline = FramePipeline.from_pretrained(model, device)
+    pipeline = open_pipeline(ModelChoice(model, device))
     figures = []
     for size, aim in ((256, 5.0), (512, 1.0)):
         world = room_world(size)

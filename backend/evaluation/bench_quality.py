@@ -10,7 +10,7 @@ import numpy as np
 
 from ..data.nerfstudio import PosedFrame
 from ..data.synth import fly_path, make_scene, render_view
-from ..pipeline import FramePipeline
+from ..loading import ModelChoice, open_pipeline
 from .bench import Figure
 from .evaluate import evaluate, spread
 from .predictor import PipelinePredictor
@@ -25,7 +25,7 @@ SIZE = 256
 
 def bench_quality(model: str, device: str, scenes: Sequence[str] = SCENES) -> list[Figure]:
     """PSNR over the best baseline with one and three references, on one scene of each kind."""
-    predict = PipelinePredictor(FramePipeline.from_pretrained(model, device))
+    predict = PipelinePredictor(open_pipeline(ModelChoice(model, device)))
     runs: list[dict[str, Any]] = []
     for kind in scenes:
         frames = procedural_frames(kind, SEED, FRAMES, SIZE)

@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
-from ..pipeline import FramePipeline, PreparedWorld
+from typing import Any
+
+from ..session import Pipeline
 from ..shared.camera import Camera
 from ..shared.frame import FrameReply, FrameRequest
 from ..world.world import World
@@ -12,11 +14,11 @@ from ..world.world import World
 class PipelinePredictor:
     """Renders with `pipeline`; a world is prepared once for all the views of it in a row."""
 
-    def __init__(self, pipeline: FramePipeline, steps: int = 1) -> None:
+    def __init__(self, pipeline: Pipeline, steps: int = 1) -> None:
         self._pipeline = pipeline
         self._steps = steps
         self._world: World | None = None
-        self._prepared: PreparedWorld | None = None
+        self._prepared: Any = None
 
     def __call__(self, world: World, camera: Camera, seed: int) -> FrameReply:
         """The frame of `camera`."""
