@@ -13,15 +13,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import httpx
 from huggingface_hub import HfApi, constants, hf_hub_download
 from huggingface_hub.errors import (
     EntryNotFoundError,
     GatedRepoError,
     HfHubHTTPError,
     HFValidationError,
+    HTTPError,
     LocalEntryNotFoundError,
     OfflineModeIsEnabled,
+    RemoteEntryNotFoundError,
     RepositoryNotFoundError,
     RevisionNotFoundError,
 )
@@ -117,11 +118,11 @@ class _Hub:
             info = HfApi(self.endpoint).model_info(
                 REPOSITORY, revision=revision, files_metadata=True, token=False
             )
-        except httpx.TransportError:  # perhaps all is in the cache
+        except (HfHubHTTPError, HFValidationError) as error:
+            raise _hub_error(error, revision) from error
+        except HTTPError:  # not reached: perhaps all is in the cache
             self.offline = True
             return revision, {}
-        except HfHubHTTPError as error:
-            raise _hub_error(error, revision) from error
         hashes = {f.rfilename: f.lfs.sha256 for f in info.siblings or () if f.lfs is not None}
         return info.sha, hashes
 
@@ -153,14 +154,14 @@ class _Hub:
                     tqdm_class=_bar(file, self.progress),
                 )
             )
-        except (LocalEntryNotFoundError, OfflineModeIsEnabled, httpx.TransportError) as error:
+        except (HFValidationError, RemoteEntryNotFoundError, HfHubHTTPError) as error:
+            raise _hub_error(error, revision) from error
+        except (LocalEntryNotFoundError, OfflineModeIsEnabled, HTTPError) as error:
             raise WorldFMError(
                 f'"{file}" is not on this machine and the hub cannot be reached; connect to the '
                 'internet, set HF_ENDPOINT to a mirror, or give "worldfm models convert" a file '
                 "that you have."
             ) from error
-        except (HfHubHTTPError, EntryNotFoundError, HFValidationError) as error:
-            raise _hub_error(error, revision) from error
         except OSError as error:
             cache = self.cache_dir or Path(constants.HF_HUB_CACHE)
             raise _disk_error(error, cache) from error

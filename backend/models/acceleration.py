@@ -1,0 +1,146 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What makes a loaded model run faster or smaller without changing what it computes."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import linear
+
+from ..shared.errors import InputError
+from .attention import AttentionName, use_attention
+from .autoencoder import Autoencoder
+from .official_transformer import WorldFMTransformer
+
+FP8 = torch.float8_e4m3fn
+_FP8_MAX = torch.finfo(FP8).max
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """How the official model is run. None = decided by the device.
+
+    compile: torch.compile of the blocks and the autoencoder (default: on CUDA with Triton).
+    cuda_graphs: one recorded graph per stage and size (default: on CUDA without offload).
+    fp8: keep the blocks' matrices in 8 bits (0.42 GB instead of 0.85; values change by up to 6 %).
+    slicing, tiling: the autoencoder image by image, or tile by tile. offload: keep the
+    transformer in main memory and bring it over block by block.
+    """
+
+    attention: AttentionName = "auto"
+    compile: bool | None = None
+    cuda_graphs: bool | None = None
+    fp8: bool = False
+    slicing: bool = False
+    tiling: bool = False
+    offload: bool = False
+
+    def decided(self, device: torch.device) -> RunOptions:
+        """The same without None. Raises InputError for what this device cannot do."""
+        cuda = device.type == "cuda"
+        if self.cuda_graphs and (not cuda or self.offload):
+            raise InputError("CUDA graphs need a CUDA device and no offload; leave them out.")
+        graphs = cuda and not self.offload if self.cuda_graphs is None else self.cuda_graphs
+        triton = importlib.util.find_spec("triton") is not None
+        compiled = cuda and triton and not self.offload if self.compile is None else self.compile
+        return RunOptions(
+            self.attention, compiled, graphs, self.fp8, self.slicing, self.tiling, self.offload
+        )
+
+
+def accelerate(
+    model: WorldFMTransformer, vae: Autoencoder, device: torch.device, options: RunOptions
+) -> None:
+    """Move both to `device` and apply `options` (see `RunOptions.decided`)."""
+    use_attention(options.attention)
+    if options.fp8:
+        quantize_blocks(model)
+    vae.vae.to(device)
+    vae.save_memory(options.slicing, options.tiling)
+    if options.offload:
+        model.enable_group_offload(
+            onload_device=device,
+            offload_device=torch.device("cpu"),
+            offload_type="block_level",
+            num_blocks_per_group=1,
+            use_stream=device.type == "cuda",
+        )
+    else:
+        model.to(device)
+    if options.compile:
+        model.compile_repeated_blocks(fullgraph=True, dynamic=False)
+        vae.vae.encoder.compile(dynamic=False)
+        vae.vae.decoder.compile(dynamic=False)
+
+
+class Fp8Linear(nn.Module):
+    """A linear layer whose matrix is stored in float8 with one scale per output.
+
+    The product is taken in the input's type, so only the weights are rounded.
+    """
+
+    def __init__(self, layer: nn.Linear) -> None:
+        super().__init__()
+        weight = layer.weight.detach().float()
+        scale = weight.abs().amax(dim=1).clamp(min=1e-12) / _FP8_MAX
+        self.register_buffer("weight", (weight / scale[:, None]).to(FP8))
+        self.register_buffer("scale", scale.to(layer.weight.dtype))
+        self.bias = layer.bias
+
+    def forward(self, x: Tensor) -> Tensor:
+        return linear(x, self.weight.to(x.dtype)) * self.scale + self.bias
+
+
+def quantize_blocks(model: WorldFMTransformer) -> None:
+    """Replace the four matrices of every block by `Fp8Linear`."""
+    for block in model.blocks:
+        for parent, name in (
+            (block.attn, "qkv"),
+            (block.attn, "proj"),
+            (block.mlp, "fc1"),
+            (block.mlp, "fc2"),
+        ):
+            setattr(parent, name, Fp8Linear(getattr(parent, name)))
+
+
+class Graphed:
+    """`function` recorded as a CUDA graph, one per combination of input shapes.
+
+    function: tensors -> one tensor, all on one CUDA device, the same work for the same shapes.
+    The returned tensor is overwritten by the next call: copy what must stay.
+    """
+
+    WARM_UP_CALLS = 3
+
+    def __init__(self, function: Callable[..., Tensor]) -> None:
+        self.function = function
+        self._recorded: dict[tuple, tuple[torch.cuda.CUDAGraph, list[Tensor], Tensor]] = {}
+
+    def __call__(self, *inputs: Tensor) -> Tensor:
+        key = tuple((tuple(x.shape), x.dtype) for x in inputs)
+        if key not in self._recorded:
+            self._recorded[key] = self._record(inputs)
+        graph, places, output = self._recorded[key]
+        for place, value in zip(places, inputs, strict=True):
+            place.copy_(value)
+        graph.replay()
+        return output
+
+    def _record(
+        self, inputs: tuple[Tensor, ...]
+    ) -> tuple[torch.cuda.CUDAGraph, list[Tensor], Tensor]:
+        places = [x.clone() for x in inputs]
+        side = torch.cuda.Stream()
+        side.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(side):  # compilation and library set-up must not be recorded
+            for _ in range(self.WARM_UP_CALLS):
+                self.function(*places)
+        torch.cuda.current_stream().wait_stream(side)
+        graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(graph):
+            output = self.function(*places)
+        return graph, places, output
