@@ -45,7 +45,7 @@ def samples(
     scenes: Annotated[int, typer.Option(help="Procedural scenes to render.")] = 100,
     first_seed: Annotated[int, typer.Option(help="Seed of the first scene.")] = 0,
     size: Annotated[int, typer.Option(help="Side of the pictures in pixels.")] = 128,
-    per_scene: Annotated[int, typer.Option(help="Samples a scene.")] = 8,
+    per_flight: Annotated[int, typer.Option(help="Samples a flight; a scene has two.")] = 14,
     dataset: Annotated[
         Path | None, typer.Option(help="A nerfstudio dataset to take samples from instead.")
     ] = None,
@@ -60,8 +60,8 @@ def samples(
     if threads:
         torch.set_num_threads(threads)
     if dataset is not None:
-        add_dataset(output, dataset, dataset.name, scenes * per_scene, first_seed)
+        add_dataset(output, dataset, dataset.name, scenes * per_flight, first_seed)
         return
-    done = fill_cache(output, first_seed, scenes, size, per_scene)
+    done = fill_cache(output, first_seed, scenes, size, per_flight)
     for _ in track(done, "Rendering scenes", total=scenes):
         pass

@@ -51,7 +51,8 @@ class TrainConfig:
     drop_memory, drop_color: how often a sample loses its memory tokens or its colours.
     drop_ramp: iterations over which drop_color falls from 1 (geometry, memory) to its value,
     so that the model does not learn to lean on the easiest condition first.
-    minutes: wall-clock limit (0 = none); checkpoint_minutes: time between checkpoints.
+    minutes: limit of time spent in iterations (0 = none), over all resumptions;
+    checkpoint_minutes: time between checkpoints.
     """
 
     output: str

@@ -27,6 +27,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ..data.synth import fly_path, make_scene, render_view
+from ..models.depth import level_directions
 from ..models.depth_net import LOG_FAR, LOG_NEAR, DepthNet, save_depth_net
 from ..shared.camera import Camera, intrinsics
 
@@ -57,17 +58,6 @@ class Sample:
     log_distance: Tensor
     ground: Tensor
     sky: Tensor
-
-
-def level_directions(camera: Camera) -> np.ndarray:
-    """(H, W, 3) float32 unit rays with z up and the camera's heading turned to +y."""
-    rays = camera.rays()
-    rays /= np.linalg.norm(rays, axis=2, keepdims=True)
-    forward = camera.c2w[:3, 2]
-    heading = math.atan2(forward[0], forward[1])
-    cos, sin = math.cos(heading), math.sin(heading)
-    turn = np.array([[cos, -sin, 0.0], [sin, cos, 0.0], [0.0, 0.0, 1.0]], np.float32)
-    return rays @ turn.T
 
 
 def ground_height(scene: object, position: np.ndarray) -> float | None:
@@ -384,7 +374,7 @@ def train(out: Path, minutes: float, batch_size: int, peak: float, seed: int) ->
                 kept.lerp_(value, 1 - decay)
         iteration += 1
         for name, value in parts.items():
-            sums[name] = sums.get(name, 0.0) + float(value)
+            sums[name] = sums.get(name, 0.0) + float(value.detach())
         if iteration % 50 == 0:
             row = {"iteration": iteration, "spent_s": round(spent, 1), "views": len(views.views)}
             _log(out, row | {name: round(value / 50, 4) for name, value in sums.items()})

@@ -41,6 +41,7 @@ class Trainer:
         self.stage_name = stage_name
         self.output = Path(config.output)
         self.iteration = 0
+        self.seconds = 0.0
         if config.threads:
             torch.set_num_threads(config.threads)
         torch.manual_seed(config.seed)
@@ -68,14 +69,15 @@ class Trainer:
         """Train. An accelerator that runs out of memory is named with the setting to lower."""
         config = self.config
         batches = iter(self._loader())
-        deadline = time.monotonic() + 60 * config.minutes if config.minutes else float("inf")
         checkpoint_at = time.monotonic() + 60 * config.checkpoint_minutes
         columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
         with Progress(*columns) as bar, SummaryWriter(self.output / "log") as log:
             task = bar.add_task(self.stage_name, total=config.iterations, completed=self.iteration)
-            while self.iteration < config.iterations and time.monotonic() < deadline:
+            while self.progress < 1:
+                started = time.monotonic()
                 output = self._iterate(next(batches).to(self.accelerator.device))
                 self.iteration += 1
+                self.seconds += time.monotonic() - started
                 self._log(log, output)
                 parts = " ".join(f"{k} {v.item():.4f}" for k, v in output.parts.items())
                 bar.update(
@@ -85,6 +87,13 @@ class Trainer:
                     self.save()
                     checkpoint_at = time.monotonic() + 60 * config.checkpoint_minutes
         self.save()
+
+    @property
+    def progress(self) -> float:
+        """How much of the run is done: by iterations or by minutes, whichever is further."""
+        by_iterations = self.iteration / self.config.iterations
+        limit = 60 * self.config.minutes
+        return max(by_iterations, self.seconds / limit) if limit else by_iterations
 
     def save(self) -> None:
         """Write a checkpoint, and the averaged weights as a model that the pipeline can load."""
@@ -134,9 +143,8 @@ class Trainer:
 
     def _set_learning_rate(self) -> None:
         warm = min(1.0, (self.iteration + 1) / max(self.config.warmup, 1))
-        remaining = 1 - self.iteration / self.config.iterations
-        # constant, then linearly to a tenth over the last third
-        rate = self.config.learning_rate * warm * max(0.1, min(1.0, 3 * remaining))
+        # constant, then linearly to a twentieth over the last third
+        rate = self.config.learning_rate * warm * max(0.05, min(1.0, 3 * (1 - self.progress)))
         for optimizer in self.optimizers.values():
             for group in optimizer.param_groups:
                 group["lr"] = rate
@@ -162,6 +170,7 @@ class Trainer:
         return {
             "stage": self.stage_name,
             "iteration": self.iteration,
+            "seconds": self.seconds,
             "ema_step": self.ema.optimization_step,
             "config": asdict(self.config),
         }
@@ -183,6 +192,7 @@ class Trainer:
         self.ema.shadow_params = [averaged[f"{i}"].to(device) for i in range(len(averaged))]
         self.ema.optimization_step = state["ema_step"]
         self.iteration = state["iteration"]
+        self.seconds = state["seconds"]
 
 
 def build_stage(stage_name: str, config: TrainConfig) -> Stage:

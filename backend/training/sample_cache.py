@@ -10,27 +10,31 @@ import numpy as np
 import torch
 
 from ..data.nerfstudio import PosedFrame, read_dataset
-from ..data.synth import SCENE_KINDS, fly_path, make_scene, render_view
+from ..data.synth import KINDS, Scene, fly_path, make_scene, render_view
 from ..shared.errors import InputError
 from .samples import Sample, choose_references, make_sample
 
 TRAINING_SEEDS = 1_000_000
 """Scenes with seeds below this are for training; validation uses seeds far above it."""
 REFERENCE_COUNTS = (1, 1, 1, 2, 3, 3, 4)
-VIEWS = 12
+FLIGHTS = 2
+VIEWS = 14
 
 
-def render_scene(seed: int, size: int) -> list[PosedFrame]:
-    """The views of one procedural scene along its path, `size` pixels a side."""
+def training_scene(seed: int) -> Scene:
+    """The procedural scene of a training seed; kinds take turns."""
     if seed >= TRAINING_SEEDS:
         raise InputError(f"Training seeds lie below {TRAINING_SEEDS}; {seed} is for validation.")
-    kind = SCENE_KINDS[seed % len(SCENE_KINDS)]
-    scene = make_scene(kind, seed)
+    return make_scene(KINDS[seed % len(KINDS)], seed)
+
+
+def render_flight(scene: Scene, flight: int, size: int) -> list[PosedFrame]:
+    """The views along one flight through a scene, `size` pixels a side."""
     frames = []
-    for i, camera in enumerate(fly_path(scene, seed, VIEWS, (size, size))):
+    for i, camera in enumerate(fly_path(scene, flight, VIEWS, (size, size))):
         rgb, depth = render_view(scene, camera)
         picture = (rgb * 255).round().clamp(0, 255).to(torch.uint8).numpy()
-        frames.append(PosedFrame(camera, picture, depth.numpy(), f"{kind}-{seed}-{i:02d}"))
+        frames.append(PosedFrame(camera, picture, depth.numpy(), f"{scene.kind}-{flight}-{i:02d}"))
     return frames
 
 
@@ -47,17 +51,22 @@ def scene_samples(frames: list[PosedFrame], seed: int, count: int) -> Iterator[S
 
 
 def fill_cache(
-    folder: Path, first_seed: int, scenes: int, size: int, per_scene: int
+    folder: Path, first_seed: int, scenes: int, size: int, per_flight: int
 ) -> Iterator[int]:
     """Write the samples of `scenes` procedural scenes; yields each scene's seed when it is done.
 
-    A scene whose samples are there already is passed over, so that a killed run can go on.
+    A flight whose samples are there already is passed over, so that a killed run can go on.
     """
     folder.mkdir(parents=True, exist_ok=True)
     for seed in range(first_seed, first_seed + scenes):
-        if not any(folder.glob(f"{seed:07d}-{per_scene - 1:02d}-*.safetensors")):
-            frames = render_scene(seed, size)
-            _save(folder, f"{seed:07d}", scene_samples(frames, seed, per_scene))
+        scene: Scene | None = None
+        for flight in range(FLIGHTS):
+            name = f"{seed:07d}-{flight}"
+            if any(folder.glob(f"{name}-{per_flight - 1:02d}-*.safetensors")):
+                continue
+            scene = scene or training_scene(seed)
+            frames = render_flight(scene, flight, size)
+            _save(folder, name, scene_samples(frames, seed * FLIGHTS + flight, per_flight))
         yield seed
 
 
