@@ -19,6 +19,7 @@ from .device_errors import is_device_lost, is_out_of_memory
 from .shared.errors import ModelError, OutOfMemoryError, WorldFMError
 from .shared.frame import FrameReply, FrameRequest
 from .shared.messages import Broken, Devices, Notice, Progress, Ready
+from .world_store import StoredWorld
 
 if TYPE_CHECKING:
     from .world.world import World
@@ -58,7 +59,7 @@ class Job:
 
     owner: Hashable
     id: int
-    world: World
+    world: StoredWorld
     request: FrameRequest
     done: Callable[[FrameReply | WorldFMError], None]
     view: str | None = None
@@ -94,7 +95,7 @@ class Session:
         self._previews: OrderedDict[tuple[Hashable, str], Job] = OrderedDict()
         self._previews_turn = True
         self._closed = False
-        self._prepared: OrderedDict[int, tuple[World, Any]] = OrderedDict()
+        self._prepared: OrderedDict[int, tuple[StoredWorld, Any]] = OrderedDict()
         self._preview_pixels: float = float("inf")
         self._preview_pixels_since = 0.0
         self._thread = threading.Thread(target=self._work, name="worldfm-model", daemon=True)
@@ -196,7 +197,7 @@ class Session:
                 _log.exception("a frame failed")
             return _as_told(error, "rendering a frame")
 
-    def _render(self, pipeline: Pipeline, world: World, request: FrameRequest) -> FrameReply:
+    def _render(self, pipeline: Pipeline, world: StoredWorld, request: FrameRequest) -> FrameReply:
         try:
             return pipeline.render(self._prepare(pipeline, world), request)
         except Exception as error:
@@ -211,7 +212,7 @@ class Session:
             ) from error
 
     def _render_preview(
-        self, pipeline: Pipeline, world: World, request: FrameRequest
+        self, pipeline: Pipeline, world: StoredWorld, request: FrameRequest
     ) -> FrameReply:
         """As large as memory allows; halves the size until the frame fits."""
         if time.monotonic() - self._preview_pixels_since > SMALL_PREVIEWS_S:
@@ -234,10 +235,10 @@ class Session:
                 )
             )
 
-    def _prepare(self, pipeline: Pipeline, world: World) -> Any:
+    def _prepare(self, pipeline: Pipeline, world: StoredWorld) -> Any:
         kept = self._prepared.pop(id(world), None)
         if kept is None:
-            kept = (world, pipeline.prepare(world))
+            kept = (world, pipeline.prepare(world.assemble()))
         self._prepared[id(world)] = kept
         while len(self._prepared) > PREPARED_WORLDS:
             self._prepared.popitem(last=False)

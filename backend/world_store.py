@@ -21,12 +21,39 @@ if TYPE_CHECKING:
 MAX_WORLDS = 8
 
 
+@dataclass(frozen=True, eq=False)
+class StoredWorld:
+    """A world that is here in full; stays so when the store lets go of it."""
+
+    manifest: PutWorld
+    arrays: dict[str, np.ndarray]
+
+    def assemble(self) -> World:
+        """The world. The first call brings torch in, so it is the worker's to make."""
+        from .world.world import World
+
+        arrays, manifest = self.arrays, self.manifest
+        memory = [
+            MemoryFrame(
+                ref.id,
+                ref.name,
+                ref.camera,
+                arrays[ref.rgb],
+                None if ref.depth is None else arrays[ref.depth],
+                ref.enabled,
+            )
+            for ref in manifest.memory
+        ]
+        anchors = Anchors(arrays[manifest.xyz], arrays[manifest.rgb], arrays[manifest.radius])
+        return World(anchors, memory, manifest.revision, {})
+
+
 @dataclass(eq=False)
 class _Slot:
     """A world's manifest and, once its arrays have come, the world."""
 
     manifest: PutWorld
-    world: World | None = None
+    stored: StoredWorld | None = None
 
 
 class WorldStore:
@@ -52,40 +79,24 @@ class WorldStore:
             raise BackendError("A part of the world arrived damaged; it is sent again.")
         self._arrays[message.hash] = message.array
 
-    def get(self, key: str, revision: int) -> World | None:
+    def get(self, key: str, revision: int) -> StoredWorld | None:
         """The world, None when this revision of it is not (or no longer) here."""
         slot = self._slots.get(key)
         if slot is None or slot.manifest.revision != revision:
             return None
-        if slot.world is None:
-            if any(name not in self._arrays for name in _names(slot.manifest)):
+        if slot.stored is None:
+            names = _names(slot.manifest)
+            if any(name not in self._arrays for name in names):
                 return None
-            slot.world = self._assemble(slot.manifest)
+            arrays = {name: self._arrays[name] for name in names}
+            slot.stored = StoredWorld(slot.manifest, arrays)
         self._slots.move_to_end(key)
-        return slot.world
+        return slot.stored
 
     def drop(self, key: str) -> None:
         """Let go of a world; nothing when it is unknown."""
         self._slots.pop(key, None)
         self._forget_unused()
-
-    def _assemble(self, manifest: PutWorld) -> World:
-        from .world.world import World  # brings torch in, which must not delay the server's start
-
-        arrays = self._arrays
-        memory = [
-            MemoryFrame(
-                ref.id,
-                ref.name,
-                ref.camera,
-                arrays[ref.rgb],
-                None if ref.depth is None else arrays[ref.depth],
-                ref.enabled,
-            )
-            for ref in manifest.memory
-        ]
-        anchors = Anchors(arrays[manifest.xyz], arrays[manifest.rgb], arrays[manifest.radius])
-        return World(anchors, memory, manifest.revision, {})
 
     def _forget_unused(self) -> None:
         used = {name for slot in self._slots.values() for name in _names(slot.manifest)}

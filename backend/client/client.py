@@ -182,9 +182,13 @@ class _Listener:
         client._changed()
 
     def failed(self, error: WorldFMError) -> None:
-        if self._client._listener is self:
-            self._client._failure = error
+        client = self._client
+        with client._lock:  # not between a start() and the first request to the new backend
+            if client._listener is not self:
+                return
+            client._failure = error
             self.set_state(BackendState.FAILED, str(error))
+            client._orders.fail_all(error)
 
     def set_log_path(self, path: Path) -> None:
         self._client.log_path = path

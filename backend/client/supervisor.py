@@ -33,7 +33,9 @@ class Listener(Protocol):
     """Who is told how it goes; called in the supervisor's thread."""
 
     def set_state(self, state: BackendState, text: str) -> None: ...
-    def failed(self, error: WorldFMError) -> None: ...
+    def failed(self, error: WorldFMError) -> None:
+        """No backend, and no further attempt: nothing open will be answered."""
+
     def set_log_path(self, path: Path) -> None: ...
     def told(self, event: Told) -> None: ...
     def frame_came(self) -> None: ...
@@ -60,6 +62,7 @@ class Supervisor:
         self._after = after
         self._deaths = 0
         self._was_ready = False
+        self._gave_up = False
         self._ready_at: float | None = None
         self._stopping = threading.Event()
         self._wake_loop: Callable[[], None] = lambda: None
@@ -69,7 +72,7 @@ class Supervisor:
     @property
     def alive(self) -> bool:
         """Whether it still has, or tries to have, a backend."""
-        return self._thread.is_alive() and not self._stopping.is_set()
+        return self._thread.is_alive() and not self._stopping.is_set() and not self._gave_up
 
     def stop_soon(self) -> None:
         """Ask it to end, without waiting."""
@@ -133,8 +136,8 @@ class Supervisor:
         return True
 
     def _fail(self, error: WorldFMError) -> None:
+        self._gave_up = True
         self._listener.failed(error)
-        self._orders.fail_all(error)
 
     async def _one_life(self) -> None:
         """A backend from its start to its end; raises why it ended."""

@@ -12,12 +12,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from backend.world.world import World
 
 from backend.client import BackendClient, BackendState
 from backend.client import supervisor as supervisor_module
 from backend.shared.errors import BackendError, Cancelled, ModelError, OutOfMemoryError, WorldError
 from backend.shared.frame import FrameReply
-from backend.world.world import World
 
 from .conftest import ROOT, anchors, ask, backend_process, children, memory, settings, until
 from .tiny_backend import tiny_reply
@@ -27,7 +27,7 @@ def assert_same(got: FrameReply, wanted: FrameReply) -> None:
     for name in ("rgb", "depth", "coverage", "anchor_rgb"):
         a, b = getattr(got, name), getattr(wanted, name)
         assert a.dtype == b.dtype and np.array_equal(a, b), name
-    for name in ("request", "world_revision", "model_name", "model_hash", "timings"):
+    for name in ("request", "world_revision", "model_name", "model_hash"):
         assert getattr(got, name) == getattr(wanted, name), name
 
 
@@ -36,6 +36,7 @@ def test_a_frame_comes_back_whole(ready: BackendClient) -> None:
     reply = ready.request("w", request).result(20)
     assert reply.request is request
     assert_same(reply, tiny_reply(World(anchors(), [memory()], 7, {}), request))
+    assert reply.timings == {"rendered": 1.0}
     assert (ready.model_name, ready.model_hash) == ("tiny", "0123456789ab")
     assert [d.name for d in ready.devices] == ["Test CPU"]
 
@@ -47,9 +48,7 @@ def test_requests_made_while_it_starts_are_answered(client: BackendClient, tmp_p
     tickets = [client.request("w", ask(seed)) for seed in range(5)]
     assert time.monotonic() - before < 0.5  # the caller is never held
     for ticket in tickets:
-        assert_same(
-            ticket.result(20), tiny_reply(World(anchors(), [], 1, {}), ticket.request)
-        )
+        assert_same(ticket.result(20), tiny_reply(World(anchors(), [], 1, {}), ticket.request))
 
 
 def test_a_request_keeps_the_world_it_was_made_for(ready: BackendClient) -> None:
@@ -105,16 +104,16 @@ def test_views_do_not_mix_and_renders_are_not_starved(
 
 def test_cancelled_frames_are_not_rendered(client: BackendClient, tmp_path: Path) -> None:
     client.set_world("w", 1, anchors(), [])
-    client.start(settings(tmp_path, "tiny=0.3"))
+    client.start(settings(tmp_path, "tiny=0.1"))
     until(lambda: client.state is BackendState.READY)
     tickets = [client.request("w", ask(seed)) for seed in range(20)]
     for ticket in tickets[:-1]:
         ticket.cancel()
         with pytest.raises(Cancelled):
             ticket.result()
-    started = time.monotonic()
-    assert tickets[-1].result(20).request.seed == 19
-    assert time.monotonic() - started < 20 * 0.3 / 2  # only those in flight were worked on
+    reply = tickets[-1].result(20)
+    assert reply.request.seed == 19
+    assert reply.timings["rendered"] <= 4  # only those in flight were worked on
 
 
 def test_without_a_backend_or_a_world_the_answer_is_a_sentence(
@@ -313,6 +312,7 @@ def test_a_large_world_passes_and_only_news_is_sent(
             sent.append(message.array.nbytes)
         await real(socket, message)
 
+    ready.request("w", ask()).result(20)
     monkeypatch.setattr(connection, "send_message", counting)
     many = anchors(4_000_000)
     frames = [memory(seed) for seed in range(3)]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -32,10 +33,9 @@ class TinyPipeline:
     def __init__(self, seconds: float = 0.0, most_pixels: float = float("inf")) -> None:
         self.seconds = seconds
         self.most_pixels = most_pixels
-        self.prepared = 0
+        self.rendered = 0
 
     def prepare(self, world):
-        self.prepared += 1
         return world
 
     def render(self, world, request: FrameRequest) -> FrameReply:
@@ -43,7 +43,8 @@ class TinyPipeline:
         camera = request.camera
         if camera.width * camera.height > self.most_pixels:
             raise MemoryError
-        return tiny_reply(world, request)
+        self.rendered += 1
+        return replace(tiny_reply(world, request), timings={"rendered": float(self.rendered)})
 
 
 def tiny_reply(world, request: FrameRequest) -> FrameReply:
@@ -56,9 +57,8 @@ def tiny_reply(world, request: FrameRequest) -> FrameReply:
     depth[0, 0] = np.inf
     coverage = np.full((height, width), len(world.memory), np.float32)
     anchor_rgb = np.full((height, width, 3), request.steps, np.uint8)
-    timings = {"sleep": 1.5}
     return FrameReply(
-        rgb, depth, coverage, anchor_rgb, request, world.revision, "tiny", "0123456789ab", timings
+        rgb, depth, coverage, anchor_rgb, request, world.revision, "tiny", "0123456789ab"
     )
 
 
