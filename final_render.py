@@ -58,9 +58,12 @@ def render(engine: bpy.types.RenderEngine, depsgraph: bpy.types.Depsgraph) -> No
     client = runtime.running_client(scene)
     key = f"render/{scene.name_full}/{layer}"
     engine.update_stats("", "WorldFM | Reading the scene")
-    world = runtime.reader(key).read(depsgraph, render_camera(scene_camera(scene), scene, False))
-    for warning in world.warnings:
+    source = runtime.source(key)
+    whole = render_camera(scene_camera(scene), scene, use_border=False)
+    copy = source.reader.read(depsgraph, whole)
+    for warning in copy.warnings:
         _warn(engine, warning)
+    world = source.builder.build(copy)
     client.set_world(key, world.revision, world.anchors, world.memory)
     try:
         reply = _wait(engine, client.request(key, request), scene)

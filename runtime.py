@@ -7,6 +7,7 @@ Blender makes and destroys engine objects at every switch of shading; state live
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import bpy
@@ -15,14 +16,22 @@ from .backend.client import BackendClient, LaunchSettings
 from .backend.shared.errors import BackendError
 from .scene_sync.memory import forget_frames
 from .scene_sync.textures import forget_textures
-from .scene_sync.world import SceneReader
+from .scene_sync.world import SceneReader, WorldBuilder
 
 ROOT = Path(__file__).resolve().parent
 PYTHON_VARIABLE = "WORLDFM_PYTHON"
 """Environment variable that names the backend's Python, for render farms."""
 
 _client: BackendClient | None = None
-_readers: dict[str, SceneReader] = {}
+_sources: dict[str, WorldSource] = {}
+
+
+@dataclass(eq=False)
+class WorldSource:
+    """What turns one scene, for one purpose, into worlds again and again."""
+
+    reader: SceneReader = field(default_factory=SceneReader)
+    builder: WorldBuilder = field(default_factory=WorldBuilder)
 
 
 def data_folder() -> Path:
@@ -86,17 +95,17 @@ def running_client(scene: bpy.types.Scene) -> BackendClient:
     return chosen
 
 
-def reader(key: str) -> SceneReader:
-    """The scene reader of one purpose."""
-    return _readers.setdefault(key, SceneReader())
+def source(key: str) -> WorldSource:
+    """The source of the world `key`."""
+    return _sources.setdefault(key, WorldSource())
 
 
 def forget_scenes() -> None:
     """Another file was loaded: nothing that was read belongs to it."""
     if _client is not None:
-        for key in _readers:
+        for key in _sources:
             _client.forget_world(key)
-    _readers.clear()
+    _sources.clear()
     forget_frames()
     forget_textures()
 

@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A scene as a world: anchors from its surfaces, memory from its frames, a revision of both."""
+"""A scene as a world: anchors from its surfaces, memory from its frames, a revision of both.
+
+Two steps: `SceneReader` copies what is needed out of Blender, `WorldBuilder` turns the copy into
+points without touching Blender, so that a viewport can do it in another thread.
+"""
 
 from __future__ import annotations
 
@@ -20,46 +24,58 @@ from .materials import Look, colours_of, look_of
 from .memory import read_frames
 from .sampling import Guide, Pieces, sample, split
 
+_SKIPPED = "The object '{}' was left out: {}; clear its transform or delete it."
+
 
 @dataclass(frozen=True, eq=False)
-class SceneWorld:
-    """What of a scene a frame is made from. warnings: one sentence each, for the user."""
+class Placed:
+    """One instance: its mesh in its own space and where it stands, in metres."""
 
-    anchors: Anchors
+    key: str
+    mesh: Mesh
+    looks: list[Look]
+    matrix: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class SceneCopy:
+    """What a world is built from. warnings: one sentence each, for the user."""
+
+    placed: list[Placed]
+    guides: list[Guide]
     memory: list[MemoryFrame]
-    revision: int
+    budget: int
     warnings: tuple[str, ...]
 
 
 @dataclass(frozen=True, eq=False)
-class _Placed:
-    """One instance on its way to points."""
+class SceneWorld:
+    """What of a scene a frame is made from."""
 
-    instance_key: str
-    mesh: Mesh
-    looks: list[Look]
-    pieces: Pieces
-    identity: bytes
+    anchors: Anchors
+    memory: list[MemoryFrame]
+    revision: int
 
 
 @dataclass(eq=False)
 class SceneReader:
-    """Reads a scene again and again, and does anew only what changed since.
+    """Reads a scene again and again. Only within Blender's own calls, and in one thread."""
 
-    One per purpose (final render, viewport), so that they do not push out each other's parts.
-    """
-
-    _pieces: dict[bytes, Pieces] = field(default_factory=dict)
-    _points: dict[bytes, Anchors] = field(default_factory=dict)
-    _world: SceneWorld | None = None
+    _meshes: dict[tuple[int, int], Mesh | None] = field(default_factory=dict)
 
     def read(
-        self, depsgraph: bpy.types.Depsgraph, current: Camera | None, free: bool = False
-    ) -> SceneWorld:
-        """The world of an evaluated scene.
+        self,
+        depsgraph: bpy.types.Depsgraph,
+        current: Camera | None,
+        *,
+        free: bool = False,
+        keep: bool = False,
+    ) -> SceneCopy:
+        """A copy of what `depsgraph` shows and of the scene's memory.
 
         current: the camera of this picture. free: it stands outside the scene's path, as a
-        viewport's does, and the anchors are made fit for it too.
+        viewport's does, and the anchors are to be fit for it too. keep: meshes that were read
+        before and not named to `forget` since are taken to be the same.
         Raises WorldError when there is neither geometry nor memory.
         """
         scene = depsgraph.scene.original
@@ -67,92 +83,107 @@ class SceneReader:
         guides = render_guides(scene, [frame.camera for frame in memory], current)
         if free and current is not None:
             guides.append(Guide(current, directed=False))
-        placed, skipped = self._placed(depsgraph, guides, scene.unit_settings.scale_length)
-        budget = scene.worldfm.point_budget
-        anchors, identity = self._anchors(placed, budget)
-        if not len(anchors) and not memory:
+        placed, skipped = self._placed(depsgraph, scene.unit_settings.scale_length, keep)
+        if not placed and not memory:
             raise WorldError(
                 "There is nothing to look at: the scene has no visible geometry and no memory; "
                 "add objects, or capture memory in the WorldFM tab of the sidebar."
             )
-        revision = _revision(identity, memory)
-        if self._world is None or self._world.revision != revision:
-            self._world = SceneWorld(anchors, memory, revision, tuple(warnings + skipped))
-        return self._world
+        budget = scene.worldfm.point_budget
+        return SceneCopy(placed, guides, memory, budget, (*warnings, *skipped))
+
+    def forget(self, session_uids: set[int]) -> None:
+        """The meshes of these objects have changed."""
+        self._meshes = {k: mesh for k, mesh in self._meshes.items() if k[0] not in session_uids}
+
+    def forget_all(self) -> None:
+        """Any mesh may have changed."""
+        self._meshes.clear()
 
     def _placed(
-        self, depsgraph: bpy.types.Depsgraph, guides: list[Guide], scale_length: float
-    ) -> tuple[list[_Placed], list[str]]:
-        meshes: dict[int, Mesh | None] = {}
-        placed: list[_Placed] = []
+        self, depsgraph: bpy.types.Depsgraph, scale_length: float, keep: bool
+    ) -> tuple[list[Placed], list[str]]:
+        meshes = self._meshes if keep else {}
+        seen: dict[tuple[int, int], Mesh | None] = {}
+        placed: list[Placed] = []
         skipped: dict[str, str] = {}
-        kept: dict[bytes, Pieces] = {}
-        view = _digest(*(_guide_bytes(guide) for guide in guides))
         for instance in instances(depsgraph):
+            ob = instance.object
             problem = _problem(instance)
             if problem:
-                skipped[instance.name] = problem
+                skipped[instance.name] = _SKIPPED.format(instance.name, problem)
                 continue
-            pointer = instance.object.data.as_pointer()
-            if pointer not in meshes:
-                meshes[pointer] = read_mesh(instance.object)
-            mesh = meshes[pointer]
+            pointer = (ob.original.session_uid, ob.data.as_pointer())
+            if pointer not in seen:
+                seen[pointer] = meshes[pointer] if pointer in meshes else read_mesh(ob)
+            mesh = seen[pointer]
             if mesh is None:
                 continue
             if not mesh.finite:
-                skipped[instance.name] = _SKIPPED.format(instance.name, "NaN coordinates")
+                skipped[instance.name] = _SKIPPED.format(instance.name, "it has NaN coordinates")
                 continue
-            slots = instance.object.material_slots
-            looks = [look_of(slot.material) for slot in slots] or [Look()]
+            looks = [look_of(slot.material) for slot in ob.material_slots] or [Look()]
             matrix = instance.matrix.copy()
             matrix[:3] *= scale_length
-            shape = _digest(mesh.digest, matrix.tobytes(), view)
-            pieces = self._pieces.get(shape) or kept.get(shape) or _pieces(mesh, matrix, guides)
-            kept[shape] = pieces
-            fingerprints = repr([look.fingerprint() for look in looks]).encode()
-            identity = _digest(shape, fingerprints, instance.key.encode())
-            placed.append(_Placed(instance.key, mesh, looks, pieces, identity))
-        self._pieces = kept
+            placed.append(Placed(instance.key, mesh, looks, matrix))
+        self._meshes = seen
         # the depsgraph's order follows how objects were made; a world must not
-        placed.sort(key=lambda p: p.instance_key)
+        placed.sort(key=lambda p: p.key)
         return placed, list(skipped.values())
 
-    def _anchors(self, placed: list[_Placed], budget: int) -> tuple[Anchors, bytes]:
-        """All points, and a digest of what they follow from."""
-        coarser = _coarser(sum(p.pieces.wanted() for p in placed), budget)
-        names = [_digest(p.identity, np.float64(coarser).tobytes()) for p in placed]
-        identity = _digest(*names)
-        if self._world is not None and getattr(self, "_identity", b"") == identity:
-            return self._world.anchors, identity
-        kept: dict[bytes, Anchors] = {}
-        for name, part in zip(names, placed, strict=True):
-            kept[name] = self._points.get(name) or _points(part, coarser)
-        self._points, self._identity = kept, identity
-        return Anchors.concatenate([kept[name] for name in names]), identity
 
-
-_SKIPPED = "The object '{}' was left out: {}; clear its transform or delete it."
-
-
-def _problem(instance: Instance) -> str | None:
-    """Why an instance cannot be placed, as a sentence."""
+def _problem(instance: Instance) -> str:
+    """Why an instance cannot be placed; "" when it can."""
     matrix = instance.matrix
     if not np.isfinite(matrix).all():
-        return _SKIPPED.format(instance.name, "its transform has NaN values")
+        return "its transform has NaN values"
     scales = np.linalg.norm(matrix[:3, :3], axis=0)
-    if np.sort(scales)[1] < 1e-9:
-        return _SKIPPED.format(instance.name, "its scale is zero")
-    return None
+    return "its scale is zero" if np.sort(scales)[1] < 1e-9 else ""
 
 
-def _pieces(mesh: Mesh, matrix: np.ndarray, guides: list[Guide]) -> Pieces:
-    rotation = matrix[:3, :3].astype(np.float32)
-    return split(mesh.corners @ rotation.T + matrix[:3, 3].astype(np.float32), guides)
+@dataclass(eq=False)
+class WorldBuilder:
+    """Turns copies of one scene into worlds, and does anew only what changed. No bpy."""
+
+    _pieces: dict[bytes, Pieces] = field(default_factory=dict)
+    _points: dict[bytes, Anchors] = field(default_factory=dict)
+    _anchors: tuple[bytes, Anchors] = (b"", Anchors.empty())
+
+    def build(self, copy: SceneCopy) -> SceneWorld:
+        """The world of a scene; equal scenes give equal bytes in any order and session."""
+        view = digest(*(_guide_bytes(guide) for guide in copy.guides))
+        shapes = [digest(p.mesh.digest, p.matrix.tobytes(), view) for p in copy.placed]
+        known: dict[bytes, Pieces] = {}
+        for shape, placed in zip(shapes, copy.placed, strict=True):
+            if shape not in known:
+                old = self._pieces.get(shape)
+                known[shape] = _pieces(placed, copy.guides) if old is None else old
+        self._pieces = known
+        coarser = _coarser(sum(known[shape].wanted() for shape in shapes), copy.budget)
+        names = [
+            digest(shape, placed.key.encode(), _look_bytes(placed), np.float64(coarser).tobytes())
+            for shape, placed in zip(shapes, copy.placed, strict=True)
+        ]
+        identity = digest(*names)
+        if identity != self._anchors[0]:
+            points: dict[bytes, Anchors] = {}
+            for name, shape, placed in zip(names, shapes, copy.placed, strict=True):
+                old = self._points.get(name)
+                points[name] = _sampled(placed, known[shape], coarser) if old is None else old
+            self._points = points
+            self._anchors = identity, Anchors.concatenate([points[name] for name in names])
+        return SceneWorld(self._anchors[1], copy.memory, _revision(identity, copy.memory))
 
 
-def _points(part: _Placed, coarser: float) -> Anchors:
-    samples = sample(part.pieces, coarser, zlib.crc32(part.instance_key.encode()))
-    rgb, solid = colours_of(part.mesh, part.looks, samples)
+def _pieces(placed: Placed, guides: list[Guide]) -> Pieces:
+    rotation = placed.matrix[:3, :3].astype(np.float32)
+    place = placed.matrix[:3, 3].astype(np.float32)
+    return split(placed.mesh.corners @ rotation.T + place, guides)
+
+
+def _sampled(placed: Placed, pieces: Pieces, coarser: float) -> Anchors:
+    samples = sample(pieces, coarser, zlib.crc32(placed.key.encode()))
+    rgb, solid = colours_of(placed.mesh, placed.looks, samples)
     radius = samples.spacing * np.float32(0.5)
     if solid.all():
         return Anchors(samples.xyz, rgb, radius)
@@ -175,15 +206,20 @@ def _guide_bytes(guide: Guide) -> bytes:
     return camera.K.tobytes() + camera.c2w.tobytes() + size.tobytes()
 
 
+def _look_bytes(placed: Placed) -> bytes:
+    return repr([look.fingerprint() for look in placed.looks]).encode()
+
+
 def _revision(identity: bytes, memory: list[MemoryFrame]) -> int:
     """48 bits of what the world is made of: equal worlds have equal revisions, in any session."""
     ids = ",".join(frame.id for frame in memory).encode()
-    return int.from_bytes(_digest(identity, ids)[:6], "big")
+    return int.from_bytes(digest(identity, ids)[:6], "big")
 
 
-def _digest(*parts: bytes) -> bytes:
-    digest = hashlib.blake2b(digest_size=16)
+def digest(*parts: bytes) -> bytes:
+    """16 bytes that name `parts`."""
+    made = hashlib.blake2b(digest_size=16)
     for part in parts:
-        digest.update(len(part).to_bytes(8, "big"))
-        digest.update(part)
-    return digest.digest()
+        made.update(len(part).to_bytes(8, "big"))
+        made.update(part)
+    return made.digest()

@@ -1,0 +1,200 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Scenes of known geometry and colour, and the points they are turned into."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import bpy
+import extension
+import numpy as np
+import scenes
+
+RED, GREEN, BLUE = (0.8, 0.05, 0.05), (0.05, 0.8, 0.05), (0.05, 0.05, 0.8)
+
+
+def world(current: Any = None) -> Any:
+    """The scene's world and what was said while it was read."""
+    module = extension.part("scene_sync.world")
+    copy = module.SceneReader().read(bpy.context.evaluated_depsgraph_get(), current)
+    return module.WorldBuilder().build(copy), copy.warnings
+
+
+def near(colour: tuple[int, int, int], rgb: np.ndarray) -> np.ndarray:
+    return np.abs(rgb.astype(int) - colour).max(axis=-1) <= 2
+
+
+def shape_and_modifiers() -> dict[str, Any]:
+    """A square bent by an Array and a Displace modifier, off its own origin."""
+    scenes.empty()
+    scenes.add_camera((0, 0, 9))
+    square = scenes.add_square("Square", 1, 0, scenes.material("Red", RED))
+    square.location = (0, 0, 1)
+    array = square.modifiers.new("Array", "ARRAY")
+    array.count, array.relative_offset_displace = 3, (1, 0, 0)
+    made, _ = world()
+    xyz = made.anchors.xyz
+    spacing = 2 * made.anchors.radius
+    area = float((spacing.astype(np.float64) ** 2).sum())
+    return {
+        "low": xyz.min(axis=0).tolist(),
+        "high": xyz.max(axis=0).tolist(),
+        "area": area,
+        "colours": len(np.unique(made.anchors.rgb, axis=0)),
+        "first": made.anchors.rgb[0].tolist(),
+    }
+
+
+def instances() -> dict[str, Any]:
+    """A collection instanced twice, its own place hidden."""
+    scene = scenes.empty()
+    scenes.add_camera((0, 0, 30))
+    hidden = bpy.data.collections.new("Hidden")
+    square = scenes.add_square("Tile", 0.5, 0)
+    scene.collection.objects.unlink(square)
+    hidden.objects.link(square)
+    for x in (-5, 5):
+        copy = bpy.data.objects.new(f"Copy {x}", None)
+        copy.instance_type, copy.instance_collection = "COLLECTION", hidden
+        copy.location.x = x
+        scene.collection.objects.link(copy)
+    bpy.context.view_layer.update()
+    x = world()[0].anchors.xyz[:, 0]
+    return {"left": int((x < -4).sum()), "right": int((x > 4).sum()), "between": int(
+        (np.abs(x) < 4).sum())}  # fmt: skip
+
+
+def colours() -> dict[str, Any]:
+    """A texture by UV, a colour attribute, an emission, and what no one colour can say."""
+    scene = scenes.empty()
+    scenes.add_camera((0, 0, 9))
+    quarters = np.zeros((2, 2, 3))
+    quarters[0, 0], quarters[0, 1], quarters[1, 0] = (1, 0, 0), (0, 1, 0), (0, 0, 1)
+    scenes.add_square("Picture", 1, 0, scenes.textured("Quarters", quarters))
+    made, _ = world()
+    x, y = made.anchors.xyz[:, 0], made.anchors.xyz[:, 1]
+    inner = (np.abs(x) > 0.02) & (np.abs(y) > 0.02)
+    wanted = np.zeros((len(x), 3), int)
+    wanted[(x < 0) & (y < 0)] = (255, 0, 0)
+    wanted[(x > 0) & (y < 0)] = (0, 255, 0)
+    wanted[(x < 0) & (y > 0)] = (0, 0, 255)
+    found = {"texture": float((made.anchors.rgb == wanted).all(axis=1)[inner].mean())}
+
+    scene = scenes.empty()
+    scenes.add_camera((0, 0, 9))
+    painted = scenes.material("Painted", (0, 0, 0))
+    node = painted.node_tree.nodes.new("ShaderNodeVertexColor")
+    node.layer_name = "Paint"
+    shader = painted.node_tree.nodes["Principled BSDF"]
+    painted.node_tree.links.new(node.outputs["Color"], shader.inputs["Base Color"])
+    square = scenes.add_square("Painted", 1, 0, painted)
+    layer = square.data.color_attributes.new("Paint", "FLOAT_COLOR", "POINT")
+    for corner in layer.data:
+        corner.color = (0.214041, 0.0, 1.0, 1.0)  # 0.5 in sRGB
+    rgb = world()[0].anchors.rgb
+    found["attribute"] = rgb[len(rgb) // 2].tolist()
+
+    shader.inputs["Emission Color"].default_value = (0, 1, 0, 1)
+    for link in list(painted.node_tree.links):
+        if link.to_socket.name == "Base Color":
+            painted.node_tree.links.remove(link)
+    shader.inputs["Emission Strength"].default_value = 2
+    rgb = world()[0].anchors.rgb
+    found["glow"] = rgb[0].tolist()
+    scene.unit_settings.scale_length = 1.0
+    return found
+
+
+def faults() -> dict[str, Any]:
+    """Objects that cannot be placed are named and left out; the others stay."""
+    scenes.empty()
+    scenes.add_camera((0, 0, 9))
+    scenes.add_square("Good", 1, 0)
+    flat = scenes.add_square("Flat", 1, 0)
+    flat.scale = (0, 0, 0)
+    lost = scenes.add_square("Lost", 1, 0)
+    lost.location.x = math.nan
+    broken = scenes.add_square("Broken", 1, 0)
+    broken.data.vertices[0].co.x = math.nan
+    bpy.context.view_layer.update()
+    made, warnings = world()
+    found: dict[str, Any] = {
+        "warnings": sorted(warnings),
+        "finite": bool(np.isfinite(made.anchors.xyz).all()),
+        "points": len(made.anchors),
+    }
+    scenes.empty()
+    scenes.add_camera((0, 0, 9))
+    errors = extension.part("backend.shared.errors")
+    try:
+        world()
+    except errors.WorldError as error:
+        found["nothing"] = str(error)
+    return found
+
+
+def same_again() -> dict[str, Any]:
+    """Order of creation changes nothing; moving one object changes its points alone."""
+    first = []
+    for order in (("A", "B"), ("B", "A")):
+        scenes.empty()
+        scenes.add_camera((0, 0, 9))
+        for name in order:
+            scenes.add_square(name, 1, 0.0 if name == "A" else 0.5)
+        first.append(world()[0])
+    one, other = first
+    module = extension.part("scene_sync.world")
+    reader, builder = module.SceneReader(), module.WorldBuilder()
+    depsgraph = bpy.context.evaluated_depsgraph_get()
+    before = builder.build(reader.read(depsgraph, None))
+    again = builder.build(reader.read(depsgraph, None, keep=True))
+    bpy.data.objects["B"].location.z += 0.25
+    bpy.context.view_layer.update()
+    after = builder.build(reader.read(bpy.context.evaluated_depsgraph_get(), None, keep=True))
+    low = lambda made: made.anchors.xyz[made.anchors.xyz[:, 2] == 0]  # noqa: E731
+    return {
+        "order": one.revision == other.revision
+        and bool((one.anchors.xyz == other.anchors.xyz).all()),
+        "kept": again.anchors is before.anchors,
+        "moved": after.revision != before.revision,
+        "unmoved_points": bool(np.array_equal(low(before), low(after))),
+    }
+
+
+def density() -> dict[str, Any]:
+    """No pixel of the camera's picture is far from a point; and metres follow the scene's unit."""
+    scene = scenes.empty()
+    scene.render.resolution_x = scene.render.resolution_y = 128
+    ob = scenes.add_camera((0, -3, 1.2), (0, 3, 0))
+    scenes.add_square("Floor", 20, 0)
+    made, _ = world()
+    camera = extension.part("scene_sync.cameras").render_camera(ob, scene)
+    uv, depth = camera.project(made.anchors.xyz.astype(float))
+    inside = (depth > 0) & (uv > 0).all(axis=1) & (uv < 128).all(axis=1)
+    hit = np.zeros((128, 128), bool)
+    hit[tuple(uv[inside].astype(int).T[::-1])] = True
+    rays = camera.rays()
+    floor = (rays[..., 2] < 0) & (
+        np.abs(camera.position[1] - 1.2 / rays[..., 2] * rays[..., 1]) < 19
+    )
+    floor &= np.abs(1.2 / rays[..., 2] * rays[..., 0]) < 19
+    scene.worldfm.point_budget = 10_000
+    few = len(world()[0].anchors)
+    scene.worldfm.point_budget = 2_000_000
+    scene.unit_settings.scale_length = 0.01
+    small = world()[0].anchors.xyz
+    scene.unit_settings.scale_length = 1.0
+    return {
+        "covered": float(hit[floor].mean()),
+        "few": few,
+        "size_in_metres": float(small[:, 0].max()),
+    }
+
+
+def main() -> dict[str, Any]:
+    parts = (shape_and_modifiers, instances, colours, faults, same_again, density)
+    return {part.__name__: part() for part in parts}
+
+
+extension.run(main)

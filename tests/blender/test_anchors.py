@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Scenes of known geometry and colour, and the anchors they are turned into."""
+
+from __future__ import annotations
+
+import pytest
+
+
+def srgb(linear: float) -> int:
+    """The byte of a linear value; the oracle of the colours below."""
+    value = linear * 12.92 if linear <= 0.0031308 else 1.055 * linear ** (1 / 2.4) - 0.055
+    return round(value * 255)
+
+
+def test_a_scene_becomes_its_anchors(blender):
+    found = blender("anchors.py")
+
+    shape = found["shape_and_modifiers"]
+    assert shape["low"] == pytest.approx([-1, -1, 1], abs=0.02)
+    assert shape["high"] == pytest.approx([5, 1, 1], abs=0.02)
+    assert shape["area"] == pytest.approx(12, rel=0.01)  # three squares of 2 x 2 metres
+    assert shape["colours"] == 1
+    assert shape["first"] == [srgb(0.8), srgb(0.05), srgb(0.05)]
+
+    copies = found["instances"]
+    assert copies["between"] == 0
+    assert copies["left"] > 50 and abs(copies["left"] - copies["right"]) <= 2
+
+    assert found["colours"]["texture"] == 1.0
+    assert found["colours"]["attribute"] == pytest.approx([128, 0, 255], abs=1)
+    assert found["colours"]["glow"] == [0, 255, 0]
+
+    faults = found["faults"]
+    assert len(faults["warnings"]) == 3
+    for warning, name, reason in zip(
+        faults["warnings"], ("Broken", "Flat", "Lost"), ("NaN", "zero", "NaN"), strict=True
+    ):
+        assert f"'{name}'" in warning and reason in warning
+    assert faults["finite"] and faults["points"] > 1000
+    assert "nothing to look at" in faults["nothing"]
+
+    assert found["same_again"] == {
+        "order": True, "kept": True, "moved": True, "unmoved_points": True
+    }  # fmt: skip
+
+    assert found["density"]["covered"] > 0.97
+    assert 5_000 < found["density"]["few"] <= 10_000
+    assert found["density"]["size_in_metres"] == pytest.approx(0.2, abs=0.002)

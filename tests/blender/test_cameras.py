@@ -1,0 +1,22 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Our cameras against Blender's own projection."""
+
+from __future__ import annotations
+
+
+def test_projection_is_blenders_and_bad_cameras_get_a_sentence(blender):
+    found = blender("cameras.py")
+    assert found["settings"] == 27
+    assert found["worst_pixels"] < 2e-3
+
+    said = found["said"]
+    assert "orthographic" in said["orthographic"] and "Perspective" in said["orthographic"]
+    assert "panoramic" in said["panoramic"]
+    assert "zero scale" in said["flat"]
+    assert "16384 x 100" in said["huge"]
+    assert "resolution" in said["tiny"]
+    assert "border is empty" in said["empty border"]
+    assert "no active camera" in said["none"]
+
+    assert found["border_size"] == [100, 50]
+    assert found["border_shift"] == [50.0, 0.0]  # upper half: no rows above it are cut off
