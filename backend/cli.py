@@ -6,9 +6,8 @@ from __future__ import annotations
 import importlib
 import sys
 
-import click
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 
 from .shared.errors import WorldFMError
 
@@ -30,16 +29,16 @@ COMMANDS = {
 class LazyCommands(TyperGroup):
     """Commands whose modules (and the libraries these need) are imported only to be run."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
+    def list_commands(self, ctx: typer.Context) -> list[str]:
         return list(COMMANDS)
 
-    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+    def get_command(self, ctx: typer.Context, name: str) -> TyperCommand | None:
         """A stand-in that has the command's name and help, enough to list it."""
-        return click.Command(name, help=COMMANDS[name]) if name in COMMANDS else None
+        return TyperCommand(name, help=COMMANDS[name]) if name in COMMANDS else None
 
     def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
+        self, ctx: typer.Context, args: list[str]
+    ) -> tuple[str | None, TyperCommand | None, list[str]]:
         name, command, rest = super().resolve_command(ctx, args)
         if command is not None:
             module = importlib.import_module(f".commands.{command.name}", __package__)

@@ -108,14 +108,16 @@ def _load(source: Path, cameras: Path | None) -> tuple[World, list[Camera]]:
     from ..shared.camera_path import read_camera_path
     from ..world.world import World
 
+    path = None if cameras is None else read_camera_path(cameras)
     if source.suffix.lower() == ".json" and not source.is_dir():
-        from ..official import load_meta
+        from ..world.importers.meta import read_meta
+        from ..world.importers.photo import world_from_photo
 
-        world, path = load_meta(source)
-        return world, path if cameras is None else read_camera_path(cameras)
-    if cameras is None:
+        given = read_meta(source)
+        made = world_from_photo(given.image, given.photo.position[2], given.photo)
+        return made.world, given.path if path is None else path
+    if path is None:
         raise InputError("Which views to render is not said; name a camera path with --cameras.")
-    path = read_camera_path(cameras)
     return World.load(source), path
 
 

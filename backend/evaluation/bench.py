@@ -34,6 +34,8 @@ from ..world.world import World
 ROOM = np.array([8.0, 6.0, 3.0])
 """Metres; a box with its floor at z = 0, the middle of the floor at the origin."""
 MEMORY_FRAMES = 4
+SIZES = ((256, 5.0), (512, 1.0))
+"""Pixels a side, and frames a second that are aimed at."""
 START_LIMIT_S = 120.0
 
 
@@ -78,7 +80,7 @@ def bench_frame(model: str, device: str, repeats: int = 5) -> list[Figure]:
     """Frames of the model at 256 x 256 and 512 x 512, with four memory frames, stages apart."""
     pipeline = open_pipeline(ModelChoice(model, device))
     figures = []
-    for size, aim in ((256, 5.0), (512, 1.0)):
+    for size, aim in SIZES:
         world = room_world(size)
         start = time.perf_counter()
         prepared = pipeline.prepare(world)
@@ -132,7 +134,7 @@ def bench_transport(model: str, device: str, repeats: int = 5) -> list[Figure]:
     with tempfile.TemporaryDirectory() as folder, _backend(Path(folder), model, device) as started:
         client, seconds = started
         figures = [Figure("backend ready", seconds, "s", aim=10.0)]
-        for size in (256, 512):
+        for size, _ in SIZES:
             world = room_world(size)
             client.set_world("bench", size, world.anchors, world.memory)
             times, crossings = [], []
