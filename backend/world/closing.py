@@ -24,8 +24,14 @@ LARGEST = 1 << (LEVELS - 1)
 REACH = 2.2
 """How far from a pixel a point may stand and still carry its surface there, in radii."""
 
+REACH_COVERED = 2.8
+"""The same where something farther was seen, and points must stand on all four sides."""
+
 TOLERANCE = 4.0
 """Points belong to one surface when their depths differ by at most this many radii."""
+
+DENSE = 0.19
+"""Points with a radius of at most this part of a cell have been closed at finer ones."""
 
 _EMPTY = torch.iinfo(torch.int64).max
 _PIXEL = 0xFFFFFFFF
@@ -79,7 +85,7 @@ def close_gaps(samples: Samples) -> Closed:
     for level in range(LEVELS):
         cell = 1 << level
         # what is dense enough for the finer levels must not hide sparse points in a coarse cell
-        wanted = surface if level == 0 else surface & (samples.radius[:-1] > 0.19 * cell)
+        wanted = surface if level == 0 else surface & (samples.radius[:-1] > DENSE * cell)
         if not bool(wanted.any()):
             break
         cells = _nearest_in_cells(samples, wanted, cell)
@@ -154,17 +160,23 @@ def _close(
     radius = samples.radius[near]
     distance = du.square() + dv.square()
     current = depth[pixel]
-    floor = torch.where(current < torch.inf, 0.25, 1.1)[:, None]
-    usable = distance <= torch.maximum(REACH * radius + 0.25, floor).square()
+    covered = current < torch.inf
+    reach = torch.where(covered, REACH_COVERED, REACH)[:, None] * radius + 0.25
+    usable = distance <= reach.clamp(min=1.1).square()
     usable &= z > behind[:, None]
-    front = torch.where(usable, z, torch.inf)
-    first, at = front.min(dim=1)
-    back = first + tolerance[near.gather(1, at[:, None]).squeeze(1)]
-    usable &= z <= back[:, None]
-    closed = _surrounded(usable, du, dv) & (back < current)
-    patch = _fit(samples, pixel[closed], near[closed], usable[closed], du[closed], dv[closed], cell)
-    left = ~closed & (back < current)
-    return patch, (pixel[left], back[left])
+    back, clear = _front_surface(torch.where(usable, z, torch.inf), tolerance[near])
+    surface = (z > behind[:, None]) & (z <= back[:, None]) & (radius > 0)
+    usable &= surface
+    hidden = clear < current
+    closed = hidden & _surrounded(usable, du, dv, covered)
+    if cell < LARGEST:  # a single row tells no slope: sparse ones wait for coarser cells
+        later = (radius * surface).amax(dim=1) > DENSE * 2 * cell
+        closed &= ~later | _spread(surface, du, dv)
+    patch = _fit(
+        samples, pixel[closed], near[closed], surface[closed], du[closed], dv[closed], cell
+    )
+    left = ~closed & hidden
+    return patch, (pixel[left], clear[left])
 
 
 def _neighbours(cells: torch.Tensor, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
@@ -174,15 +186,44 @@ def _neighbours(cells: torch.Tensor, x: torch.Tensor, y: torch.Tensor) -> torch.
     return cells.view(-1)[(y * width + x)[:, None] + offsets.to(cells.device)]
 
 
-def _surrounded(usable: torch.Tensor, du: torch.Tensor, dv: torch.Tensor) -> torch.Tensor:
-    """(C,) whether points stand in opposite quadrants, straight or turned by 45 degrees."""
+def _front_surface(z: torch.Tensor, tolerance: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Of z (C, 9), +inf = none: the farthest that belongs to the nearest surface (C,).
+
+    A surface goes on as long as the next depth lies within the tolerance of the last, so that a
+    floor may recede. And (C,) the depth behind which something else begins.
+    """
+    z, order = z.sort(dim=1)
+    end = z + tolerance.gather(1, order)
+    parted = ~(z[:, 1:] <= end[:, :-1])
+    last = torch.cat([parted, torch.ones_like(parted[:, :1])], dim=1).int().argmax(dim=1)
+    return z.gather(1, last[:, None]).squeeze(1), end.gather(1, last[:, None]).squeeze(1)
+
+
+def _surrounded(
+    usable: torch.Tensor, du: torch.Tensor, dv: torch.Tensor, covered: torch.Tensor
+) -> torch.Tensor:
+    """(C,) whether points stand around the pixel.
+
+    An open pixel needs them in opposite quadrants, one that is `covered` by something farther in
+    all four (else a receding floor's rows would hide each other); straight or turned by 45 degrees.
+    """
     right, down, first, second = du >= 0, dv >= 0, du + dv >= 0, du - dv >= 0
 
-    def both(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
-        some = (usable & a & b).any(dim=1) & (usable & ~a & ~b).any(dim=1)
-        return some | ((usable & a & ~b).any(dim=1) & (usable & ~a & b).any(dim=1))
+    def around(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+        one, two = (usable & a & b).any(dim=1), (usable & ~a & ~b).any(dim=1)
+        three, four = (usable & a & ~b).any(dim=1), (usable & ~a & b).any(dim=1)
+        line, other = one & two, three & four
+        return torch.where(covered, line & other, line | other)
 
-    return both(right, down) | both(first, second)
+    return around(right, down) | around(first, second)
+
+
+def _spread(usable: torch.Tensor, du: torch.Tensor, dv: torch.Tensor) -> torch.Tensor:
+    """(C,) whether the points are spread in both directions, not in a row."""
+    share = usable / usable.sum(dim=1, keepdim=True).clamp(min=1)
+    cu, cv = (a - (share * a).sum(dim=1, keepdim=True) for a in (du, dv))
+    uu, vv, uv = ((share * a).sum(dim=1) for a in (cu * cu, cv * cv, cu * cv))
+    return uu * vv - uv * uv > 0.02 * (uu + vv).square()
 
 
 def _fit(

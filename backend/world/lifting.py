@@ -12,7 +12,7 @@ from ..shared.frame import MemoryFrame
 SAME_SURFACE = 0.1
 """Neighbours whose inverse depths differ by more than this part belong to two surfaces."""
 
-WIDEST = 4.0
+WIDEST = 6.0
 """A radius is at most this many times that of a surface that faces the camera."""
 
 

@@ -21,7 +21,7 @@ _MIX = (-4658895280553007687, -7723592293110705685)  # Stafford's Mix13 for spli
 _PER_HASH = 8
 
 FINER = 0.5
-"""Octaves by which the grain is finer than a pixel, so that neighbouring pixels hardly correlate."""
+"""Octaves by which the grain is finer than a pixel: neighbouring pixels hardly correlate."""
 
 
 def _quantiles() -> torch.Tensor:
@@ -70,9 +70,14 @@ def _salts(seed: int, surface: torch.Tensor) -> torch.Tensor:
 
 def _hash(x: torch.Tensor) -> torch.Tensor:
     """Mixes the bits of int64 values; multiplication wraps alike on every device."""
-    x = (x ^ (x >> 30)) * _MIX[0]
-    x = (x ^ (x >> 27)) * _MIX[1]
-    return x ^ (x >> 31)
+    x = (x ^ _shifted(x, 30)) * _MIX[0]
+    x = (x ^ _shifted(x, 27)) * _MIX[1]
+    return x ^ _shifted(x, 31)
+
+
+def _shifted(x: torch.Tensor, bits: int) -> torch.Tensor:
+    """Right shift without the sign."""
+    return (x >> bits) & ((1 << (64 - bits)) - 1)
 
 
 def _lattice(
