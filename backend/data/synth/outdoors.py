@@ -340,7 +340,6 @@ def abstract(b: Builder) -> None:
             (1.6 * size, 1.6 * size, 2 * h + 0.3),
             f.pick(b, ["plaster", "panels"]),
         )
-        b.ambient = 0.35
     looks = [
         f.pick(
             b,

@@ -26,7 +26,7 @@ def fly_path(scene: Scene, seed: int, count: int, size: tuple[int, int]) -> list
         score = _score(scene, cameras)
         if best is None or score > best[0]:
             best = (score, cameras)
-        if score > 0.75:
+        if score > 0.9:
             break
     return best[1] if best is not None else _at_roomiest(scene, rng, count, size)
 
@@ -63,10 +63,13 @@ def _at_roomiest(
 def _candidate(
     scene: Scene, rng: np.random.Generator, count: int, size: tuple[int, int], shrink: float
 ) -> list[Camera] | None:
-    style = str(rng.choice(["dolly", "orbit", "look_ahead", "turn"], p=[0.3, 0.25, 0.3, 0.15]))
+    share = [0.45, 0.55, 0.0, 0.0] if scene.kind == "still_life" else [0.3, 0.25, 0.3, 0.15]
+    style = str(rng.choice(["dolly", "orbit", "look_ahead", "turn"], p=share))
     low, high = scene.room
     t = np.linspace(0, 1, count)
     focus = scene.focus[rng.integers(len(scene.focus))] + rng.normal(0, 0.05, 3) * (high - low)
+    if scene.kind == "still_life":
+        focus = 0.5 * focus + 0.5 * scene.focus.mean(0)
     if style == "orbit":
         start = rng.uniform(low, high)
         arm = start - focus
@@ -118,7 +121,9 @@ def _targets(
     scene: Scene, rng: np.random.Generator, style: str, positions: np.ndarray, focus: np.ndarray,
     t: np.ndarray,
 ) -> np.ndarray:  # fmt: skip
-    if style == "orbit" or (style == "dolly" and rng.random() < 0.6):
+    if style == "orbit" or (
+        style == "dolly" and (scene.kind == "still_life" or rng.random() < 0.6)
+    ):
         return focus + np.zeros_like(positions)
     if style == "turn":
         heading = np.arctan2(*(focus - positions[0])[1::-1])
@@ -133,17 +138,20 @@ def _targets(
 
 
 def _score(scene: Scene, cameras: list[Camera]) -> float:
-    """Share of a few coarse rays that see something at a comfortable distance, spread out."""
+    """How much there is to see: coarse rays that end at a comfortable distance, on many things."""
     geometry = scene.cache.get("cpu_geometry")
     if geometry is None:
         geometry = scene.cache["cpu_geometry"] = Geometry.of(scene, "cpu")
-    shares = []
-    for camera in cameras[:: max(1, len(cameras) // 3)]:
-        rays = torch.from_numpy(camera.resized(8, 8).rays().reshape(-1, 3))
-        t, _ = nearest(geometry, torch.from_numpy(camera.position.astype(np.float32)), rays)
+    open_air = scene.terrain is not None or scene.kind in ("street", "abstract")
+    scores = []
+    for camera in (cameras[0], cameras[len(cameras) // 2], cameras[-1]):
+        rays = torch.from_numpy(camera.resized(10, 10).rays().reshape(-1, 3))
+        origin = torch.from_numpy(camera.position.astype(np.float32))
+        t, prim = nearest(geometry, origin, rays)
         good = torch.isfinite(t) & (t > 2.5 * scene.near)
         if scene.terrain is not None:
             good |= rays[:, 2] < -0.05 * rays.norm(dim=1)
-        shares.append(float(good.float().mean()))
-    wide = 0.5 if scene.terrain is not None or scene.kind in ("street", "abstract") else 0.8
-    return min(1.0, min(shares) / wide)
+        share = float(good.float().mean()) / (0.5 if open_air else 0.85)
+        things = len(torch.unique(prim)) / (5 if open_air else 9)
+        scores.append(min(1.0, share) * min(1.0, things))
+    return min(scores)

@@ -11,12 +11,12 @@ import torch
 import torch.nn.functional as F
 
 from ...shared.camera import Camera
-from .scene import BOX, CYLINDER, ELLIPSOID, METRIC, Scene
+from .lightmap import Lightmap, bake, cube_coordinates, sample
+from .scene import CYLINDER, ELLIPSOID, METRIC, Scene
 from .terrain import TerrainField
 from .textures import LEVELS, SIZE
-from .trace import Geometry, blocked, nearest
+from .trace import Geometry, nearest, sun_visibility
 
-_SUN_SAMPLES = 2
 _TILE = 8
 
 
@@ -34,6 +34,10 @@ class Prepared:
     texels: torch.Tensor  # (T * L, CHANNELS)
     levels: torch.Tensor  # (LEVELS,) first texel of each mip level
     terrain: TerrainField | None
+    center: torch.Tensor  # (P, 3)
+    mean_color: torch.Tensor  # (P, 3) albedo seen from afar
+    glow: torch.Tensor  # (P,) emission
+    light: Lightmap | None = None
 
 
 @dataclass(eq=False)
@@ -41,11 +45,14 @@ class Surface:
     """What N rays hit. All (N, ...) tensors."""
 
     point: torch.Tensor
-    normal: torch.Tensor
+    normal: torch.Tensor  # bent by the texture's slopes
+    face: torch.Tensor  # of the plain shape
     albedo: torch.Tensor
     gloss: torch.Tensor
     shine: torch.Tensor
     emission: torch.Tensor
+    around: torch.Tensor  # baked light: sky and bounces
+    lamps: torch.Tensor  # baked light of lamps
 
 
 def render_view(
@@ -91,13 +98,20 @@ def prepare(scene: Scene, device: torch.device | str) -> Prepared:
         ]
         sizes = [(SIZE >> level) ** 2 for level in range(LEVELS)]
         texels = scene.textures.pyramid()
-        scene.cache[key] = Prepared(
+        means = texels[[m.texture for m in scene.materials], -1, :3]
+        means = means * np.array([m.tint for m in scene.materials])
+        emission = np.array([m.emission for m in scene.materials])
+        prepared = Prepared(
             Geometry.of(scene, device), put(scene.rotation), put(scene.half),
             torch.tensor(scene.material, device=device), put(scene.offset), put(looks),
             put([m.tint for m in scene.materials]), put(texels.reshape(-1, texels.shape[2])),
             torch.tensor(np.cumsum([0, *sizes]), device=device),
             TerrainField.of(scene, device) if scene.terrain is not None else None,
+            put(scene.center), put(means[scene.material]), put(emission[scene.material]),
         )  # fmt: skip
+        with torch.inference_mode():
+            prepared.light = bake(scene, prepared)
+        scene.cache[key] = prepared
     return scene.cache[key]
 
 
@@ -193,7 +207,9 @@ def shade(
     color = sky_color(scene, prepared, view)
     hit = torch.nonzero(torch.isfinite(t)).view(-1)
     if len(hit):
-        surface = _surface(prepared, origin, rays[hit], view[hit], t[hit], prim[hit], footprint)
+        surface = _surface(
+            scene, prepared, origin, rays[hit], view[hit], t[hit], prim[hit], footprint
+        )
         lit = _light(scene, prepared, surface, view[hit])
         color[hit] = lit.to(color.dtype)
     if scene.fog > 0:
@@ -204,8 +220,10 @@ def shade(
     return color
 
 
-def sky_color(scene: Scene, prepared: Prepared, view: torch.Tensor) -> torch.Tensor:
-    """Radiance (N, 3) of the sky along unit directions (N, 3)."""
+def sky_color(
+    scene: Scene, prepared: Prepared, view: torch.Tensor, sun: bool = True
+) -> torch.Tensor:
+    """Radiance (N, 3) of the sky along unit directions (N, 3), with or without the sun's disc."""
     sky, device = scene.sky, view.device
 
     def c(v: tuple[float, float, float]) -> torch.Tensor:
@@ -219,6 +237,8 @@ def sky_color(scene: Scene, prepared: Prepared, view: torch.Tensor) -> torch.Ten
     )
     plane = view[:, :2] / (up + 0.08).clamp_min(0.03)
     color = color + _clouds(scene, plane, up)
+    if not sun:
+        return color
     toward = (view @ c(sky.sun)).clamp(-1, 1)
     glow = 0.25 * torch.exp((toward - 1) * 40) + 6.0 * torch.sigmoid(
         (toward - math.cos(sky.sun_radius + 0.01)) * 8e3
@@ -252,42 +272,61 @@ def _clouds(scene: Scene, plane: torch.Tensor, up: torch.Tensor) -> torch.Tensor
 
 
 def _surface(
-    prepared: Prepared, origin: torch.Tensor, rays: torch.Tensor, view: torch.Tensor,
-    t: torch.Tensor, prim: torch.Tensor, footprint: float,
+    scene: Scene, prepared: Prepared, origin: torch.Tensor, rays: torch.Tensor,
+    view: torch.Tensor, t: torch.Tensor, prim: torch.Tensor, footprint: float,
 ) -> Surface:  # fmt: skip
     point = origin + rays * t[:, None]
-    solid = prim.clamp_min(0)
-    normal, across, along, uv_metres, uv_fit = _local(prepared, point, solid)
+    solid, ground = prim.clamp_min(0), prim == -2
+    local, normal, across, along, uv_metres, uv_fit = _local(prepared, point, solid)
     material = prepared.material[solid]
+    around, lamps = _baked(prepared, solid, local)
     if prepared.terrain is not None:
-        ground = prim == -2
-        n, m = prepared.terrain.surface(point)
-        normal = torch.where(ground[:, None], n, normal)
-        material = torch.where(ground, m, material)
-        uv_metres = torch.where(ground[:, None], prepared.terrain.uv(point, n), uv_metres)
-        across = torch.where(ground[:, None], torch.tensor([1.0, 0, 0], device=t.device), across)
-        along = torch.where(ground[:, None], torch.tensor([0.0, 1, 0], device=t.device), along)
+        rows = torch.nonzero(ground).view(-1)
+        field, here = prepared.terrain, point[rows]
+        normal[rows], material[rows] = field.surface(here)
+        uv_metres[rows] = field.uv(here, normal[rows])
+        across[rows], along[rows] = across.new_tensor([1.0, 0, 0]), across.new_tensor([0, 1.0, 0])
+        around[rows], lamps[rows] = _open_air(scene, normal[rows], field.openness(here)), 0.0
     look = prepared.looks[material]
-    repeat = look[:, 0]
-    metric = look[:, 1] == METRIC
-    offset = torch.where((prim >= 0)[:, None], prepared.offset[solid], 0.0)
+    repeat, metric = look[:, 0], look[:, 1] == METRIC
+    offset = torch.where(ground[:, None], 0.0, prepared.offset[solid])
     uv = torch.where(metric[:, None], uv_metres / repeat[:, None] + offset, uv_fit)
     facing = -(view * normal).sum(1)
     extent = torch.where(metric, repeat, 2 * prepared.half[solid].amax(1))
-    texel = t * footprint / facing.clamp_min(0.08).sqrt() / extent * SIZE
-    sample = _lookup(prepared, look[:, 6].long(), uv, texel.clamp_min(1e-6).log2())
-    slope = sample[:, 3:5] * (look[:, 5:6] * 1.5)
-    bent = normal - across * slope[:, :1] - along * slope[:, 1:2]
+    width = t * footprint / facing.clamp_min(0.08).sqrt() / extent * SIZE
+    texel = _lookup(prepared, look[:, 6].long(), uv, width.clamp_min(1e-6).log2())
+    slope = texel[:, 3:5] * (look[:, 5:6] * 1.5)
+    bent = F.normalize(normal - across * slope[:, :1] - along * slope[:, 1:2], dim=1)
     return Surface(
-        point, F.normalize(bent, dim=1), sample[:, :3] * prepared.tint[material],
-        look[:, 2] * sample[:, 5], look[:, 3], look[:, 4],
+        point, bent, normal, texel[:, :3] * prepared.tint[material], look[:, 2] * texel[:, 5],
+        look[:, 3], look[:, 4], around, lamps,
     )  # fmt: skip
 
 
-def _local(
-    prepared: Prepared, point: torch.Tensor, prim: torch.Tensor
-) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Normal, the directions of u and v, uv in metres and uv over the face, of box-like parts."""
+def _baked(
+    prepared: Prepared, prim: torch.Tensor, local: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Light (N, 3) from around and of lamps, at unit-cube points of primitives."""
+    light = prepared.light
+    geometry = prepared.geometry
+    cube = cube_coordinates(geometry.shape[prim], geometry.taper[prim], local)
+    around = sample(light.around, *light.coarse.texels(prim, cube))
+    if not bool(light.lamps.any()):
+        return around, torch.zeros_like(around)
+    return around, sample(light.lamps, *light.fine.texels(prim, cube))
+
+
+def _open_air(scene: Scene, normal: torch.Tensor, openness: torch.Tensor) -> torch.Tensor:
+    """Light (N, 3) of sky and surrounding ground on terrain."""
+    sky = scene.sky
+    up = _vector(sky.zenith, normal) * 0.6 + _vector(sky.horizon, normal) * 0.4
+    down = _vector(sky.ground, normal) * (0.3 + 0.5 * max(0.0, sky.sun[2]))
+    share = (normal[:, 2:3] * 0.5 + 0.5) * openness[:, None]
+    return (down * 0.5 + (up - down * 0.5) * share) * scene.ambient
+
+
+def _local(prepared: Prepared, point: torch.Tensor, prim: torch.Tensor) -> tuple[torch.Tensor, ...]:
+    """The point in the unit cube, normal, the directions of u and v, uv in metres and uv over the face, of box-like parts."""
     affine = prepared.geometry.inverse[prim]
     p = torch.baddbmm(affine[:, :, 3:], affine[:, :, :3], point[:, :, None])[:, :, 0]
     half, turn = prepared.half[prim], prepared.rotation[prim]
@@ -335,7 +374,7 @@ def _local(
     normal = F.normalize(torch.bmm(turn, n_local[:, :, None].to(p.dtype))[:, :, 0], dim=1)
     across = torch.bmm(turn, u_local[:, :, None].to(p.dtype))[:, :, 0]
     along = torch.bmm(turn, v_local[:, :, None])[:, :, 0]
-    return normal, across, along, uv, fit
+    return p, normal, across, along, uv, fit
 
 
 def _lookup(
@@ -370,75 +409,59 @@ def _bilinear(
 
 
 def _light(scene: Scene, prepared: Prepared, surface: Surface, view: torch.Tensor) -> torch.Tensor:
-    """Outgoing radiance (N, 3): sun, lamps, ambient, highlights and emission."""
-    device = view.device
-    sky = scene.sky
-    point = surface.point + surface.normal * 2e-3
-    ambient_up = (
-        torch.tensor(sky.zenith, dtype=torch.float32, device=device) * 0.7
-        + torch.tensor(sky.horizon, dtype=torch.float32, device=device) * 0.5
-    )
-    ambient_down = (
-        torch.tensor(sky.ground, dtype=torch.float32, device=device) * 0.5 + 0.1 * ambient_up
-    )
-    w = surface.normal[:, 2:3] * 0.5 + 0.5
-    light = (ambient_down + (ambient_up - ambient_down) * w) * scene.ambient
+    """Outgoing radiance (N, 3): sun, lamps, sky and bounces, highlights and emission."""
+    sky, normal = scene.sky, surface.normal
+    # what comes from around comes mostly from above the surface: relief dims it a little
+    light = surface.around * (normal * surface.face).sum(1, keepdim=True).clamp_min(0.3)
     glint = torch.zeros_like(light)
-    sun = torch.tensor(sky.sun, dtype=torch.float32, device=device)
-    sun_color = torch.tensor(sky.sun_color, dtype=torch.float32, device=device)
-    lit = (surface.normal @ sun).clamp_min(0) * _sunlit(scene, prepared, surface, point, sun)
-    light = light + lit[:, None] * sun_color
-    glint = glint + (_phong(surface, view, sun.expand_as(point)) * (lit > 0))[:, None] * sun_color
-    for i, lamp in enumerate(scene.lamps):
-        at = torch.tensor(lamp.position, dtype=torch.float32, device=device)
-        power = torch.tensor(lamp.color, dtype=torch.float32, device=device)
-        to = at - point
-        distance = to.norm(dim=1)
-        toward = to / distance[:, None]
-        cosine = (surface.normal * toward).sum(1).clamp_min(0)
-        fall = cosine / (distance**2 + lamp.radius**2)
-        seen = torch.zeros_like(fall)
-        worth = torch.nonzero(fall * power.max() > 0.004).view(-1)
-        if len(worth):
-            jitter = _disc(surface.point[worth], i) * lamp.radius
-            aim = (at + jitter - point[worth]) * (
-                1 - 1.05 * lamp.radius / distance[worth, None]
-            ).clamp_min(0.1)
-            seen[worth] = (~blocked(prepared.geometry, point[worth], aim)).float()
-        fall = fall * seen
-        light = light + fall[:, None] * power
-        glint = glint + (_phong(surface, view, toward) * fall)[:, None] * power
-    diffuse = surface.albedo * light
-    return diffuse + glint + surface.albedo * surface.emission[:, None]
+    sun, sun_color = _vector(sky.sun, view), _vector(sky.sun_color, view)
+    amount = (normal @ sun).clamp_min(0) * _sunlit(scene, prepared, surface, sun)
+    light += amount[:, None] * sun_color
+    shiny = bool((surface.gloss > 0).any())
+    if shiny:
+        glint += (_phong(surface, view, sun.expand_as(view)) * amount)[:, None] * sun_color
+    if scene.lamps:
+        light += _lamps(scene, surface, view, glint, shiny)
+    if shiny:  # a faint mirror of the surroundings at grazing angles
+        fresnel = (1 + (view * normal).sum(1)).clamp(0, 1) ** 5
+        glint += (surface.gloss * (0.04 + 0.5 * fresnel))[:, None] * surface.around
+    return surface.albedo * (light + surface.emission[:, None]) + glint
 
 
-def _sunlit(scene, prepared, surface, point, sun):
+def _lamps(
+    scene: Scene, surface: Surface, view: torch.Tensor, glint: torch.Tensor, shiny: bool
+) -> torch.Tensor:
+    """Baked lamp light (N, 3), modulated by the relief; adds the highlights to `glint`."""
+    flat = torch.full((len(view),), 1e-6, device=view.device)
+    bent, spark = flat.clone(), torch.zeros_like(view)
+    for lamp in scene.lamps:
+        amount, color = lamp.falloff(surface.point, surface.face)
+        strength = float(color.mean())
+        flat += amount * strength
+        bent += lamp.falloff(surface.point, surface.normal)[0] * strength
+        if shiny:
+            toward = F.normalize(_vector(lamp.position, view) - surface.point, dim=1)
+            spark += (_phong(surface, view, toward) * amount)[:, None] * color
+    glint += spark * (surface.lamps.mean(1) / flat).clamp(0, 1)[:, None]
+    return surface.lamps * (bent / flat).clamp(0.3, 1.7)[:, None]
+
+
+def _vector(values: tuple[float, ...], like: torch.Tensor) -> torch.Tensor:
+    return torch.tensor(values, dtype=torch.float32, device=like.device)
+
+
+def _sunlit(scene: Scene, prepared: Prepared, surface: Surface, sun: torch.Tensor) -> torch.Tensor:
     """(N,) share of the sun's disc that is seen."""
-    shadow = torch.zeros(len(point), device=point.device)
-    faces = torch.nonzero((surface.normal @ sun) > 0).view(-1)
-    if not len(faces) or max(scene.sky.sun_color) < 0.01:
-        return shadow
-    reach = 4.0 * float(np.linalg.norm(scene.room[1] - scene.room[0])) + 50
-    here = point[faces]
-    total = torch.zeros(len(faces), device=point.device)
-    for k in range(_SUN_SAMPLES):
-        aim = sun + _disc(surface.point[faces], 31 + k) * scene.sky.sun_radius
-        total += (~blocked(prepared.geometry, here, aim * reach)).float()
-    total /= _SUN_SAMPLES
+    share = torch.zeros(len(surface.point), device=sun.device)
+    facing = torch.nonzero((surface.normal @ sun > 0) & (surface.face @ sun > 0)).view(-1)
+    if not len(facing):
+        return share
+    start = surface.point[facing] + surface.face[facing] * 2e-3
+    seen = sun_visibility(prepared.geometry, start, sun, scene.sky.sun_radius)
     if prepared.terrain is not None:
-        total *= prepared.terrain.sunlight(here)
-    shadow[faces] = total
-    return shadow
-
-
-def _disc(point: torch.Tensor, salt: int) -> torch.Tensor:
-    """(N, 3) offsets in the unit ball, a fixed function of the surface point."""
-    seed = torch.tensor(
-        [[12.9898, 78.233, 37.719], [39.346, 11.135, 83.155], [73.156, 52.235, 9.151]],
-        device=point.device,
-    )
-    value = (torch.sin((point * 37.0) @ seed.T + salt * 1.7) * 43758.547) % 1
-    return (value - 0.5) * 1.2
+        seen = seen * prepared.terrain.sunlight(start)
+    share[facing] = seen
+    return share
 
 
 def _phong(surface: Surface, view: torch.Tensor, toward: torch.Tensor) -> torch.Tensor:

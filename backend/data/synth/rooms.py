@@ -6,7 +6,7 @@ from __future__ import annotations
 import numpy as np
 
 from . import furniture as f
-from .scene import FIT, Builder
+from .scene import FIT, Builder, Lamp
 
 WARM = np.array([1.0, 0.82, 0.6])
 
@@ -45,6 +45,8 @@ def window(
     """Frame, bars and sill in a hole of a wall."""
     left, right, low, high = hole
     along = z - a
+    yaw = float(np.arctan2(along[1], along[0]))
+    _daylight(b, a, yaw, hole)
     start, bar = b.count, 0.03
     for x in (left, right):
         b.span((x - bar, -0.14, low), (x + bar, -0.06, high), m)
@@ -68,7 +70,26 @@ def window(
                     (high + 0.1) / 2 - 0.02,
                     cloth,
                 )
-    b.group(start, (a[0], a[1], 0.0), float(np.arctan2(along[1], along[0])))
+    b.group(start, (a[0], a[1], 0.0), yaw)
+
+
+def _daylight(
+    b: Builder, a: np.ndarray, yaw: float, hole: tuple[float, float, float, float]
+) -> None:
+    """The sky's light through a window, as a lamp in its opening."""
+    left, right, low, high = hole
+    along, inward = np.array([np.cos(yaw), np.sin(yaw)]), np.array([-np.sin(yaw), np.cos(yaw)])
+    at = a + along * (left + right) / 2 + inward * 0.05
+    area = (right - left) * (high - low)
+    radiance = 0.5 * (np.array(b.sky.zenith) + np.array(b.sky.horizon))
+    b.lamps.append(
+        Lamp(
+            (at[0], at[1], (low + high) / 2),
+            tuple(radiance * area / np.pi),
+            float(0.35 * np.sqrt(area)),
+            (inward[0], inward[1], -0.2),
+        )
+    )
 
 
 def door(b: Builder, at: np.ndarray, yaw: float, leaf: int, trim: int, width: float = 0.9) -> None:
@@ -176,7 +197,6 @@ def interior(b: Builder) -> None:
     rng = b.rng
     w, d, h = float(rng.uniform(3.5, 8)), float(rng.uniform(3.5, 8)), float(rng.uniform(2.4, 3.4))
     walls = shell(b, w, d, h, 0.6)
-    b.ambient = float(rng.uniform(0.25, 0.5))
     b.near = 0.3
     b.room = np.array(
         [[-w / 2 + 0.35, -d / 2 + 0.35, 0.7], [w / 2 - 0.35, d / 2 - 0.35, min(2.1, h - 0.35)]]
@@ -300,7 +320,6 @@ def corridor(b: Builder) -> None:
         float(rng.uniform(2.3, 3.6)),
     )
     walls = shell(b, length, w, h, 0.25)
-    b.ambient = float(rng.uniform(0.15, 0.35))
     b.near = 0.3
     b.room = np.array(
         [
@@ -356,7 +375,6 @@ def still_life(b: Builder) -> None:
     rng = b.rng
     w, d, h = float(rng.uniform(2.5, 4)), float(rng.uniform(2.5, 4)), float(rng.uniform(2.3, 2.8))
     shell(b, w, d, h, 0.5)
-    b.ambient = float(rng.uniform(0.25, 0.5))
     b.near = 0.12
     tw, td, th = float(rng.uniform(1.1, 1.8)), float(rng.uniform(0.8, 1.1)), 0.75
     top = f.pick(

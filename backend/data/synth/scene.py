@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+import torch
 
 from .textures import TextureSet
 
@@ -38,11 +39,27 @@ class Material:
 
 @dataclass(frozen=True)
 class Lamp:
-    """A spherical light: position (3,), linear radiant intensity (3,), radius in metres."""
+    """A spherical light, or a window when `facing` says which way it shines.
+
+    position: (3,). color: linear radiant intensity (3,). radius: metres, softens the shadows.
+    """
 
     position: tuple[float, float, float]
     color: tuple[float, float, float]
     radius: float = 0.1
+    facing: tuple[float, float, float] | None = None
+
+    def falloff(
+        self, point: torch.Tensor, normal: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Unshadowed light (N,) at points with normals (N, 3), and its colour (3,)."""
+        to = torch.tensor(self.position, dtype=torch.float32, device=point.device) - point
+        square = (to * to).sum(1)
+        amount = (to * normal).sum(1).clamp_min(0) / (square.sqrt() * (square + self.radius**2))
+        if self.facing is not None:
+            out = -torch.tensor(self.facing, dtype=torch.float32, device=point.device)
+            amount = amount * ((to @ out) / square.sqrt()).clamp_min(0)
+        return amount, torch.tensor(self.color, dtype=torch.float32, device=point.device)
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ class TerrainField:
     height: torch.Tensor
     normal: torch.Tensor
     sun: torch.Tensor
+    open: torch.Tensor
     extent: float
     slope: float
     top: float
@@ -40,7 +41,8 @@ class TerrainField:
             return torch.tensor(a, dtype=torch.float32, device=device)
 
         return cls(
-            put(h)[None, None], put(normal)[None], put(sun)[None, None], terrain.extent,
+            put(h)[None, None], put(normal)[None], put(sun)[None, None],
+            put(_openness(h, cell))[None, None], terrain.extent,
             terrain.slope, float(h.max()), terrain.materials, terrain.snow_line,
         )  # fmt: skip
 
@@ -96,6 +98,10 @@ class TerrainField:
         u = torch.where(steep & side, y, x)
         return torch.stack([u, torch.where(steep, -z, y)], 1)
 
+    def openness(self, point: torch.Tensor) -> torch.Tensor:
+        """(N,) share of the sky that ground at these points sees."""
+        return self._sample(self.open, point[:, :2])[0]
+
     def sunlight(self, point: torch.Tensor) -> torch.Tensor:
         """(N,) share of the sun that the ground lets through to points on or above it."""
         share = self._sample(self.sun, point[:, :2])[0]
@@ -122,3 +128,18 @@ def _sun_map(h: np.ndarray, cell: float, sun: np.ndarray, radius: float) -> np.n
         distance *= 1.08
         distance += 0.4
     return np.clip(worst / (2 * (radius + 0.01)) + 0.5, 0, 1)
+
+
+def _openness(h: np.ndarray, cell: float) -> np.ndarray:
+    """Share of the sky above the horizon at every sample, from eight horizons."""
+    n = h.shape[0]
+    yy, xx = np.mgrid[0:n, 0:n]
+    total = np.zeros_like(h)
+    for angle in np.arange(8) * np.pi / 4:
+        horizon = np.zeros_like(h)
+        for distance in (1, 2, 4, 8, 16, 32):
+            j = np.clip(xx + int(round(np.cos(angle) * distance)), 0, n - 1)
+            i = np.clip(yy + int(round(np.sin(angle) * distance)), 0, n - 1)
+            horizon = np.maximum(horizon, (h[i, j] - h) / (distance * cell))
+        total += 1 - horizon / np.sqrt(1 + horizon**2)
+    return total / 8

@@ -14,6 +14,7 @@ import numpy as np
 SIZE = 256
 LEVELS = 9  # SIZE, SIZE / 2, ..., 1
 CHANNELS = 6
+_VARIANTS = 4  # textures of one family in a scene
 
 Field = np.ndarray
 _U, _V = np.meshgrid((np.arange(SIZE) + 0.5) / SIZE, (np.arange(SIZE) + 0.5) / SIZE)
@@ -26,14 +27,19 @@ class TextureSet:
     def __init__(self, rng: np.random.Generator) -> None:
         self.rng = rng
         self.images: list[np.ndarray] = []
+        self.known: dict[str, list[int]] = {}
         self.palette = palette(rng)
 
     def add(self, family: str) -> int:
-        """Makes a texture of `family` (a key of FAMILIES); returns its index."""
+        """A texture of `family` (a key of FAMILIES): new, or one made before when there are many."""
+        known = self.known.setdefault(family, [])
+        if len(known) >= _VARIANTS:
+            return int(self.rng.choice(known))
         colors = self.palette if self.rng.random() < 0.6 else palette(self.rng)
         rgb, height = FAMILIES[family](self.rng, colors)
         self.images.append(_finish(self.rng, rgb, height))
-        return len(self.images) - 1
+        known.append(len(self.images) - 1)
+        return known[-1]
 
     def pyramid(self) -> np.ndarray:
         """(T, sum of level sizes, CHANNELS) float32: every mip level of every texture, flat."""
@@ -52,10 +58,10 @@ class TextureSet:
 def palette(rng: np.random.Generator) -> np.ndarray:
     """(6, 3) sRGB colours that go together: one hue family and an accent, light to dark."""
     hue = rng.random()
-    saturation = rng.choice([0.08, 0.25, 0.45, 0.75], p=[0.25, 0.35, 0.25, 0.15])
+    saturation = rng.choice([0.04, 0.14, 0.3, 0.6], p=[0.3, 0.35, 0.25, 0.1])
     hues = hue + rng.normal(0, 0.05, 6)
     hues[5] = hue + rng.choice([0.5, 0.33, -0.33, 0.1])
-    values = np.array([0.88, 0.7, 0.55, 0.4, 0.22, 0.65]) * rng.uniform(0.85, 1.1, 6)
+    values = np.array([0.92, 0.78, 0.6, 0.42, 0.24, 0.65]) * rng.uniform(0.85, 1.08, 6)
     saturations = np.clip(saturation * rng.uniform(0.6, 1.4, 6), 0, 0.95)
     saturations[5] = min(1.0, saturation + 0.3)
     triples = zip(hues % 1, saturations, np.clip(values, 0, 1), strict=True)
@@ -64,7 +70,7 @@ def palette(rng: np.random.Generator) -> np.ndarray:
 
 def noise(rng: np.random.Generator, low: float, high: float, power: float = 1.0) -> Field:
     """Tileable noise in [0, 1] with frequencies low..high cycles a tile, amplitude f^-power."""
-    gain = np.where((_FREQUENCY >= low) & (_FREQUENCY <= high), (_FREQUENCY + 1e-9) ** -power, 0)
+    gain = np.where((low <= _FREQUENCY) & (high >= _FREQUENCY), (_FREQUENCY + 1e-9) ** -power, 0)
     phase = rng.random(_FREQUENCY.shape)
     field = np.fft.irfft2(gain * np.exp(2j * np.pi * phase), s=(SIZE, SIZE))
     return np.clip(0.5 + 0.2 * field / (field.std() + 1e-12), 0, 1)
@@ -365,7 +371,7 @@ def _poster(rng: np.random.Generator, c: np.ndarray) -> tuple[np.ndarray, Field]
         rgb = ramp(c[rng.permutation(6)], noise(rng, 1, 30, 1.4))
     elif style == 1:
         horizon = 0.45 + 0.3 * (noise(rng, 1, 20, 1.5)[0] - 0.5)
-        rgb = np.where((_V > horizon[None])[..., None], mix(c[3], c[4], _V), mix(c[0], c[5], _V))
+        rgb = np.where((horizon[None] < _V)[..., None], mix(c[3], c[4], _V), mix(c[0], c[5], _V))
     else:
         rgb = np.broadcast_to(c[rng.integers(0, 6)], (SIZE, SIZE, 3)).copy()
     for _ in range(int(rng.integers(2, 9)) if style > 1 else 1):
