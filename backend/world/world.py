@@ -1,0 +1,270 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A world: anchor points and memory frames, in memory and as a folder.
+
+world.json             version, revision, units, provenance, memory frames and their cameras
+anchors.safetensors    xyz (N, 3) float32 metres, rgb (N, 3) uint8, radius (N,) float32 metres
+memory/0000.png        a memory frame's picture, sRGB
+memory/0000.depth.npy  its z-depth in metres, float32, +inf = sky, 0 = unknown
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import uuid
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from safetensors import SafetensorError
+from safetensors.numpy import load_file, save_file
+
+from ..shared.anchors import Anchors
+from ..shared.camera import Camera
+from ..shared.content import content_hash
+from ..shared.errors import InputError, WorldError, WorldFMError
+from ..shared.frame import MemoryFrame
+
+VERSION = 1
+
+_UPGRADES: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {}
+"""Version -> function that turns the world.json of that version into the next one's."""
+
+_MANIFEST = "world.json"
+_ANCHORS = "anchors.safetensors"
+_PNG_EFFORT = 2
+_THREADS = 4
+
+
+@dataclass(eq=False)
+class World:
+    """Metres, Z up. revision: changes whenever anchors or memory do. provenance: where from."""
+
+    anchors: Anchors
+    memory: list[MemoryFrame]
+    revision: int = 0
+    provenance: dict[str, str] = field(default_factory=dict)
+
+    def content_hash(self) -> str:
+        """32 hex digits of everything that can be seen: anchors, pictures, depths, cameras."""
+        digest = hashlib.blake2b(digest_size=16)
+        for array in (self.anchors.xyz, self.anchors.rgb, self.anchors.radius):
+            digest.update(content_hash(array).encode())
+        for frame in self.memory:
+            depth = "-" if frame.depth is None else content_hash(frame.depth)
+            camera = json.dumps(frame.camera.to_json())
+            parts = (frame.id, str(frame.enabled), camera, content_hash(frame.rgb), depth)
+            digest.update("\n".join(parts).encode())
+        return digest.hexdigest()
+
+    def save(self, folder: Path) -> None:
+        """Write the world as `folder`: all of it or nothing; what was there before is kept until
+        the new one is complete.
+
+        Raises WorldFMError when it cannot be written, WorldError when `folder` holds something
+        else than a world.
+        """
+        folder = Path(folder)
+        _check_target(folder)
+        mark = uuid.uuid4().hex[:8]
+        beside = folder.with_name(f".{folder.name}.{mark}.part")
+        try:
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            _write(self, beside)
+            _replace(beside, folder, folder.with_name(f".{folder.name}.{mark}.old"))
+        except (OSError, SafetensorError) as error:
+            reason = getattr(error, "strerror", None) or error
+            raise WorldFMError(
+                f"The world '{folder}' could not be written ({reason}); "
+                "free some space there or choose another folder."
+            ) from error
+        finally:
+            shutil.rmtree(beside, ignore_errors=True)
+
+    @classmethod
+    def load(cls, folder: Path) -> World:
+        """Read what `save` wrote. Raises WorldError naming what is missing, damaged or newer."""
+        folder = Path(folder)
+        _restore_interrupted(folder)
+        data = _manifest(folder)
+        try:
+            anchors = _load_anchors(folder)
+            with ThreadPoolExecutor(_THREADS) as pool:
+                memory = list(pool.map(lambda entry: _load_frame(folder, entry), data["memory"]))
+            provenance = {str(k): str(v) for k, v in data.get("provenance", {}).items()}
+            world = cls(anchors, memory, int(data["revision"]), provenance)
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise WorldError(
+                f"'{folder / _MANIFEST}' is damaged ({type(error).__name__}: {error}); "
+                "export the world again."
+            ) from error
+        if len({frame.id for frame in memory}) < len(memory):
+            raise WorldError(
+                f"Two memory frames of '{folder}' have the same id; export the world again."
+            )
+        return world
+
+
+def _check_target(folder: Path) -> None:
+    if not folder.exists():
+        return
+    if not folder.is_dir() or (any(folder.iterdir()) and not (folder / _MANIFEST).is_file()):
+        raise WorldError(
+            f"'{folder}' exists and is not a world; choose an empty or another folder."
+        )
+
+
+def _write(world: World, folder: Path) -> None:
+    (folder / "memory").mkdir(parents=True)
+    with ThreadPoolExecutor(_THREADS) as pool:
+        entries = list(
+            pool.map(lambda item: _save_frame(folder, *item), list(enumerate(world.memory)))
+        )
+    anchors = world.anchors
+    arrays = {"xyz": anchors.xyz, "rgb": anchors.rgb, "radius": anchors.radius}
+    save_file(arrays, folder / _ANCHORS)
+    manifest = {
+        "format": "worldfm-world",
+        "version": VERSION,
+        "revision": world.revision,
+        "units": "metres",
+        "up": "Z",
+        "provenance": world.provenance,
+        "memory": entries,
+    }
+    (folder / _MANIFEST).write_text(json.dumps(manifest, indent=1), encoding="utf-8")
+
+
+def _save_frame(folder: Path, index: int, frame: MemoryFrame) -> dict[str, Any]:
+    """Writes picture and depth; returns the entry of world.json."""
+    image, depth = f"memory/{index:04d}.png", f"memory/{index:04d}.depth.npy"
+    flags = [cv2.IMWRITE_PNG_COMPRESSION, _PNG_EFFORT]
+    encoded, png = cv2.imencode(".png", np.ascontiguousarray(frame.rgb[..., ::-1]), flags)
+    if not encoded:
+        raise WorldFMError(f"The picture of memory frame '{frame.name}' could not be encoded.")
+    (folder / image).write_bytes(png)
+    if frame.depth is not None:
+        np.save(folder / depth, frame.depth, allow_pickle=False)
+    return {
+        "id": frame.id,
+        "name": frame.name,
+        "enabled": frame.enabled,
+        "image": image,
+        "depth": None if frame.depth is None else depth,
+        "camera": frame.camera.to_json(),
+    }
+
+
+def _replace(new: Path, folder: Path, old: Path) -> None:
+    """Puts `new` in the place of `folder`; `old` holds the previous world meanwhile."""
+    if not folder.exists():
+        os.replace(new, folder)
+        return
+    os.replace(folder, old)
+    try:
+        os.replace(new, folder)
+    except OSError:
+        os.replace(old, folder)
+        raise
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _restore_interrupted(folder: Path) -> None:
+    """Brings back the previous world where a crash fell between the two renames of `_replace`."""
+    if folder.exists():
+        return
+    kept = sorted(folder.parent.glob(f".{folder.name}.*.old"))
+    if len(kept) == 1 and (kept[0] / _MANIFEST).is_file():
+        os.replace(kept[0], folder)
+
+
+def _manifest(folder: Path) -> dict[str, Any]:
+    """world.json, brought to the current version."""
+    path = folder / _MANIFEST
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise WorldError(f"'{folder}' is not a world: it has no {_MANIFEST}.") from None
+    except OSError as error:
+        raise WorldError(f"'{path}' could not be read ({error.strerror}).") from error
+    except ValueError as error:
+        raise WorldError(f"'{path}' is damaged ({error}); export the world again.") from error
+    version = data.get("version") if isinstance(data, dict) else None
+    if not isinstance(version, int) or version < 1:
+        raise WorldError(f"'{path}' is damaged (it has no version); export the world again.")
+    if version > VERSION:
+        raise WorldError(
+            f"'{folder}' was written by a newer version of WorldFM (format {version}, this one "
+            f"reads up to {VERSION}); update WorldFM."
+        )
+    while data["version"] < VERSION:
+        data = _UPGRADES[data["version"]](data)
+    return data
+
+
+def _load_anchors(folder: Path) -> Anchors:
+    path = folder / _ANCHORS
+    if not path.is_file():
+        raise WorldError(f"'{path}' is missing; export the world again.")
+    try:
+        arrays = load_file(path)
+        return Anchors(arrays["xyz"], arrays["rgb"], arrays["radius"])
+    except (OSError, SafetensorError, KeyError) as error:
+        raise WorldError(f"'{path}' is damaged ({error}); export the world again.") from error
+
+
+def _load_frame(folder: Path, entry: dict[str, Any]) -> MemoryFrame:
+    name = str(entry["name"])
+    png = _read(folder, entry["image"], name)
+    bgr = cv2.imdecode(np.frombuffer(png, np.uint8), cv2.IMREAD_COLOR) if png else None
+    if bgr is None:
+        raise WorldError(
+            f"The picture of memory frame '{name}' in '{folder}' cannot be decoded; "
+            "export the world again."
+        )
+    depth = None
+    if entry["depth"] is not None:
+        path = _inside(folder, entry["depth"], name)
+        try:
+            depth = np.load(path, allow_pickle=False)
+        except (OSError, ValueError, EOFError) as error:
+            raise WorldError(
+                f"The depth of memory frame '{name}' in '{folder}' is missing or damaged "
+                f"({error}); export the world again."
+            ) from error
+    try:
+        rgb = np.ascontiguousarray(bgr[..., ::-1])
+        camera = Camera.from_json(entry["camera"])
+        return MemoryFrame(str(entry["id"]), name, camera, rgb, depth, bool(entry["enabled"]))
+    except InputError as error:
+        raise WorldError(f"Memory frame '{name}' in '{folder}' is damaged: {error}") from error
+
+
+def _read(folder: Path, file: Any, name: str) -> bytes:
+    path = _inside(folder, file, name)
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise WorldError(
+            f"The picture of memory frame '{name}' is missing: '{path}' could not be read "
+            f"({error.strerror}); export the world again."
+        ) from error
+
+
+def _inside(folder: Path, file: Any, name: str) -> Path:
+    """`file` of the world, refused when it points out of the folder."""
+    if not isinstance(file, str):
+        raise WorldError(f"Memory frame '{name}' in '{folder}' names no file.")
+    path = (folder / file).resolve()
+    if not path.is_relative_to(folder.resolve()):
+        raise WorldError(
+            f"Memory frame '{name}' of '{folder}' names a file outside of the world's folder "
+            f"('{file}'); it will not be read."
+        )
+    return path
