@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import hashlib
 import pickle
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 
@@ -51,15 +52,23 @@ def _unpickle(path: Path) -> object:
     if path.stat().st_size == 0:
         raise ModelError(f'"{path}" is empty; download it again.')
     try:
-        # files of the old layout cannot be mapped
-        return torch.load(path, map_location="cpu", weights_only=True, mmap=zipped)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of pickle protocols: what fails is said below
+            # files of the old layout cannot be mapped
+            return torch.load(path, map_location="cpu", weights_only=True, mmap=zipped)
     except pickle.UnpicklingError as error:
-        raise ModelError(
-            f'"{path}" is not a file of plain weights (it holds code or other objects), so nothing '
-            "in it was opened; get the checkpoint from its publisher."
-        ) from error
+        raise _no_weights(path) from error
     except (RuntimeError, EOFError, OSError, ValueError, KeyError, IndexError) as error:
+        if "magic number" in str(error):  # a pickle, but not one that torch wrote
+            raise _no_weights(path) from error
         raise ModelError(f'"{path}" is damaged or cut short; download it again.') from error
+
+
+def _no_weights(path: Path) -> ModelError:
+    return ModelError(
+        f'"{path}" is not a file of plain weights (it holds code or other objects), so nothing '
+        "in it was opened; get the checkpoint from its publisher."
+    )
 
 
 def _read_safetensors(path: Path) -> dict[str, Tensor]:
