@@ -178,7 +178,7 @@ def _captions(metrics: dict[str, Any], target: int) -> dict[str, str]:
     some = next(iter(methods.values()))["targets"][target]
     covered = some["coverage"]
     return captions | {
-        "truth": some["name"],
+        "truth": some["name"].rsplit("/", 1)[-1],
         "coverage": "" if covered is None else f"{covered:.0%}",
     }
 

@@ -106,8 +106,10 @@ def bench_frame(model: str, device: str, repeats: int = 5) -> list[Figure]:
     return figures
 
 
-def bench_anchors(device: str, count: int = 4_000_000, repeats: int = 7) -> list[Figure]:
-    """`count` points at 512 x 512, all around the camera."""
+def bench_anchors(
+    device: str, count: int = 4_000_000, size: int = 512, repeats: int = 7
+) -> list[Figure]:
+    """`count` points at `size` x `size`, all around the camera."""
     anchors = room_points(count)
     cloud = PointCloud(anchors, device)
     synchronise = torch.cuda.synchronize if cloud.device.type == "cuda" else (lambda: None)
@@ -116,13 +118,15 @@ def bench_anchors(device: str, count: int = 4_000_000, repeats: int = 7) -> list
         render_points(cloud, camera)
         synchronise()
 
-    cameras = room_cameras(512, repeats + 1)
+    cameras = room_cameras(size, repeats + 1)
     times = [_milliseconds(lambda camera=camera: draw(camera)) for camera in cameras][1:]
-    lifted = room_frame(room_cameras(512, 1)[0])
+    lifted = room_frame(room_cameras(size, 1)[0])
     return [
-        Figure(f"{count / 1e6:g} M points at 512 x 512", statistics.median(times), "ms", aim=60.0),
         Figure(
-            "512 x 512 memory frame to points",
+            f"{count / 1e6:g} M points at {size} x {size}", statistics.median(times), "ms", aim=60.0
+        ),
+        Figure(
+            f"{size} x {size} memory frame to points",
             statistics.median(_milliseconds(lambda: lift(lifted)) for _ in range(3)),
             "ms",
         ),

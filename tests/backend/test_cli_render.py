@@ -203,7 +203,7 @@ def test_evaluate_writes_metrics_and_a_sheet(place: Path, tmp_path: Path, capsys
     assert worldfm(*common, "--references", "0,4", "--baselines", "-o", tmp_path) == 0
     metrics = json.loads((tmp_path / "metrics.json").read_text())
     assert metrics["references"] == [0, 4]
-    assert [target["name"] for target in metrics["targets"]] == ["01", "02", "03"]
+    assert [target["name"] for target in metrics["targets"]] == [f"images/0{i}" for i in (1, 2, 3)]
     assert set(metrics["baselines"]) == {"splat", "splat+telea", "splat3x3+telea", "backward+telea"}
     for method in (metrics, *metrics["baselines"].values()):
         mean = np.mean([target["psnr"] for target in method["targets"]])
