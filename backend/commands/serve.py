@@ -26,7 +26,7 @@ from ..server import Listen, Server
 from ..session import Load
 from ..shared.errors import InputError
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 
 PARENT_CHECK_S = 2.0
 EXIT_LIMIT_S = 1.8
