@@ -8,7 +8,9 @@ from typing import Annotated
 
 import typer
 
-app = typer.Typer(help="Train the frame model: samples, then stage1, stage2, stage3.")
+app = typer.Typer(
+    add_completion=False, help="Train the frame model: samples, then stage1, stage2, stage3."
+)
 
 Config = Annotated[Path, typer.Argument(help="TOML file, see backend/training/configs.")]
 Resume = Annotated[bool, typer.Option(help="Go on from the last checkpoint of the output folder.")]
