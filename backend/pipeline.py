@@ -59,6 +59,8 @@ class Stopwatch:
 class FramePipeline:
     """The embedded frame model with everything around it. Not thread-safe: one thread renders."""
 
+    default_steps = 1
+
     def __init__(self, model: FrameModel, name: str, digest: str, device: torch.device) -> None:
         self.model = model.to(device).eval().requires_grad_(False)
         self.model.to(memory_format=torch.channels_last)

@@ -58,7 +58,9 @@ def evaluate(
         str, typer.Option(help="Name or folder of a model, or 'none' for the baselines alone.")
     ] = "embedded",
     baselines: Annotated[bool, typer.Option(help="Measure the classical baselines too.")] = False,
-    steps: Annotated[int, typer.Option(help="Sampler steps.")] = 1,
+    steps: Annotated[
+        int | None, typer.Option(help="Sampler steps; the model's own number if not given.")
+    ] = None,
     seed: Annotated[int, typer.Option(help="Seed of what is invented.")] = 0,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, ...")] = "auto",
     as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")] = False,
@@ -119,7 +121,7 @@ def _runs(
     return [Run(d, g, r) for d in datasets for g in dict.fromkeys(geometries) for r in chosen]
 
 
-def _predictor(model: str, steps: int, device: str) -> tuple[Predict | None, dict[str, Any]]:
+def _predictor(model: str, steps: int | None, device: str) -> tuple[Predict | None, dict[str, Any]]:
     """The model as a callable, and what metrics.json says of it."""
     if model == "none":
         return None, {"name": "none"}
@@ -127,6 +129,7 @@ def _predictor(model: str, steps: int, device: str) -> tuple[Predict | None, dic
     from ..loading import ModelChoice, open_pipeline
 
     pipeline = open_pipeline(ModelChoice(model, device))
+    steps = pipeline.default_steps if steps is None else steps
     about = {"name": pipeline.name, "hash": pipeline.hash, "steps": steps}
     return PipelinePredictor(pipeline, steps), about
 

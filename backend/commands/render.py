@@ -40,7 +40,9 @@ def render(
         Path | None, typer.Option(help="Camera path (JSON); meta.json brings its own.")
     ] = None,
     model: Annotated[str, typer.Option(help="Name or folder of a model.")] = "embedded",
-    steps: Annotated[int, typer.Option(help="Sampler steps.")] = 1,
+    steps: Annotated[
+        int | None, typer.Option(help="Sampler steps; the model's own number if not given.")
+    ] = None,
     seed: Annotated[int, typer.Option(help="Seed of what is invented.")] = 0,
     size: Annotated[
         str | None, typer.Option(help="WxH; the horizontal field of view is kept.")
@@ -62,11 +64,12 @@ def render(
     if size is not None:
         width, height = _size(size)
         path = [refit(camera, width, height) for camera in path]
-    requests = [FrameRequest(camera, steps, seed, references) for camera in path]
-    output.mkdir(parents=True, exist_ok=True)
     from ..loading import ModelChoice, open_pipeline
 
     pipeline = open_pipeline(ModelChoice(model, device))
+    steps = pipeline.default_steps if steps is None else steps
+    requests = [FrameRequest(camera, steps, seed, references) for camera in path]
+    output.mkdir(parents=True, exist_ok=True)
     frames = _render_all(pipeline, scene, requests, output, chosen)
     if video:
         from ..frame_files import write_film
