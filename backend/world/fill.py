@@ -15,7 +15,7 @@ def push_pull(values: torch.Tensor, weight: torch.Tensor) -> tuple[torch.Tensor,
     """Fill `values` (C, H, W) where `weight` (1, H, W), in [0, 1], is small.
 
     Returns the filled values (C, H, W), equal to the input where the weight is 1, and the
-    level (1, H, W): 0 where known, rising by one each time the distance to what is known doubles.
+    level (1, H, W): about 0 where known, rising by one as the distance to what is known doubles.
     Where nothing is known at all the values are 0.
     """
     weighted, weights = [(values * weight)[None]], [weight[None]]
