@@ -1,25 +1,39 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""`worldfm world`: worlds from images, panoramas, data sets and point clouds."""
+"""`worldfm world`: worlds from images, panoramas, data sets and point clouds, and out again."""
 
 from __future__ import annotations
 
+import contextlib
 import json
+import sys
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from ..shared.errors import InputError
 
 if TYPE_CHECKING:
+    from ..shared.camera import Camera
+    from ..world.importers.photo import PhotoWorld
+    from ..world.photo.blockout import BlockMesh
+    from ..world.progress import Progress
     from ..world.world import World
 
 app = typer.Typer(add_completion=False, no_args_is_help=True)
 
+Json = Annotated[
+    bool, typer.Option("--json", help="Result as JSON on stdout, progress as JSON on stderr.")
+]
+Depth = Annotated[
+    str, typer.Option(help="auto, embedded, moge-2, depth-anything, depth-pro or a folder.")
+]
+
 
 @app.callback()
 def world() -> None:
-    """Build worlds: folders of anchor points and memory frames."""
+    """Build, grow and export worlds: folders of anchor points and memory frames."""
 
 
 @app.command()
@@ -27,53 +41,241 @@ def build(
     output: Annotated[Path, typer.Option("-o", "--output", help="Folder of the new world.")],
     image: Annotated[Path | None, typer.Option(help="A photo; its depth is estimated.")] = None,
     panorama: Annotated[Path | None, typer.Option(help="A 2:1 panorama.")] = None,
-    dataset: Annotated[Path | None, typer.Option(help="Folder with transforms.json.")] = None,
-    ply: Annotated[Path | None, typer.Option(help="A coloured point cloud.")] = None,
-    camera: Annotated[
-        Path | None, typer.Option(help="Camera path (JSON) whose first camera took --image.")
+    dataset: Annotated[
+        Path | None, typer.Option(help="Folder with transforms.json or a COLMAP model.")
     ] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, ...")] = "auto",
-    as_json: Annotated[bool, typer.Option("--json", help="Print what was built as JSON.")] = False,
+    ply: Annotated[Path | None, typer.Option(help="A point cloud or Gaussian splats.")] = None,
+    meta: Annotated[Path | None, typer.Option(help="The reference's meta.json.")] = None,
+    camera: Annotated[
+        Path | None,
+        typer.Option(help="Of --image: a camera path (its first camera is taken) or .fspy file."),
+    ] = None,
+    camera_height: Annotated[
+        float | None, typer.Option(help="Metres of the camera above the ground (default 1.6).")
+    ] = None,
+    depth: Depth = "auto",
+    up: Annotated[str | None, typer.Option(help="Upward axis of --ply: z, y or -y.")] = None,
+    scale: Annotated[float, typer.Option(help="Metres per unit of --ply.")] = 1.0,
+    as_json: Json = False,
 ) -> None:
     """Build a world from one source; a point cloud may be joined by a photo and its camera."""
-    from rich.console import Console
-
-    with Console(stderr=True).status("Building the world"):
-        made = _build(image, panorama, dataset, ply, camera, device)
-        made.save(output)
-    about = {"world": str(output), "points": len(made.anchors), "memory": len(made.memory)}
-    if as_json:
-        print(json.dumps(about))
-    else:
-        print(f"{output}: {about['points']} points, {about['memory']} memory frames")
-
-
-def _build(
-    image: Path | None,
-    panorama: Path | None,
-    dataset: Path | None,
-    ply: Path | None,
-    camera: Path | None,
-    device: str,
-) -> World:
-    sources = [source for source in (panorama, dataset, ply) if source is not None]
-    if len(sources) + (image is not None and ply is None) != 1:
+    sources = {"--panorama": panorama, "--dataset": dataset, "--ply": ply, "--meta": meta}
+    named = [name for name, path in sources.items() if path is not None]
+    if len(named) + (image is not None and ply is None) != 1:
         raise InputError(
-            "Name one source: --image, --panorama, --dataset or --ply "
+            "Name one source: --image, --panorama, --dataset, --ply or --meta "
             "(--ply may have --image and --camera beside it)."
         )
     if ply is not None and (image is None) != (camera is None):
         raise InputError("A photo of a point cloud needs both --image and --camera.")
-    for path in (image, panorama, dataset, ply, camera):
+    for path in (image, camera, *sources.values()):
         if path is not None and not path.exists():
-            raise InputError(f"{path} does not exist; check its name.")
-    from ..world.importers import build as builders
+            raise InputError(f"'{path}' does not exist; check its name.")
+    notes: list[str] = []
+    blockout: list[BlockMesh] = []
+    with _progress(as_json) as progress:
+        if panorama is not None:
+            made = _panorama(panorama, camera_height, depth, progress)
+        elif dataset is not None:
+            made = _dataset(dataset, depth, progress)
+        elif ply is not None:
+            made = _point_cloud(ply, up, scale, image, camera)
+        elif meta is not None:
+            made = _meta(meta, depth, progress)
+        else:
+            assert image is not None
+            photo = _photo(image, camera, camera_height, depth, progress)
+            made, blockout = photo.world, photo.blockout
+            notes += photo.notes
+        made.save(output)
+        if blockout:
+            from ..world.photo.blockout import save_blockout
 
-    if panorama is not None:
-        return builders.world_from_panorama(panorama, device)
-    if dataset is not None:
-        return builders.world_from_dataset(dataset)
+            save_blockout(blockout, output / "blockout.npz")
+    about = {"world": str(output), "points": len(made.anchors), "memory": len(made.memory)}
+    _say(
+        about,
+        as_json,
+        f"{output}: {about['points']} points, {about['memory']} memory frames",
+        notes,
+    )
+
+
+@app.command()
+def match(
+    image: Annotated[Path, typer.Argument(help="A photo.")],
+    camera_height: Annotated[float, typer.Option(help="Metres above the ground.")] = 1.6,
+    as_json: Json = False,
+) -> None:
+    """Find a photo's focal length and orientation from its straight lines."""
+    import math
+
+    from ..world.importers.images import read_photo
+    from ..world.photo.vanishing import match_photo
+
+    photo = read_photo(image)
+    found = match_photo(photo.rgb, photo.focal_35mm)
+    about = {
+        "camera": found.camera(camera_height).to_json(),
+        "confidence": round(found.confidence, 3),
+        "focal_known": found.focal_known,
+        "pitch_degrees": round(math.degrees(found.pitch), 2),
+        "roll_degrees": round(math.degrees(found.roll), 2),
+    }
+    text = (
+        f"focal length {found.focal:.0f} px, pitch {about['pitch_degrees']}, "
+        f"roll {about['roll_degrees']} degrees, confidence {about['confidence']}"
+    )
+    _say(about, as_json, text, photo.notes + found.notes)
+
+
+@app.command()
+def grow(
+    source: Annotated[Path, typer.Argument(help="A world's folder.")],
+    frame: Annotated[Path, typer.Option(help="The frame to keep: a picture.")],
+    camera: Annotated[Path, typer.Option(help="Camera path (JSON); its first camera is taken.")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="Folder of the grown world.")],
+    depth: Depth = "embedded",
+    as_json: Json = False,
+) -> None:
+    """Make a generated frame part of a world: Keep This Frame."""
+    from ..world.grow import keep_picture
+    from ..world.importers.images import read_photo
+    from ..world.world import World
+
+    with _progress(as_json) as progress:
+        progress(0.0, "Reading the world")
+        old = World.load(source)
+        picture = read_photo(frame, max_side=8192)
+        progress(0.3, "Completing the frame's depth")
+        grown = keep_picture(old, picture.rgb, _first_camera(camera), frame.stem, depth)
+        grown.save(output)
+    added = len(grown.anchors) - len(old.anchors)
+    about = {"world": str(output), "added_points": added, "revision": grown.revision}
+    _say(about, as_json, f"{output}: {added} new points, revision {grown.revision}", [])
+
+
+@app.command()
+def export(
+    source: Annotated[Path, typer.Argument(help="A world's folder.")],
+    ply: Annotated[Path | None, typer.Option(help="Write the anchors to this PLY file.")] = None,
+    transforms: Annotated[
+        Path | None, typer.Option(help="Write memory as pictures and transforms.json here.")
+    ] = None,
+    meta: Annotated[
+        Path | None, typer.Option(help="Write the first memory frame and --cameras as meta.json.")
+    ] = None,
+    cameras: Annotated[Path | None, typer.Option(help="Camera path (JSON) for --meta.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Write a world for other programs."""
+    from ..shared.camera_path import read_camera_path
+    from ..world import exporters
+    from ..world.world import World
+
+    if ply is None and transforms is None and meta is None:
+        raise InputError("Name what to write: --ply, --transforms or --meta.")
+    if meta is not None and cameras is None:
+        raise InputError("A meta.json holds a camera path; name one with --cameras.")
+    loaded = World.load(source)
+    written = [str(path) for path in (ply, transforms, meta) if path is not None]
     if ply is not None:
-        return builders.world_from_ply(ply, image, camera)
-    assert image is not None
-    return builders.world_from_image(image, camera, device)
+        exporters.export_ply(loaded.anchors, ply)
+    if transforms is not None:
+        exporters.export_transforms(loaded.memory, transforms)
+    if meta is not None and cameras is not None:
+        if not loaded.memory:
+            raise InputError("The world has no memory frame to stand as the picture of meta.json.")
+        path = read_camera_path(cameras)
+        exporters.export_meta(loaded.memory[0], path, meta, source.stem)
+    _say({"written": written}, as_json, "\n".join(written), [])
+
+
+# ---------------------------------------------------------------------------- one source each
+
+
+def _photo(
+    image: Path,
+    camera: Path | None,
+    camera_height: float | None,
+    depth: str,
+    progress: Progress,
+) -> PhotoWorld:
+    from ..world.importers.photo import world_from_photo
+
+    given = _first_camera(camera) if camera is not None else None
+    if camera_height is None:
+        above = float(given.position[2]) if given is not None else 0.0
+        camera_height = above if above > 0 else 1.6
+    return world_from_photo(image, camera_height, given, depth, progress)
+
+
+def _panorama(panorama: Path, camera_height: float | None, depth: str, progress: Progress) -> World:
+    from ..world.importers.panorama import world_from_panorama
+
+    height = 1.6 if camera_height is None else camera_height
+    return world_from_panorama(panorama, height, depth, progress)
+
+
+def _dataset(dataset: Path, depth: str, progress: Progress) -> World:
+    from ..world.importers.captures import world_from_dataset
+
+    return world_from_dataset(dataset, depth, progress)
+
+
+def _meta(meta: Path, depth: str, progress: Progress) -> World:
+    from ..world.importers.meta import world_from_meta
+
+    return world_from_meta(meta, depth, progress)[0]
+
+
+def _point_cloud(
+    ply: Path, up: str | None, scale: float, image: Path | None, camera: Path | None
+) -> World:
+    from ..world.importers.point_cloud import world_from_ply
+
+    photo = None
+    if image is not None and camera is not None:
+        photo = (image, _first_camera(camera))
+    return world_from_ply(ply, up, scale, photo)
+
+
+def _first_camera(path: Path) -> Camera:
+    if path.suffix.lower() == ".fspy":
+        from ..world.photo.fspy import read_fspy
+
+        return read_fspy(path).camera
+    from ..shared.camera_path import read_camera_path
+
+    return read_camera_path(path)[0]
+
+
+# ---------------------------------------------------------------------------- saying it
+
+
+@contextlib.contextmanager
+def _progress(as_json: bool) -> Iterator[Progress]:
+    """A bar for people, or a line of JSON a step for machines, both on stderr."""
+    if as_json:
+
+        def tell(fraction: float, text: str) -> None:
+            line = json.dumps({"progress": round(fraction, 4), "text": text})
+            print(line, file=sys.stderr, flush=True)
+
+        yield tell
+        return
+    from rich.console import Console
+    from rich.progress import Progress as Bar
+
+    with Bar(console=Console(stderr=True)) as bar:
+        task = bar.add_task("Building", total=1.0)
+        yield lambda fraction, text: bar.update(task, completed=fraction, description=text)
+
+
+def _say(about: dict[str, Any], as_json: bool, text: str, notes: list[str]) -> None:
+    if as_json:
+        print(json.dumps(about | {"notes": notes}))
+        return
+    for note in notes:
+        print(note, file=sys.stderr)
+    print(text)

@@ -22,6 +22,8 @@ from ..shared.errors import ModelError
 LOG_FAR = 6.0
 """Natural logarithm of the farthest distance, in camera heights (about 400)."""
 LOG_NEAR = -2.5
+BACKDROP = 0.3
+"""Inverse distance, in camera heights, of the scene that is assumed before anything is learnt."""
 
 
 @dataclass(frozen=True)
@@ -97,7 +99,8 @@ class DepthNet(nn.Module):
             x = F.interpolate(self.up[i](x), size=skips[i].shape[-2:], mode="nearest") + skips[i]
             x = self.decoder[i](x)
         out = F.pixel_shuffle(self.head(F.silu(x)), 2)
-        prior = 1.5 + 0.5 * (rays[:, 3:4] * LOG_FAR - 1.5) * (directions[:, 2:3] < 0)
+        # where learning starts: the ground, fading into a backdrop a few camera heights away
+        prior = -torch.log((-directions[:, 2:3]).clamp_min(0) + BACKDROP)
         log_distance = (prior + out[:, :1]).clamp(LOG_NEAR, LOG_FAR)
         return torch.cat([log_distance, out[:, 1:]], dim=1)
 

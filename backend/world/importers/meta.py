@@ -13,9 +13,13 @@ from pathlib import Path
 
 import numpy as np
 
+from ...models.depth import DepthEstimator
 from ...shared.camera import Camera
 from ...shared.errors import CameraError, InputError
 from ..exporters import REFERENCE_FROM_WORLD
+from ..progress import Progress, silent
+from ..world import World
+from .photo import world_from_photo
 
 MAX_BYTES = 64 * 1024 * 1024
 
@@ -30,6 +34,17 @@ class ReferenceInput:
     path: list[Camera]
 
 
+def world_from_meta(
+    path: Path, depth: str | DepthEstimator = "auto", progress: Progress = silent
+) -> tuple[World, list[Camera]]:
+    """The picture's world and the cameras to render."""
+    given = read_meta(path)
+    built = world_from_photo(
+        given.image, float(given.photo.position[2]), given.photo, depth, progress
+    )
+    return built.world, given.path
+
+
 def read_meta(path: Path, camera_height: float = 1.6) -> ReferenceInput:
     """The picture stands `camera_height` metres above the ground at z = 0, looking along +x.
 
@@ -42,6 +57,7 @@ def read_meta(path: Path, camera_height: float = 1.6) -> ReferenceInput:
         data = json.loads(path.read_text(encoding="utf-8"))
         K = np.array(data["K"], dtype=np.float64)
         matrices = np.array(data["c2w"], dtype=np.float64)
+        matrices = matrices[None] if matrices.ndim == 2 else matrices  # one camera may stand bare
         name, image = str(data["name"]), str(data["image"])
     except OSError as error:
         raise InputError(f"'{path}' cannot be read; check the path.") from error

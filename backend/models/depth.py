@@ -1,0 +1,298 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Depth of a single picture: the embedded network, and larger ones where their weights are present.
+
+Every estimator takes the picture with its camera, standing over the ground at z = 0, and returns
+z-depth in metres scaled so that the visible ground lies there. Nothing is downloaded.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import cv2
+import numpy as np
+import torch
+from torch.nn import functional as F
+
+from ..shared.camera import Camera
+from ..shared.errors import InputError, ModelError
+from ..shared.frame import SKY
+from .depth_net import LOG_FAR, DepthNet, load_depth_net
+
+EMBEDDED = Path(__file__).parent / "embedded_depth"
+EMBEDDED_PIXELS = 26_000
+"""Pixels the embedded network was trained at; pictures are brought to about as many."""
+MODELS = {
+    "moge-2": "Ruicheng/moge-2-vitl-normal",
+    "depth-anything": "depth-anything/Depth-Anything-V2-Metric-Outdoor-Small-hf",
+    "depth-pro": "apple/DepthPro-hf",
+}
+"""Hub repositories whose weights are used when they are present."""
+
+
+@dataclass(frozen=True, eq=False)
+class DepthGuess:
+    """depth: (H, W) float32 z-depth in metres, +inf = sky. ground: (H, W) float32 in [0, 1]."""
+
+    depth: np.ndarray
+    ground: np.ndarray
+    estimator: str
+
+
+class DepthEstimator(Protocol):
+    """What `load_depth` returns."""
+
+    name: str
+
+    def estimate(self, rgb: np.ndarray, camera: Camera) -> DepthGuess:
+        """rgb: (H, W, 3) uint8 of the camera's size; the camera stands at z > 0."""
+
+
+def load_depth(name: str = "auto", device: str = "cpu") -> DepthEstimator:
+    """The estimator called `name`: embedded, moge-2, depth-anything, depth-pro or a local folder.
+
+    "auto" takes the best whose weights and library are present, at worst the embedded one. Raises
+    ModelError saying what to install or download.
+    """
+    if name == "embedded":
+        return EmbeddedDepth(load_depth_net(EMBEDDED))
+    if name == "auto":
+        for candidate in MODELS:
+            try:
+                return load_depth(candidate, device)
+            except ModelError:
+                continue
+        return load_depth("embedded", device)
+    if name == "moge-2":
+        return MogeDepth(MODELS[name], device)
+    if name in MODELS or Path(name).is_dir():
+        return TransformersDepth(name, MODELS.get(name, name), device)
+    raise ModelError(
+        f"There is no depth estimator '{name}'; choose auto, embedded, {', '.join(MODELS)} or the "
+        "folder of a model."
+    )
+
+
+def check_camera(rgb: np.ndarray, camera: Camera) -> None:
+    """Raises InputError when picture and camera do not fit, or the camera is underground."""
+    if rgb.shape[:2] != (camera.height, camera.width):
+        raise InputError(
+            f"The picture has {rgb.shape[1]} x {rgb.shape[0]} pixels but its camera "
+            f"{camera.width} x {camera.height}; resize one to the other."
+        )
+    if camera.position[2] <= 0:
+        raise InputError("The camera must stand above the ground at z = 0; raise its height.")
+
+
+def level_directions(camera: Camera) -> np.ndarray:
+    """(H, W, 3) float32 unit rays with z up and the camera's heading turned to +y."""
+    rays = camera.rays()
+    rays /= np.linalg.norm(rays, axis=2, keepdims=True)
+    forward = camera.c2w[:3, 2]
+    heading = math.atan2(forward[0], forward[1])
+    cos, sin = math.cos(heading), math.sin(heading)
+    turn = np.array([[cos, -sin, 0.0], [sin, cos, 0.0], [0.0, 0.0, 1.0]], np.float32)
+    return rays @ turn.T
+
+
+class EmbeddedDepth:
+    """The network that ships with WorldFM: small, coarse, and held to the ground plane."""
+
+    name = "embedded"
+
+    def __init__(self, net: DepthNet) -> None:
+        self.net = net
+
+    def estimate(self, rgb: np.ndarray, camera: Camera) -> DepthGuess:
+        check_camera(rgb, camera)
+        width, height = _network_size(camera.width, camera.height)
+        small = camera.resized(width, height)
+        image = cv2.resize(rgb, (width, height), interpolation=cv2.INTER_AREA)
+        directions = torch.from_numpy(level_directions(small)).permute(2, 0, 1)[None]
+        tensor = torch.from_numpy(image).permute(2, 0, 1)[None].float() / 127.5 - 1
+        with torch.inference_mode():
+            mirror = torch.tensor([-1.0, 1.0, 1.0]).view(1, 3, 1, 1)
+            out = self.net(tensor, directions)
+            flipped = self.net(tensor.flip(-1), directions.flip(-1) * mirror).flip(-1)
+            out = 0.5 * (out + flipped)
+        log_distance, ground, sky = out[0, 0], out[0, 1].sigmoid(), out[0, 2].sigmoid()
+        maps = torch.stack([log_distance, ground, sky]).permute(1, 2, 0).numpy()
+        maps = upsample_guided(maps, image, rgb)
+        return _to_metres(maps, camera)
+
+
+def _network_size(width: int, height: int) -> tuple[int, int]:
+    scale = math.sqrt(EMBEDDED_PIXELS / (width * height))
+    return tuple(max(64, round(side * scale / 32) * 32) for side in (width, height))
+
+
+def _to_metres(maps: np.ndarray, camera: Camera) -> DepthGuess:
+    """maps: (H, W, 3) log distance in camera heights, ground and sky probabilities."""
+    above = float(camera.position[2])
+    rays = camera.rays()
+    per_depth = np.linalg.norm(rays, axis=2)
+    down = np.maximum(-rays[..., 2], 1e-6)
+    on_plane = np.minimum(above / down, above * math.exp(LOG_FAR) / per_depth)
+    depth = above * np.exp(maps[..., 0]) / per_depth
+    ground = np.where(rays[..., 2] < -1e-3, np.clip(maps[..., 1], 0, 1), 0.0)
+    share = np.clip((ground - 0.35) / 0.3, 0, 1)
+    depth = np.exp((1 - share) * np.log(depth) + share * np.log(on_plane))
+    depth = np.where(rays[..., 2] < -1e-3, np.minimum(depth, on_plane), depth)
+    depth = np.where(maps[..., 2] > 0.5, SKY, depth)
+    return DepthGuess(depth.astype(np.float32), ground.astype(np.float32), "embedded")
+
+
+def upsample_guided(maps: np.ndarray, small: np.ndarray, rgb: np.ndarray) -> np.ndarray:
+    """(H, W, C) maps at the size of `rgb`, their edges moved to those of the picture.
+
+    maps: (h, w, C) float32 at the size of `small`. A guided filter on the picture's brightness
+    (He, Sun and Tang, 2010): local linear models, solved small and applied large.
+    """
+    size = (rgb.shape[1], rgb.shape[0])
+    guide = cv2.cvtColor(small, cv2.COLOR_RGB2GRAY).astype(np.float32) / 255
+    full = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY).astype(np.float32) / 255
+    window, epsilon = (5, 5), 2e-3
+
+    def mean(x: np.ndarray) -> np.ndarray:
+        return cv2.blur(x, window)
+
+    mean_guide = mean(guide)
+    variance = mean(guide * guide) - mean_guide**2
+    out = np.empty((*full.shape, maps.shape[2]), np.float32)
+    for c in range(maps.shape[2]):
+        values = np.ascontiguousarray(maps[..., c])
+        mean_value = mean(values)
+        slope = (mean(guide * values) - mean_guide * mean_value) / (variance + epsilon)
+        offset = mean(mean_value - slope * mean_guide)
+        slope = mean(slope)
+        slope, offset = (cv2.resize(x, size, interpolation=cv2.INTER_LINEAR) for x in
+                         (slope, offset))  # fmt: skip
+        out[..., c] = np.clip(slope * full + offset, values.min(), values.max())
+    return out
+
+
+# ---------------------------------------------------------------------------- larger models
+
+
+class MogeDepth:
+    """MoGe-2 (package dlr-moge): metric geometry, then scaled to the ground plane."""
+
+    name = "moge-2"
+
+    def __init__(self, repository: str, device: str) -> None:
+        if importlib.util.find_spec("moge") is None:
+            raise ModelError("MoGe-2 needs the package dlr-moge; install it or use 'embedded'.")
+        from huggingface_hub import try_to_load_from_cache
+        from moge.model.v2 import MoGeModel
+
+        weights = try_to_load_from_cache(repository, "model.pt")
+        if not isinstance(weights, str):
+            raise ModelError(
+                f"MoGe-2's weights are not here; run 'worldfm models download {self.name}' first."
+            )
+        self.model = MoGeModel.from_pretrained(weights).to(device).eval()
+        self.device = device
+
+    def estimate(self, rgb: np.ndarray, camera: Camera) -> DepthGuess:
+        check_camera(rgb, camera)
+        tensor = torch.from_numpy(rgb).to(self.device).permute(2, 0, 1).float() / 255
+        fov = 2 * math.degrees(math.atan(camera.width / 2 / camera.K[0, 0]))
+        with torch.inference_mode():
+            out = self.model.infer(tensor, fov_x=fov)
+        depth = out["depth"].float().cpu().numpy()
+        solid = out["mask"].cpu().numpy().astype(bool) & np.isfinite(depth) & (depth > 0)
+        return scaled_to_ground(np.where(solid, depth, SKY), camera, self.name)
+
+
+class TransformersDepth:
+    """Depth Anything, Depth Pro and their like, through transformers' automatic classes."""
+
+    def __init__(self, name: str, source: str, device: str) -> None:
+        self.name = name
+        if importlib.util.find_spec("transformers") is None:
+            raise ModelError(f"'{name}' needs the package transformers; install it first.")
+        from transformers import AutoImageProcessor, AutoModelForDepthEstimation
+
+        try:
+            self.processor = AutoImageProcessor.from_pretrained(source, local_files_only=True)
+            self.model = AutoModelForDepthEstimation.from_pretrained(source, local_files_only=True)
+        except (OSError, ValueError) as error:
+            raise ModelError(
+                f"The weights of '{name}' are not here or damaged; run 'worldfm models download "
+                f"{name}' first."
+            ) from error
+        self.model = self.model.to(device).eval()
+        self.device = device
+
+    def estimate(self, rgb: np.ndarray, camera: Camera) -> DepthGuess:
+        check_camera(rgb, camera)
+        inputs = self.processor(images=rgb, return_tensors="pt").to(self.device)
+        with torch.inference_mode():
+            raw: Any = self.model(**inputs).predicted_depth
+        raw = raw.reshape(1, 1, *raw.shape[-2:]).float()
+        value = F.interpolate(raw, rgb.shape[:2], mode="bilinear")[0, 0].cpu().numpy()
+        if self._is_metric():
+            depth = np.where(value > 1e-3, value, SKY)
+            return scaled_to_ground(depth, camera, self.name)
+        return relative_to_ground(value, rgb, camera, self.name)
+
+    def _is_metric(self) -> bool:
+        config = self.model.config
+        if getattr(config, "model_type", "") == "depth_pro":
+            return True
+        return getattr(config, "depth_estimation_type", "relative") == "metric"
+
+
+def scaled_to_ground(depth: np.ndarray, camera: Camera, name: str) -> DepthGuess:
+    """Multiplies a depth map so that the ground it shows lies at z = 0.
+
+    The ground's height is the strongest level among the points well below the horizon that a
+    downward-facing surface could have; without one the depth stays as it is.
+    """
+    rays = camera.rays()
+    solid = np.isfinite(depth) & (rays[..., 2] < -0.05)
+    drop = np.where(solid, -rays[..., 2] * np.where(solid, depth, 0), 0)[solid]
+    scale = 1.0
+    if drop.size > 0.02 * depth.size:
+        low, high = np.percentile(drop, [5, 99])
+        if high > 1e-6:
+            counts, edges = np.histogram(drop, bins=80, range=(max(low, 0.05 * high), high * 1.02))
+            # of the strong levels the lowest one: a table is a level too
+            strong = np.flatnonzero(counts > 0.5 * counts.max())[-1]
+            scale = float(camera.position[2] / (0.5 * (edges[strong] + edges[strong + 1])))
+    depth = np.where(np.isfinite(depth), depth * scale, SKY).astype(np.float32)
+    height = camera.position[2] + rays[..., 2] * np.where(np.isfinite(depth), depth, 0)
+    ground = np.isfinite(depth) & (np.abs(height) < 0.06 * camera.position[2])
+    return DepthGuess(depth, ground.astype(np.float32), name)
+
+
+def relative_to_ground(
+    disparity: np.ndarray, rgb: np.ndarray, camera: Camera, name: str
+) -> DepthGuess:
+    """Inverse depth up to scale and shift, fitted to what the embedded network expects.
+
+    Iteratively reweighted least squares on inverse depth, so that outliers have little say.
+    """
+    expected = load_depth("embedded").estimate(rgb, camera)
+    solid = np.isfinite(expected.depth)
+    if solid.sum() < 16:
+        return expected
+    x, y = disparity[solid].astype(np.float64), 1.0 / expected.depth[solid].astype(np.float64)
+    weight = np.ones_like(x)
+    scale, shift = 0.0, float(np.median(y))
+    for _ in range(10):
+        A = np.stack([x, np.ones_like(x)], axis=1)
+        scale, shift = np.linalg.lstsq(A * weight[:, None], y * weight, rcond=None)[0]
+        residual = np.abs(scale * x + shift - y)
+        weight = 1 / np.sqrt(1 + (residual / (np.median(residual) + 1e-9)) ** 2)
+    if scale <= 0:
+        return expected
+    inverse = scale * disparity + shift
+    far = float(camera.position[2]) * math.exp(LOG_FAR)
+    depth = np.where(inverse > 1 / far, 1 / np.maximum(inverse, 1 / far), SKY)
+    depth = np.where(np.isinf(expected.depth) & (disparity <= np.median(x)), SKY, depth)
+    return DepthGuess(depth.astype(np.float32), expected.ground, name)

@@ -1,0 +1,190 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Memory that grows: a generated frame becomes part of the world it was generated from.
+
+Its depth is the anchors' where they were seen; elsewhere a guess is fitted to them so that no step
+is left at the border. What memory saw through is not built up again: a new point may not stand in
+front of a surface that a memory frame has seen. Only surfaces without anchors give new points.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from ..models.depth import DepthEstimator, load_depth
+from ..shared.anchors import Anchors
+from ..shared.camera import Camera
+from ..shared.errors import InputError
+from ..shared.frame import FrameReply, MemoryFrame
+from .depth_fit import fit_depth
+from .fill import push_pull
+from .identity import frame_id
+from .lifting import lift
+from .photo.depth_edges import sharpen_edges
+from .point_renderer import PointCloud, render_points
+from .sampling import MemoryImages, sample_memory
+
+if TYPE_CHECKING:
+    from .world import World
+
+FREE_SPACE = 0.04
+"""Relative depth by which a new point may stand before what a memory frame saw."""
+GROUND_CLEARANCE = 0.05
+"""The embedded estimator needs a camera this many metres above the ground; lower ones get none."""
+
+
+@dataclass(frozen=True, eq=False)
+class Growth:
+    """What was added. anchors: the new points. frame: the new memory frame. dropped: pixels whose
+    guessed depth contradicted memory; their depth is unknown in the frame."""
+
+    anchors: Anchors
+    frame: MemoryFrame
+    dropped: int
+
+
+def keep_frame(
+    world: World, reply: FrameReply, name: str, depth: str | DepthEstimator = "embedded"
+) -> World:
+    """The world with the frame in it, its revision one higher; `world` stays as it is.
+
+    Keeping the same frame twice changes nothing. Raises InputError when the frame belongs to a
+    later revision than the world (it was taken back meanwhile).
+    """
+    if reply.world_revision > world.revision:
+        raise InputError(
+            "This frame is of a later state of the world than the one that is loaded; render it "
+            "again before keeping it."
+        )
+    return _grown(world, reply.rgb, reply.depth, reply.request.camera, name, depth)
+
+
+def keep_picture(
+    world: World, rgb: np.ndarray, camera: Camera, name: str, depth: str | DepthEstimator
+) -> World:
+    """As `keep_frame`, for a picture of which only the camera is known (painted over, say)."""
+    if (rgb.shape[1], rgb.shape[0]) != (camera.width, camera.height):
+        camera = camera.resized(rgb.shape[1], rgb.shape[0])
+    return _grown(world, rgb, known_depth(world, camera), camera, name, depth)
+
+
+def known_depth(world: World, camera: Camera) -> np.ndarray:
+    """(H, W) float32 z-depth of the anchors that `camera` sees, +inf where memory saw sky."""
+    rendered = render_points(PointCloud(world.anchors), camera).depth
+    frames = [f for f in world.memory if f.enabled]
+    images = MemoryImages(frames)
+    sky = sample_memory(images, range(len(frames)), camera, rendered).sky
+    return torch.where(sky & (rendered == 0), torch.inf, rendered).numpy()
+
+
+def _grown(
+    world: World,
+    rgb: np.ndarray,
+    known: np.ndarray,
+    camera: Camera,
+    name: str,
+    depth: str | DepthEstimator,
+) -> World:
+    grown = grow(world.memory, rgb, known, camera, name, depth)
+    if any(frame.id == grown.frame.id for frame in world.memory):
+        return world
+    return replace(
+        world,
+        anchors=Anchors.concatenate([world.anchors, grown.anchors]),
+        memory=[*world.memory, grown.frame],
+        revision=world.revision + 1,
+    )
+
+
+def grow(
+    memory: list[MemoryFrame],
+    rgb: np.ndarray,
+    known: np.ndarray,
+    camera: Camera,
+    name: str,
+    depth: str | DepthEstimator = "embedded",
+) -> Growth:
+    """rgb: (H, W, 3) uint8. known: (H, W) z-depth of the anchors seen, +inf = sky, 0 = none."""
+    if rgb.shape[:2] != known.shape or rgb.shape[:2] != (camera.height, camera.width):
+        raise InputError(
+            "The frame, its depth and its camera have different sizes; render it again."
+        )
+    complete = completed_depth(rgb, known, camera, depth)
+    new = known == 0
+    wrong = new & contradicts(complete, camera, memory)
+    complete = np.where(wrong, np.float32(0), complete)
+    frame = MemoryFrame(
+        id=frame_id(camera, rgb),
+        name=name,
+        camera=camera,
+        rgb=np.ascontiguousarray(rgb),
+        depth=complete,
+    )
+    only_new = replace(frame, depth=np.where(new, complete, np.float32(0)))
+    # the radius needs the surface's neighbours, known ones included
+    everything, fresh = lift(frame), lift(only_new)
+    solid = (complete > 0) & np.isfinite(complete)
+    radius = everything.radius[new[solid]]
+    return Growth(Anchors(fresh.xyz, fresh.rgb, radius), frame, int(wrong.sum()))
+
+
+def completed_depth(
+    rgb: np.ndarray, known: np.ndarray, camera: Camera, depth: str | DepthEstimator
+) -> np.ndarray:
+    """(H, W) float32: `known` where there is some, elsewhere a guess that joins it smoothly.
+
+    A camera that does not stand over the ground, or a frame that shows next to nothing known, gets
+    the known depth spread smoothly instead of an estimate.
+    """
+    if (known != 0).all():
+        return known.astype(np.float32)
+    if camera.position[2] > GROUND_CLEARANCE and min(rgb.shape[:2]) >= 32:
+        estimator = load_depth(depth) if isinstance(depth, str) else depth
+        guess = sharpen_edges(estimator.estimate(rgb, camera).depth, reach=3)
+        return fit_depth(guess, known)
+    surface = np.isfinite(known) & (known > 0)
+    if not surface.any():
+        raise InputError(
+            "Nothing of the world is visible in this frame; turn the camera to something known."
+        )
+    log = np.log(np.where(surface, known, 1.0)).astype(np.float32)
+    weight = torch.from_numpy(surface.astype(np.float32))[None]
+    spread = push_pull(torch.from_numpy(log)[None] * weight, weight)[0][0].exp().numpy()
+    return np.where(known != 0, known, spread).astype(np.float32)
+
+
+def contradicts(depth: np.ndarray, camera: Camera, memory: list[MemoryFrame]) -> np.ndarray:
+    """(H, W) bool: pixels whose point would hide what a memory frame has seen behind it."""
+    solid = np.isfinite(depth) & (depth > 0)
+    wrong = np.zeros(depth.shape, bool)
+    if not solid.any():
+        return wrong
+    points = camera.position + camera.rays()[solid].astype(np.float64) * depth[solid, None]
+    hides = np.zeros(len(points), bool)
+    for frame in memory:
+        if frame.depth is None or not frame.enabled:
+            continue
+        uv, z = frame.camera.project(points)
+        with np.errstate(invalid="ignore"):
+            inside = (z > 1e-3) & (uv >= 0).all(axis=1)
+            inside &= (uv[:, 0] < frame.camera.width) & (uv[:, 1] < frame.camera.height)
+        at = uv[inside].astype(int)
+        # silhouettes are uncertain by a pixel: the nearest of the neighbourhood counts
+        seen = _nearest_around(frame.depth, at[:, 0], at[:, 1])
+        hides[inside] |= (seen > 0) & (z[inside] < seen * (1 - FREE_SPACE))
+    wrong[solid] = hides
+    return wrong
+
+
+def _nearest_around(depth: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """(N,) least known depth of the 3x3 pixels around each; 0 where one of them is unknown."""
+    height, width = depth.shape
+    least = np.full(len(x), np.inf, np.float32)
+    for dy in (-1, 0, 1):
+        for dx in (-1, 0, 1):
+            value = depth[np.clip(y + dy, 0, height - 1), np.clip(x + dx, 0, width - 1)]
+            least = np.minimum(least, value)
+    return least

@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One photo to a world: camera match, depth, anchors, blockout, and the photo as memory."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from ...models.depth import DepthEstimator, load_depth
+from ...shared.camera import Camera
+from ...shared.errors import InputError
+from ...shared.frame import MemoryFrame
+from ..identity import frame_id
+from ..lifting import lift
+from ..photo.blockout import BlockMesh, build_blockout
+from ..photo.camera_match import CameraMatch
+from ..photo.depth_edges import enlarge_depth, sharpen_edges
+from ..photo.vanishing import match_photo
+from ..progress import Progress, silent
+from ..world import World
+from .images import read_photo
+
+MOST_POINTS = 1_500_000
+WORKING_SIDE = 1024
+"""Depth is estimated, sharpened and cut at this size, then enlarged to the photo's."""
+
+
+@dataclass(frozen=True, eq=False)
+class PhotoWorld:
+    """match: the camera that was found, None where it was given. notes: sentences for the user."""
+
+    world: World
+    camera: Camera
+    match: CameraMatch | None
+    blockout: list[BlockMesh]
+    notes: list[str] = field(default_factory=list)
+
+
+def world_from_photo(
+    path: Path,
+    camera_height: float = 1.6,
+    camera: Camera | None = None,
+    depth: str | DepthEstimator = "auto",
+    progress: Progress = silent,
+) -> PhotoWorld:
+    """A world that can be flown through at once.
+
+    camera_height: metres of the camera above the ground at z = 0. camera: as matched by hand or
+    by fSpy, at any size of the photo's aspect; None finds it. depth: an estimator or its name.
+    Raises InputError for a photo or a height that cannot be used, ModelError for the estimator.
+    """
+    if not (math.isfinite(camera_height) and camera_height > 0):
+        raise InputError("The camera's height must be more than 0 metres above the ground.")
+    progress(0.0, "Reading the photo")
+    photo = read_photo(path)
+    notes = list(photo.notes)
+    match = None
+    if camera is None:
+        progress(0.05, "Finding the camera")
+        match = match_photo(photo.rgb, photo.focal_35mm)
+        notes += match.notes
+        camera = match.camera(camera_height)
+    else:
+        camera = fitted_camera(camera, *photo.size, camera_height)
+    progress(0.1, "Loading the depth estimator")
+    estimator = load_depth(depth) if isinstance(depth, str) else depth
+    progress(0.2, "Estimating depth")
+    small_camera, guess_depth, ground = working_depth(photo.rgb, camera, estimator)
+    progress(0.5, "Placing the photo")
+    frame = MemoryFrame(
+        id=frame_id(camera, photo.rgb),
+        name=Path(path).stem,
+        camera=camera,
+        rgb=photo.rgb,
+        depth=enlarge_depth(guess_depth, camera.width, camera.height),
+    )
+    progress(0.6, "Making points")
+    stride = max(1, math.ceil(math.sqrt(photo.rgb.shape[0] * photo.rgb.shape[1] / MOST_POINTS)))
+    anchors = lift(frame, stride)
+    if not len(anchors):
+        raise InputError(
+            "The photo shows nothing but sky to the depth estimator; choose another photo."
+        )
+    progress(0.8, "Making the blockout")
+    blockout = build_blockout(guess_depth, ground, small_camera)
+    provenance = {"source": "photo", "file": Path(path).name, "depth": estimator.name}
+    world = World(anchors=anchors, memory=[frame], revision=1, provenance=provenance)
+    progress(1.0, "Done")
+    return PhotoWorld(world, camera, match, blockout, notes)
+
+
+def fitted_camera(camera: Camera, width: int, height: int, camera_height: float | None) -> Camera:
+    """`camera` at the picture's size, `camera_height` above the ground when that is given.
+
+    Raises InputError when the camera was matched to a picture of another shape.
+    """
+    if abs(camera.width / camera.height / (width / height) - 1) > 0.02:
+        raise InputError(
+            f"The camera is for a picture of {camera.width} x {camera.height} pixels but the photo "
+            f"has {width} x {height}; match this photo's own camera."
+        )
+    camera = camera.resized(width, height)
+    if camera_height is None:
+        return camera
+    c2w = camera.c2w.copy()
+    c2w[2, 3] = camera_height
+    return Camera(camera.K, c2w, width, height)
+
+
+def working_depth(
+    rgb: np.ndarray, camera: Camera, estimator: DepthEstimator
+) -> tuple[Camera, np.ndarray, np.ndarray]:
+    """Camera, sharpened z-depth and ground probability at the working size."""
+    scale = min(1.0, WORKING_SIDE / max(camera.width, camera.height))
+    width, height = max(1, round(camera.width * scale)), max(1, round(camera.height * scale))
+    small_camera = camera.resized(width, height)
+    small = cv2.resize(rgb, (width, height), interpolation=cv2.INTER_AREA)
+    guess = estimator.estimate(small, small_camera)
+    return small_camera, sharpen_edges(guess.depth), guess.ground

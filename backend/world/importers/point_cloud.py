@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A point cloud to a world, with a photo of it as memory where one is given."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from ...shared.anchors import Anchors
+from ...shared.camera import Camera
+from ...shared.frame import MemoryFrame
+from ..identity import frame_id
+from ..point_renderer import PointCloud, render_points
+from ..world import World
+from .images import read_photo
+from .photo import fitted_camera
+from .ply import read_ply
+
+
+def world_from_ply(
+    path: Path,
+    up: str | None = None,
+    scale: float = 1.0,
+    photo: tuple[Path, Camera] | None = None,
+) -> World:
+    """The points of a PLY file as anchors. photo: a picture and the camera that took it, in metres
+    and z up; its depth is that of the points."""
+    anchors = read_ply(path, up, scale)
+    memory = []
+    if photo is not None:
+        picture = read_photo(photo[0])
+        camera = fitted_camera(photo[1], *picture.size, None)
+        memory.append(_seen(anchors, picture.rgb, camera, Path(photo[0]).stem))
+    provenance = {"source": "ply", "file": Path(path).name}
+    return World(anchors=anchors, memory=memory, revision=1, provenance=provenance)
+
+
+def _seen(anchors: Anchors, rgb: np.ndarray, camera: Camera, name: str) -> MemoryFrame:
+    depth = render_points(PointCloud(anchors), camera).depth.numpy()
+    return MemoryFrame(frame_id(camera, rgb), name, camera, rgb, depth)
