@@ -48,6 +48,7 @@ def save_frame_model(model: FrameModel, folder: Path, provenance: dict[str, str]
     }
     partial = folder / (WEIGHTS + ".tmp")
     save_file(weights, partial, metadata=provenance)
+    partial.chmod(0o644)  # the library makes it readable by its owner alone
     partial.replace(folder / WEIGHTS)
     partial = folder / (CONFIG + ".tmp")
     partial.write_text(model.to_json_string(), encoding="utf-8")
