@@ -55,14 +55,16 @@ class WorldFMSceneSettings(bpy.types.PropertyGroup):
         description="Passes of the model over each final frame: 2 is finer and takes twice as long",
         default=2,
         min=1,
-        max=2,
+        soft_max=2,
+        max=64,
     )
     preview_steps: IntProperty(
         name="Viewport Steps",
         description="Passes of the model over a viewport frame once the view stands still",
         default=1,
         min=1,
-        max=2,
+        soft_max=2,
+        max=64,
     )
     seed: IntProperty(
         name="Seed",

@@ -7,12 +7,14 @@ import json
 from pathlib import Path
 
 import bpy
-from bpy.props import StringProperty
+from bpy.props import BoolProperty, StringProperty
 
 from ..backend.shared.camera import Camera
 from ..backend.shared.errors import WorldFMError
 from ..backend.shared.files import write_atomically
 from ..scene_sync.cameras import render_camera, scene_camera
+from ..scene_sync.world import SceneReader, WorldBuilder
+from ..scene_sync.world_files import write_world
 
 
 def path_cameras(scene: bpy.types.Scene) -> list[Camera]:
@@ -64,13 +66,48 @@ class WORLDFM_OT_export_camera_path(bpy.types.Operator):
         except WorldFMError as error:
             self.report({"ERROR"}, str(error))
             return {"CANCELLED"}
-        except OSError as error:
-            self.report(
-                {"ERROR"},
-                f"{path} cannot be written ({error.strerror}); choose another folder.",
-            )
-            return {"CANCELLED"}
         return {"FINISHED"}
 
 
-CLASSES = (WORLDFM_OT_export_camera_path,)
+class WORLDFM_OT_export_world(bpy.types.Operator):
+    """Write the scene's anchors and memory to a folder for 'worldfm render'"""
+
+    bl_idname = "worldfm.export_world"
+    bl_label = "Export World"
+
+    directory: StringProperty(name="Folder", default="//world", subtype="DIR_PATH")
+    filter_folder: BoolProperty(default=True, options={"HIDDEN"})
+
+    def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
+        """Choose the folder first."""
+        context.window_manager.fileselect_add(self)
+        return {"RUNNING_MODAL"}
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        """The same anchors and memory that a render of this view layer uses."""
+        folder = Path(bpy.path.abspath(self.directory))
+        try:
+            written = self._export(context, folder)
+        except WorldFMError as error:
+            self.report({"ERROR"}, str(error))
+            return {"CANCELLED"}
+        self.report({"INFO"}, f"{written} points and the memory are in {folder}.")
+        return {"FINISHED"}
+
+    def _export(self, context: bpy.types.Context, folder: Path) -> int:
+        scene = context.scene
+        depsgraph = context.evaluated_depsgraph_get()
+        camera = None
+        if scene.camera is not None:
+            evaluated = scene_camera(scene).evaluated_get(depsgraph)
+            camera = render_camera(evaluated, scene, use_border=False)
+        copy = SceneReader().read(depsgraph, camera)
+        for warning in copy.warnings:
+            self.report({"WARNING"}, warning)
+        world = WorldBuilder().build(copy)
+        source = Path(bpy.data.filepath).name or "unsaved.blend"
+        write_world(folder, world, {"source": source, "scene": scene.name})
+        return len(world.anchors)
+
+
+CLASSES = (WORLDFM_OT_export_camera_path, WORLDFM_OT_export_world)

@@ -181,7 +181,7 @@ def density() -> dict[str, Any]:
     floor &= np.abs(1.2 / rays[..., 2] * rays[..., 0]) < 19
     scene.worldfm.point_budget = 10_000
     few = len(world()[0].anchors)
-    scene.worldfm.point_budget = 2_000_000
+    scene.worldfm.point_budget = 200_000
     scene.unit_settings.scale_length = 0.01
     small = world()[0].anchors.xyz
     scene.unit_settings.scale_length = 1.0

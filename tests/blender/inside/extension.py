@@ -35,6 +35,8 @@ def enable() -> ModuleType:
         link = folder / "worldfm"
         if not link.exists():
             link.symlink_to(ROOT, target_is_directory=True)
+        # Blender unpacks the wheels of installed extensions only; a pure one can be read as it is
+        sys.path += map(str, ROOT.glob("wheels/websockets-*-none-any.whl"))
         bpy.ops.preferences.addon_enable(module=MODULE)
     assert MODULE in bpy.context.preferences.addons, "the extension did not enable"
     return sys.modules[MODULE]

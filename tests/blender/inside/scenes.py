@@ -14,7 +14,9 @@ def empty() -> bpy.types.Scene:
     """A scene with nothing in it."""
     for ob in list(bpy.data.objects):
         bpy.data.objects.remove(ob)
-    return bpy.context.scene
+    scene = bpy.context.scene
+    scene.worldfm.point_budget = 200_000
+    return scene
 
 
 def material(name: str, colour: tuple[float, float, float]) -> bpy.types.Material:

@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Exports a scene: `exports.py FOLDER` leaves world/, cameras.json and one rendered frame."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import bpy
+import extension
+import scenes
+
+FOLDER = Path(sys.argv[1])
+
+
+def refused(operator: Any, **properties: str) -> str:
+    """What an operator says when it cannot."""
+    try:
+        operator(**properties)
+    except RuntimeError as error:
+        return str(error)
+    return ""
+
+
+def main() -> dict[str, Any]:
+    scene = scenes.small_world()
+    scene.unit_settings.scale_length = 0.5
+    bpy.ops.worldfm.capture_memory(frames="1", samples=4)
+    bpy.ops.worldfm.export_world(directory=str(FOLDER / "world"))
+    bpy.ops.worldfm.export_world(directory=str(FOLDER / "world"))  # over itself
+    bpy.ops.worldfm.export_camera_path(filepath=str(FOLDER / "cameras.json"))
+    (FOLDER / "other").mkdir()
+    (FOLDER / "other" / "letter.txt").write_text("keep me")
+    export = bpy.ops.worldfm.export_world
+    found = {
+        "refused": refused(export, directory=str(FOLDER / "other")),
+        "unwritable": refused(export, directory="/proc/nothing/world"),
+        "no folder": refused(
+            bpy.ops.worldfm.export_camera_path, filepath=str(FOLDER / "no" / "cameras.json")
+        ),
+        "frame": scene.frame_current,
+        "left": sorted(p.name for p in FOLDER.iterdir()),
+    }
+    scene.frame_set(2)
+    source = extension.part("scene_sync.world")
+    copy = source.SceneReader().read(bpy.context.evaluated_depsgraph_get(), None)
+    found["revision"] = source.WorldBuilder().build(copy).revision
+    camera = extension.part("scene_sync.cameras").render_camera(scene.camera, scene)
+    found["second_camera"] = camera.to_json()
+    found["id"] = scene.worldfm.memory[0].id
+    return found
+
+
+extension.run(main)

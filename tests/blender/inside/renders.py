@@ -1,0 +1,252 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Renders through the engine as a farm does: `renders.py PART FOLDER`."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+import bpy
+import extension
+import numpy as np
+import scenes
+
+FOLDER = Path(sys.argv[2])
+
+
+def output(kind: str, name: str) -> Path:
+    """Have the scene write `kind` into a folder of FOLDER; gives the folder."""
+    render = bpy.context.scene.render
+    image = render.image_settings
+    if hasattr(image, "media_type"):
+        media = {"PNG": "IMAGE", "FFMPEG": "VIDEO"}.get(kind, "MULTI_LAYER_IMAGE")
+        image.media_type = media
+    image.file_format = kind
+    if kind == "OPEN_EXR_MULTILAYER":
+        image.color_depth, image.exr_codec = "32", "NONE"
+        if hasattr(image, "use_exr_interleave"):
+            image.use_exr_interleave = True
+    folder = FOLDER / name
+    render.filepath = f"{folder}{os.sep}"
+    return folder
+
+
+def pixels_of(path: Path) -> np.ndarray:
+    """(H, W, 4) of an image file, row 0 at the bottom."""
+    image = bpy.data.images.load(str(path))
+    width, height = image.size
+    flat = np.empty(width * height * 4, np.float32)
+    image.pixels.foreach_get(flat)
+    bpy.data.images.remove(image)
+    return flat.reshape(height, width, 4)
+
+
+def prints(folder: Path) -> dict[str, str]:
+    """A hash of the pixels of every picture in a folder."""
+    return {
+        path.name: hashlib.sha256(pixels_of(path).tobytes()).hexdigest()
+        for path in sorted(folder.iterdir())
+    }
+
+
+def passes() -> dict[str, Any]:
+    """An animation as multilayer EXR: its channels, values and what it says of itself."""
+    scene = scenes.small_world()
+    layer = scene.view_layers[0]
+    layer.use_pass_z = layer.worldfm.use_pass_anchor = layer.worldfm.use_pass_coverage = True
+    scene.worldfm.seed = 7
+    second = scene.view_layers.new("Second")
+    second.use_pass_z = False
+    folder = output("OPEN_EXR_MULTILAYER", "exr")
+    bpy.ops.render.render(animation=True)
+    files = sorted(p.name for p in folder.iterdir())
+    first = folder / files[0]
+    channels = extension.part("scene_sync.exr").read_exr(first)
+    depth = channels["ViewLayer.Depth.Z"]
+    head = first.read_bytes()[:4000]
+    said = [k for k in ("seed", "steps", "model", "model_hash", "world_revision")
+            if f"worldfm.{k}\0string\0".encode() in head]  # fmt: skip
+    combined = channels["ViewLayer.Combined.R"]
+    return {
+        "files": files,
+        "shape": list(combined.shape),
+        "channels": sorted(channels),
+        "nearest": float(depth.min()),
+        "sky_above": float((depth[0] == 1e10).mean()),
+        "floor_below": float((depth[-1] < 100).mean()),
+        "varied": float(combined.std()),
+        "anchor_seen": float(channels["ViewLayer.Anchor.A"].mean()),
+        "coverage": [float(channels["ViewLayer.Coverage.X"].min()),
+                     float(channels["ViewLayer.Coverage.X"].max())],
+        "said": said,
+    }  # fmt: skip
+
+
+def order() -> dict[str, Any]:
+    """The same frames as an animation, and as stills backwards in a fresh backend."""
+    scene = scenes.small_world()
+    bpy.ops.worldfm.capture_memory(frames="1, 3", samples=4)
+    folder = output("PNG", "forwards")
+    bpy.ops.render.render(animation=True)
+    forwards = prints(folder)
+    bpy.ops.wm.save_as_mainfile(filepath=str(FOLDER / "saved.blend"))
+    bpy.ops.worldfm.backend_stop()
+    bpy.ops.wm.open_mainfile(filepath=str(FOLDER / "saved.blend"))
+    scene = bpy.context.scene
+    folder = output("PNG", "backwards")
+    for frame in (3, 2, 1):
+        scene.frame_set(frame)
+        scene.render.filepath = str(folder / f"{frame:04d}.png")
+        bpy.ops.render.render(write_still=True)
+    scene.worldfm.seed = 8
+    scene.render.filepath = str(FOLDER / "seed" / "0001.png")
+    bpy.ops.render.render(write_still=True)
+    return {
+        "forwards": forwards,
+        "backwards": prints(folder),
+        "other_seed": prints(FOLDER / "seed")["0001.png"],
+        "memory": len(scene.worldfm.memory),
+    }
+
+
+def backend_pids() -> list[int]:
+    """Backend processes that this process started."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        try:
+            parent = int((entry / "stat").read_text().rsplit(")", 1)[1].split()[1])
+            command = (entry / "cmdline").read_bytes().split(b"\0")
+        except (OSError, IndexError, ValueError):
+            continue
+        if parent == os.getpid() and b"serve" in command:
+            found.append(int(entry.name))
+    return found
+
+
+def killed() -> dict[str, Any]:
+    """The backend is killed while an animation renders: no frame is lost."""
+    scenes.small_world(frames=6)
+    killed: list[int] = []
+
+    def kill(scene: bpy.types.Scene, _: object = None) -> None:
+        if scene.frame_current in {2, 4}:
+            for pid in backend_pids():
+                os.kill(pid, signal.SIGKILL)
+                killed.append(pid)
+
+    bpy.app.handlers.render_post.append(kill)
+    folder = output("PNG", "killed")
+    bpy.ops.render.render(animation=True)
+    bpy.app.handlers.render_post.remove(kill)
+    return {"files": sorted(prints(folder)), "killed": len(set(killed))}
+
+
+def framing() -> dict[str, Any]:
+    """Border with and without crop, percentage, odd sizes; a film as FFmpeg."""
+    scene = scenes.small_world(size=(90, 50))
+    render = scene.render
+    found: dict[str, Any] = {}
+
+    def still(name: str) -> list[int]:
+        output("PNG", name)
+        render.filepath = str(FOLDER / f"{name}.png")
+        bpy.ops.render.render(write_still=True)
+        return list(pixels_of(FOLDER / f"{name}.png").shape[1::-1])
+
+    found["whole"] = still("whole")
+    render.resolution_percentage = 50
+    found["half"] = still("half")
+    render.resolution_percentage = 100
+    render.use_border, render.use_crop_to_border = True, True
+    render.border_min_x, render.border_max_x = 0.2, 0.8
+    render.border_min_y, render.border_max_y = 0.0, 0.5
+    found["crop"] = still("crop")
+    render.use_crop_to_border = False
+    found["border"] = still("border")
+    picture = pixels_of(FOLDER / "border.png")
+    found["outside"] = float(picture[30:].max())
+    found["inside"] = float(picture[:24, 20:70, :3].mean())
+    render.use_border = False
+    folder = output("FFMPEG", "film")
+    render.resolution_x, render.resolution_y = 64, 48
+    bpy.ops.render.render(animation=True)
+    found["film"] = sum(p.stat().st_size for p in folder.iterdir())
+    return found
+
+
+def refused(**changes: Any) -> str:
+    """What rendering says when it cannot."""
+    try:
+        bpy.ops.render.render(**changes)
+    except RuntimeError as error:
+        return str(error).removeprefix("Error: ").strip()
+    return ""
+
+
+def faults() -> dict[str, Any]:
+    """Every bad input gets a sentence, stills and multilayer animations alike."""
+    scene = scenes.small_world()
+    camera, found = scene.camera, {}
+    folder = output("OPEN_EXR_MULTILAYER", "faults")
+
+    def both(name: str) -> None:
+        found[name] = [refused(write_still=True), refused(animation=True)]
+
+    camera.data.type = "ORTHO"
+    both("orthographic")
+    camera.data.type = "PANO"
+    both("panoramic")
+    camera.data.type = "PERSP"
+    scene.camera = None
+    both("no camera")
+    scene.camera = camera
+    scene.render.resolution_x = 16384
+    both("16k")
+    scene.render.resolution_x, scene.render.resolution_percentage = 64, 1
+    both("no pixels")
+    scene.render.resolution_percentage = 100
+    scene.worldfm.model = str(FOLDER / "nothing here")
+    both("wrong model")
+    (FOLDER / "broken").mkdir()
+    (FOLDER / "broken" / "config.json").write_text("{")
+    scene.worldfm.model = str(FOLDER / "broken")
+    both("broken model")
+    scene.worldfm.model = "embedded"
+    preferences = extension.part("runtime").preferences()
+    os.environ.pop("WORLDFM_PYTHON")
+    bpy.ops.worldfm.backend_stop()
+    both("not installed")
+    preferences.python = "/no/such/python"
+    both("no such python")
+    preferences.python = "/bin/false"
+    both("a python that is none")
+    preferences.python = ""
+    for ob in scene.objects:
+        ob.hide_render = ob.type == "MESH"
+    os.environ["WORLDFM_PYTHON"] = sys.argv[3]
+    both("nothing to see")
+    wrong = FOLDER / "wrong.png"
+    bpy.data.images.new("Wrong", 30, 30).save_render(str(wrong))
+    (FOLDER / "text.png").write_text("not a picture")
+    for name, path in (("missing", FOLDER / "absent.png"), ("unreadable", FOLDER / "text.png"),
+                       ("other aspect", wrong)):  # fmt: skip
+        try:
+            bpy.ops.worldfm.add_memory_image(filepath=str(path))
+            found[name] = [""]
+        except RuntimeError as error:
+            found[name] = [str(error)]
+    for ob in scene.objects:
+        ob.hide_render = False
+    found["recovered"] = [refused()]
+    return {"found": found, "written": sorted(p.name for p in folder.glob("*"))}
+
+
+def main() -> dict[str, Any]:
+    return {p.__name__: p for p in (passes, order, killed, framing, faults)}[sys.argv[1]]()
+
+
+extension.run(main)

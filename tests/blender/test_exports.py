@@ -1,0 +1,40 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What Blender exports is what the backend reads."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from backend.world.world import World
+
+
+def test_the_backend_reads_exported_worlds_and_cameras(blender, tmp_path):
+    found = blender("exports.py", tmp_path)
+    world = World.load(tmp_path / "world")
+    assert world.revision == found["revision"]
+    assert 10_000 < len(world.anchors) <= 100_000
+    assert world.anchors.xyz[:, :2].max() == pytest.approx(2.0, abs=0.01)  # 4 units of 0.5 m
+    (frame,) = world.memory
+    assert frame.id == found["id"]
+    assert frame.rgb.shape == (48, 64, 3) and frame.rgb.std() > 5
+    assert np.isinf(frame.depth[0]).any() and 0.5 < frame.depth.min() < 3
+
+    # the picture's floor lies where the anchors' floor does
+    points = frame.camera.position + frame.depth[-1][:, None] * frame.camera.rays()[-1]
+    assert np.abs(points[:, 2]).max() < 0.1
+
+    path = json.loads((tmp_path / "cameras.json").read_text())
+    assert path["size"] == [64, 48]
+    assert np.shape(path["c2w"]) == (3, 4, 4)
+    assert np.allclose(path["c2w"][1], found["second_camera"]["c2w"], atol=1e-6)
+    assert np.allclose(path["K"][1], found["second_camera"]["K"])
+
+    assert "other files" in found["refused"]
+    assert "could not be written" in found["unwritable"]
+    assert "could not be written" in found["no folder"]
+    assert found["frame"] == 1
+    assert found["left"] == ["cameras.json", "other", "world"]
+    assert (tmp_path / "other" / "letter.txt").read_text() == "keep me"

@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""F12, Ctrl-F12 and the command line, with the real backend and the embedded model."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+pytestmark = pytest.mark.skipif(
+    not (ROOT / "backend" / "models" / "embedded").is_dir(),
+    reason="the embedded model is not in this checkout",
+)
+
+
+def test_passes_come_back_from_an_exr(blender, tmp_path):
+    found = blender("renders.py", "passes", tmp_path)
+    assert found["files"] == ["0001.exr", "0002.exr", "0003.exr"]
+    assert found["shape"] == [48, 64]
+    names = {name.split(".", 1)[1] for name in found["channels"] if name.startswith("ViewLayer.")}
+    colours = {f"{name}.{c}" for name in ("Combined", "Anchor") for c in "RGBA"}
+    assert names == colours | {"Depth.Z", "Coverage.X"}
+    assert "Second.Combined.R" in found["channels"]
+    assert "Second.Depth.Z" not in found["channels"]
+    assert 1 < found["nearest"] < 6
+    assert found["sky_above"] > 0.5
+    assert found["floor_below"] == 1.0
+    assert found["varied"] > 0.05
+    assert 0.3 < found["anchor_seen"] < 1
+    assert found["coverage"][0] >= 0 and found["coverage"][1] == 1
+    assert found["said"] == ["seed", "steps", "model", "model_hash", "world_revision"]
+
+
+def test_frames_do_not_depend_on_their_order(blender, tmp_path):
+    found = blender("renders.py", "order", tmp_path)
+    assert found["memory"] == 2
+    assert list(found["forwards"]) == ["0001.png", "0002.png", "0003.png"]
+    assert found["forwards"] == found["backwards"]
+    assert len(set(found["forwards"].values())) == 3
+
+
+def test_a_killed_backend_loses_no_frame(blender, tmp_path):
+    found = blender("renders.py", "killed", tmp_path)
+    assert found["files"] == [f"{n:04d}.png" for n in range(1, 7)]
+    assert found["killed"] == 2
+
+
+def test_border_percentage_and_film(blender, tmp_path):
+    found = blender("renders.py", "framing", tmp_path)
+    assert found["whole"] == [90, 50]
+    assert found["half"] == [45, 25]
+    assert found["crop"] == [54, 25]
+    assert found["border"] == [90, 50]
+    assert found["outside"] == 0
+    assert found["inside"] > 0.02
+    assert found["film"] > 500
+
+
+EXPECTED = {
+    "orthographic": "Perspective",
+    "panoramic": "Perspective",
+    "no camera": "camera",
+    "16k": "16384 x 48",
+    "no pixels": "resolution",
+    "wrong model": "model",
+    "broken model": "model",
+    "not installed": "Preferences",
+    "no such python": "/no/such/python",
+    "a python that is none": "backend",
+    "nothing to see": "nothing to look at",
+    "missing": "does not exist",
+    "unreadable": "image",
+    "other aspect": "aspect",
+}
+
+
+def test_every_bad_input_gets_a_sentence_and_blender_lives(blender, tmp_path):
+    found = blender("renders.py", "faults", tmp_path, sys.executable)
+    assert found["returncode"] == 0
+    for name, words in EXPECTED.items():
+        for sentence in found["found"][name]:
+            assert words in sentence, f"{name}: {sentence!r}"
+            assert "Traceback" not in sentence
+    assert found["found"]["recovered"] == [""]
+    assert found["written"] == []
