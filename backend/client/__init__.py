@@ -2,7 +2,20 @@
 """What a host application imports. No bpy, no torch; nothing here blocks its caller."""
 
 from .client import BackendClient
+from .install_task import InstallTask
+from .installer import Estimate, Installation, InstallChoice, InstallState
 from .settings import BackendState, LaunchSettings, RemoteBackend
 from .ticket import Ticket
 
-__all__ = ["BackendClient", "BackendState", "LaunchSettings", "RemoteBackend", "Ticket"]
+__all__ = [
+    "BackendClient",
+    "BackendState",
+    "Estimate",
+    "InstallChoice",
+    "InstallState",
+    "InstallTask",
+    "Installation",
+    "LaunchSettings",
+    "RemoteBackend",
+    "Ticket",
+]

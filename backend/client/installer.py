@@ -1,0 +1,434 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The backend's own environment: made, checked, repaired and removed in one data folder.
+
+    FOLDER/env           the environment in use; worldfm.json in it says what it was made from
+    FOLDER/env.partial   one that is being made, or whose making was interrupted
+    FOLDER/env.old       the one before, while it is replaced
+    FOLDER/cache python  what uv fetched          FOLDER/logs models   kept when it is removed
+
+No bpy, no torch. Everything here may take minutes: call it through `InstallTask`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import sys
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+from ..shared.errors import BackendError, InputError
+from ..shared.messages import Progress
+from . import uv as uv_words
+from .file_lock import only_one
+from .guarded import run_guarded
+from .long_paths import unlimited
+
+MARKER = "worldfm.json"
+_BUSY = (
+    "Another Blender is changing the backend's installation; wait until it is done, then try again."
+)
+
+
+class InstallState(Enum):
+    """What is in the folder."""
+
+    ABSENT = "absent"
+    INTERRUPTED = "interrupted"  # install() finishes it
+    OUTDATED = "outdated"  # made for another version of the add-on, or its interpreter is gone
+    READY = "ready"
+
+
+@dataclass(frozen=True)
+class InstallChoice:
+    """What to install.
+
+    requirements: the pinned list (backend/requirements.txt). uv: its program; None = use venv and
+    pip of `python`. python: interpreter that the user named, None = uv finds or fetches one.
+    torch: auto, cpu, cu130, rocm6.4, ... (only uv knows how to choose; pip takes what its index
+    has). online: False = from uv's cache and local packages only.
+    """
+
+    requirements: Path
+    uv: Path | None
+    python: Path | None = None
+    torch: str = "auto"
+    online: bool = True
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What an installation will fetch. download_bytes, disk_bytes: 0 = the index doesn't say."""
+
+    packages: int
+    download_bytes: int
+    disk_bytes: int
+    torch: str
+
+
+@dataclass
+class Installation:
+    """The environment in `folder`. One at a time changes it, in whichever process."""
+
+    folder: Path
+    cancel: threading.Event = field(default_factory=threading.Event)
+    report: Callable[[Progress], None] = lambda progress: None
+
+    @property
+    def environment(self) -> Path:
+        return self.folder / "env"
+
+    @property
+    def python(self) -> Path:
+        """The backend's interpreter, whether or not it exists."""
+        return interpreter(self.environment)
+
+    def state(self, requirements: Path) -> InstallState:
+        """Cheap enough for a panel's draw()."""
+        made_from = self._marker()
+        if made_from is None:
+            partial = (self.folder / "env.partial").exists()
+            return InstallState.INTERRUPTED if partial else InstallState.ABSENT
+        current = made_from.get("requirements") == _fingerprint(requirements)
+        return InstallState.READY if current and self.python.exists() else InstallState.OUTDATED
+
+    def versions(self) -> dict[str, Any]:
+        """What the environment was made from; {} when there is none."""
+        return self._marker() or {}
+
+    def estimate(self, choice: InstallChoice) -> Estimate:
+        """What install() would fetch, asked of the package index; fetches only metadata.
+
+        Raises BackendError when the index cannot be reached.
+        """
+        if choice.uv is None:
+            raise InputError("Only uv can estimate a download; install without an estimate.")
+        with self._alone():
+            partial = self._bare_environment(choice)
+            lock = self.folder / "pylock.estimate.toml"
+            lock.unlink(missing_ok=True)
+            self.report(Progress("Asking what has to be downloaded."))
+            python = ["--python", interpreter(partial)]
+            what = ["pip", "compile", *python, "--format", "pylock.toml", "-o", lock]
+            torch = uv_words.torch_arguments(choice.torch)
+            self._run([choice.uv, *what, *torch, choice.requirements], choice, "The estimate")
+            try:
+                return read_estimate(lock)
+            finally:
+                lock.unlink(missing_ok=True)
+
+    def install(self, choice: InstallChoice, download_bytes: int = 0) -> None:
+        """Make the environment, or finish one that was interrupted; the old one serves meanwhile.
+
+        download_bytes: of the estimate, for the progress. Raises BackendError or Cancelled; what
+        was fetched is kept for the next attempt, and an environment in use is never left broken.
+        """
+        with self._alone():
+            self._check_space(download_bytes)
+            partial = self._bare_environment(choice)
+            self._fetch(choice, partial, download_bytes)
+            problems = self._problems(partial, choice.requirements)
+            if problems:  # from a damaged cache the same files would come again
+                shutil.rmtree(unlimited(partial), ignore_errors=True)
+                shutil.rmtree(unlimited(self.folder / "cache"), ignore_errors=True)
+                raise BackendError(
+                    f"The installation is damaged ({problems[0]} {len(problems)} in all); press "
+                    "Install again to fetch it anew."
+                )
+            _write_marker(partial, choice)
+            self._put_in_place(partial)
+
+    def verify(self, requirements: Path) -> list[str]:
+        """What is wrong with the environment, a sentence each; [] = nothing."""
+        if self._marker() is None or not self.python.exists():
+            return ["The backend is not installed, or its interpreter is gone."]
+        self.report(Progress("Checking every installed file."))
+        return self._problems(self.environment, requirements)
+
+    def repair(self, choice: InstallChoice) -> None:
+        """Make the environment anew; the one in use is replaced when the new one is whole."""
+        with self._alone():
+            shutil.rmtree(unlimited(self.folder / "env.partial"), ignore_errors=True)
+            # files of the environment and of the cache may be the same on disk (hard links)
+            if self.verify(choice.requirements):
+                shutil.rmtree(unlimited(self.folder / "cache"), ignore_errors=True)
+        self.install(choice)
+
+    def remove(self) -> None:
+        """Delete the environment and all that was fetched for it. Models and logs stay."""
+        with self._alone():
+            self.report(Progress("Removing the backend."))
+            for name in ("env", "env.partial", "env.old", "cache", "python"):
+                _delete(self.folder / name)
+
+    def move_to(self, target: Path) -> None:
+        """Move the data folder, models and all. Nothing is deleted before all of it is there.
+
+        Raises InputError when the target is inside the folder, not empty or too small.
+        """
+        source, target = self.folder.resolve(), target.resolve()
+        if source in target.parents or source == target:
+            raise InputError("The data folder cannot be moved into itself; choose another place.")
+        if target.exists() and any(target.iterdir()):
+            raise InputError(f"The folder {target} is not empty; choose an empty or new one.")
+        with self._alone():
+            self.report(Progress(f"Moving everything to {target}."))
+            target.parent.mkdir(parents=True, exist_ok=True)
+            if target.exists():
+                target.rmdir()
+            _move(source, target)
+        self.folder = target
+
+    def _alone(self) -> Any:
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise BackendError(
+                f"The data folder {self.folder} cannot be made ({error.strerror}); choose another "
+                "one in the preferences."
+            ) from error
+        return only_one(self.folder / "install.lock", _BUSY)
+
+    def _marker(self) -> dict[str, Any] | None:
+        try:
+            marker = json.loads((self.environment / MARKER).read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return None
+        return marker if isinstance(marker, dict) else None
+
+    def _check_space(self, download_bytes: int) -> None:
+        needed = int(download_bytes * uv_words.UNPACKED)
+        free = shutil.disk_usage(self.folder).free
+        if free < needed:
+            raise BackendError(
+                f"The installation needs {needed / 1e9:.1f} GB and {self.folder} has "
+                f"{free / 1e9:.1f} GB free; free some space or choose another data folder."
+            )
+
+    def _bare_environment(self, choice: InstallChoice) -> Path:
+        """env.partial with a working interpreter, the one of an earlier attempt if it serves."""
+        partial = self.folder / "env.partial"
+        if self._works(interpreter(partial), choice):
+            return partial
+        shutil.rmtree(unlimited(partial), ignore_errors=True)
+        self.report(Progress("Preparing a Python for the backend."))
+        if choice.uv is None:
+            self._venv_of_python(choice, partial)
+            return partial
+        python = choice.python or uv_words.PYTHON_RANGE
+        command = [choice.uv, "venv", "--relocatable", "--no-project", "--python", python, partial]
+        try:
+            self._run(command, choice, "Finding a Python")
+        except BackendError:
+            host = Path(sys.executable)  # Blender's own Python can lend its standard library
+            if choice.python is not None or not host.is_file():
+                raise
+            command[command.index(python)] = host
+            self._run(command, choice, "Finding a Python")
+        return partial
+
+    def _venv_of_python(self, choice: InstallChoice, partial: Path) -> None:
+        if choice.python is None:
+            raise InputError("Without uv a Python has to be named; choose one in the preferences.")
+        probe = [choice.python, "-I", "-c", "import venv, ensurepip"]
+        if self._status(probe, choice, []) != 0:
+            raise InputError(
+                f"{choice.python} cannot make environments (venv or ensurepip is missing); choose "
+                "another Python, or leave the field empty to let uv find one."
+            )
+        self._run([choice.python, "-I", "-m", "venv", partial], choice, "Making an environment")
+
+    def _works(self, python: Path, choice: InstallChoice) -> bool:
+        if not python.exists():
+            return False
+        has_pip = [] if choice.uv is not None else ["import pip"]
+        code = "; ".join(["import sys", *has_pip, "sys.exit(not (3, 11) <= sys.version_info)"])
+        return self._status([python, "-I", "-c", code], choice, []) == 0
+
+    def _fetch(self, choice: InstallChoice, partial: Path, download_bytes: int) -> None:
+        progress = uv_words.InstallProgress(download_bytes)
+        free_before = shutil.disk_usage(self.folder).free
+
+        def on_line(line: str) -> None:
+            progress.line(line)
+            self.report(Progress(progress.text, progress.fraction))
+
+        def on_wait() -> None:
+            progress.written(max(0, free_before - shutil.disk_usage(self.folder).free))
+            self.report(Progress(progress.text, progress.fraction))
+
+        if choice.uv is not None:
+            torch = uv_words.torch_arguments(choice.torch)
+            command = [choice.uv, "pip", "install", "--python", interpreter(partial), *torch]
+        else:
+            command = [interpreter(partial), "-I", "-m", "pip", "install", "--progress-bar", "off"]
+        command = [*command, "-r", choice.requirements]
+        self._run(command, choice, "The installation", on_line, on_wait)
+
+    def _problems(self, environment: Path, requirements: Path) -> list[str]:
+        script = Path(__file__).with_name("check_environment.py")
+        lines: list[str] = []
+        command = [interpreter(environment), "-I", script, requirements]
+        status = self._execute(command, lines.append, lambda: None, online=True)
+        try:
+            problems = json.loads(lines[-1]) if status == 0 and lines else None
+        except ValueError:
+            problems = None
+        if problems is None:
+            return [f"The backend's interpreter does not run ({' '.join(lines[-1:])})."]
+        return [str(problem) for problem in problems]
+
+    def _put_in_place(self, partial: Path) -> None:
+        old = self.folder / "env.old"
+        _delete(old)
+        try:
+            if self.environment.exists():
+                os.replace(unlimited(self.environment), unlimited(old))
+            os.replace(unlimited(partial), unlimited(self.environment))
+        except OSError as error:
+            if not self.environment.exists() and old.exists():
+                os.replace(unlimited(old), unlimited(self.environment))
+            raise BackendError(
+                f"The new environment could not be put in its place ({error.strerror}); stop the "
+                "backend in every Blender, then press Install again."
+            ) from error
+        shutil.rmtree(unlimited(old), ignore_errors=True)
+
+    def _run(
+        self,
+        command: list[Any],
+        choice: InstallChoice,
+        doing: str,
+        on_line: Callable[[str], None] = lambda line: None,
+        on_wait: Callable[[], None] = lambda: None,
+    ) -> None:
+        lines: list[str] = []
+        if self._status(command, choice, lines, on_line, on_wait) != 0:
+            self._keep_log(lines)
+            raise uv_words.explain(lines, doing)
+
+    def _status(
+        self,
+        command: list[Any],
+        choice: InstallChoice,
+        lines: list[str],
+        on_line: Callable[[str], None] = lambda line: None,
+        on_wait: Callable[[], None] = lambda: None,
+    ) -> int:
+        def both(line: str) -> None:
+            lines.append(line)
+            on_line(line)
+
+        return self._execute(command, both, on_wait, choice.online)
+
+    def _execute(
+        self,
+        command: list[Any],
+        on_line: Callable[[str], None],
+        on_wait: Callable[[], None],
+        online: bool,
+    ) -> int:
+        env = uv_words.environment(self.folder)
+        if not online:
+            env |= {"UV_OFFLINE": "1", "PIP_NO_INDEX": "1"}
+        return run_guarded(
+            command,
+            env=env,
+            cwd=self.folder,
+            on_line=on_line,
+            cancel=self.cancel,
+            on_wait=on_wait,
+        )
+
+    def _keep_log(self, lines: list[str]) -> None:
+        logs = self.folder / "logs"
+        logs.mkdir(exist_ok=True)
+        (logs / "install.log").write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def interpreter(environment: Path) -> Path:
+    """The Python inside a virtual environment on this system."""
+    if sys.platform == "win32":
+        return environment / "Scripts" / "python.exe"
+    return environment / "bin" / "python"
+
+
+def read_estimate(lock: Path) -> Estimate:
+    """Sizes from a pylock.toml (PEP 751) that was resolved for one system.
+
+    Where a package has several wheels for it, the first counts; uv lists the best first.
+    """
+    import tomllib  # Python 3.11; Blender 4.2 has it
+
+    packages = tomllib.loads(lock.read_text(encoding="utf-8")).get("packages", [])
+    sizes = [_size(package, lock.parent) for package in packages]
+    torch = next((p["version"] for p in packages if p["name"] == "torch"), "")
+    known = all(size is not None for size in sizes)
+    total = sum(size or 0 for size in sizes) if known else 0
+    return Estimate(len(packages), total, int(total * uv_words.UNPACKED), torch)
+
+
+def _size(package: dict[str, Any], folder: Path) -> int | None:
+    for source in [*package.get("wheels", []), package.get("sdist") or {}]:
+        if "size" in source:
+            return int(source["size"])
+        if "path" in source:  # a local package: nothing is downloaded
+            return 0
+        if str(source.get("url", "")).startswith("file:"):
+            return 0
+    return None
+
+
+def _fingerprint(requirements: Path) -> str:
+    return hashlib.sha256(requirements.read_bytes()).hexdigest()
+
+
+def _write_marker(environment: Path, choice: InstallChoice) -> None:
+    marker = {
+        "requirements": _fingerprint(choice.requirements),
+        "torch": choice.torch,
+        "python": None if choice.python is None else str(choice.python),
+    }
+    beside = environment / (MARKER + ".tmp")
+    beside.write_text(json.dumps(marker), encoding="utf-8")
+    os.replace(beside, environment / MARKER)
+
+
+def _delete(folder: Path) -> None:
+    if not folder.exists():
+        return
+    try:
+        shutil.rmtree(unlimited(folder))
+    except OSError as error:
+        raise BackendError(
+            f"{error.filename or folder} cannot be deleted ({error.strerror}); stop the backend in "
+            "every Blender, then try again."
+        ) from error
+
+
+def _move(source: Path, target: Path) -> None:
+    """Rename, or copy, and delete the source when the copy is whole."""
+    try:
+        os.rename(unlimited(source), unlimited(target))
+        return
+    except OSError:
+        pass  # another disk, or Windows' open lock file: copy
+    beside = target.with_name(target.name + ".partial")
+    shutil.rmtree(unlimited(beside), ignore_errors=True)
+    try:
+        ignore = shutil.ignore_patterns("install.lock")
+        shutil.copytree(unlimited(source), unlimited(beside), symlinks=True, ignore=ignore)
+        os.rename(unlimited(beside), unlimited(target))
+    except (OSError, shutil.Error) as error:
+        shutil.rmtree(unlimited(beside), ignore_errors=True)
+        raise BackendError(
+            f"The data folder could not be copied to {target} ({error}); it stays where it was, "
+            "choose a place with enough space."
+        ) from error
+    shutil.rmtree(unlimited(source), ignore_errors=True)

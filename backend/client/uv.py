@@ -1,0 +1,146 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is said to uv and what is understood of its answers. Runs nothing itself."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..shared.errors import BackendError, InputError, WorldFMError
+from .process import child_environment
+
+PYTHON_RANGE = ">=3.11,<3.15"
+"""Versions of Python that the pinned libraries have packages for."""
+
+UNPACKED = 2.3
+"""Bytes on disk per byte downloaded, measured on the environment without torch."""
+
+_SOURCES = ("UV_DEFAULT_INDEX", "UV_INDEX", "UV_INDEX_URL", "UV_FIND_LINKS", "UV_NO_INDEX")
+_UNITS = {"B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
+
+
+def environment(folder: Path, parent: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """For uv and pip: theirs stay below the data folder unless the user's own settings say else."""
+    env = child_environment(parent)
+    own = {
+        "UV_CACHE_DIR": str(folder / "cache"),
+        "UV_PYTHON_INSTALL_DIR": str(folder / "python"),
+        "UV_NO_PROGRESS": "1",
+        "NO_COLOR": "1",
+        "PIP_CACHE_DIR": str(folder / "cache" / "pip"),
+        "PIP_DISABLE_PIP_VERSION_CHECK": "1",
+        "PIP_NO_INPUT": "1",
+    }
+    return {**own, **env, "UV_NO_PROGRESS": "1"}
+
+
+def torch_arguments(torch: str, parent: Mapping[str, str] = os.environ) -> list[str]:
+    """uv's choice of torch's build. torch: auto, cpu, cu130, rocm6.4, xpu, ... as uv names them.
+
+    None for "auto" on macOS, where there is one build, and where the user's own package sources
+    are set (UV_FIND_LINKS, UV_INDEX_URL, ...): then they decide.
+    """
+    if torch == "auto" and (sys.platform == "darwin" or any(parent.get(k) for k in _SOURCES)):
+        return []
+    if not re.fullmatch(r"[a-z0-9.]+", torch):
+        raise InputError(f"There is no PyTorch for '{torch}'; choose auto, cpu, cu130 or rocm6.4.")
+    return ["--torch-backend", torch]
+
+
+@dataclass
+class InstallProgress:
+    """Follows the lines of `uv pip install` or `pip install`; `text` and `fraction` are for people.
+
+    total_bytes: of the download as estimated before, 0 = unknown.
+    """
+
+    total_bytes: int = 0
+    text: str = "Finding out which packages are needed."
+    fraction: float = 0.0
+    _sizes: dict[str, int] | None = None
+    _done: int = 0
+
+    def line(self, line: str) -> None:
+        """Take in a line of output."""
+        sizes = self._sizes = self._sizes or {}
+        if found := re.match(r"\s*Downloading (\S+) \(([\d.]+) ?([KMG]?i?B)\)", line):
+            name, size, unit = found.groups()
+            sizes[name] = int(float(size) * _UNITS.get(unit, 1000 ** "BKMG".find(unit[0])))
+            self._say_download(name)
+        elif found := re.match(r"\s*Downloaded (\S+)", line):
+            self._done += sizes.pop(found[1], 0)
+            if sizes:
+                self._say_download(max(sizes, key=lambda name: sizes[name]))
+        elif line.startswith(("Prepared ", "Installing collected")):
+            self.text, self.fraction = "Installing packages.", 0.95
+        elif line.startswith(("Installed ", "Successfully installed")):
+            self.text, self.fraction = "Checking the installation.", 0.99
+
+    def written(self, count: int) -> None:
+        """`count` bytes were written to the disk since the start: packages unpack as they come."""
+        if self._sizes:
+            in_flight = min(sum(self._sizes.values()), max(0, int(count / UNPACKED) - self._done))
+            total = max(self.total_bytes, self._done + sum(self._sizes.values()))
+            self.fraction = max(self.fraction, min(0.94, (self._done + in_flight) / total))
+
+    def _say_download(self, name: str) -> None:
+        assert self._sizes is not None
+        megabytes = self._sizes[name] / 1e6
+        self.text = f"Downloading {name} ({megabytes:.0f} MB)."
+        self.written(0)
+
+
+def explain(lines: list[str], doing: str) -> WorldFMError:
+    """One sentence for a run of uv or pip that failed with this output."""
+    text = "\n".join(lines)
+    for pattern, sentence in _SENTENCES:
+        if found := re.search(pattern, text, re.IGNORECASE):
+            return BackendError(sentence.format(*found.groups(), doing=doing))
+    last = next((line.strip() for line in reversed(lines) if "error" in line.lower()), "")
+    last = last or (lines[-1].strip() if lines else "it said nothing")
+    return BackendError(f"{doing} failed ({last}); press Install again, or send the log.")
+
+
+_KEPT = "what has been fetched is kept"
+_SENTENCES = (
+    (
+        r"No space left|not enough space|os error 28\b|os error 112\b|Errno 28",
+        "{doing} failed because the disk is full; free some space or move the data folder, then "
+        f"press Install again: {_KEPT}.",
+    ),
+    (
+        r"because the network was disabled",
+        "{doing} needs packages that are not on this computer; allow online access, then press "
+        "Install again.",
+    ),
+    (
+        r"hash mismatch|THESE PACKAGES DO NOT MATCH THE HASHES|invalid zip|bad crc|"
+        r"failed to extract|corrupt",
+        "{doing} failed because a package arrived damaged; press Install again to fetch it anew.",
+    ),
+    (
+        r"Failed to (?:fetch|download)|error sending request|Connection refused|timed? ?out|"
+        r"dns error|Max retries exceeded|NewConnectionError|Temporary failure in name",
+        "{doing} failed because the package server could not be reached; check the internet "
+        f"connection and the proxy, then press Install again: {_KEPT}.",
+    ),
+    (
+        r"No (?:virtual environment or system )?(?:Python|interpreter)[^\n]* found",
+        "{doing} failed because there is no suitable Python; choose a Python 3.11 to 3.14 in the "
+        "preferences.",
+    ),
+    (
+        r"No solution found|No matching distribution|has no wheels with a matching",
+        "{doing} failed because a package does not exist for this system and Python; choose a "
+        "Python 3.11 to 3.14 or another PyTorch in the preferences.",
+    ),
+    (
+        r"Permission denied|Access is denied|os error 5\b|os error 13\b|os error 32\b",
+        "{doing} failed because a file was locked or refused; close other Blenders, allow the "
+        "data folder in your security software, then press Install again.",
+    ),
+)
