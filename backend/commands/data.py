@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""`worldfm data`: procedural datasets and the validation set."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated
+
+import torch
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from ..data.generate import SceneJob, is_written, plan, write_scene
+from ..data.synth import KINDS
+from ..data.validation import BLENDER_SCENES, render_blender_scene, traced_jobs
+from ..shared.errors import InputError, WorldFMError
+
+app = typer.Typer(
+    help="Make data sets: procedural scenes, the validation set.", no_args_is_help=True
+)
+
+Output = Annotated[
+    Path, typer.Option("-o", "--output", help="Folder that gets one folder a scene.")
+]
+Device = Annotated[str, typer.Option(help="auto, cpu, cuda or another torch device.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and no progress bar.")]
+
+
+@app.command()
+def synth(
+    output: Output,
+    kinds: Annotated[str, typer.Option(help=f"Any of {','.join(KINDS)}.")] = ",".join(KINDS),
+    scenes: Annotated[int, typer.Option(help="How many scenes; the kinds take turns.")] = 12,
+    views: Annotated[int, typer.Option(help="Views along one flight through each scene.")] = 16,
+    size: Annotated[str, typer.Option(help="WIDTHxHEIGHT in pixels.")] = "256x256",
+    seed: Annotated[int, typer.Option(help="Seed of the first scene; the next ones count up.")] = 0,
+    device: Device = "auto",
+    as_json: Json = False,
+) -> None:
+    """Render posed RGB-D of procedural scenes. Scenes that are complete are left as they are."""
+
+    def work() -> list[SceneJob]:
+        names = [name.strip() for name in kinds.split(",") if name.strip()]
+        jobs = plan(output, names, scenes, views, parse_size(size), seed)
+        _write(jobs, device, as_json)
+        return jobs
+
+    _report(work, as_json)
+
+
+@app.command()
+def validation(
+    output: Output,
+    blender_python: Annotated[
+        Path | None, typer.Option(help="A Python with bpy; renders six more scenes with Cycles.")
+    ] = None,
+    views: Annotated[int, typer.Option(help="Views of each scene.")] = 16,
+    size: Annotated[int, typer.Option(help="Pixels along each side.")] = 256,
+    samples: Annotated[int, typer.Option(help="Cycles samples a pixel.")] = 48,
+    device: Device = "auto",
+    as_json: Json = False,
+) -> None:
+    """Render the validation set: reserved seeds of the ray tracer and scenes by Cycles."""
+
+    def work() -> list[SceneJob]:
+        jobs = traced_jobs(output, views, size)
+        _write(jobs, device, as_json)
+        if blender_python is None:
+            return jobs
+        cycles = [
+            SceneJob(output / f"cycles-{name}", name, 0, views, (size, size))
+            for name in BLENDER_SCENES
+        ]
+        missing = [job for job in cycles if not is_written(job)]
+        with _progress(as_json) as progress:
+            task = progress.add_task("Cycles", total=len(missing) * views)
+            for job in missing:
+                progress.update(task, description=f"Cycles {job.kind}")
+                render_blender_scene(
+                    job.folder, job.kind, blender_python, views=views, size=size,
+                    samples=samples, on_view=lambda: progress.advance(task),
+                )  # fmt: skip
+        return jobs + cycles
+
+    _report(work, as_json)
+
+
+def parse_size(text: str) -> tuple[int, int]:
+    """(width, height) of '256x192' or '256'. Raises InputError."""
+    parts = text.lower().split("x")
+    if len(parts) > 2 or not all(part.strip().isdigit() for part in parts):
+        raise InputError(f"'{text}' is not a size; write it as WIDTHxHEIGHT, for example 256x256.")
+    return int(parts[0]), int(parts[-1])
+
+
+def _device(name: str) -> str:
+    if name == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        torch.zeros(1, device=name)
+    except (RuntimeError, AssertionError) as error:
+        raise InputError(f"The device '{name}' cannot be used here; choose cpu or auto.") from error
+    return name
+
+
+def _write(jobs: list[SceneJob], device: str, quiet: bool) -> None:
+    target = _device(device)
+    missing = [job for job in jobs if not is_written(job)]
+    with _progress(quiet) as progress:
+        task = progress.add_task("Scenes", total=sum(job.views for job in missing))
+        for job in missing:
+            progress.update(task, description=job.folder.name)
+            write_scene(job, target, lambda: progress.advance(task))
+
+
+def _progress(quiet: bool) -> Progress:
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    return Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True), disable=quiet)
+
+
+def _report(work: Callable[[], list[SceneJob]], as_json: bool) -> None:
+    """Runs the work, prints what there is now, and turns an error into one line and its code."""
+    try:
+        jobs = work()
+    except WorldFMError as error:
+        if as_json:
+            typer.echo(json.dumps({"error": str(error), "code": error.code}))
+        else:
+            typer.echo(str(error), err=True)
+        raise typer.Exit(error.exit_code) from error
+    if as_json:
+        folders = [str(job.folder) for job in jobs]
+        typer.echo(json.dumps({"scenes": folders, "views": sum(job.views for job in jobs)}))
+    else:
+        typer.echo(f"{len(jobs)} scenes are in {jobs[0].folder.parent}.")
