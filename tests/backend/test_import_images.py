@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Pictures as people have them: print colours, 16 bits, turned cameras, damage, bombs."""
+
+from __future__ import annotations
+
+import struct
+import zlib
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image
+
+from backend.shared.errors import InputError
+from backend.world.importers.images import read_photo
+
+
+def gradient(width: int = 96, height: int = 64) -> np.ndarray:
+    y, x = np.mgrid[:height, :width]
+    return np.stack([x * 255 // width, y * 255 // height, 128 + 0 * x], -1).astype(np.uint8)
+
+
+def test_plain_png_comes_back_exactly(tmp_path):
+    Image.fromarray(gradient()).save(tmp_path / "a.png")
+    photo = read_photo(tmp_path / "a.png")
+    assert np.array_equal(photo.rgb, gradient())
+    assert photo.focal_35mm is None and photo.notes == []
+
+
+def test_cmyk_has_the_colours_it_was_made_from(tmp_path):
+    Image.fromarray(gradient()).convert("CMYK").save(tmp_path / "a.jpg", quality=95)
+    error = np.abs(read_photo(tmp_path / "a.jpg").rgb.astype(int) - gradient())
+    assert error.mean() < 4
+
+
+@pytest.mark.parametrize("ending", ["png", "tif"])
+def test_sixteen_bits_become_eight(tmp_path, ending):
+    deep = gradient().astype(np.uint16) * 257
+    cv2.imwrite(str(tmp_path / f"a.{ending}"), deep[..., ::-1])
+    error = np.abs(read_photo(tmp_path / f"a.{ending}").rgb.astype(int) - gradient())
+    assert error.max() <= 1
+
+
+def test_sixteen_bit_grey(tmp_path):
+    grey = gradient()[..., 0].astype(np.uint16) * 257
+    Image.fromarray(grey).save(tmp_path / "a.png")
+    photo = read_photo(tmp_path / "a.png")
+    assert np.array_equal(photo.rgb, np.repeat(gradient()[..., :1], 3, axis=2))
+
+
+@pytest.mark.parametrize("mode", ["P", "LA", "RGBA", "1", "L"])
+def test_other_modes_become_rgb(tmp_path, mode):
+    Image.fromarray(gradient()).convert(mode).save(tmp_path / "a.png")
+    assert read_photo(tmp_path / "a.png").rgb.shape == (64, 96, 3)
+
+
+def test_exif_turns_the_picture_and_tells_the_lens(tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 6  # to be turned clockwise by 90 degrees
+    exif.get_ifd(0x8769)[0xA405] = 28
+    Image.fromarray(gradient()).save(tmp_path / "a.jpg", exif=exif, quality=98)
+    photo = read_photo(tmp_path / "a.jpg")
+    assert photo.size == (64, 96)
+    assert np.abs(photo.rgb.astype(int) - np.rot90(gradient(), -1)).mean() < 4
+    assert photo.focal_35mm == 28.0
+
+
+def test_long_pictures_are_scaled_and_said_so(tmp_path):
+    Image.fromarray(gradient(400, 40)).save(tmp_path / "a.png")
+    photo = read_photo(tmp_path / "a.png", max_side=100, min_side=8)
+    assert photo.size == (100, 10)
+    assert photo.notes == ["'a.png' of 400 x 40 pixels was scaled down to 100 x 10."]
+
+
+def test_large_jpegs_are_decoded_small(tmp_path):
+    Image.fromarray(gradient(1600, 1000)).save(tmp_path / "a.jpg")
+    photo = read_photo(tmp_path / "a.jpg", max_side=300)
+    assert photo.size == (300, 188)
+    assert photo.notes == ["'a.jpg' of 1600 x 1000 pixels was scaled down to 300 x 188."]
+
+
+def test_one_pixel_is_too_small(tmp_path):
+    Image.fromarray(gradient(1, 1)).save(tmp_path / "a.png")
+    with pytest.raises(InputError, match="only 1 x 1 pixels"):
+        read_photo(tmp_path / "a.png")
+
+
+def png_that_claims(width: int, height: int) -> bytes:
+    """A few bytes on disk, gigabytes when decoded."""
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(
+            ">I", zlib.crc32(kind + data)
+        )  # fmt: skip
+
+    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    body = zlib.compress(bytes(1000))
+    return (
+        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", body) + chunk(b"IEND", b"")
+    )
+
+
+@pytest.mark.parametrize("side", [15_000, 60_000])
+def test_bombs_are_refused_before_decoding(tmp_path, side):
+    (tmp_path / "a.png").write_bytes(png_that_claims(side, side))
+    with pytest.raises(InputError, match="160 megapixels"):
+        read_photo(tmp_path / "a.png")
+
+
+@pytest.mark.parametrize(
+    "data", [b"", b"GIF89a", b"not a picture at all", b"\xff\xd8\xff\xe0" + bytes(40)]
+)
+def test_damaged_files_are_one_sentence(tmp_path, data):
+    (tmp_path / "a.jpg").write_bytes(data)
+    with pytest.raises(InputError, match=r"'a.jpg'"):
+        read_photo(tmp_path / "a.jpg")
+
+
+def test_cut_off_files_are_one_sentence(tmp_path):
+    Image.fromarray(gradient(300, 300)).save(tmp_path / "a.png")
+    data = (tmp_path / "a.png").read_bytes()
+    (tmp_path / "a.png").write_bytes(data[: len(data) // 2])
+    with pytest.raises(InputError, match="damaged"):
+        read_photo(tmp_path / "a.png")
+
+
+def test_missing_file(tmp_path):
+    with pytest.raises(InputError, match="no picture at"):
+        read_photo(tmp_path / "a.png")
