@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -39,6 +40,9 @@ from .world.point_renderer import AnchorRender, PointCloud, render_points
 from .world.sampling import MemoryImages, sample_memory
 from .world.views import select_views
 from .world.world import World
+
+if TYPE_CHECKING:
+    from .models.depth import DepthEstimator
 
 MOST_STEPS = 100
 MOST_LATENTS = 1024
@@ -200,7 +204,7 @@ class OfficialPipeline:
         if key not in self._latents:
             picture = prepared.images.frames[chosen[0]].rgb
             fitted = fit_picture(picture, camera.height, camera.width)
-            self._latents[key] = self._encode_picture(fitted)
+            self._latents[key] = self.encode_picture(fitted)
             while len(self._latents) > MOST_LATENTS:
                 self._latents.popitem(last=False)
         self._latents.move_to_end(key)
@@ -242,7 +246,8 @@ class OfficialPipeline:
             self._noise = key, tuple(n.to(self.device) for n in seeded_noise(shape, seed, draws))
         return self._noise[1]
 
-    def _encode_picture(self, picture: np.ndarray) -> Tensor:
+    def encode_picture(self, picture: np.ndarray) -> Tensor:
+        """The latent of a memory frame, uint8 (H, W, 3) of a frame's padded size."""
         image = torch.from_numpy(picture.copy())[None].to(self.device)
         shape = self._latent_shape(*image.shape[1:3])
         # the second draw of seed 0: a picture's latent does not depend on the frame it serves
@@ -264,6 +269,18 @@ class OfficialPipeline:
         return sample_few_steps(
             network, noises[:steps], few_step_timesteps(steps, self.settings.mid_timestep)
         )
+
+
+def load_meta(path: Path, depth: str | DepthEstimator = "auto") -> tuple[World, list[Camera]]:
+    """The world of the reference's meta.json and the cameras it asks for, in this project's axes.
+
+    The picture is the world's first memory frame; its depth is estimated (by the estimator of
+    that name, or the best that is here) and lifted to anchors.
+    Raises InputError when the file or its picture cannot be used.
+    """
+    from .world.importers.meta import world_from_meta
+
+    return world_from_meta(path, depth)
 
 
 def is_official(name_or_path: str | Path) -> bool:

@@ -25,6 +25,9 @@ def bench(
         list[str] | None, typer.Argument(help="frame, anchors, transport, quality; all if none.")
     ] = None,
     model: Annotated[str, typer.Option(help="Name or folder of a model.")] = "embedded",
+    random_weights: Annotated[
+        bool, typer.Option("--random-weights", help="With --model official: needs no download.")
+    ] = False,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, ...")] = "auto",
     threads: Annotated[int, typer.Option(min=0, help="CPU threads; 0 = all.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
@@ -48,7 +51,7 @@ def bench(
     results = {}
     for subject in chosen:
         with console.status(f"Measuring: {subject}"):
-            results[subject] = _measure(subject, model, device)
+            results[subject] = _measure(subject, model, device, random_weights)
     about = machine()
     if as_json:
         print(json.dumps({"machine": about, **_plain(results)}, indent=1))
@@ -56,9 +59,15 @@ def bench(
         _print(about, results)
 
 
-def _measure(subject: str, model: str, device: str) -> list[Figure]:
+def _measure(subject: str, model: str, device: str, random_weights: bool) -> list[Figure]:
     from ..evaluation import bench
 
+    if random_weights:
+        if subject != "frame" or model != "official":
+            raise InputError("--random-weights goes with: bench frame --model official.")
+        from ..evaluation.bench_official import bench_official
+
+        return bench_official(device)
     if subject == "frame":
         return bench.bench_frame(model, device)
     if subject == "anchors":
