@@ -49,9 +49,11 @@ def render(engine: bpy.types.RenderEngine, depsgraph: bpy.types.Depsgraph) -> No
     Raises WorldFMError with a sentence for the user; nothing was handed over then.
     """
     began = time.monotonic()
-    scene = depsgraph.scene
+    scene = depsgraph.scene_eval
     layer = depsgraph.view_layer.name
-    camera = render_camera(scene_camera(scene), scene)
+    # scene.camera is the original here: it stands where it stood when the render began
+    viewer = (engine.camera_override or scene_camera(scene)).evaluated_get(depsgraph)
+    camera = render_camera(viewer, scene)
     settings = scene.worldfm
     request = FrameRequest(camera, settings.steps, settings.seed, settings.references)
 
@@ -59,7 +61,7 @@ def render(engine: bpy.types.RenderEngine, depsgraph: bpy.types.Depsgraph) -> No
     key = f"render/{scene.name_full}/{layer}"
     engine.update_stats("", "WorldFM | Reading the scene")
     source = runtime.source(key)
-    whole = render_camera(scene_camera(scene), scene, use_border=False)
+    whole = render_camera(viewer, scene, use_border=False)
     copy = source.reader.read(depsgraph, whole)
     for warning in copy.warnings:
         _warn(engine, warning)

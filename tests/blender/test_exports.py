@@ -12,6 +12,8 @@ from backend.world.world import World
 
 
 def test_the_backend_reads_exported_worlds_and_cameras(blender, tmp_path):
+    tmp_path = tmp_path / "made"
+    tmp_path.mkdir()
     found = blender("exports.py", tmp_path)
     world = World.load(tmp_path / "world")
     assert world.revision == found["revision"]

@@ -54,7 +54,7 @@ def test_border_percentage_and_film(blender, tmp_path):
     assert found["half"] == [45, 25]
     assert found["crop"] == [54, 25]
     assert found["border"] == [90, 50]
-    assert found["outside"] == 0
+    assert found["outside"] < 0.01  # nothing but dither
     assert found["inside"] > 0.02
     assert found["film"] > 500
 
