@@ -11,9 +11,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from zipfile import BadZipFile
 
 import numpy as np
 import torch
@@ -22,6 +20,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
+from .conformance_cases import Arrays, Case, Skipped, byte_case, read_arrays, relative_error
+from .conformance_geometry import GEOMETRY
 from .models.autoencoder import Autoencoder, from_bytes, to_bytes
 from .models.official_transformer import VIEWS, WorldFMTransformer, transformer_config
 from .models.preprocess import fit_picture, fit_render
@@ -40,42 +40,6 @@ INTERMEDIATE_TOLERANCE = 1e-5
 SOLVER_TOLERANCE = 2e-5
 AUTOENCODER_TOLERANCE = 1e-5
 FRAME_TOLERANCE = 1e-5
-OFF_BY_ONE_BYTES = 16
-"""Bytes of a picture that may differ, by one."""
-
-Arrays = dict[str, np.ndarray]
-
-
-@dataclass(frozen=True)
-class Case:
-    """One comparison. error and tolerance are in the measure that `what` names."""
-
-    part: str
-    name: str
-    error: float
-    tolerance: float
-    what: str = "relative error"
-
-    @property
-    def passed(self) -> bool:
-        return self.error <= self.tolerance  # a NaN does not pass
-
-
-@dataclass(frozen=True)
-class Skipped:
-    """A part that the folder does not hold."""
-
-    part: str
-    reason: str
-
-
-def relative_error(ours: Tensor | np.ndarray, reference: np.ndarray) -> float:
-    """max|ours - ref| / max|ref| in float64; infinite where the shapes differ."""
-    ours = np.asarray(ours, np.float64)
-    if ours.shape != reference.shape:
-        return float("inf")
-    scale = np.abs(reference).max()
-    return float(np.abs(ours - reference).max() / (scale if scale > 0 else 1.0))
 
 
 def run_conformance(folder: Path) -> Iterator[Case | Skipped]:
@@ -91,7 +55,11 @@ def run_conformance(folder: Path) -> Iterator[Case | Skipped]:
         ("solver", (folder / "solver_closed_form.npz").is_file(), lambda: _solver(folder)),
         ("schedule", (folder / "schedule.npz").is_file(), lambda: _schedule(folder)),
         ("e2e", (folder / "e2e" / "cases.npz").is_file(), lambda: _end_to_end(folder, networks)),
-        *_geometry_parts(folder / "geometry"),
+        *(
+            (f"geometry/{name}", path.is_file(), lambda run=run, path=path: run(path))
+            for name, run in GEOMETRY.items()
+            for path in [folder / "geometry" / f"{name}.npz"]
+        ),
     ]
     if not any(present for _, present, _ in parts):
         raise InputError(f'"{folder}" holds no conformance vectors; give the folder above dit_a.')
@@ -100,15 +68,6 @@ def run_conformance(folder: Path) -> Iterator[Case | Skipped]:
             yield from run()
         else:
             yield Skipped(name, "no vectors of this part in the folder")
-
-
-def read_arrays(path: Path) -> Arrays:
-    """All arrays of an .npz. Raises InputError when it cannot be read."""
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            return {key: file[key] for key in file.files}
-    except (OSError, ValueError, EOFError, KeyError, BadZipFile) as error:
-        raise InputError(f'"{path}" is damaged ({error}); copy it again.') from error
 
 
 def load_network(folder: Path) -> WorldFMTransformer:
@@ -335,22 +294,7 @@ def _compare_frame(stem: str, latent: Tensor, image: Tensor, arrays: Arrays) -> 
         yield byte_case("e2e", f"{stem}_u8", to_bytes(image)[0].numpy(), arrays[f"{stem}_u8"])
 
 
-def byte_case(
-    part: str, name: str, ours: np.ndarray, reference: np.ndarray, allowed: int = OFF_BY_ONE_BYTES
-) -> Case:
-    """Bytes that differ; a difference beyond one, or of shape, counts as all of them."""
-    if ours.shape != reference.shape:
-        return Case(part, name, float("inf"), allowed, "bytes that differ")
-    difference = np.abs(ours.astype(np.int16) - reference)
-    count = float(difference.size if (difference > 1).any() else np.count_nonzero(difference))
-    return Case(part, name, count, allowed, "bytes that differ")
-
-
 # files -------------------------------------------------------------------------------------------
-
-
-def _geometry_parts(folder: Path) -> list[tuple[str, bool, Callable[[], Iterator[Case]]]]:
-    return []
 
 
 def _read_json(path: Path) -> dict:

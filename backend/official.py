@@ -97,8 +97,8 @@ class OfficialPipeline:
         self._noise: tuple[tuple, tuple[Tensor, ...]] = ((), ())
         accelerate(self.model, self.vae, device, self.options)
         wrap = Graphed if self.options.cuda_graphs else _plain
-        self._encode = wrap(self._encode_bytes)
-        self._decode = wrap(self._decode_bytes)
+        self._encode = wrap(self.encode_bytes)
+        self._decode = wrap(self.decode_bytes)
         self._denoisers: dict[int, Callable[..., Tensor]] = {}
         self._wrap = wrap
 
@@ -254,10 +254,12 @@ class OfficialPipeline:
         extra = self._noises(shape, 0, 2)[1:] if self.settings.sample_latents else ()
         return self._encode(image, *extra).clone()
 
-    def _encode_bytes(self, image: Tensor, noise: Tensor | None = None) -> Tensor:
+    def encode_bytes(self, image: Tensor, noise: Tensor | None = None) -> Tensor:
+        """uint8 (1, H, W, 3) to a scaled latent; with noise, a sample instead of the mode."""
         return self.vae.encode(from_bytes(image), noise)
 
-    def _decode_bytes(self, latent: Tensor) -> Tensor:
+    def decode_bytes(self, latent: Tensor) -> Tensor:
+        """A scaled latent to uint8 (1, H, W, 3)."""
         return to_bytes(self.vae.decode(latent))
 
     def _denoise(self, steps: int, anchor: Tensor, memory: Tensor, *noises: Tensor) -> Tensor:

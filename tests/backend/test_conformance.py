@@ -12,7 +12,8 @@ import torch
 from typer.testing import CliRunner
 
 from backend.commands.conformance import app
-from backend.conformance import Case, Skipped, relative_error, run_conformance
+from backend.conformance import run_conformance
+from backend.conformance_cases import Case, Skipped, relative_error
 from backend.shared.errors import InputError
 
 from .official_room import VECTORS

@@ -10,7 +10,8 @@ import pytest
 import torch
 from diffusers import AutoencoderTiny
 
-from backend.conformance import load_autoencoder, load_network, read_arrays
+from backend.conformance import load_autoencoder, load_network
+from backend.conformance_cases import read_arrays
 from backend.models.acceleration import RunOptions
 from backend.models.convert import convert
 from backend.models.preprocess import fit_picture, fit_render
