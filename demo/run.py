@@ -25,7 +25,7 @@ from wheels.build_extension import BuildError, package_for_this_system
 HERE = Path(__file__).resolve().parent
 MEMORY_FRAMES = (1, 10, 20, 29, 38, 48)
 SHEET_FRAMES = (6, 24, 43)  # between memory frames, so that the sheet shows generated views
-SAMPLES = 32
+SAMPLES = 24
 BAR_WIDTH = 32
 
 
@@ -65,6 +65,7 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--extensions", type=Path, default=Path("dist"), help="folder of the zips")
     parser.add_argument("--backend-python", type=Path, required=True, help="Python of the backend")
+    parser.add_argument("--model", default="embedded", help="name or folder of a model")
     parser.add_argument("--output", type=Path, default=Path("outputs/demo"))
     return parser.parse_args()
 
@@ -153,7 +154,7 @@ def render_film(scene, target: Path, progress: Progress) -> None:
     os.replace(unfinished, target)
 
 
-def fly_through(output: Path, package: Path, progress: Progress) -> None:
+def fly_through(output: Path, package: Path, model: str, progress: Progress) -> None:
     import bpy
 
     sys.path.insert(0, str(HERE))
@@ -166,6 +167,7 @@ def fly_through(output: Path, package: Path, progress: Progress) -> None:
     render_stills(scene, output / "truth", "PNG", progress, "Ground truth (Cycles)")
 
     scene.render.engine = "WORLDFM"
+    scene.worldfm.model = model
     layer = scene.view_layers[0]
     layer.use_pass_z = True
     layer.worldfm.use_pass_anchor = layer.worldfm.use_pass_coverage = True
@@ -191,7 +193,7 @@ def main() -> int:
         status = 1
         try:
             package = package_for_this_system(options.extensions)
-            fly_through(output, package, Progress(terminal))
+            fly_through(output, package, options.model, Progress(terminal))
             subprocess.run(
                 [python, "-m", "demo.sheet", str(output)],
                 cwd=HERE.parent,

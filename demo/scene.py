@@ -87,7 +87,7 @@ def build_camera() -> None:
 
 def build() -> bpy.types.Scene:
     """Replace the open file with the demo scene; its render settings are those of Cycles."""
-    bpy.ops.wm.read_factory_settings(use_empty=True)
+    bpy.ops.wm.read_homefile(use_empty=True, use_factory_startup=True)
     build_room()
     build_garden()
     build_light()

@@ -30,6 +30,7 @@ class Ui:
 
     def __init__(self, pictures: Path) -> None:
         self.result: dict = {"pictures": []}
+        self.given: dict = json.loads(os.environ.get("GUI_TEST", "{}"))
         self.pictures = pictures
 
     def until(self, condition: Callable[[], object], seconds: float, what: str) -> Steps:
@@ -104,6 +105,8 @@ def play(scenario: Path, result: Path, pictures: Path) -> None:
             finish(0)
         except Exception:  # whatever went wrong in a scenario must reach the test that plays it
             ui.result["error"] = traceback.format_exc()
+            command = ["import", "-window", "root", str(pictures / f"failed-{scenario.stem}.png")]
+            subprocess.run(command, timeout=30)
             finish(1)
 
     bpy.app.timers.register(tick, first_interval=1.0, persistent=True)

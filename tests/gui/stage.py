@@ -8,7 +8,7 @@ import os
 import signal
 import subprocess
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from .real_blender import ROOT, RealBlender
@@ -48,7 +48,6 @@ class Stage:
     display: str
     user: Path  # BLENDER_USER_RESOURCES
     pictures: Path
-    extra: dict[str, str] = field(default_factory=dict)
 
     def environment(self) -> dict[str, str]:
         keep = {k: v for k, v in os.environ.items() if not k.startswith(("PYTHON", "BLENDER"))}
@@ -59,7 +58,6 @@ class Stage:
             "BLENDER_USER_RESOURCES": str(self.user),
             "HOME": str(self.user),
             "XDG_RUNTIME_DIR": str(self.user),
-            **self.extra,
         }
 
     def command(self, *arguments: str, timeout: float = 300) -> str:
@@ -72,15 +70,25 @@ class Stage:
             raise SceneError((result.stdout + result.stderr)[-3000:])
         return result.stdout
 
-    def play(self, scenario: str, *arguments: str, timeout: float = 300) -> dict:
-        """Play scenarios/SCENARIO.py in a window; returns its result, Blender's output as `log`."""
+    def play(self, scenario: str, file: Path | None = None, seconds: float = 300, **given) -> dict:
+        """Play scenarios/SCENARIO.py in a window with `file` open, for so many seconds at most.
+
+        What is `given` reaches the scenario as `ui.given`. Returns what it left in `ui.result`,
+        with Blender's output as `log`.
+        """
         result = self.user / f"{scenario}.json"
         result.unlink(missing_ok=True)
         self.pictures.mkdir(parents=True, exist_ok=True)
         command = self.blender.command(
             self.blender.blender, "--gpu-backend", "opengl", "--window-geometry", "0", "0"
         )
-        command += [*map(str, SCREEN), *arguments, "--python", str(HERE / "driver.py"), "--"]
+        command += [
+            *map(str, SCREEN),
+            *([str(file)] if file else []),
+            "--python",
+            str(HERE / "driver.py"),
+            "--",
+        ]
         command += [str(HERE / "scenarios" / f"{scenario}.py"), str(result), str(self.pictures)]
         log = self.user / f"{scenario}.log"
         with log.open("w") as stream:
@@ -88,12 +96,12 @@ class Stage:
                 command,
                 stdout=stream,
                 stderr=subprocess.STDOUT,
-                env=self.environment(),
+                env={**self.environment(), "GUI_TEST": json.dumps(given)},
                 start_new_session=True,
                 cwd=ROOT,
             )
             try:
-                status = process.wait(timeout)
+                status = process.wait(seconds)
             except subprocess.TimeoutExpired:
                 os.killpg(process.pid, signal.SIGKILL)
                 status = process.wait()

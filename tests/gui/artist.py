@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Runs inside Blender: where things are on an artist's screen, for the scenarios."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import bpy
+
+ADDON = "bl_ext.user_default.worldfm"
+Steps = Iterator[float]
+F12 = "96"  # the key code: by name xdotool adds Alt
+
+
+def viewport() -> tuple[bpy.types.Area, bpy.types.Region, bpy.types.SpaceView3D]:
+    """The 3D viewport of the main window."""
+    screen = bpy.context.window_manager.windows[0].screen
+    area = max((a for a in screen.areas if a.type == "VIEW_3D"), key=lambda a: a.width)
+    region = next(r for r in area.regions if r.type == "WINDOW")
+    return area, region, area.spaces.active
+
+
+def client():
+    """The extension's backend client."""
+    return sys.modules[f"{ADDON}.runtime"].client()
+
+
+def backend_processes() -> list[int]:
+    """Process ids of the backends that this Blender started."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            words = (folder / "cmdline").read_bytes().split(b"\0")
+            parent = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
+        except OSError:
+            continue  # it ended meanwhile
+        if parent == os.getpid() and b"serve" in words:
+            found.append(int(folder.name))
+    return found
+
+
+def ready(ui, seconds: float = 120) -> Steps:
+    """Wait for the backend; a failure is told at once, in the product's own words."""
+
+    def state() -> bool:
+        if client().state.value == "failed":
+            raise RuntimeError(client().status_text)
+        return client().state.value == "ready"
+
+    yield from ui.until(state, seconds, "the backend becoming ready")
+
+
+def properties(context: str) -> None:
+    """Show one tab of the Properties editor."""
+    screen = bpy.context.window_manager.windows[0].screen
+    area = next(a for a in screen.areas if a.type == "PROPERTIES")
+    area.spaces.active.context = context
+
+
+def sidebar() -> None:
+    """Open the viewport's sidebar at the extension's tab."""
+    area, _, space = viewport()
+    space.show_region_ui = True
+    region = next(r for r in area.regions if r.type == "UI")
+    region.active_panel_category = "WorldFM"
+    area.tag_redraw()
+
+
+def rendered(ui) -> dict[str, int]:
+    """Counts renders from now on: how many completed, were cancelled, wrote a file."""
+    counts = {"complete": 0, "cancel": 0, "write": 0}
+
+    def count(kind: str):
+        def handler(*_: object) -> None:
+            counts[kind] += 1
+
+        return handler
+
+    for kind in counts:
+        getattr(bpy.app.handlers, f"render_{kind}").append(count(kind))
+    return counts

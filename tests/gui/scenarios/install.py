@@ -1,0 +1,34 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A new user installs the extension from disk and looks at its preferences."""
+
+import bpy
+
+ADDON = "bl_ext.user_default.worldfm"
+
+
+def play(ui):
+    preferences = bpy.context.preferences
+    preferences.view.show_splash = False
+    preferences.use_preferences_save = False
+    bpy.ops.extensions.package_install_files(
+        filepath=ui.given["package"], repo="user_default", enable_on_install=True
+    )
+    ui.result["enabled"] = ADDON in preferences.addons
+    ui.result["online_access"] = bpy.app.online_access
+    own = preferences.addons[ADDON].preferences
+    yield from show_preferences(ui)
+    yield from ui.picture("preferences-before-install")
+    own.python = ui.given["python"]
+    yield 0.5
+    yield from ui.picture("preferences")
+    bpy.ops.wm.save_userpref()
+
+
+def show_preferences(ui):
+    """The add-on's preferences, unfolded, in a window of their own."""
+    preferences = bpy.context.preferences
+    bpy.ops.screen.userpref_show("INVOKE_DEFAULT", section="ADDONS")
+    bpy.context.window_manager.addon_search = "WorldFM"
+    bpy.ops.preferences.addon_expand(module=ADDON)
+    preferences.active_section = "ADDONS"
+    yield 2.0

@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What an artist does, in a real Blender with real mouse and keyboard events."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+
+def test_the_zip_installs_and_its_preferences_show(installed):
+    assert installed["enabled"]
+    assert "Traceback" not in installed["log"]
+
+
+def test_f12_gives_the_same_picture_as_the_command_line(stage, demo_file, tmp_path):
+    from_window = tmp_path / "window.png"
+    found = stage.play("still", demo_file, frame=12, target=str(from_window))
+    stage.command(str(demo_file), "-E", "WORLDFM", "-o", f"{tmp_path}/line####.png", "-f", "12")
+    window = cv2.imread(str(from_window))
+    line = cv2.imread(str(tmp_path / "line0012.png"))
+    assert window.shape == (256, 256, 3)
+    assert window.std() > 10, "the frame is a flat colour"
+    np.testing.assert_array_equal(window, line)
+    assert "Traceback" not in found["log"]
+
+
+def test_esc_stops_an_animation_and_keeps_its_frames(stage, demo_file, tmp_path):
+    found = stage.play("animation", demo_file, folder=str(tmp_path))
+    assert 3 <= found["written"] < 48
+    frames = [cv2.imread(str(tmp_path / name)) for name in found["files"]]
+    assert len(frames) >= 3
+    assert all(frame is not None and frame.std() > 10 for frame in frames[:3])
+    assert "Traceback" not in found["log"]
+
+
+def test_memory_frames_are_kept_in_the_file(stage, demo_file, tmp_path):
+    found = stage.play("memory", demo_file, target=str(tmp_path / "kept.blend"))
+    assert len(found["names"]) == 3
+    assert found["names_after_loading"] == found["names"]
+    assert all(found["pictures_after_loading"])
+    assert "Traceback" not in found["log"]
