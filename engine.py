@@ -7,6 +7,7 @@ import traceback
 
 import bpy
 
+from . import final_render, viewport
 from .backend.shared.errors import WorldFMError
 
 ENGINE = "WORLDFM"
@@ -41,8 +42,6 @@ class WorldFMRenderEngine(bpy.types.RenderEngine):
         Blender crashes when this returns without a result and without a reported error, so that
         even a bug ends as a report here; its traceback is printed.
         """
-        from . import final_render
-
         try:
             final_render.render(self, depsgraph)
         except WorldFMError as error:
@@ -57,12 +56,8 @@ class WorldFMRenderEngine(bpy.types.RenderEngine):
 
     def view_update(self, context: bpy.types.Context, depsgraph: bpy.types.Depsgraph) -> None:
         """Something in the scene changed while a viewport shows it."""
-        from . import viewport
-
         viewport.update(self, context, depsgraph)
 
     def view_draw(self, context: bpy.types.Context, depsgraph: bpy.types.Depsgraph) -> None:
         """A viewport is drawn."""
-        from . import viewport
-
         viewport.draw(self, context, depsgraph)

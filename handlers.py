@@ -6,27 +6,42 @@ from __future__ import annotations
 import bpy
 from bpy.app.handlers import persistent
 
-from . import runtime
+from . import final_render, runtime, viewport
 from .scene_sync.textures import forget_textures
 
 
 @persistent
 def _after_load(*_: object) -> None:
+    viewport.forget_all()
     runtime.forget_scenes()
+
+
+@persistent
+def _after_undo(*_: object) -> None:
+    viewport.forget_meshes()
 
 
 @persistent
 def _before_render(*_: object) -> None:
     forget_textures()
+    final_render.begin_job()
+
+
+_LISTENERS = {
+    "load_post": _after_load,
+    "undo_post": _after_undo,
+    "redo_post": _after_undo,
+    "render_init": _before_render,
+}
 
 
 def attach() -> None:
     """Start listening."""
-    bpy.app.handlers.load_post.append(_after_load)
-    bpy.app.handlers.render_init.append(_before_render)
+    for name, listener in _LISTENERS.items():
+        getattr(bpy.app.handlers, name).append(listener)
 
 
 def detach() -> None:
     """Stop listening."""
-    bpy.app.handlers.render_init.remove(_before_render)
-    bpy.app.handlers.load_post.remove(_after_load)
+    for name, listener in _LISTENERS.items():
+        getattr(bpy.app.handlers, name).remove(listener)

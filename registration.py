@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import bpy
 
-from . import engine, handlers, preferences, properties, runtime
+from . import engine, handlers, preferences, properties, runtime, viewport, viewport_paint
 from .operators import CLASSES as OPERATORS
 from .panels import CLASSES as PANELS
 from .panels import standard
@@ -31,6 +31,8 @@ def register() -> None:
 def unregister() -> None:
     """The reverse; the backend process ends."""
     handlers.detach()
+    viewport.forget_all()
+    viewport_paint.forget_gpu()
     runtime.shut_down()
     standard.disinherit(engine.ENGINE)
     properties.detach()

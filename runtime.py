@@ -100,6 +100,14 @@ def source(key: str) -> WorldSource:
     return _sources.setdefault(key, WorldSource())
 
 
+def forget_view(key: str) -> None:
+    """A viewport and its world are gone."""
+    _sources.pop(key, None)
+    if _client is not None:
+        _client.forget_view(key)
+        _client.forget_world(key)
+
+
 def forget_scenes() -> None:
     """Another file was loaded: nothing that was read belongs to it."""
     if _client is not None:

@@ -46,14 +46,21 @@ class Instance:
     matrix: np.ndarray
 
 
-def instances(depsgraph: bpy.types.Depsgraph) -> Iterator[Instance]:
+def instances(
+    depsgraph: bpy.types.Depsgraph, local_view: bpy.types.SpaceView3D | None = None
+) -> Iterator[Instance]:
     """Everything with a surface that `depsgraph` shows, instances included.
+
+    local_view: a viewport that shows only some objects.
 
     The object of each is valid only until the next one is asked for.
     """
     for item in depsgraph.object_instances:
         ob = item.object
         if ob.type not in SURFACE_TYPES or not (item.show_self or item.is_instance):
+            continue
+        owner = item.parent if item.is_instance else ob
+        if local_view is not None and not owner.original.visible_in_viewport_get(local_view):
             continue
         key = ob.name_full
         if item.is_instance:

@@ -70,12 +70,14 @@ class SceneReader:
         *,
         free: bool = False,
         keep: bool = False,
+        local_view: bpy.types.SpaceView3D | None = None,
     ) -> SceneCopy:
         """A copy of what `depsgraph` shows and of the scene's memory.
 
         current: the camera of this picture. free: it stands outside the scene's path, as a
         viewport's does, and the anchors are to be fit for it too. keep: meshes that were read
-        before and not named to `forget` since are taken to be the same.
+        before and not named to `forget` since are taken to be the same. local_view: leave out
+        what this viewport does not show.
         Raises WorldError when there is neither geometry nor memory.
         """
         scene = depsgraph.scene.original
@@ -83,7 +85,9 @@ class SceneReader:
         guides = render_guides(scene, [frame.camera for frame in memory], current)
         if free and current is not None:
             guides.append(Guide(current, directed=False))
-        placed, skipped = self._placed(depsgraph, scene.unit_settings.scale_length, keep)
+        placed, skipped = self._placed(
+            depsgraph, scene.unit_settings.scale_length, keep, local_view
+        )
         if not placed and not memory:
             raise WorldError(
                 "There is nothing to look at: the scene has no visible geometry and no memory; "
@@ -101,13 +105,17 @@ class SceneReader:
         self._meshes.clear()
 
     def _placed(
-        self, depsgraph: bpy.types.Depsgraph, scale_length: float, keep: bool
+        self,
+        depsgraph: bpy.types.Depsgraph,
+        scale_length: float,
+        keep: bool,
+        local_view: bpy.types.SpaceView3D | None,
     ) -> tuple[list[Placed], list[str]]:
         meshes = self._meshes if keep else {}
         seen: dict[tuple[int, int], Mesh | None] = {}
         placed: list[Placed] = []
         skipped: dict[str, str] = {}
-        for instance in instances(depsgraph):
+        for instance in instances(depsgraph, local_view):
             ob = instance.object
             problem = _problem(instance)
             if problem:

@@ -1,0 +1,256 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Draws frames and anchors into a 3D viewport with the GPU.
+
+A frame of another camera than the viewport's is drawn as a relief: a grid of vertices moved out
+by the frame's depth, seen from where the viewport is now. Values are scene linear; Blender applies
+the view transform.
+"""
+
+from __future__ import annotations
+
+import gpu
+import numpy as np
+from gpu_extras.presets import draw_texture_2d
+from mathutils import Matrix
+
+from .backend.shared.anchors import Anchors
+from .backend.shared.camera import Camera
+from .backend.shared.frame import FrameReply
+from .display import linear_rgba
+
+MAX_GRID = 192
+MAX_POINTS = 300_000
+
+_RELIEF_VERTEX = """
+void main()
+{
+  float d = texelFetch(depth_map, ivec2(cell * (size - vec2(1.0))), 0).r;
+  d = d > 0.0 ? min(d, far) : far;
+  vec2 pixel = vec2(cell.x * size.x, (1.0 - cell.y) * size.y);
+  gl_Position = to_clip * vec4((pixel - lens.zw) / lens.xy * d, d, 1.0);
+  uv = cell;
+  surface = d;
+}
+"""
+_RELIEF_FRAGMENT = """
+void main()
+{
+  float d = texelFetch(depth_map, ivec2(uv * (size - vec2(1.0))), 0).r;
+  d = d > 0.0 ? min(d, far) : far;
+  if (abs(surface - d) > 0.15 * d) {
+    discard;
+  }
+  colour = texture(picture, uv);
+}
+"""
+_POINT_VERTEX = """
+void main()
+{
+  gl_Position = to_clip * vec4(place, 1.0);
+  gl_PointSize = dot_size;
+  tint = rgb;
+}
+"""
+_POINT_FRAGMENT = """
+void main()
+{
+  vec3 low = tint.rgb / 12.92;
+  vec3 high = pow((tint.rgb + 0.055) / 1.055, vec3(2.4));
+  colour = vec4(mix(high, low, vec3(lessThanEqual(tint.rgb, vec3(0.04045)))), 1.0);
+}
+"""
+
+
+class Painter:
+    """What one viewport keeps on the GPU. Use only while that viewport is drawn."""
+
+    def __init__(self) -> None:
+        self._reply: FrameReply | None = None
+        self._picture: gpu.types.GPUTexture | None = None
+        self._depth: gpu.types.GPUTexture | None = None
+        self._anchors: Anchors | None = None
+        self._points: gpu.types.GPUBatch | None = None
+        self._canvas: gpu.types.GPUOffScreen | None = None
+
+    def frame(self, reply: FrameReply, x: float, y: float, width: float, height: float) -> None:
+        """The frame as it is, in a rectangle of the region's pixels (y upwards)."""
+        self._take(reply)
+        draw_texture_2d(self._picture, (x, y), width, height)
+
+    def guess(
+        self,
+        reply: FrameReply | None,
+        anchors: Anchors | None,
+        to_clip: np.ndarray,
+        size: tuple[int, int],
+        far: float,
+    ) -> None:
+        """The last frame moved to where the viewport is now, over the anchors.
+
+        to_clip: (4, 4) world space in metres to clip space. far: metres, where sky is drawn.
+        """
+        canvas = self._canvas_of(size)
+        with canvas.bind():
+            buffer = gpu.state.active_framebuffer_get()
+            buffer.clear(color=(0.0, 0.0, 0.0, 0.0), depth=1.0)
+            gpu.state.depth_test_set("LESS_EQUAL")
+            gpu.state.depth_mask_set(True)
+            gpu.state.blend_set("NONE")
+            if anchors is not None and len(anchors):
+                self._draw_points(anchors, to_clip)
+            if reply is not None:
+                self._draw_relief(reply, to_clip, far)
+            gpu.state.depth_mask_set(False)
+            gpu.state.depth_test_set("NONE")
+        gpu.state.blend_set("ALPHA_PREMULT")
+        draw_texture_2d(canvas.texture_color, (0, 0), *size)
+        gpu.state.blend_set("NONE")
+
+    def free(self) -> None:
+        """Give the canvas back; the rest goes by itself."""
+        if self._canvas is not None:
+            self._canvas.free()
+            self._canvas = None
+
+    def _take(self, reply: FrameReply) -> None:
+        """Upload a frame, once."""
+        if reply is self._reply:
+            return
+        self._reply = reply
+        self._picture = _texture(linear_rgba(reply.rgb), "RGBA16F")
+        self._depth = None
+
+    def _draw_relief(self, reply: FrameReply, to_clip: np.ndarray, far: float) -> None:
+        self._take(reply)
+        if self._depth is None:
+            known = np.where(np.isfinite(reply.depth), reply.depth, np.float32(0))[::-1]
+            self._depth = _texture(known, "R32F")
+        height, width = reply.depth.shape
+        shader, batch = _relief_shader(), _grid(width, height)
+        camera = reply.request.camera
+        K = camera.K
+        shader.bind()
+        shader.uniform_float("to_clip", Matrix((to_clip @ camera.c2w).tolist()))
+        shader.uniform_float("lens", (K[0, 0], K[1, 1], K[0, 2], K[1, 2]))
+        shader.uniform_float("size", (width, height))
+        shader.uniform_float("far", far)
+        shader.uniform_sampler("picture", self._picture)
+        shader.uniform_sampler("depth_map", self._depth)
+        batch.draw(shader)
+
+    def _draw_points(self, anchors: Anchors, to_clip: np.ndarray) -> None:
+        if anchors is not self._anchors:
+            self._anchors, self._points = anchors, _cloud(anchors)
+        shader = _point_shader()
+        shader.bind()
+        shader.uniform_float("to_clip", Matrix(to_clip.tolist()))
+        shader.uniform_float("dot_size", 3.0)
+        gpu.state.program_point_size_set(True)
+        self._points.draw(shader)
+        gpu.state.program_point_size_set(False)
+
+    def _canvas_of(self, size: tuple[int, int]) -> gpu.types.GPUOffScreen:
+        if self._canvas is not None and (self._canvas.width, self._canvas.height) != size:
+            self.free()
+        if self._canvas is None:
+            self._canvas = gpu.types.GPUOffScreen(*size, format="RGBA16F")
+        return self._canvas
+
+
+def picture_rectangle(picture: Camera, region: Camera) -> tuple[float, float, float, float]:
+    """x, y, width, height (y upwards) of a picture in a region that looks the same way."""
+    x0, x1 = (
+        (edge - picture.K[0, 2]) / picture.K[0, 0] * region.K[0, 0] + region.K[0, 2]
+        for edge in (0, picture.width)
+    )
+    y0, y1 = (
+        (edge - picture.K[1, 2]) / picture.K[1, 1] * region.K[1, 1] + region.K[1, 2]
+        for edge in (0, picture.height)
+    )
+    return x0, region.height - y1, x1 - x0, y1 - y0
+
+
+def _texture(values: np.ndarray, kind: str) -> gpu.types.GPUTexture:
+    height, width = values.shape[:2]
+    flat = np.ascontiguousarray(values, np.float32).reshape(-1)
+    buffer = gpu.types.Buffer("FLOAT", flat.size, flat)
+    return gpu.types.GPUTexture((width, height), format=kind, data=buffer)
+
+
+_kept: dict[object, object] = {}
+
+
+def _relief_shader() -> gpu.types.GPUShader:
+    if "relief" not in _kept:
+        info = gpu.types.GPUShaderCreateInfo()
+        info.push_constant("MAT4", "to_clip")
+        info.push_constant("VEC4", "lens")
+        info.push_constant("VEC2", "size")
+        info.push_constant("FLOAT", "far")
+        info.sampler(0, "FLOAT_2D", "picture")
+        info.sampler(1, "FLOAT_2D", "depth_map")
+        info.vertex_in(0, "VEC2", "cell")
+        passed = gpu.types.GPUStageInterfaceInfo("worldfm_relief")
+        passed.smooth("VEC2", "uv")
+        passed.smooth("FLOAT", "surface")
+        info.vertex_out(passed)
+        info.fragment_out(0, "VEC4", "colour")
+        info.vertex_source(_RELIEF_VERTEX)
+        info.fragment_source(_RELIEF_FRAGMENT)
+        _kept["relief"] = gpu.shader.create_from_info(info)
+    return _kept["relief"]
+
+
+def _point_shader() -> gpu.types.GPUShader:
+    if "points" not in _kept:
+        info = gpu.types.GPUShaderCreateInfo()
+        info.push_constant("MAT4", "to_clip")
+        info.push_constant("FLOAT", "dot_size")
+        info.vertex_in(0, "VEC3", "place")
+        info.vertex_in(1, "VEC4", "rgb")
+        passed = gpu.types.GPUStageInterfaceInfo("worldfm_points")
+        passed.flat("VEC4", "tint")
+        info.vertex_out(passed)
+        info.fragment_out(0, "VEC4", "colour")
+        info.vertex_source(_POINT_VERTEX)
+        info.fragment_source(_POINT_FRAGMENT)
+        _kept["points"] = gpu.shader.create_from_info(info)
+    return _kept["points"]
+
+
+def _grid(width: int, height: int) -> gpu.types.GPUBatch:
+    """A grid of quads over a picture; at most `MAX_GRID` on its longer side."""
+    scale = min(1.0, MAX_GRID / max(width, height))
+    columns, rows = max(2, round(width * scale)), max(2, round(height * scale))
+    key = ("grid", columns, rows)
+    if key not in _kept:
+        u, v = np.meshgrid(np.linspace(0, 1, columns), np.linspace(0, 1, rows))
+        layout = gpu.types.GPUVertFormat()
+        layout.attr_add(id="cell", comp_type="F32", len=2, fetch_mode="FLOAT")
+        vertices = gpu.types.GPUVertBuf(layout, columns * rows)
+        vertices.attr_fill("cell", np.stack([u, v], -1).reshape(-1, 2).astype(np.float32))
+        corner = (np.arange(rows - 1)[:, None] * columns + np.arange(columns - 1)).reshape(-1, 1)
+        quads = corner + np.array([0, 1, columns, 1, columns + 1, columns])
+        indices = gpu.types.GPUIndexBuf(type="TRIS", seq=quads.reshape(-1, 3).astype(np.int32))
+        _kept[key] = gpu.types.GPUBatch(type="TRIS", buf=vertices, elem=indices)
+    return _kept[key]
+
+
+def _cloud(anchors: Anchors) -> gpu.types.GPUBatch:
+    """Every n-th anchor: enough to see what is where until a frame comes."""
+    step = max(1, len(anchors) // MAX_POINTS)
+    layout = gpu.types.GPUVertFormat()
+    layout.attr_add(id="place", comp_type="F32", len=3, fetch_mode="FLOAT")
+    layout.attr_add(id="rgb", comp_type="F32", len=4, fetch_mode="FLOAT")
+    places = np.ascontiguousarray(anchors.xyz[::step])
+    tints = np.ones((len(places), 4), np.float32)
+    tints[:, :3] = anchors.rgb[::step] / np.float32(255)
+    vertices = gpu.types.GPUVertBuf(layout, len(places))
+    vertices.attr_fill("place", places)
+    vertices.attr_fill("rgb", tints)
+    return gpu.types.GPUBatch(type="POINTS", buf=vertices)
+
+
+def forget_gpu() -> None:
+    """Drop shaders and grids, as when the extension is disabled."""
+    _kept.clear()
