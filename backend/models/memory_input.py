@@ -10,12 +10,12 @@ import torch.nn.functional as F
 
 from ..shared.camera import Camera
 from ..shared.frame import MemoryFrame
+from ..world.depth_units import MAX_LOG_DEPTH
 from .frame_model import TOKEN_STRIDE, FrameModel, MemoryTokens
 from .prope import encode_view
 
 MEMORY_SIDE = 128
 """Side in pixels of a square memory frame in the transformer; others get the same area."""
-MAX_LOG_DEPTH = 3.0
 
 
 def memory_size(width: int, height: int) -> tuple[int, int]:

@@ -16,6 +16,7 @@ from ..models.frame_model import LATENT_STRIDE, TOKEN_STRIDE
 from ..models.prope import ViewEncoding, encode_view
 from ..shared.camera import Camera
 from ..shared.errors import InputError
+from ..world.conditions import usable
 from .samples import COLOR_GROUPS, COLORED_CHANNEL, WEIGHT_CHANNEL, Sample
 
 RESCAN_BATCHES = 50
@@ -166,7 +167,7 @@ def _recolor(sample: Sample, rng: np.random.Generator) -> Sample:
         return color[..., order, :, :] * gain + offset * mask
 
     masks = (
-        sample.hints[WEIGHT_CHANNEL : WEIGHT_CHANNEL + 1],
+        usable(sample.hints[WEIGHT_CHANNEL : WEIGHT_CHANNEL + 1]),
         sample.hints[COLORED_CHANNEL : COLORED_CHANNEL + 1],
         1.0,
     )
