@@ -18,6 +18,7 @@ from ..backend.shared.anchors import Anchors
 from ..backend.shared.camera import Camera
 from ..backend.shared.errors import WorldError
 from ..backend.shared.frame import MemoryFrame
+from .anchor_points import is_anchors, read_anchors
 from .geometry import Instance, Mesh, instances, read_mesh
 from .guides import render_guides
 from .materials import Look, colours_of, look_of
@@ -46,6 +47,8 @@ class SceneCopy:
     memory: list[MemoryFrame]
     budget: int
     warnings: tuple[str, ...]
+    stored: Anchors = field(default_factory=Anchors.empty)
+    """Points that came with a built world, as they are."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,13 +91,14 @@ class SceneReader:
         placed, skipped = self._placed(
             depsgraph, scene.unit_settings.scale_length, keep, local_view
         )
-        if not placed and not memory:
+        stored = stored_anchors(depsgraph, scene.unit_settings.scale_length)
+        if not placed and not memory and not len(stored):
             raise WorldError(
                 "There is nothing to look at: the scene has no visible geometry and no memory; "
                 "add objects, or capture memory in the WorldFM tab of the sidebar."
             )
         budget = scene.worldfm.point_budget
-        return SceneCopy(placed, guides, memory, budget, (*warnings, *skipped))
+        return SceneCopy(placed, guides, memory, budget, (*warnings, *skipped), stored)
 
     def forget(self, session_uids: set[int]) -> None:
         """The meshes of these objects have changed."""
@@ -140,6 +144,23 @@ class SceneReader:
         return placed, list(skipped.values())
 
 
+def stored_anchors(depsgraph: bpy.types.Depsgraph, scale_length: float) -> Anchors:
+    """The points of all objects that hold some, in metres and in the order of their keys."""
+    found: dict[str, Anchors] = {}
+    for instance in instances(depsgraph):
+        if is_anchors(instance.object) and not _problem(instance):
+            matrix = instance.matrix.copy()
+            matrix[:3] *= scale_length
+            found[instance.key] = read_anchors(instance.object.data, matrix)
+    return Anchors.concatenate([found[key] for key in sorted(found)])
+
+
+def _stored_bytes(stored: Anchors) -> list[bytes]:
+    if not len(stored):
+        return []
+    return [stored.xyz.tobytes(), stored.rgb.tobytes(), stored.radius.tobytes()]
+
+
 def _problem(instance: Instance) -> str:
     """Why an instance cannot be placed; "" when it can."""
     matrix = instance.matrix
@@ -172,14 +193,15 @@ class WorldBuilder:
             digest(shape, placed.key.encode(), _look_bytes(placed), np.float64(coarser).tobytes())
             for shape, placed in zip(shapes, copy.placed, strict=True)
         ]
-        identity = digest(*names)
+        identity = digest(*names, *_stored_bytes(copy.stored))
         if identity != self._anchors[0]:
             points: dict[bytes, Anchors] = {}
             for name, shape, placed in zip(names, shapes, copy.placed, strict=True):
                 old = self._points.get(name)
                 points[name] = _sampled(placed, known[shape], coarser) if old is None else old
             self._points = points
-            self._anchors = identity, Anchors.concatenate([points[name] for name in names])
+            sampled = [points[name] for name in names]
+            self._anchors = identity, Anchors.concatenate([*sampled, copy.stored])
         return SceneWorld(self._anchors[1], copy.memory, _revision(identity, copy.memory))
 
 
