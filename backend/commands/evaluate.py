@@ -188,19 +188,14 @@ def _captions(metrics: dict[str, Any], target: int) -> dict[str, str]:
 
 def _print(summary: list[dict[str, Any]]) -> None:
     from rich.console import Console
-    from rich.table import Table
+    from rich.table import Column, Table
 
     console = Console()
     for group in summary:
         scenes = len(group["scenes"])
         table = Table(
-            "method",
-            "PSNR",
-            "SSIM",
-            "PSNR holes",
-            "gradient holes",
-            "warp",
-            "warp truth",
+            Column("method", no_wrap=True),
+            *("PSNR", "SSIM", "in holes", "gradient", "warp", "truth's"),
             title=f"{scenes} scene(s), {group['references']} reference(s), "
             f"geometry: {group['geometry']}",
         )
