@@ -100,8 +100,8 @@ def explain(lines: list[str], doing: str) -> WorldFMError:
     for pattern, sentence in _SENTENCES:
         if found := re.search(pattern, text, re.IGNORECASE):
             return BackendError(sentence.format(*found.groups(), doing=doing))
-    last = next((line.strip() for line in reversed(lines) if "error" in line.lower()), "")
-    last = last or (lines[-1].strip() if lines else "it said nothing")
+    said = [line.strip() for line in lines if line.strip()] or ["it said nothing"]
+    last = next((line for line in reversed(said) if "error" in line.lower()), said[-1])
     return BackendError(f"{doing} failed ({last}); press Install again, or send the log.")
 
 

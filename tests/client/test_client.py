@@ -12,12 +12,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from backend.world.world import World
 
 from backend.client import BackendClient, BackendState
 from backend.client import supervisor as supervisor_module
 from backend.shared.errors import BackendError, Cancelled, ModelError, OutOfMemoryError, WorldError
 from backend.shared.frame import FrameReply
+from backend.world.world import World
 
 from .conftest import ROOT, anchors, ask, backend_process, children, memory, settings, until
 from .tiny_backend import tiny_reply
