@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
+from torch import nn
 
 from .models.frame_model import LATENT_STRIDE, TOKEN_STRIDE, FrameModel, MemoryTokens
 from .models.load_frame_model import load_frame_model, weights_hash
@@ -61,9 +62,12 @@ class FramePipeline:
 
     default_steps = 1
 
-    def __init__(self, model: FrameModel, name: str, digest: str, device: torch.device) -> None:
-        self.model = model.to(device).eval().requires_grad_(False)
-        self.model.to(memory_format=torch.channels_last)
+    def __init__(
+        self, model: FrameModel, name: str, digest: str, device: torch.device, dtype: torch.dtype
+    ) -> None:
+        self.model = model.eval().requires_grad_(False)
+        # ModelMixin.to() warns of a cast even where nothing has to stay in float32
+        nn.Module.to(self.model, device, dtype, memory_format=torch.channels_last)
         self.name = name
         self.hash = digest
         self.device = device
@@ -79,9 +83,9 @@ class FramePipeline:
         """
         folder = EMBEDDED if str(name_or_path) == "embedded" else Path(name_or_path)
         place = choose_device(device)
-        model = load_frame_model(folder).to(choose_dtype(dtype, place))
         name = "embedded" if folder == EMBEDDED else folder.name
-        return cls(model, name, weights_hash(folder), place)
+        model = load_frame_model(folder)
+        return cls(model, name, weights_hash(folder), place, choose_dtype(dtype, place))
 
     @torch.inference_mode()
     def prepare(self, world: World) -> PreparedWorld:
