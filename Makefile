@@ -18,6 +18,9 @@ BACKEND := $(VENV)/.installed
 HEADLESS := $(VENV_BLENDER)/.installed
 BPY_3.11 := bpy==5.0.1
 BPY_3.13 := bpy==5.2.3
+# Older Blenders to test with too, for instance ALSO='4.2 4.5' (their bpy modules need Python 3.11).
+ALSO ?=
+OTHERS := $(ALSO:%=$(VENV_BLENDER)-%/.installed)
 
 .PHONY: help setup demo test test-gui extension bench lint
 
@@ -56,11 +59,19 @@ $(HEADLESS): Makefile
 	$(VENV_BLENDER)/bin/python -m pip install --quiet --disable-pip-version-check "$$bpy" numpy
 	@touch $@
 
+$(VENV_BLENDER)-%/.installed:
+	$(require_python)
+	@echo 'Setting up Blender $* as a Python module in $(@D)'
+	@test -x $(@D)/bin/python || '$(PYTHON)' -m venv $(@D)
+	@$(@D)/bin/python -m pip install --quiet --disable-pip-version-check 'bpy==$*.*' numpy
+	@touch $@
+
 demo: $(BACKEND) extension
 	@$(VENV_BLENDER)/bin/python -m demo.run --backend-python $(VENV)/bin/python --output outputs/demo
 
-test: $(BACKEND) $(HEADLESS) extension
-	@$(VENV)/bin/python -m pytest tests --ignore=tests/gui
+test: $(BACKEND) $(OTHERS) extension
+	@zip=$$($(VENV)/bin/python wheels/build_extension.py dist --which); \
+	WORLDFM_TEST_ZIP="$$PWD/$$zip" $(VENV)/bin/python -m pytest tests --ignore=tests/gui
 
 test-gui: $(BACKEND) extension
 	@$(VENV)/bin/python -m pytest tests/gui

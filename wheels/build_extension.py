@@ -2,6 +2,7 @@
 """Builds the extension, one zip per platform, with Blender's own build command.
 
     python wheels/build_extension.py OUTPUT_DIR
+    python wheels/build_extension.py --which OUTPUT_DIR     the zip there for this system
 
 Blender is the program named in the environment variable BLENDER, or else the bpy module of the
 interpreter that runs this: the module carries the same command as a plain script. The zips are
@@ -11,6 +12,7 @@ them are good.
 
 from __future__ import annotations
 
+import argparse
 import importlib.util
 import os
 import platform
@@ -103,8 +105,15 @@ def build(output: Path) -> list[Path]:
 
 
 def main() -> int:
+    parser = argparse.ArgumentParser(description="Build the extension's zips.")
+    parser.add_argument("output", type=Path, help="folder of the zips")
+    parser.add_argument("--which", action="store_true", help="only name this system's zip")
+    options = parser.parse_args()
     try:
-        built = build(Path(sys.argv[1] if len(sys.argv) > 1 else ROOT / "dist"))
+        if options.which:
+            print(package_for_this_system(options.output))
+            return 0
+        built = build(options.output)
     except BuildError as error:
         print(f"Error: {error}", file=sys.stderr)
         return 1

@@ -69,7 +69,14 @@ def sidebar() -> None:
     area.tag_redraw()
 
 
-def rendered(ui) -> dict[str, int]:
+def finished(ui, counts: dict[str, int], seconds: float, what: str) -> Steps:
+    """Wait for a render counted by `counts` to complete; RuntimeError when it fails instead."""
+    yield from ui.until(lambda: counts["complete"] or counts["cancel"], seconds, what)
+    if not counts["complete"]:
+        raise RuntimeError(f"{what} did not happen: the render failed. {client().status_text}")
+
+
+def rendered() -> dict[str, int]:
     """Counts renders from now on: how many completed, were cancelled, wrote a file."""
     counts = {"complete": 0, "cancel": 0, "write": 0}
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from pathlib import Path
@@ -69,3 +70,14 @@ def demo_file(stage, model) -> Path:
     maker = Path(__file__).with_name("make_file.py")
     stage.command("--python-exit-code", "1", "--python", str(maker), "--", str(file), model)
     return file
+
+
+@pytest.fixture(scope="session")
+def measured():
+    """What the tests measure and don't assert; printed and kept in outputs/gui/measured.json."""
+    figures: dict[str, object] = {}
+    yield figures
+    text = json.dumps(figures, indent=1)
+    PICTURES.mkdir(parents=True, exist_ok=True)
+    (PICTURES / "measured.json").write_text(text)
+    print(f"\n{text}", file=sys.__stderr__)

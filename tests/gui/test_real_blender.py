@@ -39,3 +39,21 @@ def test_memory_frames_are_kept_in_the_file(stage, demo_file, tmp_path):
     assert found["names_after_loading"] == found["names"]
     assert all(found["pictures_after_loading"])
     assert "Traceback" not in found["log"]
+
+
+def test_rendered_shading_streams_and_then_rests(stage, demo_file, measured):
+    found = stage.play("stream", demo_file, seconds=600)
+    measured["main thread while orbiting"] = found["orbit"]
+    measured["main thread, all of the session"] = found["all"]
+    assert found["orbited"]
+    assert found["orbit"]["draws"] > 20, "the view did not move with the mouse"
+    assert found["orbit"]["frames"] >= 2
+    assert found["quiet"]["draws"] <= 5, "a viewport that shows what it wants must rest"
+    assert "Traceback" not in found["log"]
+
+
+def test_a_killed_backend_comes_back_while_streaming(stage, demo_file):
+    found = stage.play("kill", demo_file, seconds=600)
+    assert found["replaced"]
+    assert found["processes"] == 1
+    assert "Traceback" not in found["log"]

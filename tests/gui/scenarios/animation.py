@@ -14,7 +14,7 @@ def play(ui):
     if hasattr(scene.render.image_settings, "media_type"):
         scene.render.image_settings.media_type = "IMAGE"
     scene.render.image_settings.file_format = "PNG"
-    counts = artist.rendered(ui)
+    counts = artist.rendered()
     _, region, _ = artist.viewport()
     yield from ui.keys(region, f"ctrl+{artist.F12}")
     yield from ui.until(lambda: counts["write"] >= 3, 240, "the third frame")
@@ -25,5 +25,6 @@ def play(ui):
     ui.result["written"] = counts["write"]
     ui.result["files"] = sorted(file.name for file in folder.iterdir())
     yield 1.0
+    counts.update(complete=0, cancel=0)
     yield from ui.keys(region, artist.F12)
-    yield from ui.until(lambda: counts["complete"], 120, "a still after the stopped animation")
+    yield from artist.finished(ui, counts, 120, "a still after the stopped animation")

@@ -11,11 +11,11 @@ def play(ui):
     scene = bpy.context.scene
     scene.frame_set(ui.given["frame"])
     artist.properties("RENDER")
-    counts = artist.rendered(ui)
+    counts = artist.rendered()
     _, region, _ = artist.viewport()
     began = time.monotonic()
     yield from ui.keys(region, artist.F12)
-    yield from ui.until(lambda: counts["complete"], 180, "the end of the render")
+    yield from artist.finished(ui, counts, 180, "the end of the render")
     ui.result["seconds"] = time.monotonic() - began
     yield 2.0
     yield from ui.picture("render-window")

@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Rendered shading: the camera's view, quiet when still, orbit by mouse, a new frame, an edit."""
+
+import artist
+import bpy
+from watch import Watch
+
+
+def play(ui):
+    scene = bpy.context.scene
+    _, region, space = artist.viewport()
+    space.overlay.show_overlays = False
+    space.show_gizmo = False
+    watch = Watch()
+    artist.properties("RENDER")
+    space.region_3d.view_perspective = "CAMERA"
+    space.shading.type = "RENDERED"
+    yield from artist.ready(ui, 240)
+    yield from ui.until(watch.settled, 120, "the first frame of the camera's view")
+    yield from ui.picture("preview-camera")
+
+    yield 1.0
+    mark = watch.mark()
+    yield 3.0
+    ui.result["quiet"] = watch.since(mark)
+
+    space.region_3d.view_perspective = "PERSP"
+    yield from ui.until(watch.settled, 120, "a frame of the free view")
+    before = space.region_3d.view_matrix.copy()
+    mark = watch.mark()
+    yield from ui.drag(region, (0.35, 0.5), (0.5, 0.53), steps=40)
+    ui.result["orbit"] = watch.since(mark)
+    ui.result["orbited"] = space.region_3d.view_matrix != before
+    yield from ui.picture("preview-moving")
+    yield from ui.until(watch.settled, 120, "a frame of the view after the orbit")
+    yield from ui.picture("preview-still")
+
+    space.region_3d.view_perspective = "CAMERA"
+    scene.frame_set(30)
+    yield from ui.until(watch.settled, 120, "the camera's view at another frame")
+    revision = watch.view().shown.world_revision
+    bpy.data.objects["Cushion"].location.z += 0.5
+    yield from ui.until(
+        lambda: watch.settled() and watch.view().shown.world_revision != revision,
+        120,
+        "a frame of the edited scene",
+    )
+    yield from ui.picture("preview-edited")
+    space.shading.type = "SOLID"
+    yield 0.5
+    space.shading.type = "RENDERED"
+    yield from ui.until(watch.settled, 120, "a frame after switching the shading back and forth")
+    ui.result["all"] = watch.since((0, 0))

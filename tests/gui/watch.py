@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Runs inside Blender: times what the extension does in the main thread while it streams."""
+
+from __future__ import annotations
+
+import functools
+import sys
+import time
+
+import numpy as np
+from artist import ADDON
+
+
+class Watch:
+    """Times view_update, view_draw and the redraw timer from now on, and counts frames shown."""
+
+    def __init__(self) -> None:
+        self.viewport = sys.modules[f"{ADDON}.viewport"]
+        self.calls: list[tuple[str, float]] = []
+        self.frames: list[float] = []
+        self._shown = None
+        engine = sys.modules[f"{ADDON}.engine"].WorldFMRenderEngine
+        for name in ("view_update", "view_draw"):
+            setattr(engine, name, self._timed(name, getattr(engine, name)))
+        self.viewport._tick = self._timed("timer", self.viewport._tick)
+
+    def view(self):
+        """The one viewport in Rendered shading, None before it was drawn."""
+        return next(iter(self.viewport._views.values()), None)
+
+    def settled(self) -> bool:
+        """Whether the frame on screen is of the present camera and world, at its full size."""
+        view = self.view()
+        return bool(
+            view
+            and view.shown is not None
+            and view.wish is not None
+            and view.shown.request is view.asked
+            and self.viewport._looks_from(view.shown, view.wish)
+            and not self.viewport._unsettled(view, time.monotonic())
+        )
+
+    def since(self, mark: tuple[int, int]) -> dict:
+        """Hold times in ms and frames since `mark()`."""
+        calls, frames = self.calls[mark[0] :], self.frames[mark[1] :]
+        held = np.array([ms for _, ms in calls] or [0.0])
+        slowest = max(calls, key=lambda call: call[1], default=("", 0.0))
+        return {
+            "calls": len(calls),
+            "draws": sum(name == "view_draw" for name, _ in calls),
+            "frames": len(frames),
+            "p50_ms": round(float(np.quantile(held, 0.5)), 2),
+            "p99_ms": round(float(np.quantile(held, 0.99)), 2),
+            "slowest": [slowest[0], round(slowest[1], 2)],
+        }
+
+    def mark(self) -> tuple[int, int]:
+        return len(self.calls), len(self.frames)
+
+    def _timed(self, name, call):
+        @functools.wraps(call)
+        def timed(*arguments):
+            began = time.perf_counter()
+            try:
+                return call(*arguments)
+            finally:
+                self.calls.append((name, 1000 * (time.perf_counter() - began)))
+                self._count()
+
+        return timed
+
+    def _count(self) -> None:
+        view = self.view()
+        if view is not None and view.shown is not None and view.shown is not self._shown:
+            self._shown = view.shown
+            self.frames.append(time.monotonic())
