@@ -81,7 +81,7 @@ def test_baselines_of_a_moved_camera(frames: list[PosedFrame], geometry: str) ->
     backward = metrics.psnr(made["backward+telea"].rgb, target.rgb, seen)
     points = metrics.psnr(made["splat+telea"].rgb, target.rgb, seen)
     bare = metrics.psnr(made["splat"].rgb, target.rgb)
-    assert backward > 26
+    assert backward > 24
     assert backward > points > bare
     # nothing is left black by inpainting
     assert (made["splat+telea"].rgb.max(axis=-1) > 0).mean() > 0.99
