@@ -52,7 +52,7 @@ class WORLDFM_PT_sampling_viewport(_RenderPanel, bpy.types.Panel):
         settings = context.scene.worldfm
         layout.prop(settings, "preview_steps", text="Steps")
         layout.prop(settings, "preview_size", text="Size")
-        layout.prop(settings, "fps_cap")
+        layout.prop(settings, "fps_cap", text="Max FPS")
         layout.prop(settings, "show_statistics")
 
 

@@ -153,7 +153,10 @@ class Supervisor:
         try:
             await self._live_with(process, token)
         finally:
-            await asyncio.to_thread(process.stop, STOP_LIMIT_S)
+            try:
+                await asyncio.to_thread(process.stop, STOP_LIMIT_S)
+            except RuntimeError:  # the host's interpreter is ending and takes no new thread
+                process.stop(STOP_LIMIT_S)
 
     async def _live_with(self, process: BackendProcess, token: str) -> None:
         try:
