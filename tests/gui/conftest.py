@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -43,13 +44,14 @@ def backend_python() -> Path:
 
 
 @pytest.fixture(scope="session")
-def installed(bare_stage, backend_python) -> dict:
+def package() -> Path:
+    return package_for_this_system(ROOT / "dist")
+
+
+@pytest.fixture(scope="session")
+def installed(bare_stage, package, backend_python) -> dict:
     """What the installation left to tell; the stage has the extension from then on."""
-    return bare_stage.play(
-        "install",
-        package=str(package_for_this_system(ROOT / "dist")),
-        python=str(backend_python),
-    )
+    return bare_stage.play("install", package=str(package), python=str(backend_python))
 
 
 @pytest.fixture(scope="session")
@@ -64,11 +66,12 @@ def model() -> str:
 
 
 @pytest.fixture(scope="session")
-def demo_file(stage, model) -> Path:
-    """The demo scene with two memory frames, made by Blender without a window."""
+def demo_file(stage, package, model) -> Path:
+    """The demo scene with three memory frames, made with the bpy module."""
     file = stage.user / "demo.blend"
-    maker = Path(__file__).with_name("make_file.py")
-    stage.command("--python-exit-code", "1", "--python", str(maker), "--", str(file), model)
+    python = ROOT / ".venv-blender" / "bin" / "python"
+    command = [python, "-m", "tests.gui.make_file", package, file, model]
+    subprocess.run(command, cwd=ROOT, check=True, capture_output=True, timeout=600)
     return file
 
 

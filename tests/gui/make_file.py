@@ -1,21 +1,28 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Run in Blender: saves the demo scene with two captured memory frames, ready for WorldFM.
+"""Saves the demo scene with captured memory frames, ready for WorldFM; needs the bpy module.
 
-blender -b --python make_file.py -- FILE.blend MODEL
+python -m tests.gui.make_file EXTENSION.zip FILE.blend MODEL
 """
 
+import os
 import sys
+import tempfile
 from pathlib import Path
 
-import bpy
+FRAMES = "1, 16, 32"
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "demo"))
-from scene import build
+package, file, model = sys.argv[1:]
+with tempfile.TemporaryDirectory(prefix="worldfm-gui-") as user:
+    os.environ["BLENDER_USER_RESOURCES"] = user
+    import bpy
 
-file, model = sys.argv[sys.argv.index("--") + 1 :]
-scene = build()
-bpy.ops.worldfm.capture_memory(engine="CYCLES", frames="1, 24", samples=4)
-scene.render.engine = "WORLDFM"
-scene.worldfm.model = model
-assert len(scene.worldfm.memory) == 2
-bpy.ops.wm.save_as_mainfile(filepath=file)
+    from demo.run import install
+    from demo.scene import build
+
+    scene = build()
+    install(Path(package))
+    bpy.ops.worldfm.capture_memory(engine="CYCLES", frames=FRAMES, samples=16)
+    scene.render.engine = "WORLDFM"
+    scene.worldfm.model = model
+    bpy.ops.wm.save_as_mainfile(filepath=file)
+os._exit(0)  # the bpy module may crash or hang when Python takes it down

@@ -16,10 +16,15 @@ def play(ui):
     ui.result["enabled"] = ADDON in preferences.addons
     ui.result["online_access"] = bpy.app.online_access
     own = preferences.addons[ADDON].preferences
+    yield from ui.tool("xdotool", "mousemove", "100", "850", "key", "Escape")  # first-run dialog
+    yield 0.5
     yield from show_preferences(ui)
     yield from ui.picture("preferences-before-install")
     own.python = ui.given["python"]
-    yield 0.5
+    for window in bpy.context.window_manager.windows:
+        for area in window.screen.areas:
+            area.tag_redraw()
+    yield 1.0
     yield from ui.picture("preferences")
     bpy.ops.wm.save_userpref()
 

@@ -12,7 +12,8 @@ def play(ui):
     scene.frame_set(ui.given["frame"])
     artist.properties("RENDER")
     counts = artist.rendered()
-    _, region, _ = artist.viewport()
+    _, region, space = artist.viewport()
+    space.region_3d.view_perspective = "CAMERA"
     began = time.monotonic()
     yield from ui.keys(region, artist.F12)
     yield from artist.finished(ui, counts, 180, "the end of the render")
