@@ -168,7 +168,9 @@ class FramePipeline:
             t = torch.tensor([float(timestep)], device=self.device)
             latent = model.denoise(noisy.to(dtype), t, features, view, memory)
         watch.lap("transformer")
-        image = model.decode(latent, features, conditions.base[None].to(dtype))
+        image = model.decode(
+            latent, features, conditions.base[None].to(dtype), conditions.weight[None].to(dtype)
+        )
         watch.lap("decoder")
         return image
 

@@ -31,6 +31,9 @@ TOKEN_STRIDE = 16
 MEMORY_CHANNELS = 5
 """A memory image's channels: rgb in [-1, 1], log depth, sky."""
 
+TRUST = 0.85
+"""How much of the residual a pixel loses that a memory frame saw well."""
+
 
 @dataclass(eq=False)
 class MemoryTokens:
@@ -126,10 +129,17 @@ class FrameModel(ModelMixin, ConfigMixin):
         return F.pixel_shuffle(x, 2)
 
     def decode(
-        self, latent: torch.Tensor, features: list[torch.Tensor], base: torch.Tensor
+        self,
+        latent: torch.Tensor,
+        features: list[torch.Tensor],
+        base: torch.Tensor,
+        weight: torch.Tensor,
     ) -> torch.Tensor:
-        """Latent to pixels: `base` (B, 3, H, W), what the hints already show, plus a residual."""
-        return base + self.decoder(latent, features)
+        """Latent to pixels: `base` (B, 3, H, W), what the hints already show, plus a residual.
+
+        The surer memory is of a pixel (weight (B, 1, H, W) in [0, 1]), the less it is changed.
+        """
+        return base + (1 - TRUST * weight) * self.decoder(latent, features)
 
 
 class LatentEncoder(ModelMixin, ConfigMixin):

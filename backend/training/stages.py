@@ -24,6 +24,7 @@ from .losses import (
     gradient_distance,
     hinge_discriminator,
 )
+from .samples import BASE_CHANNELS, WEIGHT_CHANNEL
 
 DISCRIMINATOR_HINTS = (9, 12, 13, 14)
 """Hint channels that the discriminator sees: log depth and the smooth base."""
@@ -86,6 +87,13 @@ class Stage(nn.Module):
         hints[:, 15:16] = 1
         return hints
 
+    def decode(
+        self, latent: torch.Tensor, features: list[torch.Tensor], hints: torch.Tensor
+    ) -> torch.Tensor:
+        """The picture (B, 3, H, W) that the model paints over what the hints show."""
+        weight = hints[:, WEIGHT_CHANNEL : WEIGHT_CHANNEL + 1]
+        return self.model.decode(latent, features, hints[:, BASE_CHANNELS], weight)
+
     def hole_weight(self, batch: Batch) -> torch.Tensor:
         """(B, 1, H, W): 1 where memory saw the pixel, more where it has to be invented."""
         return 1 + self.losses.hole_gain * (1 - batch.weight)
@@ -134,7 +142,8 @@ class ImageDiffusion(Stage):
         clean = self.encoder(batch.target)
         features = self.model.encode_hints(torch.zeros_like(batch.hints))
         blank = torch.zeros_like(batch.target)
-        picture = self.model.decode(clean + 0.05 * torch.randn_like(clean), features, blank)
+        rough = clean + 0.05 * torch.randn_like(clean)
+        picture = self.model.decode(rough, features, blank, blank[:, :1])
         ones = torch.ones_like(batch.weight)
         t = self.random_timesteps(batch)
         noisy = self.add_noise(clean.detach(), torch.randn_like(clean), t)
@@ -153,12 +162,13 @@ class ControllableFrames(Stage):
     def forward(self, batch: Batch, iteration: int) -> StageOutput:
         with torch.no_grad():
             clean = self.encoder(batch.target)
-        features = self.model.encode_hints(self.hints(batch, iteration))
+        hints = self.hints(batch, iteration)
+        features = self.model.encode_hints(hints)
         memory = self.memory(self.model, batch, not self.draw(self.config.drop_memory))
         t = self.random_timesteps(batch)
         noisy = self.add_noise(clean, torch.randn_like(clean), t)
         guess = self.model.denoise(noisy, t, features, batch.view, memory)
-        picture = self.model.decode(guess, features, batch.base)
+        picture = self.decode(guess, features, hints)
         parts = {"diffusion": F.mse_loss(guess, clean)}
         self.picture_losses(picture, batch, parts)
         return StageOutput(self.total(parts), parts, {"denoised": picture.detach()})
@@ -192,7 +202,7 @@ class FewStepGenerator(Stage):
         memory = self.memory(self.model, batch, not self.draw(self.config.drop_memory))
         steps = 2 if self.draw(0.25) else 1
         latent = self.generate(batch, features, memory, steps)
-        picture = self.model.decode(latent, features, hints[:, 12:15])
+        picture = self.decode(latent, features, hints)
         parts: dict[str, torch.Tensor] = {}
         self.picture_losses(picture, batch, parts)
         if self.losses.diffusion:
