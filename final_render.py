@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import bpy
 
-from . import display, runtime
+from . import display, history, runtime
 from .backend.client import Ticket
 from .backend.shared.errors import Cancelled
 from .backend.shared.frame import FrameReply, FrameRequest
@@ -73,7 +73,10 @@ def render(engine: bpy.types.RenderEngine, depsgraph: bpy.types.Depsgraph) -> No
         _hand_over_nothing(engine, layer, camera.width, camera.height)
         return
     _hand_over(engine, layer, reply, scene.unit_settings.scale_length)
-    _job.seconds.append(time.monotonic() - began)
+    runtime.note_frame(reply)
+    seconds = time.monotonic() - began
+    _job.seconds.append(seconds)
+    history.note(scene.name, scene.frame_current, reply, seconds)
 
 
 def _warn(engine: bpy.types.RenderEngine, sentence: str) -> None:

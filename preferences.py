@@ -4,8 +4,10 @@
 from __future__ import annotations
 
 import bpy
-from bpy.props import IntProperty, StringProperty
+from bpy.props import EnumProperty, IntProperty, StringProperty
 
+from . import runtime
+from .panels.backend_install import draw_installation
 from .panels.backend_status import draw_backend
 
 
@@ -33,15 +35,57 @@ class WorldFMPreferences(bpy.types.AddonPreferences):
         max=256,
     )
 
+    base_python: StringProperty(
+        name="Base Python",
+        description="Python 3.11 or newer that the installation is made from; empty = a fitting "
+        "one is found or fetched",
+        subtype="FILE_PATH",
+    )
+    torch: EnumProperty(
+        name="Graphics",
+        description="Which build of PyTorch an installation fetches",
+        items=(
+            ("auto", "Automatic", "What the graphics card and its driver can use"),
+            ("cpu", "Processor only", "The smallest download; works everywhere"),
+            ("cu130", "NVIDIA (CUDA 13)", "For current drivers"),
+            ("cu126", "NVIDIA (CUDA 12.6)", "For older drivers"),
+            ("rocm6.4", "AMD (ROCm)", "Linux"),
+            ("xpu", "Intel", "Arc graphics"),
+        ),
+        default="auto",
+    )
+    data_folder: StringProperty(
+        name="Data Folder",
+        description="Where the backend, models and logs lie; empty = Blender's place for them",
+        options={"HIDDEN"},
+    )
+
     def draw(self, context: bpy.types.Context) -> None:
-        """The backend's status and settings."""
+        """Status, installation, settings."""
         layout = self.layout
-        layout.use_property_split = True
-        draw_backend(layout)
-        column = layout.column()
-        column.prop(self, "device")
-        column.prop(self, "threads")
-        column.prop(self, "python")
+        header = layout.box()
+        header.label(text="Backend")
+        draw_backend(header)
+        box = layout.box()
+        box.label(text="Installation")
+        draw_installation(box)
+        settings = box.column()
+        settings.use_property_split = True
+        settings.prop(self, "torch")
+        settings.prop(self, "base_python")
+        settings.prop(self, "python")
+        row = box.row()
+        row.label(text=str(runtime.data_folder()), icon="FILE_FOLDER")
+        row.operator("worldfm.install_move", text="Move")
+        box = layout.box()
+        box.label(text="Device")
+        settings = box.column()
+        settings.use_property_split = True
+        settings.prop(self, "device")
+        settings.prop(self, "threads")
+        for device in runtime.client().devices:
+            gigabytes = device.memory_total / 1e9
+            box.label(text=f"{device.id}: {device.name}, {gigabytes:.0f} GB", icon="DOT")
 
 
 CLASSES = (WorldFMPreferences,)

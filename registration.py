@@ -5,7 +5,17 @@ from __future__ import annotations
 
 import bpy
 
-from . import engine, handlers, preferences, properties, runtime, viewport, viewport_paint
+from . import (
+    engine,
+    handlers,
+    history,
+    installation,
+    preferences,
+    properties,
+    runtime,
+    viewport,
+    viewport_paint,
+)
 from .operators import CLASSES as OPERATORS
 from .panels import CLASSES as PANELS
 from .panels import standard
@@ -26,11 +36,14 @@ def register() -> None:
     properties.attach()
     standard.inherit(engine.ENGINE)
     handlers.attach()
+    history.attach()
 
 
 def unregister() -> None:
     """The reverse; the backend process ends."""
+    history.detach()
     handlers.detach()
+    installation.cancel()
     viewport.forget_all()
     viewport_paint.forget_gpu()
     runtime.shut_down()

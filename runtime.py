@@ -14,6 +14,7 @@ import bpy
 
 from .backend.client import BackendClient, LaunchSettings
 from .backend.shared.errors import BackendError
+from .backend.shared.frame import FrameReply
 from .scene_sync.memory import forget_frames
 from .scene_sync.textures import forget_textures
 from .scene_sync.world import SceneReader, WorldBuilder
@@ -24,6 +25,7 @@ PYTHON_VARIABLE = "WORLDFM_PYTHON"
 
 _client: BackendClient | None = None
 _sources: dict[str, WorldSource] = {}
+_latest: FrameReply | None = None
 
 
 @dataclass(eq=False)
@@ -35,8 +37,9 @@ class WorldSource:
 
 
 def data_folder() -> Path:
-    """Where Blender wants this extension's data."""
-    return Path(bpy.utils.extension_path_user(__package__, create=True))
+    """Where the backend, models and logs lie: the user's choice, or Blender's place for them."""
+    chosen = preferences().data_folder
+    return Path(chosen or bpy.utils.extension_path_user(__package__, create=True))
 
 
 def preferences() -> bpy.types.AddonPreferences:
@@ -110,12 +113,25 @@ def forget_view(key: str) -> None:
 
 def forget_scenes() -> None:
     """Another file was loaded: nothing that was read belongs to it."""
+    global _latest
     if _client is not None:
         for key in _sources:
             _client.forget_world(key)
     _sources.clear()
+    _latest = None
     forget_frames()
     forget_textures()
+
+
+def note_frame(reply: FrameReply) -> None:
+    """A viewport or a render shows this frame now."""
+    global _latest
+    _latest = reply
+
+
+def latest_frame() -> FrameReply | None:
+    """The frame that was shown last, for what keeps or copies it."""
+    return _latest
 
 
 def shut_down() -> None:

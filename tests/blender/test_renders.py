@@ -62,9 +62,9 @@ def test_border_percentage_and_film(blender, tmp_path):
 EXPECTED = {
     "orthographic": "Perspective",
     "panoramic": "Perspective",
-    "no camera": "camera",
+    "no camera": "no camera",  # Blender's own words
     "16k": "16384 x 48",
-    "no pixels": "resolution",
+    "no pixels": "too small",  # Blender's own words
     "wrong model": "model",
     "broken model": "model",
     "not installed": "Preferences",

@@ -230,6 +230,7 @@ def faults() -> dict[str, Any]:
     os.environ["WORLDFM_PYTHON"] = sys.argv[3]
     both("nothing to see")
     wrong = FOLDER / "wrong.png"
+    output("PNG", "wrong")
     bpy.data.images.new("Wrong", 30, 30).save_render(str(wrong))
     (FOLDER / "text.png").write_text("not a picture")
     for name, path in (("missing", FOLDER / "absent.png"), ("unreadable", FOLDER / "text.png"),

@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Remembers how frames were rendered, in the scene they belong to.
+
+Renders run in a thread where Blender's data may not be changed: they leave a note here, and a
+timer writes it down.
+"""
+
+from __future__ import annotations
+
+import queue
+import time
+from dataclasses import dataclass
+
+import bpy
+
+from .backend.shared.frame import FrameReply
+
+MOST = 100
+_POLL_SECONDS = 1.0
+
+
+@dataclass(frozen=True)
+class Note:
+    """One rendered frame."""
+
+    scene: str
+    frame: int
+    reply: FrameReply
+    seconds: float
+    when: str
+
+
+_notes: queue.SimpleQueue[Note] = queue.SimpleQueue()
+
+
+def note(scene: str, frame: int, reply: FrameReply, seconds: float) -> None:
+    """A frame was rendered. Any thread."""
+    _notes.put(Note(scene, frame, reply, seconds, time.strftime("%Y-%m-%d %H:%M:%S")))
+
+
+def write_down() -> float:
+    """Put the notes into their scenes, newest first. Blender's main thread only."""
+    while not _notes.empty():
+        made = _notes.get()
+        scene = bpy.data.scenes.get(made.scene)
+        if scene is not None:
+            _write(scene.worldfm.history, made)
+    return _POLL_SECONDS
+
+
+def _write(history: bpy.types.bpy_prop_collection, made: Note) -> None:
+    request = made.reply.request
+    item = history.add()
+    item.name = f"Frame {made.frame}, seed {request.seed}"
+    item.frame, item.seed, item.steps = made.frame, request.seed, request.steps
+    item.references = request.references
+    item.revision = f"{made.reply.world_revision:012x}"
+    item.model = f"{made.reply.model_name} {made.reply.model_hash}".strip()
+    item.when, item.seconds = made.when, made.seconds
+    history.move(len(history) - 1, 0)
+    while len(history) > MOST:
+        history.remove(len(history) - 1)
+
+
+def attach() -> None:
+    """Start writing notes down; without a window there is nobody to read them."""
+    if not bpy.app.background:
+        bpy.app.timers.register(write_down, first_interval=_POLL_SECONDS, persistent=True)
+
+
+def detach() -> None:
+    """Stop."""
+    if bpy.app.timers.is_registered(write_down):
+        bpy.app.timers.unregister(write_down)

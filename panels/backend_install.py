@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The backend's installation as rows of the preferences."""
+
+from __future__ import annotations
+
+import bpy
+
+from .. import installation, runtime
+from ..backend.client import InstallState
+
+_TITLES = {
+    InstallState.ABSENT: ("The backend is not installed", "IMPORT"),
+    InstallState.INTERRUPTED: ("An installation was interrupted; Install finishes it", "ERROR"),
+    InstallState.OUTDATED: ("Made for another version; Install brings it up to date", "ERROR"),
+    InstallState.READY: ("Installed", "CHECKMARK"),
+}
+
+
+def draw_installation(layout: bpy.types.UILayout) -> None:
+    """State, buttons, progress, outcome."""
+    column = layout.column()
+    task = installation.task()
+    if task is not None:
+        row = column.row()
+        factor = task.fraction if task.fraction is not None else 0.0
+        row.progress(factor=factor, text=task.text, type="BAR")
+        row.operator("worldfm.install_cancel", text="", icon="CANCEL")
+        return
+    state = installation.state()
+    title, icon = _TITLES[state]
+    named = runtime.preferences().python
+    column.label(text="A Python of your own is used" if named else title, icon=icon)
+    row = column.row(align=True)
+    row.operator("worldfm.install_estimate")
+    row.operator("worldfm.install", icon="IMPORT")
+    if state is not InstallState.ABSENT:
+        row.operator("worldfm.install_verify")
+        row.operator("worldfm.install_repair")
+        row.operator("worldfm.install_remove", icon="TRASH")
+    if not bpy.app.online_access:
+        column.label(text="Downloads need Online Access (Preferences > System)", icon="INTERNET")
+    if installation.outcome:
+        column.label(text=installation.outcome, icon="INFO")

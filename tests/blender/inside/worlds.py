@@ -1,0 +1,134 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Worlds from elsewhere: `worlds.py FOLDER` with cloud.ply, world/ and project.fspy in it."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import bpy
+import extension
+import numpy as np
+
+FOLDER = Path(sys.argv[1])
+
+
+def refused(operator: Any, **properties: Any) -> str:
+    """What an operator says when it cannot."""
+    try:
+        operator(**properties)
+    except RuntimeError as error:
+        return str(error)
+    return ""
+
+
+def scene_anchors() -> Any:
+    """The anchors a frame would be made from now."""
+    source = extension.part("scene_sync.world")
+    copy = source.SceneReader().read(bpy.context.evaluated_depsgraph_get(), None)
+    return source.WorldBuilder().build(copy)
+
+
+def points_and_folders(found: dict[str, Any]) -> None:
+    """A point cloud through the backend, moved, saved and loaded; a world's folder."""
+    bpy.ops.worldfm.world_from_points(filepath=str(FOLDER / "cloud.ply"))
+    ob = bpy.data.objects["cloud Points"]
+    first = scene_anchors()
+    found["points"] = first.anchors.xyz.tolist()
+    found["colours"] = first.anchors.rgb.tolist()
+    ob.location.z = 2.0
+    bpy.context.view_layer.update()
+    moved = scene_anchors()
+    found["moved"] = float((moved.anchors.xyz - first.anchors.xyz)[:, 2].mean())
+    found["revision_changed"] = moved.revision != first.revision
+    bpy.ops.wm.save_as_mainfile(filepath=str(FOLDER / "saved.blend"))
+    bpy.ops.wm.read_homefile(use_empty=True)
+    bpy.ops.wm.open_mainfile(filepath=str(FOLDER / "saved.blend"))
+    found["same_after_load"] = scene_anchors().revision == moved.revision
+    bpy.ops.worldfm.open_world(directory=str(FOLDER / "world"))
+    frame = extension.part("scene_sync.memory").read_frames(bpy.context.scene)[0][0]
+    found["memory_mean"] = frame.rgb.reshape(-1, 3).mean(axis=0).tolist()
+    found["memory_depth"] = float(frame.depth[0, 0])
+    found["damaged"] = refused(bpy.ops.worldfm.open_world, directory=str(FOLDER))
+    found["no_ply"] = refused(bpy.ops.worldfm.world_from_points, filepath=str(FOLDER / "no.ply"))
+
+
+def matches(found: dict[str, Any]) -> None:
+    """fSpy and drawn lines; other cameras and the scene's size stay."""
+    scene = bpy.context.scene
+    other = bpy.data.objects.new("Other", bpy.data.cameras.new("Other"))
+    scene.collection.objects.link(other)
+    scene.camera = other
+    before = (other.data.lens, scene.render.resolution_x, scene.unit_settings.scale_length)
+    bpy.ops.worldfm.import_fspy(filepath=str(FOLDER / "project.fspy"))
+    ob = bpy.data.objects["project Camera"]
+    part = extension.part("scene_sync.import_world")
+    found["fspy"] = part.photo_camera(ob, 1.0).to_json()
+    lines = json.loads((FOLDER / "lines.json").read_text())
+    bpy.ops.worldfm.solve_match(camera=ob.name, lines=json.dumps(lines))
+    found["solved"] = part.photo_camera(ob, 1.0).to_json()
+    after = (other.data.lens, scene.render.resolution_x, scene.unit_settings.scale_length)
+    found["untouched"] = before == after and scene.camera == other
+    solve = bpy.ops.worldfm.solve_match
+    found["unmatched"] = refused(solve, camera="Other")
+    found["bad_lines"] = refused(solve, camera=ob.name, lines="[[0, 1]]")
+    scene.camera = ob
+    bpy.ops.worldfm.use_photo_size(longest="512")
+    found["size"] = [scene.render.resolution_x, scene.render.resolution_y]
+
+
+def kept_frames(found: dict[str, Any]) -> None:
+    """A frame half of which is new; kept twice; live image; baked."""
+    runtime = extension.part("runtime")
+    frame = extension.part("backend.shared.frame")
+    camera = extension.part("backend.shared.camera")
+    scene = bpy.context.scene
+    c2w = camera.look_at(np.array([0.0, -4.0, -1.0]), np.array([0.0, 0.0, -1.0]))
+    view = camera.Camera(camera.intrinsics(0.9, 64, 48), c2w, 64, 48)
+    rgb = np.full((48, 64, 3), (200, 40, 90), np.uint8)
+    known = np.full((48, 64), 4.0, np.float32)
+    known[:, 40:] = 0
+    request = frame.FrameRequest(view, seed=7)
+    reply = frame.FrameReply(
+        rgb, known, (known > 0).astype(np.float32), rgb, request, 1, "test", "0" * 12
+    )
+    runtime.note_frame(reply)
+    scene.worldfm.memory.clear()
+    bpy.ops.worldfm.keep_frame()
+    found["kept"] = len(scene.worldfm.memory)
+    new = bpy.data.objects["Kept 1 Points"]
+    found["new_points"] = len(new.data.vertices)
+    heights = np.array([v.co.y for v in new.data.vertices])
+    found["new_depth"] = [float(heights.min()), float(heights.max())]
+    bpy.ops.worldfm.keep_frame()
+    found["kept_twice"] = len(scene.worldfm.memory)
+    bpy.ops.worldfm.live_image()
+    live = bpy.data.images["WorldFM Live"]
+    found["live"] = [list(live.size), [round(v * 255) for v in live.pixels[0:3]]]
+    bpy.ops.worldfm.live_image()
+    bpy.ops.object.select_all(action="DESELECT")
+    bpy.ops.mesh.primitive_plane_add(size=2, location=(0, 0, -1), rotation=(np.pi / 2, 0, 0))
+    plane = bpy.context.object
+    while plane.data.uv_layers:
+        plane.data.uv_layers.remove(plane.data.uv_layers[0])
+    plane.modifiers.new("Sub", "SUBSURF").subdivision_type = "SIMPLE"
+    bpy.ops.worldfm.project_to_geometry(size=64)
+    image = bpy.data.images[f"{plane.name} WorldFM"]
+    pixels = np.array(image.pixels[:]).reshape(64, 64, 4)
+    found["baked"] = (pixels[32, 32, :3] * 255).round().tolist()
+    found["packed"] = image.packed_file is not None
+    found["material"] = plane.data.materials[0].name
+
+
+def main() -> dict[str, Any]:
+    bpy.ops.wm.read_homefile(use_empty=True)
+    found: dict[str, Any] = {}
+    points_and_folders(found)
+    matches(found)
+    kept_frames(found)
+    return found
+
+
+extension.run(main)

@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Worlds from elsewhere inside Blender: points, folders, photo matches, kept frames, textures."""
+
+from __future__ import annotations
+
+import json
+import math
+import struct
+
+import numpy as np
+import pytest
+
+from backend.shared.anchors import Anchors
+from backend.shared.camera import Camera, intrinsics, look_at
+from backend.shared.frame import MemoryFrame
+from backend.world.exporters import export_ply
+from backend.world.world import World
+
+SIZE = (300, 200)
+
+
+def fspy_project(camera: Camera) -> bytes:
+    state = {
+        "cameraParameters": {
+            "principalPoint": {"x": 0.1, "y": -0.05},
+            "horizontalFieldOfView": 2 * math.atan(SIZE[0] / 2 / camera.K[0, 0]),
+            "cameraTransform": {"rows": camera.c2w_opengl().tolist()},
+            "imageWidth": SIZE[0],
+            "imageHeight": SIZE[1],
+        }
+    }
+    text = json.dumps(state).encode()
+    return struct.pack("<4sIII", b"fspy", 1, len(text), 0) + text
+
+
+def lines_of(camera: Camera) -> list[list[float]]:
+    """Two lines along x and two along y, in parts of the photo."""
+    found = []
+    for axis in (0, 1):
+        for z in (-0.5, 0.9):
+            start = np.array([-0.4, 0.2, z])
+            end = start + np.eye(3)[axis]
+            uv, _ = camera.project(np.stack([start, end]))
+            found.append([axis, *(uv / SIZE).ravel().tolist()])
+    return found
+
+
+@pytest.fixture
+def folder(tmp_path):
+    made = tmp_path / "made"
+    made.mkdir()
+    rng = np.random.default_rng(0)
+    anchors = Anchors(
+        rng.uniform(-1, 1, (50, 3)).astype(np.float32),
+        rng.integers(0, 256, (50, 3), dtype=np.uint8),
+        np.full(50, 0.02, np.float32),
+    )
+    export_ply(anchors, made / "cloud.ply")
+    camera = Camera(intrinsics(1.0, 8, 6), look_at(np.array([0, -3, 1.0]), np.zeros(3)), 8, 6)
+    picture = np.full((6, 8, 3), (10, 120, 230), np.uint8)
+    depth = np.full((6, 8), 2.5, np.float32)
+    World(anchors, [MemoryFrame("a", "a", camera, picture, depth)], 1).save(made / "world")
+    photo = Camera(intrinsics(1.0, *SIZE), look_at(np.array([-3, -4, 1.8]), np.zeros(3)), *SIZE)
+    (made / "project.fspy").write_bytes(fspy_project(photo))
+    (made / "lines.json").write_text(json.dumps(lines_of(photo)))
+    return made, anchors, photo
+
+
+def test_worlds_from_elsewhere(blender, folder):
+    made, anchors, photo = folder
+    found = blender("worlds.py", made)
+
+    # through the backend and the .blend: positions and colours are the file's
+    assert np.allclose(found["points"], anchors.xyz, atol=1e-6)
+    assert np.array_equal(found["colours"], anchors.rgb)
+    assert found["moved"] == pytest.approx(2.0, abs=1e-5)
+    assert found["revision_changed"] and found["same_after_load"]
+    assert found["memory_mean"] == [10, 120, 230] and found["memory_depth"] == 2.5
+    assert "not a world" in found["damaged"]
+    assert "does not exist" in found["no_ply"]
+
+    # matched cameras
+    fspy = found["fspy"]
+    assert fspy["size"] == list(SIZE)
+    assert fspy["K"][0][0] == pytest.approx(photo.K[0, 0], rel=1e-5)
+    assert fspy["K"][0][2] == pytest.approx(150 + 0.1 * 150, rel=1e-5)
+    assert fspy["K"][1][2] == pytest.approx(100 + 0.05 * 150, rel=1e-5)
+    assert np.allclose(fspy["c2w"], photo.c2w, atol=1e-5)
+    solved = found["solved"]
+    assert solved["K"][0][0] == pytest.approx(photo.K[0, 0], rel=1e-3)
+    assert np.allclose(np.array(solved["c2w"])[2, :3], photo.c2w[2, :3], atol=1e-3)
+    assert np.allclose(np.array(solved["c2w"])[:3, 3], photo.position, atol=1e-5)
+    assert found["untouched"]
+    assert "matched to a photo" in found["unmatched"]
+    assert "JSON list" in found["bad_lines"]
+    assert found["size"] == [300, 200]
+
+    # kept frames: the new third continues the known wall 4 m in front of the camera
+    assert found["kept"] == found["kept_twice"] == 1
+    assert found["new_points"] == 24 * 48
+    assert found["new_depth"] == pytest.approx([0, 0], abs=0.5)
+    assert found["live"] == [[64, 48], [200, 40, 90]]
+    assert found["baked"] == [200, 40, 90]
+    assert found["packed"] and found["material"] == "Plane WorldFM"
