@@ -47,7 +47,7 @@ $(BACKEND): pyproject.toml
 	$(require_python)
 	@echo 'Setting up the backend in $(VENV) (this fetches torch; a few minutes the first time)'
 	@test -x $(VENV)/bin/python || '$(PYTHON)' -m venv $(VENV)
-	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[import,train,dev]'
+	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[train,dev]'
 	@touch $@
 
 $(HEADLESS): Makefile
