@@ -23,7 +23,10 @@ from .geometry import Instance, Mesh, instances, read_mesh
 from .guides import render_guides
 from .materials import Look, colours_of, look_of
 from .memory import read_frames
-from .sampling import Guide, Pieces, sample, split
+from .sampling import Guide, Pieces, sample, split_all
+
+_BATCH = 100_000
+"""Triangles that are cut in one call, about."""
 
 _SKIPPED = "The object '{}' was left out: {}; clear its transform or delete it."
 
@@ -119,6 +122,7 @@ class SceneReader:
         seen: dict[tuple[int, int], Mesh | None] = {}
         placed: list[Placed] = []
         skipped: dict[str, str] = {}
+        looks: dict[bpy.types.Material | None, Look] = {}
         for instance in instances(depsgraph, local_view):
             ob = instance.object
             problem = _problem(instance)
@@ -134,10 +138,14 @@ class SceneReader:
             if not mesh.finite:
                 skipped[instance.name] = _SKIPPED.format(instance.name, "it has NaN coordinates")
                 continue
-            looks = [look_of(slot.material) for slot in ob.material_slots] or [Look()]
+            materials = [slot.material for slot in ob.material_slots] or [None]
+            for material in materials:
+                if material not in looks:
+                    looks[material] = look_of(material)
             matrix = instance.matrix.copy()
             matrix[:3] *= scale_length
-            placed.append(Placed(instance.key, mesh, looks, matrix))
+            mine = [looks[material] for material in materials]
+            placed.append(Placed(instance.key, mesh, mine, matrix))
         self._meshes = seen
         # the depsgraph's order follows how objects were made; a world must not
         placed.sort(key=lambda p: p.key)
@@ -182,11 +190,11 @@ class WorldBuilder:
         """The world of a scene; equal scenes give equal bytes in any order and session."""
         view = digest(*(_guide_bytes(guide) for guide in copy.guides))
         shapes = [digest(p.mesh.digest, p.matrix.tobytes(), view) for p in copy.placed]
-        known: dict[bytes, Pieces] = {}
-        for shape, placed in zip(shapes, copy.placed, strict=True):
-            if shape not in known:
-                old = self._pieces.get(shape)
-                known[shape] = _pieces(placed, copy.guides) if old is None else old
+        wanted = dict(zip(shapes, copy.placed, strict=True))
+        known = {shape: self._pieces[shape] for shape in wanted if shape in self._pieces}
+        missing = [shape for shape in wanted if shape not in known]
+        made = _all_pieces([wanted[shape] for shape in missing], copy.guides)
+        known |= zip(missing, made, strict=True)
         self._pieces = known
         coarser = _coarser(sum(known[shape].wanted() for shape in shapes), copy.budget)
         names = [
@@ -205,10 +213,19 @@ class WorldBuilder:
         return SceneWorld(self._anchors[1], copy.memory, _revision(identity, copy.memory))
 
 
-def _pieces(placed: Placed, guides: list[Guide]) -> Pieces:
-    rotation = placed.matrix[:3, :3].astype(np.float32)
-    place = placed.matrix[:3, 3].astype(np.float32)
-    return split(placed.mesh.corners @ rotation.T + place, guides)
+def _all_pieces(placed: list[Placed], guides: list[Guide]) -> list[Pieces]:
+    """Pieces of many instances; small ones share a call, of which each has its price."""
+    made: list[Pieces] = []
+    batch: list[np.ndarray] = []
+    triangles = 0
+    for i, one in enumerate(placed):
+        rotation = one.matrix[:3, :3].astype(np.float32)
+        batch.append(one.mesh.corners @ rotation.T + one.matrix[:3, 3].astype(np.float32))
+        triangles += len(one.mesh.corners)
+        if i + 1 == len(placed) or triangles >= _BATCH:
+            made += split_all(batch, guides)
+            batch, triangles = [], 0
+    return made
 
 
 def _sampled(placed: Placed, pieces: Pieces, coarser: float) -> Anchors:

@@ -40,7 +40,7 @@ def test_a_scene_becomes_its_anchors(blender):
     assert "nothing to look at" in faults["nothing"]
 
     assert found["same_again"] == {
-        "order": True, "kept": True, "moved": True, "unmoved_points": True
+        "order": True, "kept": True, "fresh": True, "moved": True, "unmoved_points": True
     }  # fmt: skip
 
     assert found["density"]["covered"] > 0.97

@@ -152,11 +152,14 @@ def same_again() -> dict[str, Any]:
     bpy.data.objects["B"].location.z += 0.25
     bpy.context.view_layer.update()
     after = builder.build(reader.read(bpy.context.evaluated_depsgraph_get(), None, keep=True))
+    fresh = module.WorldBuilder().build(reader.read(bpy.context.evaluated_depsgraph_get(), None))
     low = lambda made: made.anchors.xyz[made.anchors.xyz[:, 2] == 0]  # noqa: E731
     return {
         "order": one.revision == other.revision
         and bool((one.anchors.xyz == other.anchors.xyz).all()),
         "kept": again.anchors is before.anchors,
+        "fresh": np.array_equal(fresh.anchors.xyz, after.anchors.xyz)
+        and fresh.revision == after.revision,
         "moved": after.revision != before.revision,
         "unmoved_points": bool(np.array_equal(low(before), low(after))),
     }
