@@ -272,6 +272,7 @@ def _note_arrival(view: View, reply: FrameReply | None, now: float) -> None:
     if reply is None or reply is view.shown:
         return
     view.shown = reply
+    runtime.note_frame(reply)
     if reply.request is view.asked:
         view.latency = now - view.asked_at
     view.arrivals = [*(t for t in view.arrivals if now - t < 2.0), now]

@@ -3,6 +3,32 @@
 
 from __future__ import annotations
 
-from . import backend, camera_path, export, memory
+from . import (
+    backend,
+    bake,
+    camera_path,
+    export,
+    history,
+    install,
+    keep_frame,
+    live_image,
+    match_handles,
+    memory,
+    photo_match,
+    world_io,
+)
 
-CLASSES = (*backend.CLASSES, *memory.CLASSES, *export.CLASSES, *camera_path.CLASSES)
+CLASSES = (
+    *backend.CLASSES,
+    *install.CLASSES,
+    *history.CLASSES,
+    *memory.CLASSES,
+    *export.CLASSES,
+    *camera_path.CLASSES,
+    *world_io.CLASSES,
+    *photo_match.CLASSES,
+    *match_handles.CLASSES,
+    *keep_frame.CLASSES,
+    *bake.CLASSES,
+    *live_image.CLASSES,
+)

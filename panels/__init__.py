@@ -3,6 +3,6 @@
 
 from __future__ import annotations
 
-from . import render, sidebar
+from . import photo, render, sidebar
 
-CLASSES = (*render.CLASSES, *sidebar.CLASSES)
+CLASSES = (*render.CLASSES, *sidebar.CLASSES, *photo.CLASSES)

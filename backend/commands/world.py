@@ -155,6 +155,27 @@ def grow(
     _say(about, as_json, f"{output}: {added} new points, revision {grown.revision}", [])
 
 
+@app.command(hidden=True)
+def complete(
+    source: Annotated[Path, typer.Argument(help="NPZ with rgb, known, camera and memory depths.")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="NPZ with depth and points.")],
+    depth: Depth = "embedded",
+    as_json: Json = False,
+) -> None:
+    """What Keep This Frame asks for from Blender: one frame's depth and new points."""
+    from ..world.frame_exchange import read_frame_to_keep, write_growth
+    from ..world.grow import grow as grow_frame
+
+    with _progress(as_json) as progress:
+        progress(0.0, "Reading the frame")
+        memory, rgb, known, camera = read_frame_to_keep(source)
+        progress(0.3, "Completing the frame's depth")
+        grown = grow_frame(memory, rgb, known, camera, "kept", depth)
+        write_growth(output, grown)
+    about = {"added_points": len(grown.anchors), "dropped": grown.dropped}
+    _say(about, as_json, f"{len(grown.anchors)} new points", [])
+
+
 @app.command()
 def export(
     source: Annotated[Path, typer.Argument(help="A world's folder.")],
@@ -242,7 +263,7 @@ def _point_cloud(
 
 def _first_camera(path: Path) -> Camera:
     if path.suffix.lower() == ".fspy":
-        from ..world.photo.fspy import read_fspy
+        from ..shared.fspy import read_fspy
 
         return read_fspy(path).camera
     from ..shared.camera_path import read_camera_path

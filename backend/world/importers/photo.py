@@ -12,12 +12,12 @@ import numpy as np
 
 from ...models.depth import DepthEstimator, load_depth
 from ...shared.camera import Camera
+from ...shared.camera_match import CameraMatch
 from ...shared.errors import InputError
 from ...shared.frame import MemoryFrame
 from ..identity import frame_id
 from ..lifting import lift
 from ..photo.blockout import BlockMesh, build_blockout
-from ..photo.camera_match import CameraMatch
 from ..photo.depth_edges import enlarge_depth, sharpen_edges
 from ..photo.vanishing import match_photo
 from ..progress import Progress, silent

@@ -14,7 +14,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from .camera_match import CameraMatch, default_focal, level_match, upright
+from ...shared.camera_match import CameraMatch, default_focal, level_match, upright
 from .lines import detect_segments
 
 TOLERANCE = math.radians(1.5)

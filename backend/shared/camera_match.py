@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from ...shared.camera import Camera
-from ...shared.errors import InputError
+from .camera import Camera
+from .errors import InputError
 
 DEFAULT_FOCAL = 0.87
 """Focal length by the longer side where nothing is known: 60 degrees across."""

@@ -15,8 +15,8 @@ from pathlib import Path
 
 import numpy as np
 
-from ...shared.camera import Camera
-from ...shared.errors import CameraError, InputError
+from .camera import Camera
+from .errors import CameraError, InputError
 
 _HEADER = struct.Struct("<4sIII")
 MAX_STATE = 16 * 1024 * 1024

@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A frame to keep and what came of it as .npz files, for hosts that hold the world themselves.
+
+In: rgb (H, W, 3) uint8, known (H, W) float32, camera (JSON text); memory frames' depths as depth0,
+depth1, ... with camera0, camera1, ... Out: depth (H, W), xyz, rgb, radius of the new points.
+"""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from pathlib import Path
+
+import numpy as np
+
+from ..shared.camera import Camera
+from ..shared.errors import InputError
+from ..shared.frame import MemoryFrame
+from .grow import Growth
+
+
+def read_frame_to_keep(
+    path: Path,
+) -> tuple[list[MemoryFrame], np.ndarray, np.ndarray, Camera]:
+    """Memory (depths and cameras only), rgb, known depth and camera. Raises InputError."""
+    try:
+        with np.load(path, allow_pickle=False) as data:
+            memory = []
+            for i in range(sum(name.startswith("depth") for name in data.files)):
+                camera = Camera.from_json(json.loads(str(data[f"camera{i}"])))
+                black = np.zeros((camera.height, camera.width, 3), np.uint8)
+                memory.append(MemoryFrame(str(i), str(i), camera, black, data[f"depth{i}"]))
+            camera = Camera.from_json(json.loads(str(data["camera"])))
+            return memory, data["rgb"], data["known"].astype(np.float32), camera
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        raise InputError(f"'{path.name}' does not hold a frame to keep ({error}).") from error
+
+
+def write_growth(path: Path, grown: Growth) -> None:
+    """Written beside, then renamed."""
+    temporary = path.with_name(path.name + ".tmp")
+    with temporary.open("wb") as file:
+        np.savez(
+            file,
+            depth=grown.frame.depth,
+            xyz=grown.anchors.xyz,
+            rgb=grown.anchors.rgb,
+            radius=grown.anchors.radius,
+        )
+    temporary.replace(path)

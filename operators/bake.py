@@ -1,0 +1,168 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Project to Geometry: memory frames onto the textures of meshes, for use without WorldFM."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import bpy
+import numpy as np
+from bpy.props import BoolProperty, IntProperty
+
+from ..backend.shared.errors import InputError, WorldFMError
+from ..backend.shared.frame import MemoryFrame
+from ..backend.shared.texture_bake import bake, fill_seams, polygon_atlas, rasterise
+from ..scene_sync.geometry import read_mesh
+from ..scene_sync.import_world import photo_material
+from ..scene_sync.memory import read_frames
+
+UV_NAME = "WorldFM"
+
+
+class WORLDFM_OT_project_to_geometry(bpy.types.Operator):
+    """Bake what the memory frames saw onto the textures of the selected meshes"""
+
+    bl_idname = "worldfm.project_to_geometry"
+    bl_label = "Project to Geometry"
+    bl_options = {"REGISTER", "UNDO"}
+
+    size: IntProperty(
+        name="Size", description="Pixels a side of each texture", default=1024, min=64, max=8192
+    )
+    assign: BoolProperty(
+        name="Assign Material",
+        description="Give each mesh a material that shows its texture",
+        default=True,
+    )
+
+    _work: Iterator[str] | None = None
+    _timer: bpy.types.Timer | None = None
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """In Object Mode, with a mesh selected and something remembered."""
+        cls.poll_message_set("Select meshes in Object Mode; the scene needs memory frames")
+        meshes = any(ob.type == "MESH" for ob in context.selected_objects)
+        return context.mode == "OBJECT" and meshes and len(context.scene.worldfm.memory) > 0
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        """To the end at once; used by scripts and by redo."""
+        try:
+            for _ in self._bake_all(context):
+                pass
+        except WorldFMError as error:
+            self.report({"ERROR"}, str(error))
+            return {"CANCELLED"}
+        return {"FINISHED"}
+
+    def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
+        """A step at a time, so that Esc is heard."""
+        self._work = self._bake_all(context)
+        self._timer = context.window_manager.event_timer_add(0.01, window=context.window)
+        context.window_manager.modal_handler_add(self)
+        return {"RUNNING_MODAL"}
+
+    def modal(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
+        """The next step at every tick of the timer."""
+        if event.type == "ESC" and event.value == "PRESS":
+            self._end(context)
+            self.report({"INFO"}, "Baking stopped; meshes that were done keep their textures.")
+            return {"FINISHED"}
+        if event.type != "TIMER":
+            return {"RUNNING_MODAL"}
+        try:
+            text = next(self._work, None)
+        except WorldFMError as error:
+            self._end(context)
+            self.report({"ERROR"}, str(error))
+            return {"CANCELLED"}
+        if text is None:
+            self._end(context)
+            return {"FINISHED"}
+        context.workspace.status_text_set(f"{text} (Esc stops)")
+        return {"RUNNING_MODAL"}
+
+    def cancel(self, context: bpy.types.Context) -> None:
+        """Blender ends the operator."""
+        self._end(context)
+
+    def _end(self, context: bpy.types.Context) -> None:
+        self._work.close()
+        context.window_manager.event_timer_remove(self._timer)
+        context.workspace.status_text_set(None)
+
+    def _bake_all(self, context: bpy.types.Context) -> Iterator[str]:
+        frames = [f for f in read_frames(context.scene)[0] if f.depth is not None]
+        if not frames:
+            raise InputError(
+                "No memory frame has depth, so nothing can be projected; capture memory from the "
+                "scene or keep frames."
+            )
+        scale = context.scene.unit_settings.scale_length
+        names = [ob.name for ob in context.selected_objects if ob.type == "MESH"]
+        for name in names:
+            ob = context.scene.objects.get(name)
+            if ob is None or not len(ob.data.polygons):
+                continue
+            yield from self._bake_one(context, ob, frames, scale)
+
+    def _bake_one(
+        self,
+        context: bpy.types.Context,
+        ob: bpy.types.Object,
+        frames: list[MemoryFrame],
+        scale_length: float,
+    ) -> Iterator[str]:
+        layer = _uv_layer(ob.data)
+        yield f"Preparing {ob.name}"
+        evaluated = ob.evaluated_get(context.evaluated_depsgraph_get())
+        mesh = read_mesh(evaluated)
+        if mesh is None or layer not in mesh.uv:
+            raise InputError(
+                f"The modifiers of '{ob.name}' drop its UVs; apply them or turn them off first."
+            )
+        matrix = np.array(evaluated.matrix_world, dtype=np.float64)
+        matrix[:3] *= scale_length
+        corners = mesh.corners @ matrix[:3, :3].T + matrix[:3, 3]
+        texels = rasterise(corners, mesh.uv[layer], self.size)
+        rgb = np.zeros((self.size, self.size, 3), np.float32)
+        weight = np.zeros((self.size, self.size))
+        for i, so_far in enumerate(bake(texels, frames, self.size), start=1):
+            rgb, weight = so_far
+            yield f"Projecting frame {i} of {len(frames)} onto {ob.name}"
+        if not (weight > 0).any():
+            self.report({"WARNING"}, f"No memory frame sees '{ob.name}'; it was left as it is.")
+            return
+        image = _image(f"{ob.name} WorldFM", fill_seams(rgb, weight > 0))
+        if self.assign:
+            material = photo_material(f"{ob.name} WorldFM", image)
+            ob.data.materials.clear()
+            ob.data.materials.append(material)
+        yield f"{ob.name} is done"
+
+
+def _uv_layer(mesh: bpy.types.Mesh) -> str:
+    """The UVs to bake to: the ones rendered with, or new ones where there are none."""
+    for layer in mesh.uv_layers:
+        if layer.active_render:
+            return layer.name
+    totals = np.empty(len(mesh.polygons), np.int32)
+    mesh.polygons.foreach_get("loop_total", totals)
+    layer = mesh.uv_layers.new(name=UV_NAME)
+    layer.uv.foreach_set("vector", polygon_atlas(totals).ravel())
+    mesh.update()
+    return layer.name
+
+
+def _image(name: str, rgb: np.ndarray) -> bpy.types.Image:
+    """A packed image of (H, W, 3) sRGB in [0, 1], row 0 at the bottom."""
+    height, width = rgb.shape[:2]
+    image = bpy.data.images.new(name, width, height)
+    rgba = np.ones((height, width, 4), np.float32)
+    rgba[..., :3] = rgb
+    image.pixels.foreach_set(rgba.ravel())
+    image.pack()
+    return image
+
+
+CLASSES = (WORLDFM_OT_project_to_geometry,)

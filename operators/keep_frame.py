@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Keep This Frame: what was generated becomes part of the world."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import bpy
+import numpy as np
+from bpy.props import EnumProperty, StringProperty
+
+from .. import runtime
+from ..backend.shared.anchors import Anchors
+from ..backend.shared.errors import InputError
+from ..backend.shared.frame import FrameReply
+from ..scene_sync.anchor_points import store_anchors
+from ..scene_sync.memory import read_frames, store_frame
+from .world_io import DEPTHS, CommandOperator
+
+
+class WORLDFM_OT_keep_frame(CommandOperator, bpy.types.Operator):
+    """Make the frame that is shown part of the world: its new surfaces become points and memory"""
+
+    bl_idname = "worldfm.keep_frame"
+    bl_label = "Keep This Frame"
+    bl_options = {"REGISTER", "UNDO"}
+
+    label: StringProperty(name="Name", default="Kept")
+    depth: EnumProperty(name="Depth", items=DEPTHS, default="embedded")
+
+    _reply: FrameReply | None = None
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """Once a frame was generated."""
+        cls.poll_message_set("No frame was generated yet; render one or use Rendered shading")
+        return runtime.latest_frame() is not None
+
+    def begin(self, context: bpy.types.Context, folder: Path) -> list[str]:
+        """Hands the frame and what memory saw to the backend."""
+        reply = runtime.latest_frame()
+        if reply is None:
+            raise InputError("No frame was generated yet; render one or use Rendered shading.")
+        self._reply = reply
+        arrays: dict[str, np.ndarray] = {
+            "rgb": reply.rgb,
+            "known": reply.depth,
+            "camera": np.array(json.dumps(reply.request.camera.to_json())),
+        }
+        seen = [f for f in read_frames(context.scene)[0] if f.depth is not None]
+        for i, frame in enumerate(seen):
+            arrays[f"depth{i}"] = frame.depth
+            arrays[f"camera{i}"] = np.array(json.dumps(frame.camera.to_json()))
+        np.savez(folder / "frame.npz", **arrays)
+        return ["world", "complete", str(folder / "frame.npz"), "-o", str(folder / "grown.npz"),
+                "--depth", self.depth]  # fmt: skip
+
+    def finish(self, context: bpy.types.Context, folder: Path, result: dict[str, Any]) -> None:
+        """New points as an object, the frame as memory; one undo step."""
+        with np.load(folder / "grown.npz", allow_pickle=False) as grown:
+            anchors = Anchors(grown["xyz"], grown["rgb"], grown["radius"])
+            depth = grown["depth"]
+        scene = context.scene
+        count = len(scene.worldfm.memory)
+        item = store_frame(
+            scene, f"{self.label} {count + 1}", self._reply.request.camera, self._reply.rgb, depth
+        )
+        if len(scene.worldfm.memory) == count:
+            self.report({"INFO"}, "This frame is in the world already.")
+            return
+        item.source = f"Kept, {self._reply.model_name}, seed {self._reply.request.seed}"
+        if len(anchors):
+            name = f"{item.name} Points"
+            store_anchors(name, anchors, scene.collection, scene.unit_settings.scale_length)
+        self.report({"INFO"}, f"The frame was kept: {len(anchors)} new points.")
+
+
+CLASSES = (WORLDFM_OT_keep_frame,)

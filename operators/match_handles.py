@@ -1,0 +1,172 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Handles for a photo match, dragged in the camera view: lines along the scene's axes."""
+
+from __future__ import annotations
+
+import bpy
+import gpu
+import numpy as np
+from bpy_extras.view3d_utils import location_3d_to_region_2d
+from gpu_extras.batch import batch_for_shader
+
+from ..backend.shared.errors import WorldFMError
+from ..scene_sync.import_world import RESOLUTION
+from .photo_match import drawn_lines, is_matched, solve_lines
+
+COLOURS = ((0.9, 0.2, 0.25, 1.0), (0.4, 0.75, 0.15, 1.0), (0.25, 0.5, 0.95, 1.0))
+REACH = 14.0
+"""Pixels from a handle within which a click takes it."""
+HELP = "Drag ends; X, Y, Z adds a line; Delete removes; Enter keeps, Esc takes back"
+
+
+class WORLDFM_OT_adjust_match(bpy.types.Operator):
+    """Drag lines along the scene's axes over the photo; the camera follows"""
+
+    bl_idname = "worldfm.adjust_match"
+    bl_label = "Adjust Match"
+    bl_options = {"REGISTER", "UNDO"}
+
+    _camera = ""
+    _lines: np.ndarray
+    _before: tuple[object, ...]
+    _held: tuple[int, int] | None = None
+    _handler: object = None
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """In a 3D viewport, with a matched camera."""
+        cls.poll_message_set("Look through a camera that was matched to a photo")
+        in_view = context.area is not None and context.area.type == "VIEW_3D"
+        return in_view and is_matched(context.scene.camera)
+
+    def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
+        """Looks through the camera and shows the handles."""
+        ob = context.scene.camera
+        context.region_data.view_perspective = "CAMERA"
+        self._camera = ob.name
+        self._lines = drawn_lines(ob)
+        self._before = _state(ob)
+        self._handler = bpy.types.SpaceView3D.draw_handler_add(
+            self._draw, (), "WINDOW", "POST_PIXEL"
+        )
+        context.window_manager.modal_handler_add(self)
+        context.workspace.status_text_set(HELP)
+        context.area.tag_redraw()
+        return {"RUNNING_MODAL"}
+
+    def modal(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
+        """One event; the camera follows each move of a handle."""
+        ob = context.scene.objects.get(self._camera)
+        if ob is None or context.area is None:  # taken away by undo or another editor
+            self._end(context)
+            return {"CANCELLED"}
+        context.area.tag_redraw()
+        mouse = np.array([event.mouse_region_x, event.mouse_region_y], float)
+        if event.type in {"RET", "NUMPAD_ENTER"} and event.value == "PRESS":
+            self._end(context)
+            return {"FINISHED"}
+        if event.type == "ESC" and event.value == "PRESS":
+            _restore(ob, self._before)
+            self._end(context)
+            return {"CANCELLED"}
+        if event.type == "LEFTMOUSE":
+            self._held = self._nearest(context, mouse) if event.value == "PRESS" else None
+            return {"RUNNING_MODAL"}
+        if event.type == "MOUSEMOVE" and self._held is not None:
+            line, end = self._held
+            self._lines[line, 1 + 2 * end : 3 + 2 * end] = self._to_photo(context, mouse)
+            self._follow(context, ob)
+            return {"RUNNING_MODAL"}
+        if event.value == "PRESS" and event.type in {"X", "Y", "Z"}:
+            place = self._to_photo(context, mouse)
+            added = [("XYZ").index(event.type), *(place - 0.08), *(place + 0.08)]
+            self._lines = np.vstack([self._lines, added])
+            return {"RUNNING_MODAL"}
+        if event.value == "PRESS" and event.type in {"DEL", "BACK_SPACE"}:
+            found = self._nearest(context, mouse)
+            if found is not None:
+                self._lines = np.delete(self._lines, found[0], axis=0)
+                self._follow(context, ob)
+            return {"RUNNING_MODAL"}
+        return {"PASS_THROUGH"}
+
+    def cancel(self, context: bpy.types.Context) -> None:
+        """Blender ends the operator."""
+        self._end(context)
+
+    def _follow(self, context: bpy.types.Context, ob: bpy.types.Object) -> None:
+        try:
+            solve_lines(ob, self._lines, context.scene.unit_settings.scale_length)
+            context.workspace.status_text_set(HELP)
+        except WorldFMError as error:  # while dragging, most places fit no camera
+            context.workspace.status_text_set(str(error))
+
+    def _end(self, context: bpy.types.Context) -> None:
+        if self._handler is not None:
+            bpy.types.SpaceView3D.draw_handler_remove(self._handler, "WINDOW")
+            self._handler = None
+        context.workspace.status_text_set(None)
+
+    def _frame(self, context: bpy.types.Context) -> tuple[np.ndarray, np.ndarray] | None:
+        """The photo's top left corner and size in the region; the photo spans the frame's width."""
+        ob = context.scene.objects.get(self._camera)
+        if ob is None or context.region_data is None:
+            return None
+        corners = [ob.matrix_world @ v for v in ob.data.view_frame(scene=context.scene)]
+        found = [location_3d_to_region_2d(context.region, context.region_data, v) for v in corners]
+        if any(p is None for p in found):
+            return None
+        points = np.array([tuple(p) for p in found])
+        low, high = points.min(axis=0), points.max(axis=0)
+        width, height = (float(v) for v in ob.data[RESOLUTION])
+        size = np.array([high[0] - low[0], (high[0] - low[0]) * height / width])
+        middle = 0.5 * (low + high)
+        return np.array([middle[0] - size[0] / 2, middle[1] + size[1] / 2]), size
+
+    def _to_photo(self, context: bpy.types.Context, mouse: np.ndarray) -> np.ndarray:
+        frame = self._frame(context)
+        if frame is None:
+            return np.array([0.5, 0.5])
+        return (mouse - frame[0]) / frame[1] * [1, -1]
+
+    def _ends(self, context: bpy.types.Context) -> np.ndarray | None:
+        """(N, 2, 2) ends of the lines in the region."""
+        frame = self._frame(context)
+        if frame is None:
+            return None
+        return frame[0] + self._lines[:, 1:].reshape(-1, 2, 2) * frame[1] * [1, -1]
+
+    def _nearest(self, context: bpy.types.Context, mouse: np.ndarray) -> tuple[int, int] | None:
+        ends = self._ends(context)
+        if ends is None or not len(ends):
+            return None
+        distance = np.linalg.norm(ends - mouse, axis=2)
+        line, end = np.unravel_index(int(distance.argmin()), distance.shape)
+        return (int(line), int(end)) if distance[line, end] < REACH else None
+
+    def _draw(self) -> None:
+        context = bpy.context
+        ends = self._ends(context) if context.region_data is not None else None
+        if ends is None:
+            return
+        shader = gpu.shader.from_builtin("UNIFORM_COLOR")
+        gpu.state.blend_set("ALPHA")
+        gpu.state.line_width_set(2.0)
+        gpu.state.point_size_set(9.0)
+        for axis, pair in zip(self._lines[:, 0].astype(int), ends.tolist(), strict=True):
+            shader.uniform_float("color", COLOURS[axis])
+            batch_for_shader(shader, "LINES", {"pos": pair}).draw(shader)
+            batch_for_shader(shader, "POINTS", {"pos": pair}).draw(shader)
+        gpu.state.blend_set("NONE")
+
+
+def _state(ob: bpy.types.Object) -> tuple[object, ...]:
+    data = ob.data
+    return ob.matrix_world.copy(), data.lens, data.shift_x, data.shift_y, data.sensor_fit
+
+
+def _restore(ob: bpy.types.Object, state: tuple[object, ...]) -> None:
+    ob.matrix_world, ob.data.lens, ob.data.shift_x, ob.data.shift_y, ob.data.sensor_fit = state
+
+
+CLASSES = (WORLDFM_OT_adjust_match,)

@@ -1,0 +1,218 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Photo camera match inside Blender: found, drawn by hand, or imported from fSpy.
+
+A matched camera carries the photo's size and the lines that were drawn on it; other cameras, the
+scene's resolution and its units stay as they are.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import bpy
+import numpy as np
+from bpy.props import BoolProperty, EnumProperty, FloatProperty, StringProperty
+
+from ..backend.shared.camera import Camera
+from ..backend.shared.camera_match import solve_axes
+from ..backend.shared.errors import InputError, WorldFMError
+from ..backend.shared.fspy import read_fspy
+from ..scene_sync.import_world import RESOLUTION, add_photo_camera, photo_camera, place_camera
+from .world_io import CommandOperator
+
+LINES = "worldfm_lines"
+"""Custom property of a camera: axis number, x1, y1, x2, y2 of each line, in parts of the photo."""
+DEFAULT_LINES = (
+    (0, 0.15, 0.75, 0.45, 0.65), (0, 0.15, 0.25, 0.45, 0.38),
+    (1, 0.85, 0.75, 0.60, 0.65), (1, 0.85, 0.25, 0.60, 0.38),
+)  # fmt: skip
+
+
+def is_matched(ob: bpy.types.Object | None) -> bool:
+    """Whether an object is a camera with a photo's size."""
+    return ob is not None and ob.type == "CAMERA" and RESOLUTION in ob.data
+
+
+def drawn_lines(ob: bpy.types.Object) -> np.ndarray:
+    """(N, 5): axis 0 to 2 and two ends in parts of the photo, y down; the defaults at first."""
+    stored = ob.data.get(LINES)
+    lines = np.array(DEFAULT_LINES if stored is None else list(stored), dtype=np.float64)
+    return lines.reshape(-1, 5)
+
+
+def solve_lines(ob: bpy.types.Object, lines: np.ndarray, scale_length: float) -> list[str]:
+    """Turns a camera by its lines and remembers them; its place stays. Notes for the user.
+
+    Raises InputError when no camera fits; then nothing has changed.
+    """
+    old = photo_camera(ob, scale_length)
+    ends = lines[:, 1:] * np.tile([old.width, old.height], 2)
+    axes = {name: ends[lines[:, 0] == i] for i, name in enumerate("xyz")}
+    axes = {name: value for name, value in axes.items() if len(value)}
+    known = float(old.K[0, 0]) if len(axes) == 1 else None
+    match = solve_axes(axes, old.width, old.height, known)
+    c2w = old.c2w.copy()
+    c2w[:3, :3] = match.rotation
+    K = old.K.copy()
+    K[0, 0] = K[1, 1] = match.focal
+    place_camera(ob, Camera(K, c2w, old.width, old.height), scale_length)
+    ob.data[LINES] = lines.ravel().tolist()
+    return match.notes
+
+
+class WORLDFM_OT_match_photo(CommandOperator, bpy.types.Operator):
+    """Find a photo's focal length and direction from its straight lines, and add that camera"""
+
+    bl_idname = "worldfm.match_photo"
+    bl_label = "Match Photo"
+    bl_options = {"REGISTER", "UNDO"}
+
+    filepath: StringProperty(name="Photo", subtype="FILE_PATH")
+    filter_image: BoolProperty(default=True, options={"HIDDEN"})
+    filter_folder: BoolProperty(default=True, options={"HIDDEN"})
+    camera_height: FloatProperty(
+        name="Camera Height", description="Of the camera above the ground, in metres",
+        default=1.6, min=0.01, soft_max=100.0, unit="LENGTH",
+    )  # fmt: skip
+
+    def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
+        """Choose the photo first."""
+        context.window_manager.fileselect_add(self)
+        return {"RUNNING_MODAL"}
+
+    def begin(self, context: bpy.types.Context, folder: Path) -> list[str]:
+        """The match command."""
+        if not self.filepath:
+            raise InputError("No photo is chosen; choose one.")
+        path = bpy.path.abspath(self.filepath)
+        return ["world", "match", path, "--camera-height", str(self.camera_height)]
+
+    def finish(self, context: bpy.types.Context, folder: Path, result: dict[str, Any]) -> None:
+        """A new camera with the photo behind it."""
+        path = Path(bpy.path.abspath(self.filepath))
+        image = bpy.data.images.load(str(path), check_existing=True)
+        camera = Camera.from_json(result["camera"])
+        scene = context.scene
+        add_photo_camera(scene, path.stem, camera, image, scene.collection)
+
+
+class WORLDFM_OT_import_fspy(bpy.types.Operator):
+    """Add the camera and the picture of an fSpy project"""
+
+    bl_idname = "worldfm.import_fspy"
+    bl_label = "Import fSpy"
+    bl_options = {"REGISTER", "UNDO"}
+
+    filepath: StringProperty(name="fSpy Project", subtype="FILE_PATH")
+    filter_glob: StringProperty(default="*.fspy", options={"HIDDEN"})
+
+    def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
+        """Choose the file first."""
+        context.window_manager.fileselect_add(self)
+        return {"RUNNING_MODAL"}
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        """The picture is packed into this file."""
+        path = Path(bpy.path.abspath(self.filepath))
+        try:
+            project = read_fspy(path)
+        except WorldFMError as error:
+            self.report({"ERROR"}, str(error))
+            return {"CANCELLED"}
+        image = None
+        if project.image:
+            name = f"{path.stem} {hashlib.blake2b(project.image, digest_size=4).hexdigest()}"
+            image = bpy.data.images.new(name, 1, 1)
+            image.pack(data=project.image, data_len=len(project.image))
+            image.source = "FILE"
+        scene = context.scene
+        add_photo_camera(scene, path.stem, project.camera, image, scene.collection)
+        return {"FINISHED"}
+
+
+class WORLDFM_OT_solve_match(bpy.types.Operator):
+    """Turn the matched camera by lines along the scene's axes, given as JSON"""
+
+    bl_idname = "worldfm.solve_match"
+    bl_label = "Solve Camera from Lines"
+    bl_options = {"REGISTER", "UNDO"}
+
+    camera: StringProperty(name="Camera", description="Empty = the scene's camera")
+    lines: StringProperty(
+        name="Lines", description="JSON: a list of [axis 0-2, x1, y1, x2, y2] in parts of the photo"
+    )
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        """Nothing changes when no camera fits."""
+        try:
+            ob = self._camera(context.scene)
+            lines = self._lines(ob)
+            notes = solve_lines(ob, lines, context.scene.unit_settings.scale_length)
+        except WorldFMError as error:
+            self.report({"ERROR"}, str(error))
+            return {"CANCELLED"}
+        for note in notes:
+            self.report({"WARNING"}, note)
+        return {"FINISHED"}
+
+    def _camera(self, scene: bpy.types.Scene) -> bpy.types.Object:
+        ob = scene.objects.get(self.camera) if self.camera else scene.camera
+        if not is_matched(ob):
+            raise InputError("Choose a camera that was matched to a photo, or match one first.")
+        return ob
+
+    def _lines(self, ob: bpy.types.Object) -> np.ndarray:
+        if not self.lines:
+            return drawn_lines(ob)
+        try:
+            lines = np.array(json.loads(self.lines), dtype=np.float64).reshape(-1, 5)
+        except (ValueError, TypeError) as error:
+            raise InputError(
+                "Lines are a JSON list of [axis, x1, y1, x2, y2] with numbers only."
+            ) from error
+        if not np.isfinite(lines).all():
+            raise InputError("Lines must have finite numbers.")
+        return lines
+
+
+class WORLDFM_OT_use_photo_size(bpy.types.Operator):
+    """Set the scene's resolution to that of the photo the camera was matched to"""
+
+    bl_idname = "worldfm.use_photo_size"
+    bl_label = "Render at the Photo's Size"
+    bl_options = {"REGISTER", "UNDO"}
+
+    longest: EnumProperty(
+        name="Longest Side",
+        items=(("512", "512 px", ""), ("1024", "1024 px", ""), ("2048", "2048 px", ""),
+               ("PHOTO", "As the Photo", "")),
+        default="1024",
+    )  # fmt: skip
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """Only with a matched camera."""
+        cls.poll_message_set("The scene's camera is not matched to a photo")
+        return is_matched(context.scene.camera)
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        """Square pixels; the percentage goes to 100."""
+        width, height = (int(v) for v in context.scene.camera.data[RESOLUTION])
+        render = context.scene.render
+        side = max(width, height) if self.longest == "PHOTO" else int(self.longest)
+        scale = min(1.0, side / max(width, height))
+        render.resolution_x, render.resolution_y = round(width * scale), round(height * scale)
+        render.resolution_percentage = 100
+        render.pixel_aspect_x = render.pixel_aspect_y = 1.0
+        return {"FINISHED"}
+
+
+CLASSES = (
+    WORLDFM_OT_match_photo,
+    WORLDFM_OT_import_fspy,
+    WORLDFM_OT_solve_match,
+    WORLDFM_OT_use_photo_size,
+)

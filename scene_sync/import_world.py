@@ -1,0 +1,153 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A built world becomes objects: points, blockout, a matched camera, memory frames."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import bpy
+import numpy as np
+from mathutils import Matrix
+
+from ..backend.shared.camera import Camera
+from .anchor_points import store_anchors
+from .memory import store_frame
+from .world_reader import BlockoutMesh, BuiltWorld
+
+RESOLUTION = "worldfm_resolution"
+"""Custom property of a camera: width and height of the photo that it was matched to."""
+
+
+def add_world(
+    scene: bpy.types.Scene, name: str, built: BuiltWorld, photo: Path | None, use_blockout: bool
+) -> bpy.types.Collection:
+    """Everything goes into one new collection; nothing that was there is touched.
+
+    photo: the picture, when the world was made from one. use_blockout: the blockout is what frames
+    are made from and the points are hidden, instead of the other way round.
+    """
+    scale = scene.unit_settings.scale_length
+    collection = bpy.data.collections.new(name)
+    scene.collection.children.link(collection)
+    points = store_anchors(f"{name} Points", built.anchors, collection, scale)
+    for frame in built.memory:
+        item = store_frame(scene, frame.name, frame.camera, frame.rgb, frame.depth)
+        item.source = name
+    if photo is not None and built.memory:
+        image = bpy.data.images.load(str(photo), check_existing=True)
+        add_photo_camera(scene, name, built.memory[0].camera, image, collection)
+        blocks = _add_blockout(name, built.blockout, image, collection, scale)
+        for ob in blocks:
+            _hide(ob, not use_blockout)
+        if blocks:
+            _hide(points, use_blockout)
+    return collection
+
+
+def add_photo_camera(
+    scene: bpy.types.Scene,
+    name: str,
+    camera: Camera,
+    image: bpy.types.Image | None,
+    collection: bpy.types.Collection,
+) -> bpy.types.Object:
+    """A camera object like `camera`, the photo behind it and the photo's size as its property.
+
+    It becomes the scene's camera only where there was none.
+    """
+    data = bpy.data.cameras.new(f"{name} Camera")
+    ob = bpy.data.objects.new(f"{name} Camera", data)
+    collection.objects.link(ob)
+    place_camera(ob, camera, scene.unit_settings.scale_length)
+    data.display_size = 0.3 / scene.unit_settings.scale_length
+    if image is not None:
+        data.show_background_images = True
+        background = data.background_images.new()
+        background.image = image
+        background.alpha = 0.6
+        background.frame_method = "FIT"
+    if scene.camera is None:
+        scene.camera = ob
+    return ob
+
+
+def place_camera(ob: bpy.types.Object, camera: Camera, scale_length: float) -> None:
+    """Lens, shift, place and photo size of a camera object; the scene stays as it is."""
+    data = ob.data
+    data.type, data.sensor_fit = "PERSP", "HORIZONTAL"
+    width, height = camera.width, camera.height
+    data.lens = camera.K[0, 0] * data.sensor_width / width
+    data.shift_x = (width / 2 - camera.K[0, 2]) / width
+    data.shift_y = (camera.K[1, 2] - height / 2) / width
+    data[RESOLUTION] = [width, height]
+    matrix = camera.c2w_opengl()
+    matrix[:3, 3] /= scale_length
+    ob.matrix_world = Matrix(matrix.tolist())
+
+
+def photo_camera(ob: bpy.types.Object, scale_length: float) -> Camera:
+    """The reverse of `place_camera`, at the photo's size."""
+    data = ob.data
+    width, height = (int(v) for v in data[RESOLUTION])
+    focal = data.lens * width / data.sensor_width
+    K = np.array([[focal, 0, width / 2 - data.shift_x * width],
+                  [0, focal, height / 2 + data.shift_y * width], [0, 0, 1.0]])  # fmt: skip
+    matrix = np.array(ob.matrix_world.normalized(), dtype=np.float64)
+    matrix[:3, 3] *= scale_length
+    return Camera.from_opengl(K, matrix, width, height)
+
+
+def camera_path_json(camera: Camera) -> str:
+    """One camera as the command line's --camera reads it."""
+    return json.dumps(
+        {
+            "K": camera.K.tolist(),
+            "size": [camera.width, camera.height],
+            "c2w": [camera.c2w.tolist()],
+        }
+    )
+
+
+def _add_blockout(
+    name: str,
+    meshes: list[BlockoutMesh],
+    image: bpy.types.Image,
+    collection: bpy.types.Collection,
+    scale_length: float,
+) -> list[bpy.types.Object]:
+    if not meshes:
+        return []
+    material = photo_material(f"{name} Photo", image)
+    objects = []
+    for block in meshes:
+        mesh = bpy.data.meshes.new(block.name)
+        mesh.from_pydata(block.verts / scale_length, [], block.faces)
+        layer = mesh.uv_layers.new(name="Photo")
+        layer.uv.foreach_set("vector", block.uvs[block.faces.ravel()].ravel())
+        mesh.materials.append(material)
+        ob = bpy.data.objects.new(block.name, mesh)
+        collection.objects.link(ob)
+        objects.append(ob)
+    return objects
+
+
+def photo_material(name: str, image: bpy.types.Image) -> bpy.types.Material:
+    """Shows the picture as it is: light is in the photo already."""
+    material = bpy.data.materials.new(name)
+    if not material.node_tree:
+        material.use_nodes = True
+    nodes, links = material.node_tree.nodes, material.node_tree.links
+    nodes.clear()
+    picture = nodes.new("ShaderNodeTexImage")
+    picture.image, picture.extension = image, "EXTEND"
+    glow = nodes.new("ShaderNodeEmission")
+    out = nodes.new("ShaderNodeOutputMaterial")
+    links.new(picture.outputs["Color"], glow.inputs["Color"])
+    links.new(glow.outputs["Emission"], out.inputs["Surface"])
+    return material
+
+
+def _hide(ob: bpy.types.Object, hidden: bool) -> None:
+    ob.hide_render = hidden
+    ob.hide_set(hidden)
