@@ -1,0 +1,143 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Memory frames in the .blend: captured, added, saved, undone, appended, removed."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import bpy
+import extension
+import numpy as np
+import scenes
+
+FOLDER = Path(sys.argv[1])
+
+
+def settings_of(scene: bpy.types.Scene) -> list[object]:
+    """What of a scene a capture might disturb."""
+    render = scene.render
+    image = render.image_settings
+    return [
+        render.engine, render.filepath, render.resolution_percentage, render.use_border,
+        image.file_format, scene.frame_current, scene.camera.name, len(bpy.data.scenes),
+        [layer.use_pass_z for layer in scene.view_layers], len(bpy.data.objects),
+    ]  # fmt: skip
+
+
+def frames() -> list[Any]:
+    """The memory frames of the open scene; every one must be readable."""
+    found, problems = extension.part("scene_sync.memory").read_frames(bpy.context.scene)
+    assert not problems, problems
+    return found
+
+
+def same(one: list[Any], other: list[Any]) -> bool:
+    """Whether both hold the same pictures, depths and cameras, bit for bit."""
+    return len(one) == len(other) and all(
+        a.id == b.id
+        and np.array_equal(a.rgb, b.rgb)
+        and np.array_equal(a.depth, b.depth)
+        and np.array_equal(a.camera.c2w, b.camera.c2w)
+        for a, b in zip(one, other, strict=True)
+    )
+
+
+def captured() -> dict[str, Any]:
+    """Capturing keeps the user's settings, follows the camera and never stores twice."""
+    scene = scenes.small_world()
+    scene.render.use_border, scene.render.border_max_x = True, 0.5
+    scene.frame_set(2)
+    before = settings_of(scene)
+    bpy.ops.worldfm.capture_memory(frames="1, 3", samples=4)
+    found: dict[str, Any] = {"undisturbed": settings_of(scene) == before}
+    bpy.ops.worldfm.capture_memory(frames="1", samples=4)
+    made = frames()
+    found["count"] = len(made)
+    found["size"] = list(made[0].rgb.shape)
+    scene.frame_set(3)
+    camera = extension.part("scene_sync.cameras").render_camera(scene.camera, scene, False)
+    found["camera"] = float(np.abs(made[1].camera.c2w - camera.c2w).max())
+    # the ball's nearest point is in the middle of the picture
+    middle = made[0].depth[20:28, 28:36]
+    found["ball"] = float(middle.min())
+    found["sky"] = float(np.isinf(made[0].depth[0]).mean())
+    found["bad frames"] = refused(bpy.ops.worldfm.capture_memory, frames="one, 2")
+    scene.camera.data.type = "ORTHO"
+    found["bad camera"] = refused(bpy.ops.worldfm.capture_memory, frames="1")
+    found["after errors"] = (
+        settings_of(scene)[:-2] == [*before[:5], 3, *before[6:-2]] and len(bpy.data.scenes) == 1
+    )
+    scene.camera.data.type = "PERSP"
+    scene.render.use_border = False
+    return found
+
+
+def refused(operator: Any, **properties: Any) -> str:
+    """What an operator says when it cannot."""
+    try:
+        operator(**properties)
+    except RuntimeError as error:
+        return str(error)
+    return ""
+
+
+def added() -> dict[str, Any]:
+    """A picture file belongs to the camera; its depth is the scene's."""
+    scene = bpy.context.scene
+    scene.frame_set(1)
+    (FOLDER / "photo.png").write_bytes(
+        extension.part("scene_sync.memory").encode_png(
+            np.linspace(0, 255, 96 * 128 * 3).reshape(96, 128, 3).astype(np.uint8)
+        )
+    )
+    bpy.ops.worldfm.add_memory_image(filepath=str(FOLDER / "photo.png"))
+    rendered, photo = frames()[0], frames()[-1]
+    both = np.isfinite(photo.depth[1::2, 1::2]) & np.isfinite(rendered.depth)
+    off = np.abs(photo.depth[1::2, 1::2] / rendered.depth - 1)[both]
+    return {
+        "name": photo.name,
+        "size": list(photo.rgb.shape),
+        "first": photo.rgb[0, 0].tolist(),
+        "last": photo.rgb[-1, -1].tolist(),
+        "depth_off": float(np.median(off)),
+        "surfaces": float(both.mean()),
+        "left_images": [i.name for i in bpy.data.images if "photo" in i.name],
+    }
+
+
+def kept() -> dict[str, Any]:
+    """Saving, loading, undo and appending keep every frame."""
+    before = frames()
+    file = FOLDER / "kept.blend"
+    bpy.ops.wm.save_as_mainfile(filepath=str(file))
+    bpy.ops.wm.open_mainfile(filepath=str(file))
+    found: dict[str, Any] = {"loaded": same(before, frames())}
+    bpy.ops.ed.undo_push(message="before")
+    bpy.ops.worldfm.remove_memory(every=True)
+    bpy.ops.ed.undo_push(message="removed")
+    found["removed"] = len(bpy.context.scene.worldfm.memory)
+    bpy.ops.ed.undo()
+    extension.part("scene_sync.memory").forget_frames()
+    found["undone"] = same(before, frames())
+    bpy.context.scene.worldfm.memory[0].enabled = False
+    found["enabled"] = len(frames())
+    bpy.ops.wm.read_homefile(use_empty=True, use_factory_startup=False)
+    with bpy.data.libraries.load(str(file)) as (source, target):
+        target.scenes = list(source.scenes)
+    extension.part("scene_sync.memory").forget_frames()
+    appended = extension.part("scene_sync.memory").read_frames(target.scenes[0])
+    found["appended"] = not appended[1] and same(before, appended[0])
+    item = target.scenes[0].worldfm.memory[0]
+    extension.part("scene_sync.memory").forget_frames()
+    item.colour.unpack(method="REMOVE")
+    found["damaged"] = extension.part("scene_sync.memory").read_frames(target.scenes[0])[1]
+    return found
+
+
+def main() -> dict[str, Any]:
+    return {part.__name__: part() for part in (captured, added, kept)}
+
+
+extension.run(main)
