@@ -2,8 +2,9 @@
 """What a host application imports. No bpy, no torch; nothing here blocks its caller."""
 
 from .client import BackendClient
+from .estimate import Estimate
 from .install_task import InstallTask
-from .installer import Estimate, Installation, InstallChoice, InstallState
+from .installer import Installation, InstallChoice, InstallState
 from .settings import BackendState, LaunchSettings, RemoteBackend
 from .ticket import Ticket
 

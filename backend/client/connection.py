@@ -40,6 +40,7 @@ from ..shared.wire import MAX_FRAME_BYTES, receive_message, send_message
 from .orders import Order, Orders
 from .settings import LaunchSettings
 from .snapshot import Snapshot
+from .threads import in_thread
 
 TICK_S = 0.25
 OPEN_LIMIT_S = 20.0
@@ -97,7 +98,7 @@ class Connection:
         loop = asyncio.get_running_loop()
         try:
             socket = await self._open(address)
-        except (OSError, asyncio.TimeoutError, InvalidHandshake, InvalidURI, EOFError) as error:
+        except (TimeoutError, OSError, InvalidHandshake, InvalidURI, EOFError) as error:
             raise BackendError(
                 f"No backend answers at {address.url} ({error}); start it, or allow the "
                 "connection in the firewall."
@@ -130,7 +131,7 @@ class Connection:
         await send_message(socket, Hello(PROTOCOL, token))
         try:
             answer = await asyncio.wait_for(receive_message(socket), OPEN_LIMIT_S)
-        except asyncio.TimeoutError as error:
+        except TimeoutError as error:
             raise BackendError(
                 "What listens at the backend's address says nothing; check address and port."
             ) from error
@@ -229,7 +230,7 @@ class Connection:
         """Send what the backend lacks of a world, then let it forget those not needed now."""
         if world.wire_key in self._known:
             return
-        manifest = await asyncio.to_thread(world.manifest)
+        manifest = await in_thread(world.manifest)
         missing = await self._ask(socket, world.wire_key, manifest)
         while missing:
             for name in missing[:-1]:

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The backend's own environment: made, checked, repaired and removed in one data folder.
 
-    FOLDER/env           the environment in use; worldfm.json in it says what it was made from
-    FOLDER/env.partial   one that is being made, or whose making was interrupted
-    FOLDER/env.old       the one before, while it is replaced
-    FOLDER/cache python  what uv fetched          FOLDER/logs models   kept when it is removed
+    FOLDER/environment           the one in use; worldfm.json in it says what it was made from
+    FOLDER/environment.partial   one that is being made, or whose making was interrupted
+    FOLDER/environment.old       the one before, while it is replaced
+    FOLDER/cache, python         what uv fetched
+    FOLDER/logs, models          kept when it is removed
 
 No bpy, no torch. Everything here may take minutes: call it through `InstallTask`.
 """
@@ -26,9 +27,10 @@ from typing import Any
 from ..shared.errors import BackendError, InputError
 from ..shared.messages import Progress
 from . import uv as uv_words
+from .estimate import Estimate, read_estimate
 from .file_lock import only_one
 from .guarded import run_guarded
-from .long_paths import unlimited
+from .trees import delete_tree, move_tree, unlimited
 
 MARKER = "worldfm.json"
 _BUSY = (
@@ -62,16 +64,6 @@ class InstallChoice:
     online: bool = True
 
 
-@dataclass(frozen=True)
-class Estimate:
-    """What an installation will fetch. download_bytes, disk_bytes: 0 = the index doesn't say."""
-
-    packages: int
-    download_bytes: int
-    disk_bytes: int
-    torch: str
-
-
 @dataclass
 class Installation:
     """The environment in `folder`. One at a time changes it, in whichever process."""
@@ -82,7 +74,7 @@ class Installation:
 
     @property
     def environment(self) -> Path:
-        return self.folder / "env"
+        return self.folder / "environment"
 
     @property
     def python(self) -> Path:
@@ -93,7 +85,7 @@ class Installation:
         """Cheap enough for a panel's draw()."""
         made_from = self._marker()
         if made_from is None:
-            partial = (self.folder / "env.partial").exists()
+            partial = (self.folder / "environment.partial").exists()
             return InstallState.INTERRUPTED if partial else InstallState.ABSENT
         current = made_from.get("requirements") == _fingerprint(requirements)
         return InstallState.READY if current and self.python.exists() else InstallState.OUTDATED
@@ -154,7 +146,7 @@ class Installation:
     def repair(self, choice: InstallChoice) -> None:
         """Make the environment anew; the one in use is replaced when the new one is whole."""
         with self._alone():
-            shutil.rmtree(unlimited(self.folder / "env.partial"), ignore_errors=True)
+            shutil.rmtree(unlimited(self.folder / "environment.partial"), ignore_errors=True)
             # files of the environment and of the cache may be the same on disk (hard links)
             if self.verify(choice.requirements):
                 shutil.rmtree(unlimited(self.folder / "cache"), ignore_errors=True)
@@ -164,8 +156,14 @@ class Installation:
         """Delete the environment and all that was fetched for it. Models and logs stay."""
         with self._alone():
             self.report(Progress("Removing the backend."))
-            for name in ("env", "env.partial", "env.old", "cache", "python"):
-                _delete(self.folder / name)
+            for name in (
+                "environment",
+                "environment.partial",
+                "environment.old",
+                "cache",
+                "python",
+            ):
+                delete_tree(self.folder / name)
 
     def move_to(self, target: Path) -> None:
         """Move the data folder, models and all. Nothing is deleted before all of it is there.
@@ -182,7 +180,7 @@ class Installation:
             target.parent.mkdir(parents=True, exist_ok=True)
             if target.exists():
                 target.rmdir()
-            _move(source, target)
+            move_tree(source, target)
         self.folder = target
 
     def _alone(self) -> Any:
@@ -212,8 +210,8 @@ class Installation:
             )
 
     def _bare_environment(self, choice: InstallChoice) -> Path:
-        """env.partial with a working interpreter, the one of an earlier attempt if it serves."""
-        partial = self.folder / "env.partial"
+        """environment.partial with a working interpreter, an earlier attempt's if it serves."""
+        partial = self.folder / "environment.partial"
         if self._works(interpreter(partial), choice):
             return partial
         shutil.rmtree(unlimited(partial), ignore_errors=True)
@@ -285,8 +283,8 @@ class Installation:
         return [str(problem) for problem in problems]
 
     def _put_in_place(self, partial: Path) -> None:
-        old = self.folder / "env.old"
-        _delete(old)
+        old = self.folder / "environment.old"
+        delete_tree(old)
         try:
             if self.environment.exists():
                 os.replace(unlimited(self.environment), unlimited(old))
@@ -359,32 +357,6 @@ def interpreter(environment: Path) -> Path:
     return environment / "bin" / "python"
 
 
-def read_estimate(lock: Path) -> Estimate:
-    """Sizes from a pylock.toml (PEP 751) that was resolved for one system.
-
-    Where a package has several wheels for it, the first counts; uv lists the best first.
-    """
-    import tomllib  # Python 3.11; Blender 4.2 has it
-
-    packages = tomllib.loads(lock.read_text(encoding="utf-8")).get("packages", [])
-    sizes = [_size(package, lock.parent) for package in packages]
-    torch = next((p["version"] for p in packages if p["name"] == "torch"), "")
-    known = all(size is not None for size in sizes)
-    total = sum(size or 0 for size in sizes) if known else 0
-    return Estimate(len(packages), total, int(total * uv_words.UNPACKED), torch)
-
-
-def _size(package: dict[str, Any], folder: Path) -> int | None:
-    for source in [*package.get("wheels", []), package.get("sdist") or {}]:
-        if "size" in source:
-            return int(source["size"])
-        if "path" in source:  # a local package: nothing is downloaded
-            return 0
-        if str(source.get("url", "")).startswith("file:"):
-            return 0
-    return None
-
-
 def _fingerprint(requirements: Path) -> str:
     return hashlib.sha256(requirements.read_bytes()).hexdigest()
 
@@ -398,37 +370,3 @@ def _write_marker(environment: Path, choice: InstallChoice) -> None:
     beside = environment / (MARKER + ".tmp")
     beside.write_text(json.dumps(marker), encoding="utf-8")
     os.replace(beside, environment / MARKER)
-
-
-def _delete(folder: Path) -> None:
-    if not folder.exists():
-        return
-    try:
-        shutil.rmtree(unlimited(folder))
-    except OSError as error:
-        raise BackendError(
-            f"{error.filename or folder} cannot be deleted ({error.strerror}); stop the backend in "
-            "every Blender, then try again."
-        ) from error
-
-
-def _move(source: Path, target: Path) -> None:
-    """Rename, or copy, and delete the source when the copy is whole."""
-    try:
-        os.rename(unlimited(source), unlimited(target))
-        return
-    except OSError:
-        pass  # another disk, or Windows' open lock file: copy
-    beside = target.with_name(target.name + ".partial")
-    shutil.rmtree(unlimited(beside), ignore_errors=True)
-    try:
-        ignore = shutil.ignore_patterns("install.lock")
-        shutil.copytree(unlimited(source), unlimited(beside), symlinks=True, ignore=ignore)
-        os.rename(unlimited(beside), unlimited(target))
-    except (OSError, shutil.Error) as error:
-        shutil.rmtree(unlimited(beside), ignore_errors=True)
-        raise BackendError(
-            f"The data folder could not be copied to {target} ({error}); it stays where it was, "
-            "choose a place with enough space."
-        ) from error
-    shutil.rmtree(unlimited(source), ignore_errors=True)

@@ -94,7 +94,10 @@ class BackendProcess:
             return subprocess.Popen(
                 [*command, "serve", "--child"],
                 cwd=launch.root,
-                env=child_environment(os.environ, launch.threads),
+                env={
+                    "WORLDFM_MODELS": str(launch.data_dir / "models"),
+                    **child_environment(os.environ, launch.threads),
+                },
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=self._log,

@@ -18,6 +18,7 @@ from .connection import Address, Connection, Refusal, Told, Unusable
 from .orders import Orders
 from .process import BackendProcess
 from .settings import BackendState, LaunchSettings, RemoteBackend
+from .threads import in_thread
 
 QUICK_DEATHS = 3
 BACK_OFF_S = (0.0, 0.5, 2.0)
@@ -108,7 +109,7 @@ class Supervisor:
         while not self._stopping.is_set() and threading.main_thread().is_alive():
             try:
                 await asyncio.wait_for(stop.wait(), HOST_CHECK_S)
-            except asyncio.TimeoutError:
+            except TimeoutError:
                 continue
 
     async def _keep_up(self) -> None:
@@ -153,14 +154,13 @@ class Supervisor:
         try:
             await self._live_with(process, token)
         finally:
-            try:
-                await asyncio.to_thread(process.stop, STOP_LIMIT_S)
-            except RuntimeError:  # the host's interpreter is ending and takes no new thread
-                process.stop(STOP_LIMIT_S)
+            # not in a thread: this loop has nothing else to do then, and an interpreter that is
+            # ending starts no thread
+            process.stop(STOP_LIMIT_S)
 
     async def _live_with(self, process: BackendProcess, token: str) -> None:
         try:
-            port = await asyncio.to_thread(process.wait_for_port)
+            port = await in_thread(process.wait_for_port)
         except BackendError as error:
             raise self._start_failure(error) from error
         try:

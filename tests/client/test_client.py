@@ -281,13 +281,17 @@ print(backend_process().pid, flush=True)
 def test_the_backend_ends_with_its_host(tmp_path: Path, end: str) -> None:
     code = HOST.format(end="time.sleep(60)" if end == "kill" else end)
     host = subprocess.Popen(
-        [sys.executable, "-c", code, str(tmp_path)], cwd=ROOT, stdout=subprocess.PIPE
+        [sys.executable, "-c", code, str(tmp_path)],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
     )
     assert host.stdout is not None
     backend = int(host.stdout.readline())
     if end == "kill":
         host.kill()
-    host.wait(10)
+    _, complaints = host.communicate(timeout=10)
+    assert complaints == b""
     until(lambda: not alive(backend), 5.0)
 
 

@@ -21,7 +21,8 @@ import pytest
 
 from backend.client import InstallChoice, InstallState, InstallTask
 from backend.client import uv as uv_words
-from backend.client.installer import Installation, interpreter, read_estimate
+from backend.client.estimate import read_estimate
+from backend.client.installer import Installation, interpreter
 from backend.shared.errors import BackendError, Cancelled, InputError
 
 from .conftest import ROOT, until
@@ -130,7 +131,7 @@ def test_install_verify_and_remove(shelf: Path, data: Path, tool: str) -> None:
     models.mkdir(parents=True)
     installation.remove()
     assert installation.state(wanted.requirements) is InstallState.ABSENT
-    assert models.exists() and not (data / "env").exists() and not (data / "cache").exists()
+    assert models.exists() and not (data / "environment").exists() and not (data / "cache").exists()
 
 
 @needs_uv
@@ -163,7 +164,7 @@ def test_another_version_replaces_the_environment_when_it_is_whole(shelf: Path, 
     installation.install(choice(shelf, "uv", "alpha==2.0\n"))
     assert installation.state(newer.requirements) is InstallState.READY
     assert installation.verify(newer.requirements) == []
-    assert not (data / "env.old").exists()
+    assert not (data / "environment.old").exists()
 
 
 @needs_uv
@@ -186,8 +187,8 @@ installation.install(InstallChoice(Path({str(shelf.parent / "requirements.txt")!
     until(lambda: not _running(str(data)), 5.0)
     wanted, installation = choice(shelf, "uv"), Installation(data)
     assert installation.state(wanted.requirements) is InstallState.INTERRUPTED
-    assert not (data / "env").exists()
-    partial = interpreter(data / "env.partial").stat().st_ino
+    assert not (data / "environment").exists()
+    partial = interpreter(data / "environment.partial").stat().st_ino
     installation.install(wanted)
     assert installation.verify(wanted.requirements) == []
     assert installation.python.stat().st_ino == partial  # what was made already was used
@@ -212,7 +213,7 @@ def test_cancel(shelf: Path, data: Path) -> None:
     assert task.join(5.0)
     assert isinstance(task.error, Cancelled) and "continued later" in str(task.error)
     assert set(psutil.Process().children(recursive=True)) <= before
-    assert not (data / "env").exists()
+    assert not (data / "environment").exists()
     task = InstallTask(installation, lambda i: i.install(wanted))
     assert task.join(60.0)
     assert task.error is None and installation.verify(wanted.requirements) == []
@@ -272,7 +273,7 @@ def test_too_little_space_is_said_before_anything_is_fetched(tmp_path: Path, dat
     tool = fake_tool(tmp_path, "", 0)
     with pytest.raises(BackendError, match=r"needs 2300000\.0 GB and .* free; free some space"):
         Installation(data).install(InstallChoice(requirements, tool), download_bytes=10**15)
-    assert not (data / "env.partial").exists()
+    assert not (data / "environment.partial").exists()
 
 
 def test_a_program_that_is_not_there(tmp_path: Path, data: Path) -> None:
@@ -324,7 +325,7 @@ def test_moving_the_data_folder(shelf: Path, data: Path, tmp_path: Path) -> None
     assert (target / "models" / "weights").read_text() == "x"
     assert installation.verify(wanted.requirements) == []
     with pytest.raises(InputError, match="into itself"):
-        installation.move_to(target / "env")
+        installation.move_to(target / "environment")
     with pytest.raises(InputError, match="not empty"):
         installation.move_to(shelf)
 

@@ -15,7 +15,6 @@ import pytest
 from backend.client import BackendClient, BackendState, LaunchSettings
 from backend.client import process as process_module
 from backend.client.guarded import run_guarded
-from backend.client.long_paths import prefixed, unlimited
 from backend.client.process import child_environment, explain, open_log, read_log
 from backend.client.process_group import (
     ExtendedLimits,
@@ -23,6 +22,7 @@ from backend.client.process_group import (
     PosixGroup,
     group_for_this_system,
 )
+from backend.client.trees import prefixed, unlimited
 from backend.shared.errors import BackendError, Cancelled
 
 from .conftest import ROOT, anchors, ask, children, settings, until
