@@ -30,7 +30,13 @@ def everything():
     return list(run_conformance(VECTORS))
 
 
-@pytest.mark.parametrize("part", ["dit_a", "dit_b", "solver", "schedule", "e2e"])
+GEOMETRY_PARTS = ("point_renderer", "panorama", "condition_select", "preprocess")
+
+
+@pytest.mark.parametrize(
+    "part",
+    ["dit_a", "dit_b", "solver", "schedule", "e2e", *(f"geometry/{n}" for n in GEOMETRY_PARTS)],
+)
 def test_every_vector_is_met(everything, part):
     cases = [found for found in everything if isinstance(found, Case) and found.part == part]
     assert cases
@@ -89,11 +95,64 @@ def test_frames_find_their_network_among_several(everything):
     assert len(latents) == 1 and latents[0].error < 1e-5
 
 
-def test_geometry_is_a_part(everything):
-    named = {found.part for found in everything}
-    parts = {"point_renderer", "panorama", "condition_select", "preprocess"}
-    assert parts <= {name.removeprefix("geometry/") for name in named}
-    assert all(isinstance(f, (Case, Skipped)) for f in everything)
+def test_nothing_is_skipped_where_everything_is_there(everything):
+    assert [found for found in everything if isinstance(found, Skipped)] == []
+
+
+def test_every_mode_precision_and_setting_of_the_geometry_is_compared(everything):
+    seen = {f.name for f in everything if isinstance(f, Case) and f.part.startswith("geometry/")}
+    scenes = ("room", "half_pixels_and_ties", "far_world")
+    modes = ("fast_fp16", "fast_fp32", "softmin_fp16", "softmin_fp32")
+    assert {f"{scene}/{mode}" for scene in scenes for mode in modes} <= seen
+    assert {f"room/opt_{name}" for name in ("ranges", "w2c", "max1234", "axisflip")} <= seen
+    settings = ("yaml", "radius1_angle60", "uniform_epsabs", "function_defaults")
+    assert {f"fp16/{name}" for name in (*settings, "yaml_but_dist_max_0.5")} <= seen
+    pictures = {"cond_images_rgb", "nonsquare_rgb", "post_cond", "prep_depth_out", "ply_xyz"}
+    assert pictures | {f"{i}/{name}" for i in range(6) for name in ("tensor", "pil_tensor")} <= seen
+
+
+def spoiled(tmp_path, part, spoil):
+    """Names of the cases that fail after `spoil` has changed a part's arrays."""
+    (tmp_path / "geometry").mkdir()
+    with np.load(VECTORS / "geometry" / f"{part}.npz") as file:
+        arrays = dict(file)
+    spoil(arrays)
+    np.savez(tmp_path / "geometry" / f"{part}.npz", **arrays)
+    cases = [found for found in run_conformance(tmp_path) if isinstance(found, Case)]
+    assert any(case.passed for case in cases)
+    return {case.name for case in cases if not case.passed}
+
+
+def test_one_wrong_pixel_of_the_renderer_is_found(tmp_path):
+    def spoil(arrays):
+        tied = arrays["room/fast_fp32/tie"] | arrays["room/fast_fp32/ambiguous"]
+        shown = (arrays["room/fast_fp32/depth"] > 0) & ~tied
+        arrays["room/fast_fp32/rgb"][tuple(np.argwhere(shown)[0])] ^= 1
+        arrays["far_world/softmin_fp16/depth"] *= 1.00001
+
+    assert spoiled(tmp_path, "point_renderer", spoil) == {
+        "room/fast_fp32",
+        "far_world/softmin_fp16",
+    }
+
+
+def test_one_wrong_byte_of_a_view_is_found(tmp_path):
+    def spoil(arrays):
+        clear = np.argwhere(~arrays["cond_images_sensitive"])
+        arrays["cond_images_rgb"][tuple(clear[100])] ^= 1
+        arrays["ply_xyz"][5] += 1e-3
+
+    assert spoiled(tmp_path, "panorama", spoil) == {"cond_images_rgb", "ply_xyz"}
+
+
+def test_one_wrong_choice_of_view_is_found(tmp_path):
+    def spoil(arrays):
+        arrays["fp16/yaml/hits_per_view"][3, 7] += 1
+        arrays["fp32/P_views"][2] *= 1.0001
+
+    failed = spoiled(tmp_path, "condition_select", spoil)
+    assert {"fp16/yaml", "fp32/P_views"} <= failed
+    assert "fp16/uniform_epsabs" not in failed
 
 
 @pytest.mark.parametrize("damage", ["truncated", "empty folder", "no folder"])
