@@ -15,6 +15,7 @@ from mathutils import Vector
 def fresh() -> bpy.types.Scene:
     """A camera 4 m from a square that is selected; 24 frames a second."""
     scene = scenes.empty()
+    scene.worldfm.viewpoints.clear()
     scenes.add_camera((4, 0, 1), (0, 0, 1))
     square = scenes.add_square("Target", 1, 1)
     bpy.context.view_layer.objects.active = square
