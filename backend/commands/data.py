@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
@@ -16,7 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from ..data.generate import SceneJob, is_written, plan, write_scene
 from ..data.synth import KINDS
 from ..data.validation import BLENDER_SCENES, render_blender_scene, traced_jobs
-from ..shared.errors import InputError, WorldFMError
+from ..shared.errors import InputError
 
 app = typer.Typer(
     help="Make data sets: procedural scenes, the validation set.", no_args_is_help=True
@@ -41,14 +40,10 @@ def synth(
     as_json: Json = False,
 ) -> None:
     """Render posed RGB-D of procedural scenes. Scenes that are complete are left as they are."""
-
-    def work() -> list[SceneJob]:
-        names = [name.strip() for name in kinds.split(",") if name.strip()]
-        jobs = plan(output, names, scenes, views, parse_size(size), seed)
-        _write(jobs, device, as_json)
-        return jobs
-
-    _report(work, as_json)
+    names = [name.strip() for name in kinds.split(",") if name.strip()]
+    jobs = plan(output, names, scenes, views, parse_size(size), seed)
+    _write(jobs, device, as_json)
+    _report(jobs, as_json)
 
 
 @app.command()
@@ -64,28 +59,29 @@ def validation(
     as_json: Json = False,
 ) -> None:
     """Render the validation set: reserved seeds of the ray tracer and scenes by Cycles."""
+    jobs = traced_jobs(output, views, size)
+    _write(jobs, device, as_json)
+    if blender_python is not None:
+        jobs += _with_blender(output, blender_python, views, size, samples, as_json)
+    _report(jobs, as_json)
 
-    def work() -> list[SceneJob]:
-        jobs = traced_jobs(output, views, size)
-        _write(jobs, device, as_json)
-        if blender_python is None:
-            return jobs
-        cycles = [
-            SceneJob(output / f"cycles-{name}", name, 0, views, (size, size))
-            for name in BLENDER_SCENES
-        ]
-        missing = [job for job in cycles if not is_written(job)]
-        with _progress(as_json) as progress:
-            task = progress.add_task("Cycles", total=len(missing) * views)
-            for job in missing:
-                progress.update(task, description=f"Cycles {job.kind}")
-                render_blender_scene(
-                    job.folder, job.kind, blender_python, views=views, size=size,
-                    samples=samples, on_view=lambda: progress.advance(task),
-                )  # fmt: skip
-        return jobs + cycles
 
-    _report(work, as_json)
+def _with_blender(
+    output: Path, python: Path, views: int, size: int, samples: int, quiet: bool
+) -> list[SceneJob]:
+    jobs = [
+        SceneJob(output / f"cycles-{name}", name, 0, views, (size, size)) for name in BLENDER_SCENES
+    ]
+    missing = [job for job in jobs if not is_written(job)]
+    with _progress(quiet) as progress:
+        task = progress.add_task("Cycles", total=len(missing) * views)
+        for job in missing:
+            progress.update(task, description=f"Cycles {job.kind}")
+            render_blender_scene(
+                job.folder, job.kind, python, views=views, size=size, samples=samples,
+                on_view=lambda: progress.advance(task),
+            )  # fmt: skip
+    return jobs
 
 
 def parse_size(text: str) -> tuple[int, int]:
@@ -121,16 +117,7 @@ def _progress(quiet: bool) -> Progress:
     return Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True), disable=quiet)
 
 
-def _report(work: Callable[[], list[SceneJob]], as_json: bool) -> None:
-    """Runs the work, prints what there is now, and turns an error into one line and its code."""
-    try:
-        jobs = work()
-    except WorldFMError as error:
-        if as_json:
-            typer.echo(json.dumps({"error": str(error), "code": error.code}))
-        else:
-            typer.echo(str(error), err=True)
-        raise typer.Exit(error.exit_code) from error
+def _report(jobs: list[SceneJob], as_json: bool) -> None:
     if as_json:
         folders = [str(job.folder) for job in jobs]
         typer.echo(json.dumps({"scenes": folders, "views": sum(job.views for job in jobs)}))

@@ -417,7 +417,7 @@ def prepare(scene: bpy.types.Scene, size: int, samples: int) -> None:
     scene.render.engine = "CYCLES"
     scene.cycles.samples, scene.cycles.use_denoising = samples, True
     scene.cycles.use_adaptive_sampling = False
-    scene.cycles.max_bounces = 6
+    scene.cycles.max_bounces = 4
     scene.render.use_persistent_data = True
     scene.render.threads_mode, scene.render.threads = (
         "FIXED",

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from ..device_errors import is_out_of_memory
 from ..shared.errors import InputError, OutOfMemoryError
 from .nerfstudio import PosedFrame, write_dataset
 from .synth import KINDS, fly_path, make_scene, render_view
@@ -68,7 +69,9 @@ def write_scene(job: SceneJob, device: str, on_view: Callable[[], None] = lambda
 
     try:
         write_dataset(job.folder, frames())
-    except torch.OutOfMemoryError as error:
+    except (MemoryError, RuntimeError) as error:
+        if not is_out_of_memory(error):
+            raise
         raise OutOfMemoryError(
             "The device ran out of memory; lower --size or choose --device cpu."
         ) from error

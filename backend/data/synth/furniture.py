@@ -203,10 +203,10 @@ def tree(b: Builder, origin: Any, height: float, bark: int, leaf: int) -> None:
         tilt=lean[0],
         roll=lean[1],
     )
-    for _ in range(int(b.rng.integers(4, 9))):
-        r = height * float(b.rng.uniform(0.12, 0.24))
-        a, reach = b.rng.uniform(0, 2 * np.pi), height * float(b.rng.uniform(0, 0.2))
-        top = z + trunk * 1.6 + height * float(b.rng.uniform(0.0, 0.35))
+    for _ in range(int(b.rng.integers(7, 14))):
+        r = height * float(b.rng.uniform(0.08, 0.19))
+        a, reach = b.rng.uniform(0, 2 * np.pi), height * float(b.rng.uniform(0, 0.22))
+        top = z + trunk * 1.6 + height * float(b.rng.uniform(0.0, 0.4))
         b.ball((x + reach * np.cos(a), y + reach * np.sin(a), top), (r, r, r * 0.8), leaf)
 
 

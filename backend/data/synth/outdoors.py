@@ -362,7 +362,8 @@ def abstract(b: Builder) -> None:
         b.lamps.append(
             Lamp((at[0], at[1], abs(at[2]) + 0.8), tuple(color * size * rng.uniform(0.3, 1.5)), 0.2)
         )
-    b.fog = float(rng.choice([0, 0, 0.3])) / size * 0.1
+    b.fog = float(rng.choice([0, 0, 0, 0.1])) / size * 0.3
+    b.fog_color = tuple(0.6 * np.array(b.sky.horizon))
     b.near = 0.35
     b.room = np.array([[-1.2 * size, -1.2 * size, 0.5], [1.2 * size, 1.2 * size, 0.55 * size]])
 

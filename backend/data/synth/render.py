@@ -295,6 +295,11 @@ def _surface(
     extent = torch.where(metric, repeat, 2 * prepared.half[solid].amax(1))
     width = t * footprint / facing.clamp_min(0.08).sqrt() / extent * SIZE
     texel = _lookup(prepared, look[:, 6].long(), uv, width.clamp_min(1e-6).log2())
+    if prepared.terrain is not None:  # ground shows no pattern from afar: blend in a coarser one
+        coarse = _lookup(
+            prepared, look[rows, 6].long(), uv[rows] * 0.137, (width[rows] * 0.137).log2()
+        )
+        texel[rows] = texel[rows] * 0.5 + coarse * 0.5
     slope = texel[:, 3:5] * (look[:, 5:6] * 1.5)
     bent = F.normalize(normal - across * slope[:, :1] - along * slope[:, 1:2], dim=1)
     return Surface(
@@ -348,8 +353,6 @@ def _local(prepared: Prepared, point: torch.Tensor, prim: torch.Tensor) -> tuple
     if bool(ball.any()):
         up = torch.asin(p[:, 2].clamp(-1, 1))
         n_local = torch.where(ball[:, None], p / half, n_local)
-        uv_ball = torch.stack([around * half[:, 0], -up * half[:, 2]], 1)
-        uv = torch.where(ball[:, None], uv_ball, uv)
         fit_ball = torch.stack([around / (2 * math.pi) + 0.5, 0.5 - up / math.pi], 1)
         fit = torch.where(ball[:, None], fit_ball, fit)
     tube = (shape == CYLINDER) & (p[:, 2].abs() < 0.9999)

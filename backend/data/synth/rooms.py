@@ -133,6 +133,7 @@ def shell(
     b.span((-w / 2 - 0.2, -d / 2 - 0.2, h), (w / 2 + 0.2, d / 2 + 0.2, h + 0.2), ceiling)
     corners = np.array([[-w, -d], [w, -d], [w, d], [-w, d]]) / 2
     walls = [(corners[i], corners[(i + 1) % 4]) for i in range(4)]
+    known = len(b.lamps)
     skirting = b.rng.random() < 0.7
     for i, (a, z) in enumerate(walls):
         length = float(np.linalg.norm(z - a))
@@ -157,11 +158,39 @@ def shell(
                 b.box((*middle, h - 0.04), (length / 2, 0.03, 0.04), trim, yaw=yaw)
         if not holes:
             _decorate(b, a, z, h, trim)
+    if len(b.lamps) > known:  # there is a window
+        _outside(b, w, d)
     if b.rng.random() < 0.25:
         beam = f.pick(b, ["wood"])
         for k in range(int(b.rng.integers(3, 6))):
             b.box((w * ((k + 0.5) / 5 - 0.5), 0, h - 0.08), (0.07, d / 2, 0.09), beam)
     return walls
+
+
+def _outside(b: Builder, w: float, d: float) -> None:
+    """What windows look out on: a garden or a yard, trees, a hedge or houses."""
+    rng = b.rng
+    level = float(rng.choice([-0.3, -0.5, -3.5, -7.0]))
+    ground = f.pick(b, ["grass", "gravel", "asphalt", "tiles"], repeat=3.0, gloss=0.0)
+    b.span((-80, -80, level - 0.5), (80, 80, level), ground)
+    bark, leaf = f.pick(b, ["wood"], gloss=0.0), f.pick(b, ["leaves"], repeat=1.2)
+    for side in range(4):
+        angle = side * np.pi / 2
+        out = np.array([np.cos(angle), np.sin(angle)])
+        across = np.array([-out[1], out[0]])
+        far = (w if side % 2 == 0 else d) / 2 + float(rng.uniform(6, 16))
+        if rng.random() < 0.6:
+            for k in (-1, 0, 1):
+                house = b.surface("facade", repeat=float(rng.uniform(5, 8)))
+                at = out * (far + 4) + across * (k * 12 + rng.normal(0, 1))
+                tall = float(rng.uniform(2.5, 7))
+                b.box((*at, level + tall), (4, rng.uniform(4, 6.5), tall), house, yaw=angle)
+        else:
+            hedge = float(rng.uniform(0.5, 1.2))
+            b.box((*(out * far), level + hedge), (0.5, 25, hedge), leaf, yaw=angle)
+        for _ in range(int(rng.integers(1, 4))):
+            at = out * far * rng.uniform(0.7, 0.95) + across * rng.normal(0, 5)
+            f.tree(b, (*at, level), float(rng.uniform(3, 7)), bark, leaf)
 
 
 def _holes(b: Builder, length: float, h: float) -> list[tuple[float, float, float, float]]:

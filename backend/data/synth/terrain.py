@@ -12,6 +12,8 @@ import torch.nn.functional as F
 from .scene import Scene
 
 _STEPS = 90
+_BISECTIONS = 9
+_SLOPE = 1.3  # steeper ground than this is stepped into, then refined
 
 
 @dataclass(eq=False)
@@ -25,6 +27,7 @@ class TerrainField:
     extent: float
     slope: float
     top: float
+    bottom: float
     materials: tuple[int, int, int]
     snow_line: float
 
@@ -43,7 +46,7 @@ class TerrainField:
         return cls(
             put(h)[None, None], put(normal)[None], put(sun)[None, None],
             put(_openness(h, cell))[None, None], terrain.extent,
-            terrain.slope, float(h.max()), terrain.materials, terrain.snow_line,
+            terrain.slope, float(h.max()), float(h.min()) - 0.1, terrain.materials, terrain.snow_line,
         )  # fmt: skip
 
     def _sample(self, field: torch.Tensor, xy: torch.Tensor) -> torch.Tensor:
@@ -53,33 +56,59 @@ class TerrainField:
     def march(self, origins: torch.Tensor, rays: torch.Tensor, limit: torch.Tensor) -> torch.Tensor:
         """Ray parameter (N,) of the first hit before `limit` (N,), +inf for none.
 
-        Steps are bounded by the steepest slope, so no ridge is skipped beyond the tolerance.
+        Steps grow with the height above ground; a step that went under it is halved until exact.
         """
-        result = torch.full_like(limit, torch.inf)
-        flat = rays[:, :2].norm(dim=1)
-        rate = (self.slope * flat - rays[:, 2]).clamp_min(1e-4)
-        index = torch.arange(len(rays), device=rays.device)
-        t = torch.full_like(limit, 1e-3)
+        rate = (min(self.slope, _SLOPE) * rays[:, :2].norm(dim=1) - rays[:, 2]).clamp_min(1e-4)
+        # where a ray is inside the slab between the ground's lowest and highest point
+        rise = torch.where(rays[:, 2].abs() < 1e-6, 1e-6, rays[:, 2])
+        top, bottom = (self.top - origins[:, 2]) / rise, (self.bottom - origins[:, 2]) / rise
+        near = torch.minimum(top, bottom).clamp_min(1e-3)
+        far = torch.minimum(torch.maximum(top, bottom), limit)
+        index = torch.nonzero(near < far).view(-1)
+        ray = torch.cat([origins, rays, rate[:, None], far[:, None]], 1)[index]
+        low, high = near[index], torch.full_like(index, torch.inf, dtype=near.dtype)
+        under: list[tuple[torch.Tensor, ...]] = []
         for step in range(_STEPS):
-            o, d = origins[index], rays[index]
-            here = t[index]
-            at = o + d * here[:, None]
-            gap = at[:, 2] - self._sample(self.height, at[:, :2])[0]
-            # relaxed beyond the first steps: far ridges need not be exact to a millimetre
-            push = gap / rate[index] * (1.0 + 0.02 * step)
-            touched = gap < 1e-3 * (1 + here * 0.3)
-            outside = (at[:, :2].abs() > self.extent).any(1) | (here > limit[index])
-            outside |= (at[:, 2] > self.top) & (d[:, 2] >= 0)
-            result[index[touched & ~outside]] = here[touched & ~outside]
-            keep = ~(touched | outside)
-            index = index[keep]
+            ox, oy, oz, dx, dy, dz, rate, far = ray.unbind(1)
+            gap = oz + dz * low - self._heights(ox + dx * low, oy + dy * low)
+            # farther away a ray may advance more boldly: a pixel is wider there
+            ahead = low + (gap / rate * (1 + 0.02 * step)).clamp_min(0.02) + 2e-3 * low
+            sunk = oz + dz * ahead < self._heights(ox + dx * ahead, oy + dy * ahead)
+            high = torch.where(sunk, ahead, high)
+            low = torch.where(sunk, low, ahead)
+            if step % 3 == 2 or step == _STEPS - 1 or bool(sunk.any()):
+                done = torch.isfinite(high)
+                under.append((index[done], ray[done], low[done], high[done]))
+                keep = ~done & (low < far)
+                keep &= torch.maximum((ox + dx * low).abs(), (oy + dy * low).abs()) < self.extent
+                index, ray, low, high = index[keep], ray[keep], low[keep], high[keep]
             if not len(index):
                 break
-            t[index] = here[keep] + push[keep].clamp_min(2e-3)
-        # rays that still creep along a slope are on it for every purpose
-        if len(index):
-            result[index] = t[index]
+        else:  # what still creeps along a slope is on it for every purpose
+            under.append((index, ray, low, low * 1.001))
+        return self._refine(torch.full_like(limit, torch.inf), under, limit)
+
+    def _refine(
+        self, result: torch.Tensor, under: list[tuple[torch.Tensor, ...]], limit: torch.Tensor
+    ) -> torch.Tensor:
+        """Bisects between the last point above ground and the first below it."""
+        if not under:
+            return result
+        index, ray, low, high = (torch.cat(parts) for parts in zip(*under, strict=True))
+        ox, oy, oz, dx, dy, dz = ray[:, :6].unbind(1)
+        for _ in range(_BISECTIONS):
+            middle = 0.5 * (low + high)
+            above = oz + dz * middle > self._heights(ox + dx * middle, oy + dy * middle)
+            low, high = torch.where(above, middle, low), torch.where(above, high, middle)
+        t = 0.5 * (low + high)
+        inside = torch.maximum((ox + dx * t).abs(), (oy + dy * t).abs()) < self.extent
+        result[index] = torch.where(inside & (t < limit[index]), t, torch.inf)
         return result
+
+    def _heights(self, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+        grid = torch.stack([x, y], 1)[None, None] / self.extent
+        found = F.grid_sample(self.height, grid, padding_mode="border", align_corners=True)
+        return found.view(-1)
 
     def surface(self, point: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Normals (N, 3) and materials (N,) of points on the ground."""

@@ -43,16 +43,22 @@ class TextureSet:
 
     def pyramid(self) -> np.ndarray:
         """(T, sum of level sizes, CHANNELS) float32: every mip level of every texture, flat."""
-        level = np.stack(self.images)
-        levels = []
-        for _ in range(LEVELS):
-            levels.append(level.reshape(len(level), -1, CHANNELS))
-            if level.shape[1] > 1:
-                level = (
-                    level[:, ::2, ::2] + level[:, 1::2, ::2] + level[:, ::2, 1::2]
-                    + level[:, 1::2, 1::2]
-                ) / 4  # fmt: skip
-        return np.concatenate(levels, 1)
+        count = len(self.images)
+        out = np.empty((count, sum((SIZE >> k) ** 2 for k in range(LEVELS)), CHANNELS), np.float32)
+        start = 0
+        for k in range(LEVELS):
+            stop = start + (SIZE >> k) ** 2
+            for i, image in enumerate(self.images):
+                if k > 0:  # the mean of 2 x 2 texels of the level before
+                    side = SIZE >> (k - 1)
+                    above = out[i, start - side * side : start].reshape(
+                        side, side // 2, 2, CHANNELS
+                    )
+                    rows = above.sum(2)
+                    image = 0.25 * (rows[::2] + rows[1::2])
+                out[i, start:stop] = image.reshape(-1, CHANNELS)
+            start = stop
+        return out
 
 
 def palette(rng: np.random.Generator) -> np.ndarray:
