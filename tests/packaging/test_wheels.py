@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The wheels that the extension ships, and the zips that carry them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tomllib
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from wheels import build_extension, fetch
+
+ROOT = Path(__file__).resolve().parents[2]
+LOCK = json.loads((ROOT / "wheels" / "lock.json").read_text())
+MANIFEST = tomllib.loads((ROOT / "blender_manifest.toml").read_text())
+
+
+def test_manifest_and_lock_name_the_same_wheels():
+    assert sorted(MANIFEST["wheels"]) == sorted(f"./wheels/{name}" for name in LOCK)
+
+
+def test_every_platform_has_its_uv():
+    wheels = [name for name in LOCK if name.startswith("uv-")]
+    assert len(wheels) == len(MANIFEST["platforms"])
+    assert all("-py3-none-" in name for name in LOCK), "a wheel depends on the Python version"
+
+
+def put_wheel(monkeypatch, content: bytes, name: str) -> None:
+    def download(package: str, platform: str, folder: Path) -> None:
+        (folder / name).write_bytes(content)
+
+    monkeypatch.setattr(fetch, "download", download)
+
+
+def test_a_wheel_that_is_not_the_locked_one_is_not_kept(monkeypatch, tmp_path):
+    put_wheel(monkeypatch, b"something else", "a-1-py3-none-any.whl")
+    with pytest.raises(fetch.WheelError, match="SHA-256"):
+        fetch.fetch("a-1-py3-none-any.whl", "a==1", "any", "0" * 64, tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_another_version_is_refused(monkeypatch, tmp_path):
+    put_wheel(monkeypatch, b"wheel", "a-2-py3-none-any.whl")
+    with pytest.raises(fetch.WheelError, match="bring the lock up to date"):
+        fetch.fetch("a-1-py3-none-any.whl", "a==1", "any", "0" * 64, tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_wheel_is_fetched_once(monkeypatch, tmp_path):
+    digest = hashlib.sha256(b"wheel").hexdigest()
+    put_wheel(monkeypatch, b"wheel", "a-1-py3-none-any.whl")
+    assert fetch.fetch("a-1-py3-none-any.whl", "a==1", "any", digest, tmp_path)
+    assert not fetch.fetch("a-1-py3-none-any.whl", "a==1", "any", digest, tmp_path)
+    assert (tmp_path / "a-1-py3-none-any.whl").read_bytes() == b"wheel"
+
+
+def make_zip(folder: Path, *names: str, size: int = 10) -> Path:
+    package = folder / "worldfm-1-linux_x64.zip"
+    with zipfile.ZipFile(package, "w") as archive:
+        for name in ("wheels/a.whl", "wheels/b.whl", *names):
+            archive.writestr(name, os.urandom(size))
+    return package
+
+
+def test_a_zip_with_tests_in_it_is_refused(tmp_path):
+    with pytest.raises(build_extension.BuildError, match=r"tests/test_a\.py"):
+        build_extension.check(make_zip(tmp_path, "tests/test_a.py"))
+
+
+def test_a_zip_that_is_too_big_is_refused(tmp_path):
+    package = make_zip(tmp_path, "data.bin", size=21_000_000)
+    with pytest.raises(build_extension.BuildError, match="too big"):
+        build_extension.check(package)
+
+
+def test_the_built_zip_has_what_a_user_needs():
+    try:
+        package = build_extension.package_for_this_system(ROOT / "dist")
+    except build_extension.BuildError as error:
+        pytest.skip(str(error))
+    with zipfile.ZipFile(package) as archive:
+        names = set(archive.namelist())
+    assert {"blender_manifest.toml", "__init__.py", "LICENSE", "backend/__main__.py"} <= names
+    assert {f"backend/models/embedded/{n}" for n in ("config.json", "model.safetensors")} <= names
+    assert "backend/requirements.txt" in names
