@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from .pipeline import FramePipeline
 
 WARM_UP_SIZE = 64
+OFFICIAL_SIZE = 512
+"""Pixels a side that the official model was trained at; other sizes run without compilation."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,7 @@ def load_pipeline(
     """The model, ready to render. torch is imported here, so that the server answers before."""
     report(Progress("Loading PyTorch."))
     from .devices import probe
+    from .official import OfficialPipeline
 
     devices = probe()
     report(Devices(devices))
@@ -45,6 +48,14 @@ def load_pipeline(
     pipeline = open_pipeline(choice)
     report(Progress("Warming up."))
     warm_up(pipeline)
+    if isinstance(pipeline, OfficialPipeline) and pipeline.device.type == "cuda":
+        for steps in (1, 2):
+            pipeline.warm_up(
+                OFFICIAL_SIZE,
+                OFFICIAL_SIZE,
+                steps,
+                lambda what, share: report(Progress(f"Warming up: {what}.", share)),
+            )
     return pipeline
 
 

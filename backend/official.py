@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 from torch import Tensor
+from torch.compiler import set_stance
 
 from .models.acceleration import Graphed, RunOptions, accelerate
 from .models.autoencoder import Autoencoder, from_bytes, to_bytes, vae_dtype
@@ -150,7 +152,7 @@ class OfficialPipeline:
         watch = Stopwatch(self.device)
         camera = self.padded(request.camera)
         crop = slice(0, request.camera.height), slice(0, request.camera.width)
-        with memory_errors():
+        with memory_errors(), self._no_compilation():
             anchors = render_points(prepared.cloud, camera)
             chosen = select_views(prepared.images, camera, anchors.depth, 1)
             points = one_pixel_points(anchors, prepared.images, camera)
@@ -229,6 +231,10 @@ class OfficialPipeline:
             tell("preparing the transformer", 0.2)
             self.generate(blank[0], latent, 0, steps, Stopwatch(self.device))
             tell("ready", 1.0)
+
+    def _no_compilation(self) -> AbstractContextManager[object]:
+        """Sizes that were not warmed up run uncompiled: nobody waits a minute for a frame."""
+        return set_stance("eager_on_recompile") if self.options.compile else nullcontext()
 
     def padded(self, camera: Camera) -> Camera:
         """The camera with its right and lower edge moved out to whole patches."""

@@ -20,9 +20,12 @@ def conformance(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
 ) -> None:
     """Compare with vectors made by the reference implementation; exit 1 over tolerance."""
+    import torch
+
     from ..conformance import run_conformance
     from ..conformance_cases import Case, Skipped
 
+    torch.set_num_threads(1)  # the networks are tiny: more threads only wait for each other
     console = Console(highlight=False, stderr=as_json)
     cases: list[Case] = []
     skipped: list[Skipped] = []

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import importlib.util
+from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -24,7 +25,8 @@ _FP8_MAX = torch.finfo(FP8).max
 class RunOptions:
     """How the official model is run. None = decided by the device.
 
-    compile: torch.compile of the blocks and the autoencoder (default: on CUDA with Triton).
+    compile: torch.compile of the blocks and the autoencoder for the sizes that were warmed up;
+    others run as they are (default: on CUDA with Triton).
     cuda_graphs: one recorded graph per stage and size (default: on CUDA without offload).
     fp8: keep the blocks' matrices in 8 bits (0.42 GB instead of 0.85; values change by up to 6 %).
     slicing, tiling: the autoencoder image by image, or tile by tile. offload: keep the
@@ -107,32 +109,39 @@ def quantize_blocks(model: WorldFMTransformer) -> None:
             setattr(parent, name, Fp8Linear(getattr(parent, name)))
 
 
+Recording = tuple[torch.cuda.CUDAGraph, list[Tensor], Tensor]
+"""A graph, where its inputs go and where its output appears."""
+
+
 class Graphed:
     """`function` recorded as a CUDA graph, one per combination of input shapes.
 
     function: tensors -> one tensor, all on one CUDA device, the same work for the same shapes.
-    The returned tensor is overwritten by the next call: copy what must stay.
+    The returned tensor is overwritten by the next call: copy what must stay. Graphs of the
+    `MOST_SHAPES` shapes that were used last are kept, for each holds the memory it works in.
     """
 
     WARM_UP_CALLS = 3
+    MOST_SHAPES = 4
 
     def __init__(self, function: Callable[..., Tensor]) -> None:
         self.function = function
-        self._recorded: dict[tuple, tuple[torch.cuda.CUDAGraph, list[Tensor], Tensor]] = {}
+        self._recorded: OrderedDict[tuple, Recording] = OrderedDict()
 
     def __call__(self, *inputs: Tensor) -> Tensor:
         key = tuple((tuple(x.shape), x.dtype) for x in inputs)
         if key not in self._recorded:
+            while len(self._recorded) >= self.MOST_SHAPES:
+                self._recorded.popitem(last=False)
             self._recorded[key] = self._record(inputs)
+        self._recorded.move_to_end(key)
         graph, places, output = self._recorded[key]
         for place, value in zip(places, inputs, strict=True):
             place.copy_(value)
         graph.replay()
         return output
 
-    def _record(
-        self, inputs: tuple[Tensor, ...]
-    ) -> tuple[torch.cuda.CUDAGraph, list[Tensor], Tensor]:
+    def _record(self, inputs: tuple[Tensor, ...]) -> Recording:
         places = [x.clone() for x in inputs]
         side = torch.cuda.Stream()
         side.wait_stream(torch.cuda.current_stream())
@@ -141,6 +150,7 @@ class Graphed:
                 self.function(*places)
         torch.cuda.current_stream().wait_stream(side)
         graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph):
+        # other threads of the process may use the device meanwhile
+        with torch.cuda.graph(graph, capture_error_mode="thread_local"):
             output = self.function(*places)
         return graph, places, output
