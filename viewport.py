@@ -73,6 +73,8 @@ class View:
     world: SceneWorld | None = None
     builder: threading.Thread | None = None
     failure: str = ""
+    problem: str = ""
+    refined: bool = False
     asked: FrameRequest | None = None
     asked_at: float = 0.0
     asked_revision: int = -1
@@ -137,13 +139,18 @@ def _draw(
     now = time.monotonic()
     wish = _wish(context, depsgraph)
     if not wish.same_view(view.wish):
-        view.moved = now
+        view.moved, view.refined = now, False
     view.wish = wish
     settings = context.scene.worldfm
     still = now - view.moved > STILL_SECONDS
     _refresh_world(view, context, depsgraph, wish, still)
-    if view.world is not None:
-        _ask(view, context.scene, wish, still, now)
+    try:
+        if view.world is not None:
+            _ask(view, context.scene, wish, still, now)
+        view.problem = ""
+    except WorldFMError as error:  # the anchors can be shown all the same
+        view.problem = str(error)
+    view.refined = still
     reply = runtime.client().newest(view.key)
     _note_arrival(view, reply, now)
     if reply is not None and _looks_from(reply, wish):
@@ -282,8 +289,8 @@ def _statistics(view: View, reply: FrameReply | None) -> str:
     """One line for the viewport's corner."""
     client = runtime.client()
     error = client.preview_error(view.key)
-    if error is not None:
-        return str(error)
+    if view.problem or error is not None:
+        return view.problem or str(error)
     if view.world is None:
         return "WorldFM | Reading the scene"
     if client.state is not BackendState.READY:
@@ -340,8 +347,7 @@ def _something_new(view: View, now: float) -> bool:
         return True
     if view.world is not None and view.asked_revision != view.world.revision:
         return True
-    since = now - max(view.moved, view.drawn)
-    return _unsettled(view, now) and STILL_SECONDS < since < STILL_SECONDS + 4 * TICK_SECONDS
+    return not view.refined and now - view.moved > STILL_SECONDS
 
 
 def _unsettled(view: View, now: float) -> bool:
@@ -351,7 +357,7 @@ def _unsettled(view: View, now: float) -> bool:
         view.builder is not None
         or view.dirty
         or client.waiting(view.key)
-        or now - view.moved < STILL_SECONDS + 0.2
+        or not view.refined
         or client.state in {BackendState.STARTING, BackendState.RESTARTING}
     )
 
