@@ -14,6 +14,8 @@ from torch.nn.functional import pad
 JUMP = 0.05
 """Neighbours whose inverse depths differ by more than this part are another surface."""
 
+_ROWS = 48
+
 
 def center_depth(
     z: torch.Tensor, u: torch.Tensor, v: torch.Tensor, tolerance: torch.Tensor
@@ -26,33 +28,46 @@ def center_depth(
     height, width = z.shape
     columns = torch.arange(width, device=z.device) + 0.5
     rows = torch.arange(height, device=z.device)[:, None] + 0.5
-    inverse = 1.0 / z
-    across, down = u - columns, v - rows  # offsets from the centre, in (-0.5, 0.5)
-    reach = torch.maximum(inverse * JUMP, inverse * inverse * tolerance.nan_to_num(0, 0))
-    maps = pad(torch.stack([inverse, across, down])[None], (1, 1, 1, 1))[0]
+    inverse = z.reciprocal()
+    reach = torch.maximum(inverse * JUMP, inverse.square().mul_(tolerance.nan_to_num(0, 0)))
+    # inverse depth and the offsets from the centre, in (-0.5, 0.5)
+    maps = pad(torch.stack([inverse, u - columns, v - rows])[None], (1, 1, 1, 1))[0]
+    if z.device.type != "cpu":
+        return _moved(maps, reach).reciprocal_()
+    # a band of rows at a time stays in a CPU's cache
+    bands = [
+        _moved(maps[:, top : top + _ROWS + 2], reach[top : top + _ROWS])
+        for top in range(0, height, _ROWS)
+    ]
+    return torch.cat(bands).reciprocal_()
+
+
+def _moved(maps: torch.Tensor, reach: torch.Tensor) -> torch.Tensor:
+    """(H, W) inverse depth at the centres; maps (3, H + 2, W + 2), reach (H, W).
+
+    Least squares of the slopes over the four direct neighbours.
+    """
     q, du, dv = maps
-    uu = torch.full_like(z, 0.05)  # a row of points says nothing of the slope across it
-    vv, uv = uu.clone(), torch.zeros_like(z)
-    uq, vq = torch.zeros_like(z), torch.zeros_like(z)
-    low, high = inverse.clone(), inverse.clone()
-    for j in (-1, 0, 1):
-        for i in (-1, 0, 1):
-            if i == 0 and j == 0:
-                continue
-            window = (slice(1 + j, 1 + j + height), slice(1 + i, 1 + i + width))
-            step = q[window] - inverse
-            same = (step.abs() <= reach) & (q[window] > 0)
-            x = torch.where(same, du[window] - across + i, 0.0)
-            y = torch.where(same, dv[window] - down + j, 0.0)
-            step = torch.where(same, step, 0.0)
-            uu.addcmul_(x, x)
-            vv.addcmul_(y, y)
-            uv.addcmul_(x, y)
-            uq.addcmul_(x, step)
-            vq.addcmul_(y, step)
-            low = torch.minimum(low, inverse + step)
-            high = torch.maximum(high, inverse + step)
+    inverse, across, down = maps[:, 1:-1, 1:-1]
+    uu = torch.full_like(reach, 0.05)  # a row of points says nothing of the slope across it
+    vv, uv = uu.clone(), torch.zeros_like(reach)
+    uq, vq = torch.zeros_like(reach), torch.zeros_like(reach)
+    least, most = torch.zeros_like(reach), torch.zeros_like(reach)
+    height, width = reach.shape
+    for i, j in ((-1, 0), (1, 0), (0, -1), (0, 1)):
+        window = (slice(1 + j, 1 + j + height), slice(1 + i, 1 + i + width))
+        step = q[window] - inverse
+        same = (step.abs() <= reach).mul_(q[window] > 0)
+        x = (du[window] - across).add_(i).mul_(same)
+        y = (dv[window] - down).add_(j).mul_(same)
+        step = step.mul_(same)
+        uu.addcmul_(x, x)
+        vv.addcmul_(y, y)
+        uv.addcmul_(x, y)
+        uq.addcmul_(x, step)
+        vq.addcmul_(y, step)
+        least = torch.minimum(least, step)
+        most = torch.maximum(most, step)
     determinant = uu * vv - uv * uv
-    slope_u, slope_v = (uq * vv - vq * uv) / determinant, (vq * uu - uq * uv) / determinant
-    moved = inverse - slope_u * across - slope_v * down
-    return 1.0 / moved.clamp(low, high)
+    along = (uq * vv - vq * uv).mul_(across).add_((vq * uu - uq * uv).mul_(down))
+    return inverse + torch.minimum(torch.maximum(along.div_(determinant).neg_(), least), most)

@@ -10,10 +10,10 @@ depth (planes are linear in inverse depth), so that planes stay planes.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
-from torch.nn.functional import max_pool2d
+from torch.nn.functional import pad
 
 from .centering import center_depth
 
@@ -33,16 +33,18 @@ TOLERANCE = 4.0
 DENSE = 0.19
 """Points with a radius of at most this part of a cell have been closed at finer ones."""
 
+_STEPS = 4
+_AXES = ((0, 1), (1, 0), (1, 1), (1, -1))
 _EMPTY = torch.iinfo(torch.int64).max
 _PIXEL = 0xFFFFFFFF
 
 
 @dataclass(eq=False)
 class Samples:
-    """The nearest point of each pixel of a canvas, flat maps of H * W + 1 (the last: no point).
+    """The nearest point of each pixel of a canvas, flat maps of H * W.
 
     z: z-depth in metres, +inf = none. u, v: where it landed, pixels. radius: pixels; 0 = a point
-    by itself. rgb: (H * W + 1, 3) uint8. focal: pixels. margin: border that isn't closed.
+    by itself. rgb: (H * W, 3) uint8. focal: pixels. margin: border that isn't closed.
     """
 
     z: torch.Tensor
@@ -78,33 +80,32 @@ def close_gaps(samples: Samples) -> Closed:
     """The canvas with its gaps closed, level by level."""
     height, width = samples.size
     tolerance = _tolerance(samples.z, samples.radius, samples.focal)
-    depth = _centered(samples, tolerance)
-    rgb = samples.rgb[:-1].clone()
+    depth = center_depth(
+        *(a.view(samples.size) for a in (samples.z, samples.u, samples.v, tolerance))
+    ).view(-1)
+    rgb = samples.rgb.clone()
     coverage = (depth < torch.inf).float()
-    surface = (samples.radius[:-1] > 0) & (depth < torch.inf)
+    points = _open_pixels(samples, depth, tolerance)
     for level in range(LEVELS):
         cell = 1 << level
-        # what is dense enough for the finer levels must not hide sparse points in a coarse cell
-        wanted = surface if level == 0 else surface & (samples.radius[:-1] > DENSE * cell)
-        if not bool(wanted.any()):
+        if level:  # what is dense enough for finer levels must not hide sparse points in a cell
+            points = points[samples.radius[points] > DENSE * cell]
+            points = points[_open(depth, tolerance, points, samples.size, cell)]
+        if not len(points):
             break
-        cells = _nearest_in_cells(samples, wanted, cell)
+        cells = _nearest_in_cells(samples, points, cell)
         pixel = _candidates(samples, cells, depth, tolerance, cell)
+        around = _look_around(samples, cells, pixel, depth, tolerance, cell)
         for _ in range(2):  # the nearest surface, and the one behind it where that one ends
-            patch, pixel = _close(samples, cells, pixel, depth, tolerance, cell)
+            patch, around = _close(samples, around, depth, cell)
             depth[patch.pixel] = patch.depth
             rgb[patch.pixel] = patch.rgb
             coverage[patch.pixel] = patch.coverage
-            if not len(pixel[0]):
+            if not len(around.pixel):
                 break
     return Closed(
         depth.view(height, width), rgb.view(height, width, 3), coverage.view(height, width)
     )
-
-
-def _centered(samples: Samples, tolerance: torch.Tensor) -> torch.Tensor:
-    maps = (samples.z, samples.u, samples.v, tolerance)
-    return center_depth(*(m[:-1].view(samples.size) for m in maps)).view(-1)
 
 
 def _tolerance(z: torch.Tensor, radius: torch.Tensor, focal: float) -> torch.Tensor:
@@ -112,149 +113,264 @@ def _tolerance(z: torch.Tensor, radius: torch.Tensor, focal: float) -> torch.Ten
     return TOLERANCE * radius.clamp(min=0.75) * z / focal
 
 
-def _nearest_in_cells(samples: Samples, wanted: torch.Tensor, cell: int) -> torch.Tensor:
-    """(H / cell, W / cell) pixel number of each cell's nearest wanted point; H * W = none."""
+def _open_pixels(samples: Samples, depth: torch.Tensor, tolerance: torch.Tensor) -> torch.Tensor:
+    """(N,) the pixels with a point of a surface that doesn't go on to all sides.
+
+    Only these can border a gap, or stand before what shines through one.
+    """
+    height, width = samples.size
+    inverse = depth.view(height, width).reciprocal()
+    parted = torch.zeros(height, width, dtype=torch.bool, device=depth.device)
+    inner = (slice(1, -1), slice(1, -1))
+    middle = inverse[inner]
+    allowed = tolerance.view(height, width)[inner] * middle.square()
+    for j, i in _AXES:
+        one = inverse[1 + j : height - 1 + j, 1 + i : width - 1 + i]
+        other = inverse[1 - j : height - 1 - j, 1 - i : width - 1 - i]
+        parted[inner] |= _bends(one, middle, other, allowed)
+    return (parted.view(-1) & (samples.radius > 0)).nonzero().squeeze(1)
+
+
+def _open(
+    depth: torch.Tensor,
+    tolerance: torch.Tensor,
+    points: torch.Tensor,
+    size: tuple[int, int],
+    cell: int,
+) -> torch.Tensor:
+    """(N,) the same for the pixels `points` (N,) alone, looking half a cell and a cell far."""
+    height, width = size
+    middle = depth[points].reciprocal()
+    allowed = tolerance[points] * middle.square()
+    parted = torch.zeros_like(points, dtype=torch.bool)
+    for far in (cell // 2, cell):
+        for j, i in _AXES:
+            step = far * (j * width + i)
+            one = depth[(points + step).clamp_(max=height * width - 1)].reciprocal()
+            other = depth[(points - step).clamp_(min=0)].reciprocal()
+            parted |= _bends(one, middle, other, allowed)
+    return parted
+
+
+def _bends(
+    one: torch.Tensor, middle: torch.Tensor, other: torch.Tensor, allowed: torch.Tensor
+) -> torch.Tensor:
+    """Whether three inverse depths in a row are not of one surface, flat or slanted."""
+    bend = (one + other).sub_(middle, alpha=2).abs_()
+    return bend > torch.maximum((one - other).abs_().mul_(0.25), allowed)
+
+
+def _nearest_in_cells(samples: Samples, points: torch.Tensor, cell: int) -> torch.Tensor:
+    """(H / cell, W / cell) pixel number of each cell's nearest of `points`; H * W = none."""
     height, width = samples.size
     none = height * width
-    number = torch.arange(none, device=wanted.device)
-    if cell == 1:
-        return torch.where(wanted, number, none).view(height, width)
-    key = (samples.z[:-1].view(torch.int32).to(torch.int64) << 32) | number
-    key = torch.where(wanted, key, _EMPTY).view(height // cell, cell, width // cell, cell)
-    nearest = key.amin(dim=(1, 3))
-    return torch.where(nearest == _EMPTY, none, nearest & _PIXEL)
+    cells = torch.full((none // cell**2,), _EMPTY, device=points.device)
+    y = torch.div(points, width, rounding_mode="floor")
+    x = points - y * width
+    place = torch.div(y, cell, rounding_mode="floor") * (width // cell)
+    place += torch.div(x, cell, rounding_mode="floor")
+    key = (samples.z[points].view(torch.int32).to(torch.int64) << 32) | points
+    cells.scatter_reduce_(0, place, key, "amin")
+    cells = torch.where(cells == _EMPTY, none, cells & _PIXEL)
+    return cells.view(height // cell, width // cell)
 
 
 def _candidates(
     samples: Samples, cells: torch.Tensor, depth: torch.Tensor, tolerance: torch.Tensor, cell: int
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Pixels (C,) with a clearly nearer point in neighbouring cells; and z to look behind."""
+) -> torch.Tensor:
+    """Pixels (C,) with clearly nearer points in neighbouring cells, enough of them to close it."""
     height, width = samples.size
-    back = (samples.z + tolerance)[cells]
-    nearest = -max_pool2d(-back[None, None], 3, 1, 1)[0, 0]
-    if cell > 1:
-        nearest = nearest.repeat_interleave(cell, 0).repeat_interleave(cell, 1)
-    wanted = nearest < depth.view(height, width)
+    none = height * width
+    back = (samples.z + tolerance)[cells.clamp(max=none - 1)]
+    back = torch.where(cells < none, back, torch.inf)
+    around = pad(back, (1, 1, 1, 1), value=torch.inf)
+    around = torch.minimum(torch.minimum(around[:, :-2], around[:, 1:-1]), around[:, 2:])
+    nearest = torch.minimum(torch.minimum(around[:-2], around[1:-1]), around[2:])
+    nearest = _spread_out(nearest, cell)
+    depth = depth.view(height, width)
+    wanted = nearest < depth
+    # an open pixel takes two points to be closed, a covered one four
+    wanted &= _count_around(cells < none, cell) >= torch.where(depth < torch.inf, 4.0, 2.0)
     m = samples.margin
     wanted[:m], wanted[height - m :], wanted[:, :m], wanted[:, width - m :] = (False,) * 4
-    pixel = wanted.view(-1).nonzero().squeeze(1)
-    return pixel, torch.zeros(len(pixel), device=pixel.device)
+    return wanted.view(-1).nonzero().squeeze(1)
+
+
+def _count_around(present: torch.Tensor, cell: int) -> torch.Tensor:
+    """(H, W) how many of the 3x3 cells around a pixel hold a point; present: of cells."""
+    count = pad(present.float(), (1, 1, 1, 1))
+    count = count[:, :-2] + count[:, 1:-1] + count[:, 2:]
+    count = count[:-2] + count[1:-1] + count[2:]
+    return _spread_out(count, cell)
+
+
+def _spread_out(cells: torch.Tensor, cell: int) -> torch.Tensor:
+    if cell == 1:
+        return cells
+    return cells.repeat_interleave(cell, 0).repeat_interleave(cell, 1)
 
 
 def _close(
     samples: Samples,
+    around: _Around,
+    depth: torch.Tensor,
+    cell: int,
+) -> tuple[_Patch, _Around]:
+    """Closes pixels by the nearest surface; returns what may be closed by the one behind it."""
+    current = depth[around.pixel]
+    covered = current < torch.inf
+    # in front of what the pixel shows, near enough, and on all sides: else there is no use looking
+    possible = around.near & (around.end < current)
+    around = around.only(_surrounded(possible, around, covered))
+    current, covered = depth[around.pixel], depth[around.pixel] < torch.inf
+    end = _front_surface(around)
+    surface = around.z <= end
+    closed = (end < current) & _surrounded(surface & around.near, around, covered)
+    if cell < LARGEST:  # a single row tells no slope: sparse ones wait for coarser cells
+        later = (around.radius * surface).amax(dim=0) > DENSE * 2 * cell
+        closed &= ~later | _spread(surface, around.du, around.dv)
+    patch = _fit(samples, around.only(closed), surface[:, closed], cell)
+    left = ~closed & (end < current)
+    behind = around.only(left)
+    return patch, behind.without(behind.z <= end[left])
+
+
+@dataclass(eq=False)
+class _Around:
+    """The points in the 3x3 cells around pixels.
+
+    pixel: (C,) their numbers. index: (9, C) numbers of the points' pixels. z: (9, C) metres,
+    +inf = no point. end: (9, C) how far back the point's surface may go on. du, dv: (9, C) pixels
+    from the pixel's centre. radius: (9, C) pixels. near: (9, C) bool, close enough for its radius.
+    """
+
+    pixel: torch.Tensor
+    index: torch.Tensor
+    z: torch.Tensor
+    end: torch.Tensor
+    du: torch.Tensor
+    dv: torch.Tensor
+    radius: torch.Tensor
+    near: torch.Tensor
+
+    def only(self, chosen: torch.Tensor) -> _Around:
+        """Of the pixels `chosen` (C,) bool."""
+        which = chosen.nonzero().squeeze(1)
+        if len(which) == len(chosen):
+            return self
+        rest = (self.index, self.z, self.end, self.du, self.dv, self.radius, self.near)
+        return _Around(self.pixel[which], *(a.index_select(1, which) for a in rest))
+
+    def without(self, points: torch.Tensor) -> _Around:
+        """Without the `points` (9, C) bool."""
+        z = torch.where(points, torch.inf, self.z)
+        return replace(self, z=z, near=self.near & ~points)
+
+
+def _look_around(
+    samples: Samples,
     cells: torch.Tensor,
-    candidates: tuple[torch.Tensor, torch.Tensor],
+    pixel: torch.Tensor,
     depth: torch.Tensor,
     tolerance: torch.Tensor,
     cell: int,
-) -> tuple[_Patch, tuple[torch.Tensor, torch.Tensor]]:
-    """Closes candidates by the nearest surface behind their z; returns the others with a new z."""
-    pixel, behind = candidates
-    width = samples.size[1]
-    x, y = pixel % width, pixel // width
-    near = _neighbours(cells, x // cell, y // cell)  # (C, 9)
-    z = samples.z[near]
-    du = samples.u[near] - (x + 0.5)[:, None]
-    dv = samples.v[near] - (y + 0.5)[:, None]
-    radius = samples.radius[near]
-    distance = du.square() + dv.square()
-    current = depth[pixel]
-    covered = current < torch.inf
-    reach = torch.where(covered, REACH_COVERED, REACH)[:, None] * radius + 0.25
-    usable = distance <= reach.clamp(min=1.1).square()
-    usable &= z > behind[:, None]
-    back, clear = _front_surface(torch.where(usable, z, torch.inf), tolerance[near])
-    surface = (z > behind[:, None]) & (z <= back[:, None]) & (radius > 0)
-    usable &= surface
-    hidden = clear < current
-    closed = hidden & _surrounded(usable, du, dv, covered)
-    if cell < LARGEST:  # a single row tells no slope: sparse ones wait for coarser cells
-        later = (radius * surface).amax(dim=1) > DENSE * 2 * cell
-        closed &= ~later | _spread(surface, du, dv)
-    patch = _fit(
-        samples, pixel[closed], near[closed], surface[closed], du[closed], dv[closed], cell
-    )
-    left = ~closed & hidden
-    return patch, (pixel[left], clear[left])
+) -> _Around:
+    width, columns = samples.size[1], cells.shape[1]
+    y = torch.div(pixel, width, rounding_mode="floor")
+    x = pixel - y * width
+    offsets = [j * columns + i for j in (-1, 0, 1) for i in (-1, 0, 1)]
+    offsets = torch.tensor(offsets, device=pixel.device)[:, None]
+    index = cells.view(-1)[
+        torch.div(y, cell, rounding_mode="floor") * columns + x // cell + offsets
+    ]
+    none = index >= len(samples.z)
+    index = index.clamp_(max=len(samples.z) - 1)
+    z = samples.z[index].masked_fill_(none, torch.inf)
+    du, dv = samples.u[index] - (x + 0.5), samples.v[index] - (y + 0.5)
+    radius = samples.radius[index]
+    reach = torch.where(depth[pixel] < torch.inf, REACH_COVERED, REACH) * radius + 0.25
+    near = (du.square() + dv.square() <= reach.clamp_(min=1.1).square_()) & ~none
+    return _Around(pixel, index, z, z + tolerance[index], du, dv, radius, near)
 
 
-def _neighbours(cells: torch.Tensor, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
-    """(C, 9) entries of `cells` around (x, y); the margin keeps them inside."""
-    width = cells.shape[1]
-    offsets = torch.tensor([j * width + i for j in (-1, 0, 1) for i in (-1, 0, 1)])
-    return cells.view(-1)[(y * width + x)[:, None] + offsets.to(cells.device)]
+def _front_surface(around: _Around) -> torch.Tensor:
+    """(C,) the depth up to which the nearest surface goes on.
 
-
-def _front_surface(z: torch.Tensor, tolerance: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Of z (C, 9), +inf = none: the farthest that belongs to the nearest surface (C,).
-
-    A surface goes on as long as the next depth lies within the tolerance of the last, so that a
-    floor may recede. And (C,) the depth behind which something else begins.
+    From one point to the next as long as the next lies within the tolerance of the last, so that
+    a floor may recede.
     """
-    z, order = z.sort(dim=1)
-    end = z + tolerance.gather(1, order)
-    parted = ~(z[:, 1:] <= end[:, :-1])
-    last = torch.cat([parted, torch.ones_like(parted[:, :1])], dim=1).int().argmax(dim=1)
-    return z.gather(1, last[:, None]).squeeze(1), end.gather(1, last[:, None]).squeeze(1)
+    z = torch.where(around.near, around.z, torch.inf)
+    front = z.min(dim=0)
+    end = around.end.gather(0, front.indices[None]).squeeze(0)
+    for _ in range(_STEPS):
+        end = torch.where(z <= end, around.end, end).amax(dim=0)
+    return end
 
 
-def _surrounded(
-    usable: torch.Tensor, du: torch.Tensor, dv: torch.Tensor, covered: torch.Tensor
-) -> torch.Tensor:
-    """(C,) whether points stand around the pixel.
+def _surrounded(usable: torch.Tensor, around: _Around, covered: torch.Tensor) -> torch.Tensor:
+    """(C,) whether `usable` (9, C) points stand around the pixel.
 
     An open pixel needs them in opposite quadrants, one that is `covered` by something farther in
     all four (else a receding floor's rows would hide each other); straight or turned by 45 degrees.
     """
-    right, down, first, second = du >= 0, dv >= 0, du + dv >= 0, du - dv >= 0
+    du, dv = around.du, around.dv
+    one = usable.to(torch.uint8)
+    straight = (du >= 0).to(torch.uint8).mul_(2).add_(dv >= 0)
+    turned = (du + dv >= 0).to(torch.uint8).mul_(2).add_(du - dv >= 0).add_(4)
+    found = (one << straight) | (one << turned)
+    code = found[0]
+    for more in found[1:]:
+        code = code | more
+    open_table, covered_table = _TABLES.to(code.device)
+    code = code.long()
+    return torch.where(covered, covered_table[code], open_table[code])
 
-    def around(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
-        one, two = (usable & a & b).any(dim=1), (usable & ~a & ~b).any(dim=1)
-        three, four = (usable & a & ~b).any(dim=1), (usable & ~a & b).any(dim=1)
-        line, other = one & two, three & four
-        return torch.where(covered, line & other, line | other)
 
-    return around(right, down) | around(first, second)
+def _tables() -> torch.Tensor:
+    """(2, 256) bool: of the quadrants found (bits), whether an open, a covered pixel closes."""
+    codes = range(256)
+    halves = [(code & 15, code >> 4) for code in codes]
+    return torch.tensor(
+        [
+            # quadrants 0 and 3 are opposite, so are 1 and 2
+            [any(h & 9 == 9 or h & 6 == 6 for h in pair) for pair in halves],
+            [15 in pair for pair in halves],
+        ]
+    )
+
+
+_TABLES = _tables()
 
 
 def _spread(usable: torch.Tensor, du: torch.Tensor, dv: torch.Tensor) -> torch.Tensor:
     """(C,) whether the points are spread in both directions, not in a row."""
-    share = usable / usable.sum(dim=1, keepdim=True).clamp(min=1)
-    cu, cv = (a - (share * a).sum(dim=1, keepdim=True) for a in (du, dv))
-    uu, vv, uv = ((share * a).sum(dim=1) for a in (cu * cu, cv * cv, cu * cv))
+    share = usable / usable.sum(dim=0).clamp(min=1)
+    cu, cv = (a - (share * a).sum(dim=0) for a in (du, dv))
+    uu, vv, uv = ((share * a).sum(dim=0) for a in (cu * cu, cv * cv, cu * cv))
     return uu * vv - uv * uv > 0.02 * (uu + vv).square()
 
 
-def _fit(
-    samples: Samples,
-    pixel: torch.Tensor,
-    near: torch.Tensor,
-    usable: torch.Tensor,
-    du: torch.Tensor,
-    dv: torch.Tensor,
-    cell: int,
-) -> _Patch:
-    """Plane through the neighbours' inverse depth at (0, 0), and their mean colour."""
+def _fit(samples: Samples, around: _Around, usable: torch.Tensor, cell: int) -> _Patch:
+    """Plane through the `usable` points' inverse depth at the pixel, and their mean colour."""
     sigma = 0.6 * cell
+    du, dv = around.du, around.dv
     distance = du.square() + dv.square()
-    weight = torch.where(usable, torch.exp(-distance / (2 * sigma**2)) + 1e-6, 0.0)
-    weight = weight / weight.sum(dim=1, keepdim=True)
-    inverse = 1.0 / samples.z[near]
-    mu, mv, mq = ((weight * a).sum(dim=1) for a in (du, dv, torch.where(usable, inverse, 0.0)))
-    cu, cv = du - mu[:, None], dv - mv[:, None]
-    cq = torch.where(usable, inverse - mq[:, None], 0.0)
+    weight = (distance * (-0.5 / sigma**2)).exp_().add_(1e-6).mul_(usable)
+    weight /= weight.sum(dim=0)
+    inverse = around.z.reciprocal()  # 0 where there is no point
+    mu, mv, mq = ((weight * a).sum(dim=0) for a in (du, dv, inverse))
+    cu, cv, cq = du - mu, dv - mv, inverse - mq
     ridge = 1e-3 * sigma**2  # a row of points says nothing of the slope across it
-    uu, vv = (weight * cu * cu).sum(dim=1) + ridge, (weight * cv * cv).sum(dim=1) + ridge
-    uv = (weight * cu * cv).sum(dim=1)
-    uq, vq = (weight * cu * cq).sum(dim=1), (weight * cv * cq).sum(dim=1)
+    wu, wv = weight * cu, weight * cv
+    uu, vv = (wu * cu).sum(dim=0) + ridge, (wv * cv).sum(dim=0) + ridge
+    uv, uq, vq = (wu * cv).sum(dim=0), (wu * cq).sum(dim=0), (wv * cq).sum(dim=0)
     determinant = uu * vv - uv * uv
     slope_u, slope_v = (uq * vv - vq * uv) / determinant, (vq * uu - uq * uv) / determinant
-    low = torch.where(usable, inverse, torch.inf).amin(dim=1)
-    high = torch.where(usable, inverse, 0.0).amax(dim=1)
+    low = torch.where(usable, inverse, torch.inf).amin(dim=0)
+    high = (inverse * usable).amax(dim=0)
     fitted = (mq - slope_u * mu - slope_v * mv).clamp(low, high)
-    rgb = (weight[..., None] * samples.rgb[near].float()).sum(dim=1)
-    nearest = torch.where(usable, distance, torch.inf).amin(dim=1).sqrt()
-    return _Patch(
-        pixel, 1.0 / fitted, (rgb + 0.5).to(torch.uint8), 1.0 / (1.0 + nearest.clamp(min=0.1))
-    )
+    colors = samples.rgb.T[:, around.index]  # (3, 9, C)
+    rgb = (weight * colors).sum(dim=1).T.add(0.5).to(torch.uint8)
+    nearest = torch.where(usable, distance, torch.inf).amin(dim=0).sqrt_()
+    coverage = 1.0 / (1.0 + nearest.clamp_(min=0.1))
+    return _Patch(around.pixel, fitted.reciprocal_(), rgb, coverage)

@@ -8,13 +8,14 @@ scatter-minimum resolves both and the result does not depend on the order of exe
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 
-from ..shared.anchors import Anchors
 from ..shared.camera import Camera
 from .closing import LARGEST, Samples, close_gaps
+from .point_cloud import PointCloud
 
 NEAR = 1e-3
 """Metres in front of the camera below which nothing is drawn."""
@@ -23,7 +24,9 @@ MARGIN = LARGEST
 """Pixels drawn around the picture, so that surfaces are closed up to its border."""
 
 EMPTY = torch.iinfo(torch.int64).max
-_INDEX = 0xFFFFFFFF
+
+BLOCK = 1 << 15
+"""Points projected at once on a CPU: what fits its caches."""
 
 
 @dataclass(eq=False)
@@ -36,23 +39,6 @@ class AnchorRender:
     rgb: torch.Tensor
     depth: torch.Tensor
     coverage: torch.Tensor
-
-
-class PointCloud:
-    """Anchors prepared once for many views, on `device`."""
-
-    def __init__(self, anchors: Anchors, device: torch.device | str = "cpu") -> None:
-        anchors = anchors.finite()
-        self.device = torch.device(device)
-        # relative to the middle, so that float32 is fine however far the world lies from (0, 0, 0)
-        self.origin = anchors.xyz.mean(axis=0, dtype="float64") if len(anchors) else None
-        local = anchors.xyz - self.origin if len(anchors) else anchors.xyz
-        self.xyz = torch.from_numpy(local.astype("float32")).to(self.device)
-        self.rgb = torch.from_numpy(anchors.rgb).to(self.device)
-        self.radius = torch.from_numpy(anchors.radius).to(self.device)
-
-    def __len__(self) -> int:
-        return len(self.xyz)
 
 
 @torch.no_grad()
@@ -78,22 +64,19 @@ def render_points(cloud: PointCloud, camera: Camera) -> AnchorRender:
 
 def _draw(cloud: PointCloud, camera: Camera) -> Samples:
     """The nearest point of each pixel, on a canvas with `MARGIN` pixels around the picture."""
-    height, width = _canvas(camera.height), _canvas(camera.width)
-    rotation, shift = _to_camera(cloud, camera)
-    local = torch.addmm(shift, cloud.xyz, rotation.T)
-    z = local[:, 2]
-    fx, fy = float(camera.K[0, 0]), float(camera.K[1, 1])
-    u = local[:, 0] / z * fx + (float(camera.K[0, 2]) + MARGIN)
-    v = local[:, 1] / z * fy + (float(camera.K[1, 2]) + MARGIN)
-    seen = (z > NEAR) & (u >= 0) & (u < width) & (v >= 0) & (v < height)
-    index = seen.nonzero().squeeze(1)
-    z, u, v = z[index], u[index], v[index]
-    pixel = v.to(torch.int64) * width + u.to(torch.int64)
-    key = (z.view(torch.int32).to(torch.int64) << 32) | index
-    buffer = torch.full((height * width,), EMPTY, dtype=torch.int64, device=cloud.device)
-    buffer.scatter_reduce_(0, pixel, key, "amin")
-    hit = (buffer != EMPTY).nonzero().squeeze(1)
-    return _gather(cloud, camera, buffer[hit] & _INDEX, hit, (height, width))
+    size = (_canvas(camera.height), _canvas(camera.width))
+    points, least = cloud.visible(camera, MARGIN + LARGEST)
+    rows = _projection(cloud, camera)
+    # one more pixel on each side takes what falls outside
+    across, down = size[1] + 2, size[0] + 2
+    buffer = torch.full((down * across,), EMPTY, dtype=torch.int64, device=cloud.device)
+    count = points.shape[1]
+    step = BLOCK if cloud.device.type == "cpu" else max(count, 1)
+    for start in range(0, count, step):
+        pixel, key = _project(points[:, start : start + step], rows, size)
+        buffer.scatter_reduce_(0, pixel, key, "amin")
+    nearest = buffer.view(down, across)[1:-1, 1:-1].reshape(-1)
+    return _gather(cloud, least, rows, nearest, size, float(camera.K.max(axis=1)[:2].max()))
 
 
 def _canvas(side: int) -> int:
@@ -101,33 +84,52 @@ def _canvas(side: int) -> int:
     return -(-side // LARGEST) * LARGEST + 2 * MARGIN
 
 
-def _to_camera(cloud: PointCloud, camera: Camera) -> tuple[torch.Tensor, torch.Tensor]:
-    w2c = camera.w2c
-    shift = w2c[:3, :3] @ cloud.origin + w2c[:3, 3]
-    rotation = torch.tensor(w2c[:3, :3], dtype=torch.float32, device=cloud.device)
-    return rotation, torch.tensor(shift, dtype=torch.float32, device=cloud.device)
+def _projection(cloud: PointCloud, camera: Camera) -> list[list[float]]:
+    """(3, 4) from the cloud's coordinates to u * z, v * z and z on the canvas."""
+    K = camera.K.copy()
+    K[:2, 2] += MARGIN
+    matrix = K @ camera.w2c[:3]
+    matrix[:, 3] += matrix[:, :3] @ cloud.origin
+    return matrix.tolist()
+
+
+def _transform(points: Sequence[torch.Tensor], row: list[float]) -> torch.Tensor:
+    x, y, z = points
+    return (x * row[0]).add_(y, alpha=row[1]).add_(z, alpha=row[2]).add_(row[3])
+
+
+def _project(
+    points: torch.Tensor, rows: list[list[float]], size: tuple[int, int]
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """(M,) pixels of the canvas with its border, and (M,) keys: depth bits, then number."""
+    height, width = size
+    u, v, z = (_transform(points[:3].unbind(), row) for row in rows)
+    behind = z <= NEAR
+    inverse = z.reciprocal()
+    u = u.mul_(inverse).add_(1.0).masked_fill_(behind, 0.0).clamp_(0.0, width + 1.0)
+    v = v.mul_(inverse).add_(1.0).masked_fill_(behind, 0.0).clamp_(0.0, height + 1.0)
+    pixel = v.to(torch.int32).mul_(width + 2).add_(u.to(torch.int32)).to(torch.int64)
+    key = torch.empty(len(z), 2, dtype=torch.int32, device=z.device)
+    key[:, 0] = points[3].view(torch.int32)  # every device here stores the low half first
+    key[:, 1] = z.view(torch.int32)
+    return pixel, key.view(torch.int64).squeeze(1)
 
 
 def _gather(
     cloud: PointCloud,
-    camera: Camera,
-    index: torch.Tensor,
-    hit: torch.Tensor,
+    least: torch.Tensor,
+    rows: list[list[float]],
+    nearest: torch.Tensor,
     size: tuple[int, int],
+    focal: float,
 ) -> Samples:
-    """Maps of the points `index` (M,) that landed on the pixels `hit` (M,)."""
-    rotation, shift = _to_camera(cloud, camera)
-    local = torch.addmm(shift, cloud.xyz[index], rotation.T)
-    z = local[:, 2]
-    fx, fy = float(camera.K[0, 0]), float(camera.K[1, 1])
-    count = size[0] * size[1]
-    maps = torch.zeros(4, count + 1, device=cloud.device)
-    maps[0].fill_(torch.inf)
-    radius = cloud.radius[index]
-    maps[0, hit] = z
-    maps[1, hit] = local[:, 0] / z * fx + (float(camera.K[0, 2]) + MARGIN)
-    maps[2, hit] = local[:, 1] / z * fy + (float(camera.K[1, 2]) + MARGIN)
-    maps[3, hit] = radius * (max(fx, fy) / z)
-    rgb = torch.zeros(count + 1, 3, dtype=torch.uint8, device=cloud.device)
-    rgb[hit] = cloud.rgb[index]
-    return Samples(maps[0], maps[1], maps[2], maps[3], rgb, size, max(fx, fy), MARGIN)
+    """Maps of the points that the keys `nearest` (H * W,) name."""
+    seen = nearest != EMPTY
+    halves = nearest.view(torch.int32).view(-1, 2)
+    place = cloud.place[torch.where(seen, halves[:, 0], 0)]
+    z = torch.where(seen, halves[:, 1].contiguous().view(torch.float32), torch.inf)
+    points = [axis[place] for axis in cloud.packed[:3]]
+    inverse = z.reciprocal()
+    u, v = (_transform(points, row).mul_(inverse) for row in rows[:2])
+    radius = cloud.least_radius(place, least).mul_(focal).mul_(inverse)
+    return Samples(z, u, v, radius, cloud.rgb[place] * seen[:, None], size, focal, MARGIN)

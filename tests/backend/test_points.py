@@ -13,8 +13,10 @@ from backend.shared.anchors import Anchors
 from backend.shared.camera import Camera, intrinsics, look_at
 from backend.shared.errors import InputError
 from backend.shared.frame import MemoryFrame
+from backend.world import point_cloud
 from backend.world.lifting import lift
-from backend.world.point_renderer import PointCloud, render_points
+from backend.world.point_cloud import PointCloud
+from backend.world.point_renderer import render_points
 
 from .world_room import photograph, room_camera, trace
 
@@ -182,3 +184,46 @@ def test_lifting_without_depth_says_what_to_do() -> None:
     frame = photograph(room_camera())
     with pytest.raises(InputError, match="has no depth"):
         lift(MemoryFrame("a", "wall.png", frame.camera, frame.rgb))
+
+
+def _in_chunks(anchors: Anchors, monkeypatch: pytest.MonkeyPatch) -> PointCloud:
+    monkeypatch.setattr(point_cloud, "WHOLE", 0)
+    return PointCloud(anchors)
+
+
+def test_chunks_change_nothing_where_no_point_can_be_spared(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rng = np.random.default_rng(5)
+    xyz = np.repeat(rng.uniform(-3, 3, (15_000, 3)), 2, axis=0).astype(np.float32)  # with ties
+    rgb = rng.integers(1, 255, (len(xyz), 3)).astype(np.uint8)
+    anchors = Anchors(xyz, rgb, np.zeros(len(xyz)))
+    camera = room_camera((0.5, -1.0, 0.2), (0.2, 1, 0))
+    whole = render_points(PointCloud(anchors), camera)
+    chunked = render_points(_in_chunks(anchors, monkeypatch), camera)
+    assert (whole.coverage > 0).float().mean() > 0.1
+    assert torch.equal(whole.rgb, chunked.rgb)
+    torch.testing.assert_close(whole.depth, chunked.depth, rtol=1e-4, atol=0)
+
+
+def test_dense_chunks_are_thinned_and_unseen_ones_left_out(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    camera = _camera((96, 80))
+    wall = _plane(0.0025, slope=0.5)
+    behind = Anchors(wall.xyz * np.array([1, -1, 1], np.float32), wall.rgb, wall.radius)
+    anchors = Anchors.concatenate([wall, behind])
+    cloud = _in_chunks(anchors, monkeypatch)
+    drawn, _ = cloud.visible(camera, 16)
+    assert drawn.shape[1] < 0.3 * len(wall)
+    whole = render_points(PointCloud(wall), camera)
+    thinned = render_points(cloud, camera)
+    seen = whole.coverage.numpy() > 0
+    assert (thinned.coverage.numpy() > 0)[seen].mean() > 0.99
+    both = seen & (thinned.coverage.numpy() > 0)
+    np.testing.assert_allclose(thinned.depth.numpy()[both], whole.depth.numpy()[both], rtol=5e-3)
+    away = Camera(camera.K, look_at(np.zeros(3), np.array([1.0, 0.0, 0])), 96, 80)
+    nothing, _ = cloud.visible(away, 16)
+    # one chunk may reach from wall to wall, around the camera
+    assert nothing.shape[1] <= point_cloud.CHUNK
+    assert not render_points(cloud, away).coverage.any()
