@@ -98,6 +98,7 @@ class Painter:
             gpu.state.blend_set("NONE")
             if anchors is not None and len(anchors):
                 self._draw_points(anchors, to_clip)
+                buffer.clear(depth=1.0)  # the frame hides anchors, they show in its gaps only
             if reply is not None:
                 self._draw_relief(reply, to_clip, far)
             gpu.state.depth_mask_set(False)

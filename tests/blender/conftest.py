@@ -44,7 +44,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 def blender(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[..., dict[str, Any]]:
     """Call it with a script of `inside/` and arguments; gives back what its main() found."""
 
-    def run(script: str, *arguments: object, timeout: float = 240) -> dict[str, Any]:
+    def run(script: str, *arguments: object, timeout: float = 900) -> dict[str, Any]:
         environment = {k: v for k, v in os.environ.items() if not k.startswith("PYTHON")}
         environment["BLENDER_USER_RESOURCES"] = str(tmp_path / "user")
         environment.setdefault("WORLDFM_PYTHON", sys.executable)
