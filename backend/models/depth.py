@@ -24,7 +24,7 @@ from ..shared.frame import SKY
 from .depth_net import LOG_FAR, DepthNet, load_depth_net
 
 EMBEDDED = Path(__file__).parent / "embedded_depth"
-EMBEDDED_PIXELS = 26_000
+EMBEDDED_PIXELS = 8_600
 """Pixels the embedded network was trained at; pictures are brought to about as many."""
 MODELS = {
     "moge-2": "Ruicheng/moge-2-vitl-normal",

@@ -34,7 +34,7 @@ from ..shared.camera import Camera, intrinsics
 KINDS = ("interior", "street", "landscape", "corridor", "still_life", "abstract")
 RENDERED = ((192, 144), (192, 144), (144, 192), (224, 128))
 """Width and height of the views that are rendered."""
-SIZES = ((160, 128), (192, 128), (128, 160), (192, 160), (160, 160))
+SIZES = ((96, 96), (96, 64), (64, 96), (128, 64), (128, 96))
 """Width and height that crops are trained at; photos are brought to about as many pixels."""
 HELD_OUT_SEED = 10_000_000
 """Scenes with seeds from here on are never trained on."""

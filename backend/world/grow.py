@@ -143,7 +143,7 @@ def completed_depth(
         return known.astype(np.float32)
     if camera.position[2] > GROUND_CLEARANCE and min(rgb.shape[:2]) >= 32:
         estimator = load_depth(depth) if isinstance(depth, str) else depth
-        guess = sharpen_edges(estimator.estimate(rgb, camera).depth, reach=3)
+        guess = sharpen_edges(estimator.estimate(rgb, camera).depth)
         return fit_depth(guess, known)
     surface = np.isfinite(known) & (known > 0)
     if not surface.any():

@@ -120,4 +120,6 @@ def working_depth(
     small_camera = camera.resized(width, height)
     small = cv2.resize(rgb, (width, height), interpolation=cv2.INTER_AREA)
     guess = estimator.estimate(small, small_camera)
-    return small_camera, sharpen_edges(guess.depth), guess.ground
+    # estimators smear silhouettes over about a hundredth of the picture
+    reach = 2 * (max(4, max(width, height) // 100) // 2) + 1
+    return small_camera, sharpen_edges(guess.depth, reach), guess.ground

@@ -8,23 +8,65 @@ import numpy as np
 
 JUMP = 0.12
 """Difference of log depth over a few pixels from which on two surfaces are meant."""
+RAMP = 2.5
+"""How much faster than around it inverse depth changes where two surfaces were smeared."""
 _FAR = 20.0  # stands for the logarithm of the sky's distance
 
 
-def sharpen_edges(depth: np.ndarray, reach: int = 5, rounds: int = 3) -> np.ndarray:
-    """(H, W) float32: slopes steeper than JUMP over `reach` pixels become steps.
+def sharpen_edges(depth: np.ndarray, reach: int = 5) -> np.ndarray:
+    """(H, W) float32: ramps between two surfaces, up to 2 `reach` pixels wide, become steps.
 
-    Each pixel on such a slope takes the nearer in value of its window's extremes (a shock filter,
-    Osher and Rudin, 1990, in its morphological form). Sky (+inf) takes part as a surface.
+    A pixel in the midst of a ramp takes the value of the surface on its side, whichever is nearer
+    in depth when both are one pixel away. Sky (+inf) takes part as a surface. Everything else, and
+    steps that are sharp already, stays exactly as it is.
     """
     log = np.where(np.isfinite(depth), np.log(np.maximum(depth, 1e-6)), _FAR).astype(np.float32)
-    kernel = np.ones((reach, reach), np.uint8)
-    for _ in range(rounds):
-        low, high = cv2.erode(log, kernel), cv2.dilate(log, kernel)
-        steep = (high - low) > JUMP
-        log = np.where(steep, np.where(log - low < high - log, low, high), log)
-    sharp = np.exp(log).astype(np.float32)
-    return np.where(log > _FAR - 1, np.float32(np.inf), sharp)
+    open_ = _on_ramp(log, reach)
+    value = log.copy()
+    for _ in range(reach):
+        if not open_.any():
+            break
+        value, open_ = _grow_inwards(value, log, open_)
+    sharp = np.exp(value).astype(np.float32)
+    return np.where(value > _FAR - 1, np.float32(np.inf), sharp)
+
+
+def _on_ramp(log: np.ndarray, reach: int) -> np.ndarray:
+    """(H, W) bool: pixels from which inverse depth climbs on one side and falls on the other.
+
+    Both changes are RAMP times as fast as around, which those of planes and creases are not.
+    """
+    inverse = np.exp(-log)
+    found = np.zeros(log.shape, bool)
+    for axis in (0, 1):
+        step, rise = np.diff(inverse, axis=axis), np.diff(log, axis=axis)
+        size = np.abs(step)
+        around = cv2.blur(size, (4 * reach + 1, 4 * reach + 1))
+        fast = (size > RAMP * around) & (np.abs(rise) > JUMP / (2 * reach))
+        before = (slice(None, -1), slice(None)) if axis == 0 else (slice(None), slice(None, -1))
+        after = (slice(1, None), slice(None)) if axis == 0 else (slice(None), slice(1, None))
+        inner = (slice(1, -1), slice(None)) if axis == 0 else (slice(None), slice(1, -1))
+        same_way = step[before] * step[after] > 0
+        found[inner] |= fast[before] & fast[after] & same_way
+    return found
+
+
+def _grow_inwards(
+    value: np.ndarray, log: np.ndarray, open_: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """One pixel further: open pixels beside settled ones take the value nearest to their own."""
+    height, width = log.shape
+    padded, settled = np.pad(value, 1, mode="edge"), np.pad(~open_, 1)
+    best, gap = value.copy(), np.full(log.shape, np.inf, np.float32)
+    for dy in (0, 1, 2):
+        for dx in (0, 1, 2):
+            near = padded[dy : dy + height, dx : dx + width]
+            usable = settled[dy : dy + height, dx : dx + width]
+            distance = np.where(usable, np.abs(near - log), np.inf)
+            closer = distance < gap
+            best, gap = np.where(closer, near, best), np.where(closer, distance, gap)
+    reached = open_ & np.isfinite(gap)
+    return np.where(reached, best, value), open_ & ~reached
 
 
 def jumps(depth: np.ndarray) -> np.ndarray:
