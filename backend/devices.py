@@ -4,10 +4,10 @@
 from __future__ import annotations
 
 import logging
-import os
 import platform
 from pathlib import Path
 
+import psutil
 import torch
 
 from .shared.messages import DeviceInfo
@@ -51,8 +51,8 @@ def _mps() -> DeviceInfo | None:
 
 def _cpu() -> DeviceInfo:
     modes = working_modes(torch.device("cpu"), ("float32", "bfloat16"))
-    total, free = _system_memory()
-    return DeviceInfo("cpu", _cpu_name(), "cpu", total, free, modes)
+    memory = psutil.virtual_memory()
+    return DeviceInfo("cpu", _cpu_name(), "cpu", memory.total, memory.available, modes)
 
 
 def working_modes(device: torch.device, names: tuple[str, ...]) -> tuple[str, ...]:
@@ -84,14 +84,3 @@ def _cpu_name() -> str:
     except OSError:
         pass  # only Linux has this file
     return platform.processor() or platform.machine()
-
-
-def _system_memory() -> tuple[int, int]:
-    """(total, free) bytes; zeros where the system does not tell without further libraries."""
-    try:
-        page = os.sysconf("SC_PAGE_SIZE")
-        total = os.sysconf("SC_PHYS_PAGES") * page
-        free = os.sysconf("SC_AVPHYS_PAGES") * page
-    except (AttributeError, ValueError, OSError):
-        return 0, 0
-    return total, free

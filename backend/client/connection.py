@@ -98,6 +98,11 @@ class Connection:
         loop = asyncio.get_running_loop()
         try:
             socket = await self._open(address)
+        except ssl.SSLCertVerificationError as error:
+            raise Refusal(
+                f"The certificate of {address.url} is not to be trusted ({error.verify_message}); "
+                "choose the certificate file that the backend's owner gave you."
+            ) from error
         except (TimeoutError, OSError, InvalidHandshake, InvalidURI, EOFError) as error:
             raise BackendError(
                 f"No backend answers at {address.url} ({error}); start it, or allow the "
