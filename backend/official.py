@@ -25,7 +25,15 @@ from .models.autoencoder import Autoencoder, from_bytes, to_bytes, vae_dtype
 from .models.loading import Progress
 from .models.official_transformer import WorldFMTransformer
 from .models.preprocess import fit_picture
-from .models.store import RECORD, WEIGHTS, ModelRecord, find_model, models_dir, read_record
+from .models.store import (
+    OFFICIAL,
+    RECORD,
+    WEIGHTS,
+    ModelRecord,
+    find_model,
+    models_dir,
+    read_record,
+)
 from .pipeline import Stopwatch, choose_device, choose_dtype, memory_errors
 from .schedulers import (
     MID_TIMESTEP,
@@ -294,7 +302,9 @@ def load_meta(path: Path, depth: str | DepthEstimator = "auto") -> tuple[World, 
 def is_official(name_or_path: str | Path) -> bool:
     """Whether `OfficialPipeline` is what loads this name or folder."""
     installed = models_dir() / str(name_or_path) / RECORD
-    return installed.is_file() or (Path(name_or_path) / RECORD).is_file()
+    return (
+        name_or_path == OFFICIAL or installed.is_file() or (Path(name_or_path) / RECORD).is_file()
+    )
 
 
 def load_transformer(folder: Path, dtype: torch.dtype) -> WorldFMTransformer:

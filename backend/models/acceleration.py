@@ -74,7 +74,11 @@ def accelerate(
     else:
         model.to(device)
     if options.compile:
-        model.compile_repeated_blocks(fullgraph=True, dynamic=False)
+        from torch._dynamo import config as compiler  # takes a second, so only here
+
+        # a fault of the compiler (or of its cache on disk) is logged and costs speed, not the frame
+        compiler.suppress_errors = True
+        model.compile_repeated_blocks(dynamic=False)
         vae.vae.encoder.compile(dynamic=False)
         vae.vae.decoder.compile(dynamic=False)
 

@@ -25,6 +25,9 @@ from .loading import Progress, sha256
 RECORD = "model.json"
 WEIGHTS = "diffusion_pytorch_model.safetensors"
 FORMAT_VERSION = 1
+OFFICIAL = "official"
+"""Stands for whichever published model is installed, the 2-step one first."""
+PUBLISHED = ("worldfm-2-step", "worldfm-1-step")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _PARTIAL = ".partial-"
 
@@ -70,7 +73,13 @@ def installed() -> list[ModelRecord]:
 
 
 def find_model(name_or_path: str | Path) -> Path:
-    """Folder of an installed model or of one given by path. Raises ModelError when absent."""
+    """Folder of an installed model or of one given by path; "official" is a published one.
+
+    Raises ModelError when it is absent.
+    """
+    if name_or_path == OFFICIAL:
+        here = [name for name in PUBLISHED if (models_dir() / name / RECORD).is_file()]
+        name_or_path = here[0] if here else PUBLISHED[0]
     as_path = Path(name_or_path)
     inside = models_dir() / name_or_path if _NAME.fullmatch(str(name_or_path)) else None
     for folder in (inside, as_path):

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -275,6 +276,16 @@ def test_a_model_that_is_not_here_says_how_to_get_it(tmp_path, monkeypatch):
     monkeypatch.setenv("WORLDFM_MODELS", str(tmp_path))
     with pytest.raises(ModelError, match="worldfm models download"):
         OfficialPipeline.from_pretrained("worldfm-1-step", device="cpu")
+    assert is_official("official")  # so that the user reads this and not of a missing folder
+    with pytest.raises(ModelError, match="worldfm-2-step"):
+        OfficialPipeline.from_pretrained("official", device="cpu")
+
+
+def test_official_is_the_published_model_that_is_here(installed):
+    installed.rename(installed.parent / "worldfm-1-step")
+    assert find_model("official").name == "worldfm-1-step"
+    shutil.copytree(installed.parent / "worldfm-1-step", installed.parent / "worldfm-2-step")
+    assert find_model("official").name == "worldfm-2-step"
 
 
 def test_pictures_are_fitted_as_the_reference_fits_them():
