@@ -158,7 +158,7 @@ def _draw(
     else:
         size = (context.region.width, context.region.height)
         anchors = view.world.anchors if view.world else None
-        view.painter.guess(reply, anchors, wish.to_clip, size, wish.far)
+        view.painter.guess(reply, anchors, wish.to_clip, size, wish.far, wish.rectangle)
     engine.update_stats("", _statistics(view, reply) if settings.show_statistics else "")
 
 

@@ -19,7 +19,7 @@ from .backend.shared.frame import FrameReply
 from .display import linear_rgba
 
 MAX_GRID = 192
-MAX_POINTS = 300_000
+MAX_POINTS = 150_000
 
 _RELIEF_VERTEX = """
 void main()
@@ -84,10 +84,12 @@ class Painter:
         to_clip: np.ndarray,
         size: tuple[int, int],
         far: float,
+        inside: tuple[float, float, float, float],
     ) -> None:
         """The last frame moved to where the viewport is now, over the anchors.
 
         to_clip: (4, 4) world space in metres to clip space. far: metres, where sky is drawn.
+        inside: the rectangle (x, y, width, height, y upwards) beyond which nothing is drawn.
         """
         canvas = self._canvas_of(size)
         with canvas.bind():
@@ -104,7 +106,10 @@ class Painter:
             gpu.state.depth_mask_set(False)
             gpu.state.depth_test_set("NONE")
         gpu.state.blend_set("ALPHA_PREMULT")
+        gpu.state.scissor_test_set(True)
+        gpu.state.scissor_set(*_whole_pixels(inside, size))
         draw_texture_2d(canvas.texture_color, (0, 0), *size)
+        gpu.state.scissor_test_set(False)
         gpu.state.blend_set("NONE")
 
     def free(self) -> None:
@@ -156,6 +161,16 @@ class Painter:
         if self._canvas is None:
             self._canvas = gpu.types.GPUOffScreen(*size, format="RGBA16F")
         return self._canvas
+
+
+def _whole_pixels(
+    rectangle: tuple[float, float, float, float], size: tuple[int, int]
+) -> tuple[int, int, int, int]:
+    """The pixels of a rectangle that lie in a region of `size`."""
+    x, y, width, height = rectangle
+    left, right = (min(max(round(v), 0), size[0]) for v in (x, x + width))
+    low, high = (min(max(round(v), 0), size[1]) for v in (y, y + height))
+    return left, low, max(right - left, 0), max(high - low, 0)
 
 
 def picture_rectangle(picture: Camera, region: Camera) -> tuple[float, float, float, float]:
