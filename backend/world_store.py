@@ -3,9 +3,11 @@
 
 from __future__ import annotations
 
+import json
 from collections import OrderedDict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+from weakref import WeakValueDictionary
 
 import numpy as np
 
@@ -13,7 +15,7 @@ from .shared.anchors import Anchors
 from .shared.content import content_hash
 from .shared.errors import BackendError
 from .shared.frame import MemoryFrame
-from .shared.messages import PutArray, PutWorld
+from .shared.messages import MemoryRef, PutArray, PutWorld
 
 if TYPE_CHECKING:
     from .world.world import World
@@ -26,26 +28,14 @@ class StoredWorld:
     """A world that is here in full; stays so when the store lets go of it."""
 
     manifest: PutWorld
-    arrays: dict[str, np.ndarray]
+    anchors: Anchors
+    memory: list[MemoryFrame]
 
     def assemble(self) -> World:
         """The world. The first call brings torch in, so it is the worker's to make."""
         from .world.world import World
 
-        arrays, manifest = self.arrays, self.manifest
-        memory = [
-            MemoryFrame(
-                ref.id,
-                ref.name,
-                ref.camera,
-                arrays[ref.rgb],
-                None if ref.depth is None else arrays[ref.depth],
-                ref.enabled,
-            )
-            for ref in manifest.memory
-        ]
-        anchors = Anchors(arrays[manifest.xyz], arrays[manifest.rgb], arrays[manifest.radius])
-        return World(anchors, memory, manifest.revision, {})
+        return World(self.anchors, self.memory, self.manifest.revision, {})
 
 
 @dataclass(eq=False)
@@ -57,10 +47,15 @@ class _Slot:
 
 
 class WorldStore:
-    """One client's worlds. Arrays that several worlds or revisions share are kept once."""
+    """One client's worlds. Arrays that several worlds or revisions share are kept once.
+
+    So are whole memory frames: the same frame is the same object in every world, and what a
+    model made of it can be kept with it.
+    """
 
     def __init__(self) -> None:
         self._arrays: dict[str, np.ndarray] = {}
+        self._frames: WeakValueDictionary[str, MemoryFrame] = WeakValueDictionary()
         self._slots: OrderedDict[str, _Slot] = OrderedDict()
 
     def put(self, manifest: PutWorld) -> tuple[str, ...]:
@@ -85,11 +80,9 @@ class WorldStore:
         if slot is None or slot.manifest.revision != revision:
             return None
         if slot.stored is None:
-            names = _names(slot.manifest)
-            if any(name not in self._arrays for name in names):
+            if any(name not in self._arrays for name in _names(slot.manifest)):
                 return None
-            arrays = {name: self._arrays[name] for name in names}
-            slot.stored = StoredWorld(slot.manifest, arrays)
+            slot.stored = self._assemble(slot.manifest)
         self._slots.move_to_end(key)
         return slot.stored
 
@@ -97,6 +90,22 @@ class WorldStore:
         """Let go of a world; nothing when it is unknown."""
         self._slots.pop(key, None)
         self._forget_unused()
+
+    def _assemble(self, manifest: PutWorld) -> StoredWorld:
+        arrays = self._arrays
+        anchors = Anchors(arrays[manifest.xyz], arrays[manifest.rgb], arrays[manifest.radius])
+        return StoredWorld(manifest, anchors, [self._frame(ref) for ref in manifest.memory])
+
+    def _frame(self, ref: MemoryRef) -> MemoryFrame:
+        camera = json.dumps(ref.camera.to_json())
+        name = json.dumps([ref.id, ref.name, camera, ref.rgb, ref.depth, ref.enabled])
+        frame = self._frames.get(name)
+        if frame is None:
+            depth = None if ref.depth is None else self._arrays[ref.depth]
+            rgb = self._arrays[ref.rgb]
+            frame = MemoryFrame(ref.id, ref.name, ref.camera, rgb, depth, ref.enabled)
+            self._frames[name] = frame
+        return frame
 
     def _forget_unused(self) -> None:
         used = {name for slot in self._slots.values() for name in _names(slot.manifest)}
