@@ -26,6 +26,7 @@ HERE = Path(__file__).resolve().parent
 MEMORY_FRAMES = (1, 10, 20, 29, 38, 48)
 SHEET_FRAMES = (6, 24, 43)  # between memory frames, so that the sheet shows generated views
 SAMPLES = 24
+POINTS = 400_000  # several for each pixel of a 256 x 256 frame
 BAR_WIDTH = 32
 
 
@@ -168,6 +169,7 @@ def fly_through(output: Path, package: Path, model: str, progress: Progress) -> 
 
     scene.render.engine = "WORLDFM"
     scene.worldfm.model = model
+    scene.worldfm.point_budget = POINTS
     layer = scene.view_layers[0]
     layer.use_pass_z = True
     layer.worldfm.use_pass_anchor = layer.worldfm.use_pass_coverage = True

@@ -23,6 +23,13 @@ def viewport() -> tuple[bpy.types.Area, bpy.types.Region, bpy.types.SpaceView3D]
     return area, region, area.spaces.active
 
 
+def clear_view(space: bpy.types.SpaceView3D) -> None:
+    """No grid, cursor or gizmos; the statistics line stays."""
+    space.show_gizmo = False
+    for name in ("floor", "axis_x", "axis_y", "cursor", "extras", "outline_selected"):
+        setattr(space.overlay, f"show_{name}", False)
+
+
 def client():
     """The extension's backend client."""
     return sys.modules[f"{ADDON}.runtime"].client()
@@ -74,6 +81,15 @@ def finished(ui, counts: dict[str, int], seconds: float, what: str) -> Steps:
     yield from ui.until(lambda: counts["complete"] or counts["cancel"], seconds, what)
     if not counts["complete"]:
         raise RuntimeError(f"{what} did not happen: the render failed. {client().status_text}")
+
+
+def show_preferences() -> Steps:
+    """The extension's preferences, unfolded, in a window of their own."""
+    bpy.ops.screen.userpref_show("INVOKE_DEFAULT", section="ADDONS")
+    bpy.context.window_manager.addon_search = "WorldFM"
+    bpy.ops.preferences.addon_expand(module=ADDON)
+    bpy.context.preferences.active_section = "ADDONS"
+    yield 2.0
 
 
 def rendered() -> dict[str, int]:

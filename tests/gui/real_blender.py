@@ -72,8 +72,15 @@ def interpreter_paths() -> list[str]:
     return [f"/usr/lib/{name}", f"/usr/bin/{name}"]
 
 
+def package_folders() -> list[str]:
+    """Local folders that pip is set up to look into, besides its index."""
+    return [place for place in os.environ.get("PIP_FIND_LINKS", "").split() if Path(place).is_dir()]
+
+
 def inside(root: Path) -> tuple[str, ...]:
-    shared = [str(ROOT), "/tmp", *interpreter_paths()]
+    shared = [str(ROOT), "/tmp", *interpreter_paths(), *package_folders()]
+    if certificates := os.environ.get("PIP_CERT"):
+        shared.append(certificates)
     return (
         "unshare",
         "--mount",

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from .real_blender import ROOT, RealBlender
+from .real_blender import ROOT, RealBlender, package_folders
 
 HERE = Path(__file__).resolve().parent
 SCREEN = (1600, 1000)
@@ -42,6 +42,16 @@ def display(blender: RealBlender):
         server.wait(10)
 
 
+def package_sources() -> dict[str, str]:
+    """What pip is set up with here, in uv's words: for the test that presses Install."""
+    sources = {}
+    if folders := package_folders():
+        sources["UV_FIND_LINKS"] = ",".join(folders)
+    if certificates := os.environ.get("PIP_CERT"):
+        sources["SSL_CERT_FILE"] = certificates
+    return sources
+
+
 @dataclass
 class Stage:
     blender: RealBlender
@@ -55,6 +65,7 @@ class Stage:
             **keep,
             "DISPLAY": self.display,
             "LIBGL_ALWAYS_SOFTWARE": "1",
+            **package_sources(),
             "BLENDER_USER_RESOURCES": str(self.user),
             "HOME": str(self.user),
             "XDG_RUNTIME_DIR": str(self.user),

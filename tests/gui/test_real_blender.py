@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import cv2
 import numpy as np
 
@@ -56,4 +58,13 @@ def test_a_killed_backend_comes_back_while_streaming(stage, demo_file):
     found = stage.play("kill", demo_file, seconds=600)
     assert found["replaced"]
     assert found["processes"] == 1
+    assert "Traceback" not in found["log"]
+
+
+def test_the_install_button_makes_an_environment_that_works(stage):
+    found = stage.play("install_backend", seconds=1800, base_python=sys.executable)
+    assert "Online Access" in found["offline"]
+    assert found["cancelled"][0] in {"absent", "interrupted"}
+    assert found["installed"] == ["ready", "The backend is installed."]
+    assert found["verified"] == "Every installed file is as it should be."
     assert "Traceback" not in found["log"]

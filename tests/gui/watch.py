@@ -12,17 +12,15 @@ from artist import ADDON
 
 
 class Watch:
-    """Times view_update, view_draw and the redraw timer from now on, and counts frames shown."""
+    """Times view_update, view_draw and the redraw timer from now on; counts the frames shown."""
 
     def __init__(self) -> None:
         self.viewport = sys.modules[f"{ADDON}.viewport"]
         self.calls: list[tuple[str, float]] = []
         self.frames: list[float] = []
         self._shown = None
-        engine = sys.modules[f"{ADDON}.engine"].WorldFMRenderEngine
-        for name in ("view_update", "view_draw"):
-            setattr(engine, name, self._timed(name, getattr(engine, name)))
-        self.viewport._tick = self._timed("timer", self.viewport._tick)
+        for name in ("update", "draw", "_tick"):
+            setattr(self.viewport, name, self._timed(name, getattr(self.viewport, name)))
 
     def view(self):
         """The one viewport in Rendered shading, None before it was drawn."""
@@ -47,7 +45,7 @@ class Watch:
         slowest = max(calls, key=lambda call: call[1], default=("", 0.0))
         return {
             "calls": len(calls),
-            "draws": sum(name == "view_draw" for name, _ in calls),
+            "draws": sum(name == "draw" for name, _ in calls),
             "frames": len(frames),
             "p50_ms": round(float(np.quantile(held, 0.5)), 2),
             "p99_ms": round(float(np.quantile(held, 0.99)), 2),

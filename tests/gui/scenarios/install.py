@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A new user installs the extension from disk and looks at its preferences."""
 
+import artist
 import bpy
-
-ADDON = "bl_ext.user_default.worldfm"
 
 
 def play(ui):
@@ -13,12 +12,12 @@ def play(ui):
     bpy.ops.extensions.package_install_files(
         filepath=ui.given["package"], repo="user_default", enable_on_install=True
     )
-    ui.result["enabled"] = ADDON in preferences.addons
+    ui.result["enabled"] = artist.ADDON in preferences.addons
     ui.result["online_access"] = bpy.app.online_access
-    own = preferences.addons[ADDON].preferences
+    own = preferences.addons[artist.ADDON].preferences
     yield from ui.tool("xdotool", "mousemove", "100", "850", "key", "Escape")  # first-run dialog
     yield 0.5
-    yield from show_preferences(ui)
+    yield from artist.show_preferences()
     yield from ui.picture("preferences-before-install")
     own.python = ui.given["python"]
     for window in bpy.context.window_manager.windows:
@@ -27,13 +26,3 @@ def play(ui):
     yield 1.0
     yield from ui.picture("preferences")
     bpy.ops.wm.save_userpref()
-
-
-def show_preferences(ui):
-    """The add-on's preferences, unfolded, in a window of their own."""
-    preferences = bpy.context.preferences
-    bpy.ops.screen.userpref_show("INVOKE_DEFAULT", section="ADDONS")
-    bpy.context.window_manager.addon_search = "WorldFM"
-    bpy.ops.preferences.addon_expand(module=ADDON)
-    preferences.active_section = "ADDONS"
-    yield 2.0

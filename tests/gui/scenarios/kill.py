@@ -11,18 +11,18 @@ from watch import Watch
 def play(ui):
     _, region, space = artist.viewport()
     artist.sidebar()
+    artist.clear_view(space)
     watch = Watch()
     space.region_3d.view_perspective = "CAMERA"
     space.shading.type = "RENDERED"
     yield from artist.ready(ui, 240)
     yield from ui.until(watch.settled, 120, "the first frame")
     (victim,) = artist.backend_processes()
-    space.region_3d.view_perspective = "PERSP"
-    yield from ui.drag(region, (0.35, 0.5), (0.4, 0.5), steps=6)
+    yield from ui.drag(region, (0.35, 0.5), (0.38, 0.5), steps=6)
     os.kill(victim, signal.SIGKILL)
     yield from ui.until(lambda: artist.client().restarts > 0, 30, "the restart")
     yield from ui.picture("backend-restarting")
-    yield from ui.drag(region, (0.4, 0.5), (0.35, 0.5), steps=6)
+    yield from ui.drag(region, (0.38, 0.5), (0.35, 0.5), steps=6)
     yield from artist.ready(ui, 240)
     yield from ui.until(watch.settled, 120, "a frame of the new backend")
     ui.result["processes"] = len(artist.backend_processes())

@@ -9,8 +9,7 @@ from watch import Watch
 def play(ui):
     scene = bpy.context.scene
     _, region, space = artist.viewport()
-    space.overlay.show_overlays = False
-    space.show_gizmo = False
+    artist.clear_view(space)
     watch = Watch()
     artist.properties("RENDER")
     space.region_3d.view_perspective = "CAMERA"
@@ -24,11 +23,9 @@ def play(ui):
     yield 3.0
     ui.result["quiet"] = watch.since(mark)
 
-    space.region_3d.view_perspective = "PERSP"
-    yield from ui.until(watch.settled, 120, "a frame of the free view")
     before = space.region_3d.view_matrix.copy()
     mark = watch.mark()
-    yield from ui.drag(region, (0.35, 0.5), (0.5, 0.53), steps=40)
+    yield from ui.drag(region, (0.35, 0.5), (0.43, 0.49), steps=40)
     ui.result["orbit"] = watch.since(mark)
     ui.result["orbited"] = space.region_3d.view_matrix != before
     yield from ui.picture("preview-moving")

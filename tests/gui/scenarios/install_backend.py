@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The preferences install the backend: size first, a cancel in the middle, then to the end."""
+
+import sys
+
+import artist
+import bpy
+
+
+def play(ui):
+    preferences = bpy.context.preferences
+    own = preferences.addons[artist.ADDON].preferences
+    own.python, own.base_python = "", ui.given["base_python"]
+    installation = sys.modules[f"{artist.ADDON}.installation"]
+    try:
+        bpy.ops.worldfm.install()
+    except RuntimeError as error:
+        ui.result["offline"] = str(error)
+    preferences.system.use_online_access = True
+    yield from artist.show_preferences()
+
+    def busy() -> bool:
+        return installation.task() is not None
+
+    bpy.ops.worldfm.install_estimate()
+    yield from ui.until(lambda: not busy(), 240, "the estimate")
+    ui.result["estimate"] = installation.outcome
+    yield from ui.picture("install-estimate")
+
+    bpy.ops.worldfm.install()
+    yield from ui.until(
+        lambda: not busy() or (installation.task().fraction or 0) > 0.1, 300, "some progress"
+    )
+    yield from ui.picture("install-progress")
+    bpy.ops.worldfm.install_cancel()
+    yield from ui.until(lambda: not busy(), 60, "the end of the cancelled installation")
+    ui.result["cancelled"] = [installation.state().value, installation.outcome]
+    yield from ui.picture("install-cancelled")
+
+    bpy.ops.worldfm.install()
+    yield from ui.until(lambda: not busy(), 900, "the end of the installation")
+    ui.result["installed"] = [installation.state().value, installation.outcome]
+    bpy.ops.worldfm.install_verify()
+    yield from ui.until(lambda: not busy(), 120, "the end of the check")
+    ui.result["verified"] = installation.outcome
+    bpy.ops.worldfm.backend_start()
+    yield from artist.ready(ui, 240)
+    yield 1.0
+    yield from ui.picture("install-ready")
