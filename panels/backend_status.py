@@ -17,8 +17,8 @@ _ICONS = {
 }
 
 
-def draw_backend(layout: bpy.types.UILayout) -> None:
-    """State, progress and what can be done about it."""
+def draw_backend(layout: bpy.types.UILayout, narrow: bool = False) -> None:
+    """State, progress and what can be done about it. narrow: icons where words don't fit."""
     client = runtime.client()
     column = layout.column(align=True)
     column.label(text=client.status_text, icon=_ICONS[client.state])
@@ -32,5 +32,6 @@ def draw_backend(layout: bpy.types.UILayout) -> None:
     else:
         row.operator("worldfm.backend_restart", text="Restart", icon="FILE_REFRESH")
         row.operator("worldfm.backend_stop", text="Stop", icon="PAUSE")
-    row.operator("worldfm.show_log", icon="TEXT")
-    row.operator("worldfm.copy_report", icon="COPYDOWN")
+    words = {"text": ""} if narrow else {}
+    row.operator("worldfm.show_log", icon="TEXT", **words)
+    row.operator("worldfm.copy_report", icon="COPYDOWN", **words)

@@ -86,8 +86,8 @@ class WORLDFM_PT_model(_RenderPanel, bpy.types.Panel):
         if client.model_name:
             layout.label(text=f"Loaded: {client.model_name} {client.model_hash}")
         if context.scene.view_settings.view_transform != "Standard":
-            layout.label(text="Frames are finished pictures: use the Standard", icon="INFO")
-            layout.label(text="view transform to see them as they are", icon="BLANK1")
+            layout.label(text="Not the Standard view transform:", icon="INFO")
+            layout.label(text="frames are graded twice", icon="BLANK1")
 
 
 class WORLDFM_PT_passes(bpy.types.Panel):

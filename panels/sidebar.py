@@ -47,7 +47,7 @@ class WORLDFM_PT_world(_Sidebar, bpy.types.Panel):
     def draw(self, context: bpy.types.Context) -> None:
         """State, point budget, export."""
         layout = self.layout
-        draw_backend(layout)
+        draw_backend(layout, narrow=True)
         layout.prop(context.scene.worldfm, "point_budget")
         layout.operator("worldfm.export_world", icon="EXPORT")
 

@@ -22,6 +22,7 @@ from ..backend.shared.frame import MemoryFrame
 
 PREFIX = "WorldFM "
 
+_THUMBNAIL = 128
 _PNG = b"\x89PNG\r\n\x1a\n"
 _cache: dict[str, MemoryFrame] = {}
 
@@ -48,6 +49,7 @@ def store_frame(
     item.id, item.name = frame.id, name
     item.camera_json = json.dumps(camera.to_json())
     item.colour = _packed_image(f"{PREFIX}{frame.id}", encode_png(rgb))
+    _set_thumbnail(item.colour, rgb)
     if depth is not None:
         item.depth = _packed_image(f"{PREFIX}{frame.id} depth", _encode_depth(depth))
     scene.worldfm.memory_index = len(items) - 1
@@ -96,6 +98,17 @@ def _packed_image(name: str, data: bytes) -> bpy.types.Image:
     image.pack(data=data, data_len=len(data))
     image.source = "FILE"
     return image
+
+
+def _set_thumbnail(image: bpy.types.Image, rgb: np.ndarray) -> None:
+    """Blender makes previews of its own only where it shows assets."""
+    step = max(1, -(-max(rgb.shape[:2]) // _THUMBNAIL))
+    small = rgb[::step, ::step][::-1]
+    rgba = np.ones((*small.shape[:2], 4), np.float32)
+    rgba[..., :3] = small / np.float32(255)
+    preview = image.preview_ensure()
+    preview.image_size = small.shape[1::-1]
+    preview.image_pixels_float.foreach_set(rgba.ravel())
 
 
 def _packed_bytes(image: bpy.types.Image | None) -> bytes:
