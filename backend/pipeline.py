@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from weakref import WeakKeyDictionary
 
 import torch
 from torch import nn
@@ -19,7 +20,7 @@ from .models.prope import encode_view
 from .schedulers import few_step_timesteps, signal_and_noise
 from .shared.camera import Camera
 from .shared.errors import InputError, OutOfMemoryError, WorldError
-from .shared.frame import FrameReply, FrameRequest
+from .shared.frame import FrameReply, FrameRequest, MemoryFrame
 from .world.conditions import Conditions, build_conditions, world_scale
 from .world.point_renderer import PointCloud
 from .world.sampling import MemoryImages
@@ -71,6 +72,9 @@ class FramePipeline:
         self.name = name
         self.hash = digest
         self.device = device
+        self._tokens: WeakKeyDictionary[MemoryFrame, tuple[float, MemoryTokens]] = (
+            WeakKeyDictionary()
+        )
 
     @classmethod
     def from_pretrained(
@@ -97,7 +101,7 @@ class FramePipeline:
             )
         scale = world_scale(memory, world.anchors)
         with memory_errors():
-            tokens = [memory_tokens(self.model, frame, scale) for frame in memory]
+            tokens = [self._tokens_of(frame, scale) for frame in memory]
             return PreparedWorld(
                 cloud=PointCloud(world.anchors, self.device),
                 images=MemoryImages(memory, self.device),
@@ -105,6 +109,13 @@ class FramePipeline:
                 scale=scale,
                 revision=world.revision,
             )
+
+    def _tokens_of(self, frame: MemoryFrame, scale: float) -> MemoryTokens:
+        """Encoded once for as long as the frame lives: animated geometry leaves memory as it is."""
+        kept = self._tokens.get(frame)
+        if kept is None or kept[0] != scale:
+            kept = self._tokens[frame] = scale, memory_tokens(self.model, frame, scale)
+        return kept[1]
 
     @torch.inference_mode()
     def render(self, prepared: PreparedWorld, request: FrameRequest) -> FrameReply:
