@@ -18,6 +18,7 @@ from ..shared.camera import Camera
 
 _AXES = (73856093, 19349663, 83492791)  # Teschner et al. 2003, "Optimized Spatial Hashing"
 _MIX = (-4658895280553007687, -7723592293110705685)  # Stafford's Mix13 for splitmix64, signed
+_SPREAD = 2654435761  # Knuth's multiplicative hash
 _PER_HASH = 8
 
 FINER = 0.5
@@ -48,10 +49,9 @@ def world_noise(camera: Camera, depth: torch.Tensor, seed: int, channels: int) -
     surface = torch.isfinite(flat) & (flat > 0)
     length = rays.norm(dim=1)
     reach = torch.where(surface, flat, 1.0 / length)
-    place = rays * reach[:, None]
     distance = length * reach
     position = torch.tensor(camera.position, dtype=torch.float32, device=device)
-    place += torch.where(surface[:, None], position, torch.zeros_like(position))
+    place = rays.T.contiguous() * reach + position[:, None] * surface
     grain = torch.log2(distance / float(camera.K[0, 0])) - FINER
     octave = grain.floor()
     mix = (grain - octave) * (math.pi / 2)
@@ -85,20 +85,25 @@ def _lattice(
 ) -> torch.Tensor:
     """(C, N) noise of the lattice with cells of 2 ** octave, interpolated over tetrahedra.
 
-    The four corners of a cell's tetrahedron lie on the way from its lowest to its highest corner
-    along the axes in falling order of the fraction; dividing by the weights' norm keeps variance 1.
+    place: (3, N). The four corners of a cell's tetrahedron lie on the way from its lowest to its
+    highest corner along the axes in falling order of the fraction; dividing by the weights' norm
+    keeps variance 1.
     """
-    scaled = place * torch.exp2(-octave)[:, None]
+    scaled = place * torch.exp2(-octave)
     cell = scaled.floor()
-    fraction, order = (scaled - cell).sort(dim=1, descending=True)
-    whole = cell.to(torch.int64)
-    axes = torch.tensor(_AXES, dtype=torch.int64, device=place.device)
-    corner = (whole * axes).sum(dim=1) * 2654435761 + octave.to(torch.int64) * 40503 + salt
-    steps = axes[order] * 2654435761
-    one, two, three = fraction.unbind(dim=1)
-    weights = torch.stack([1 - one, one - two, two - three, three])  # (4, N)
-    weights = weights / weights.norm(dim=0)
-    corners = torch.stack([corner, *(corner[:, None] + steps.cumsum(dim=1)).unbind(dim=1)])
+    x, y, z = (scaled - cell).unbind()
+    largest, smallest = torch.maximum(torch.maximum(x, y), z), torch.minimum(torch.minimum(x, y), z)
+    middle = x + y + z - largest - smallest
+    weights = torch.stack([1 - largest, largest - middle, middle - smallest, smallest])
+    weights /= weights.square().sum(dim=0).sqrt_()
+    a, b, c = (_wrapped(axis * _SPREAD) for axis in _AXES)
+    column, row, layer = cell.to(torch.int64).unbind()
+    first = (column * a).add_(row * b).add_(layer * c).add_(octave.to(torch.int64) * 40503)
+    first += salt
+    along_largest = torch.where(x == largest, a, torch.where(y == largest, b, c))
+    along_smallest = torch.where(z == smallest, c, torch.where(y == smallest, b, a))
+    last = first + _wrapped(a + b + c)
+    corners = torch.stack([first, first + along_largest, last - along_smallest, last])
     table = _TABLE.to(place.device)
     parts = []
     for start in range(0, channels, _PER_HASH):
@@ -107,3 +112,8 @@ def _lattice(
             values = table[(bits >> (8 * channel)) & 255]  # (4, N)
             parts.append((values * weights).sum(dim=0))
     return torch.stack(parts)
+
+
+def _wrapped(value: int) -> int:
+    """`value` as the signed 64 bits that tensors compute with."""
+    return (value + (1 << 63)) % (1 << 64) - (1 << 63)

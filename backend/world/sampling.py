@@ -33,6 +33,9 @@ EDGE_QUALITY = 0.15
 LEAST_SHARE = 0.3
 """Bilinear weight that the pixels of the same surface must have together at a silhouette."""
 
+WHOLE_SHARE = 0.999
+"""Share from which all four pixels count as one surface, and may be interpolated freely."""
+
 _CORNERS = ((0, 0), (0, 1), (1, 0), (1, 1))
 _CACHED = 24
 GRID = 64
@@ -58,7 +61,7 @@ class _Image:
     """A memory frame on the device. pyramid: (1, 3, h, w) float32 images, each half the last.
 
     inverse: (H * W, 4): inverse depth (0 = sky, NaN = unknown), its slope along u and v, and 1
-    where the 3x3 neighbourhood is one surface.
+    where this pixel, the next, and the two below lie well inside one surface.
     """
 
     pyramid: list[torch.Tensor]
@@ -118,7 +121,9 @@ def _prepare(frame: MemoryFrame, device: torch.device) -> _Image:
     inverse = torch.where(depth > 0, 1.0 / depth, torch.nan)
     slopes = [_slope(inverse, axis) for axis in (1, 0)]
     interior = _interior(inverse, *slopes)
-    maps = torch.stack([inverse, *slopes, interior.float()], dim=-1)
+    even = torch.zeros_like(inverse)
+    even[:-1, :-1] = interior[:-1, :-1] & interior[:-1, 1:] & interior[1:, :-1] & interior[1:, 1:]
+    maps = torch.stack([inverse, *slopes, even], dim=-1)
     return _Image(pyramid, maps.view(-1, 4))
 
 
@@ -201,23 +206,25 @@ def _look(
     inside &= (u < memory.width - 0.5) & (v < memory.height - 0.5)
     pixel = inside.nonzero().squeeze(1)
     u, v, z, solid = u[pixel], v[pixel], z[pixel], surface[pixel]
-    found, sure, slope = _same_surface(image, memory, u, v, z, solid)
-    share = (found * _corner_weights(u, v)).sum(dim=1)
+    share, even, slope = _same_surface(image, memory, u, v, z, solid)
     kept = (share > LEAST_SHARE).nonzero().squeeze(1)
     pixel, u, v, z, solid = pixel[kept], u[kept], v[kept], z[kept], solid[kept]
-    found, sure = found[kept], sure[kept]
+    share, even = share[kept], even[kept]
     # memory pixels per target pixel, for a surface that faces both
     zoom = float(memory.K[0, 0] / target.K[0, 0])
     finer = torch.where(solid, zoom * depth[pixel] / z, zoom)
     cosine, stretch = _angles(memory, target, u, v, z, slope[kept])
     detail = (finer * stretch).clamp(max=1.0)
     facing = (0.5 + 0.5 * cosine).square()
-    quality = torch.where(sure, 1.0, EDGE_QUALITY * share[kept])
+    quality = torch.where(even, 1.0, EDGE_QUALITY * share)
     quality *= torch.where(solid, detail, min(zoom, 1.0))
     blend = quality * torch.where(solid, facing, 1.0) * _border(u, v, memory)
     rgb = _fetch(image.pyramid, u, v, memory, finer)
-    cut = (~found.all(dim=1)).nonzero().squeeze(1)
-    rgb[cut] = _fetch_cut(image.pyramid[0], u[cut], v[cut], found[cut])
+    cut = (share < WHOLE_SHARE).nonzero().squeeze(1)
+    if len(cut):
+        place = u[cut], v[cut]
+        found = _corners(image, memory, *place, _wanted(z[cut], solid[cut]))
+        rgb[cut] = _fetch_cut(image.pyramid[0], *place, found)
     return _Look(pixel, rgb, quality, blend)
 
 
@@ -250,25 +257,57 @@ def _same_surface(
     z: torch.Tensor,
     surface: torch.Tensor,
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """(M, 4) whether each of the four pixels around (u, v) continues to this point's depth.
+    """(M,) bilinear share of the four pixels around (u, v) that continue to this point's depth.
 
     And (M,) whether all of them lie well inside one surface, and (M, 2) the slope of inverse
     depth there.
     """
+    first, x, y = _cell(u, v, memory.width)
+    near = image.inverse[first]
+    wanted = _wanted(z, surface)
+    even = near[:, 3] > 0
+    share = _continues(near, x, y, wanted).float()
+    rough = (~even).nonzero().squeeze(1)
+    u, v = u[rough], v[rough]
+    found = _corners(image, memory, u, v, wanted[rough])
+    share[rough] = (found * _corner_weights(u, v)).sum(dim=1)
+    return share, even, near[:, 1:3]
+
+
+def _wanted(z: torch.Tensor, surface: torch.Tensor) -> torch.Tensor:
+    """(M,) inverse depth to look for; 0 = sky."""
+    return torch.where(surface, 1.0 / z, 0.0)
+
+
+def _cell(
+    u: torch.Tensor, v: torch.Tensor, width: int
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """(M,) the upper left of the four pixels around (u, v), (M,) x and (M,) y from its centre."""
     column, row = (u - 0.5).floor(), (v - 0.5).floor()
-    first = row.long() * memory.width + column.long()
-    target = torch.where(surface, 1.0 / z, 0.0)
-    sure = torch.ones_like(surface)
-    found = []
-    for j, i in _CORNERS:
-        near = image.inverse[first + (j * memory.width + i)]
-        inverse, du, dv, interior = near.unbind(dim=-1)
-        there = inverse + du * (u - 0.5 - column - i) + dv * (v - 0.5 - row - j)
-        allowed = DEPTH_TOLERANCE * target + 0.5 * (du.abs() + dv.abs())
-        close = ((there - target).abs() <= allowed) & (inverse > 0)
-        found.append(torch.where(surface, close, inverse == 0))
-        sure &= (interior > 0) & found[-1]
-    return torch.stack(found, dim=1), sure, near[:, 1:3]
+    return row.long() * width + column.long(), u - 0.5 - column, v - 0.5 - row
+
+
+def _corners(
+    image: _Image, memory: Camera, u: torch.Tensor, v: torch.Tensor, wanted: torch.Tensor
+) -> torch.Tensor:
+    """(M, 4) bool: which of the four pixels around (u, v) continue to inverse depth `wanted`."""
+    first, x, y = _cell(u, v, memory.width)
+    found = [
+        _continues(image.inverse[first + (j * memory.width + i)], x - i, y - j, wanted)
+        for j, i in _CORNERS
+    ]
+    return torch.stack(found, dim=1)
+
+
+def _continues(
+    near: torch.Tensor, x: torch.Tensor, y: torch.Tensor, wanted: torch.Tensor
+) -> torch.Tensor:
+    """(M,) whether the plane of the pixels `near` (M, 4) has inverse depth `wanted` at (x, y)."""
+    inverse, du, dv, _ = near.unbind(dim=-1)
+    there = inverse + du * x + dv * y
+    allowed = DEPTH_TOLERANCE * wanted + 0.5 * (du.abs() + dv.abs())
+    # sky next to nothing else: its inverse depth is 0 and so is the tolerance
+    return ((there - wanted).abs() <= allowed) & ((inverse > 0) == (wanted > 0))
 
 
 def _corner_weights(u: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
@@ -328,7 +367,7 @@ def _fetch(
     level = torch.log2(finer.clamp(min=1e-6)).round().clamp(0, len(pyramid) - 1).long()
     grid = torch.stack([u * (2 / camera.width) - 1, v * (2 / camera.height) - 1], dim=-1)
     rgb = torch.zeros(len(u), 3, device=u.device)
-    for number in level.unique().tolist():
+    for number in torch.bincount(level).nonzero().flatten().tolist():
         chosen = (level == number).nonzero().squeeze(1)
         sampled = grid_sample(
             pyramid[number],
