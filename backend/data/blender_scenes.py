@@ -227,8 +227,10 @@ def canyon(k: Kit) -> Flight:
     axis = np.linspace(-extent, extent, n)
     x, y = np.meshgrid(axis, axis)
     dice = np.random.default_rng(k.random.randrange(1 << 30))
-    rough = sum(np.sin(x * f * math.cos(a) + y * f * math.sin(a) + p) / f**1.1
-                for f, a, p in zip(np.geomspace(0.12, 3.5, 40), dice.uniform(0, 6.3, 40), dice.uniform(0, 6.3, 40), strict=True))  # fmt: skip
+    rough = np.zeros_like(x)
+    for f in np.geomspace(0.12, 3.5, 40):
+        a, p = dice.uniform(0, 2 * math.pi, 2)
+        rough += np.sin(x * f * math.cos(a) + y * f * math.sin(a) + p) / f**1.1
     wall = np.clip((np.abs(y - 6 * np.sin(x * 0.09)) - 4 - 0.4 * rough) * 0.35, 0, 3.2)
     height = 4 * (np.floor(wall) + np.clip((wall % 1) * 3, 0, 1)) + 0.25 * rough
     k.ground(height, extent, k.material("strata", 0.6, 0.95))

@@ -55,7 +55,7 @@ def read_dataset(folder: Path) -> list[PosedFrame]:
         frame = _read_frame(folder, header, entry, number)
         if frame.name in seen:
             raise InputError(
-                f"The dataset lists '{frame.name}' twice; remove one of the two from transforms.json."
+                f"The dataset lists '{frame.name}' twice; remove one from transforms.json."
             )
         if frames and frame.rgb.shape != frames[0].rgb.shape:
             raise InputError(

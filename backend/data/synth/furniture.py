@@ -226,15 +226,15 @@ def car(b: Builder, origin: Any, yaw: float) -> None:
     body = b.surface("paint", gloss=0.7, shine=80, repeat=3, bump=0.1)
     glass = b.surface("metal", tint=(0.08, 0.1, 0.12), gloss=0.9, shine=150, bump=0.1)
     tyre = b.surface("asphalt", tint=(0.25, 0.25, 0.25))
-    l, w, h = float(b.rng.uniform(1.9, 2.4)), 0.88, float(b.rng.uniform(1.35, 1.8))
-    b.box((0, 0, 0.58), (l, w, 0.28), body)
-    b.box((-0.15 * l, 0, (0.86 + h) / 2), (l * 0.55, w * 0.9, (h - 0.86) / 2 - 0.02), glass)
-    b.box((-0.15 * l, 0, h), (l * 0.5, w * 0.86, 0.04), body)
+    reach, w, h = float(b.rng.uniform(1.9, 2.4)), 0.88, float(b.rng.uniform(1.35, 1.8))
+    b.box((0, 0, 0.58), (reach, w, 0.28), body)
+    b.box((-0.15 * reach, 0, (0.86 + h) / 2), (reach * 0.55, w * 0.9, (h - 0.86) / 2 - 0.02), glass)
+    b.box((-0.15 * reach, 0, h), (reach * 0.5, w * 0.86, 0.04), body)
     light = b.surface("plaster", emission=0.5)
     for sx in (-1, 1):
         for sy in (-1, 1):
-            b.tube((sx * l * 0.62, sy * w * 0.92, 0.33), 0.33, 0.12, tyre, tilt=np.pi / 2)
-            b.box((sx * l, sy * w * 0.7, 0.62), (0.03, 0.14, 0.07), light)
+            b.tube((sx * reach * 0.62, sy * w * 0.92, 0.33), 0.33, 0.12, tyre, tilt=np.pi / 2)
+            b.box((sx * reach, sy * w * 0.7, 0.62), (0.03, 0.14, 0.07), light)
     b.group(start, origin, yaw)
 
 

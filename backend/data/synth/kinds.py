@@ -37,7 +37,7 @@ def make_scene(kind: str, seed: int) -> Scene:
     builder = Builder(kind, seed, rng)
     _BUILDERS[kind](builder)
     scene = builder.scene()
-    _expose(scene, float(rng.uniform(0.16, 0.3)))
+    _expose(scene, float(rng.uniform(0.14, 0.26)))
     return scene
 
 
@@ -48,4 +48,4 @@ def _expose(scene: Scene, target: float) -> None:
         light = linear_view(scene, camera).clamp_max(6.0).mean(1)
         levels.append(torch.quantile(light, torch.tensor([0.5, 0.9])))
     middle, high = torch.stack(levels).mean(0).tolist()
-    scene.exposure = min(target / max(middle, 1e-4), 1.1 / max(high, 1e-4), 60.0)
+    scene.exposure = min(target / max(middle, 1e-4), 0.85 / max(high, 1e-4), 60.0)

@@ -39,13 +39,13 @@ class Atlas:
     cube: torch.Tensor  # (T, 3) on the surface of the unit cube
 
     @classmethod
-    def of(cls, geometry: Geometry, step: float, most: int) -> Atlas:
-        """Texels about `step` metres wide, `most` along a side at most."""
+    def of(cls, geometry: Geometry, step: torch.Tensor, most: int) -> Atlas:
+        """Texels about `step` (P,) metres wide on each primitive, `most` along a side at most."""
         half, device = geometry.half, geometry.half.device
         u = torch.tensor([1, 1, 0, 0, 0, 0], device=device)
         v = torch.tensor([2, 2, 2, 2, 1, 1], device=device)
         sides = torch.stack([half[:, u], half[:, v]], 2) * 2
-        count = (sides / step).ceil().long().clamp(1, most)
+        count = (sides / step[:, None, None]).ceil().long().clamp(1, most)
         total = count.prod(2).view(-1)
         first = total.cumsum(0) - total
         face = torch.arange(len(total), device=device).repeat_interleave(total)
@@ -115,8 +115,13 @@ def bake(scene: Scene, prepared: Prepared) -> Lightmap:
     """Computes the lightmap of a scene on the device of `prepared`."""
     geometry = prepared.geometry
     extent = float((scene.room[1] - scene.room[0]).max())
-    fine = Atlas.of(geometry, max(0.07, extent / 60), 48)
-    coarse = Atlas.of(geometry, max(0.3, extent / 16), 14)
+    # what cameras never come close to is lit more coarsely
+    room = torch.tensor(scene.room, dtype=torch.float32, device=prepared.center.device)
+    reach = prepared.half.norm(dim=1).clamp_max(0.5 * extent)
+    away = torch.maximum(room[0] - prepared.center, prepared.center - room[1]).amax(1) - reach
+    wide = 1 + 6 * away.clamp_min(0) / extent
+    fine = Atlas.of(geometry, max(0.07, extent / 60) * wide, 48)
+    coarse = Atlas.of(geometry, max(0.3, extent / 16) * wide, 14)
     point, normal = _places(prepared, fine)
     lamps = _lamps(scene, geometry, point, normal)
     around = _radiosity(scene, prepared, fine, lamps, coarse)

@@ -321,13 +321,13 @@ def abstract(b: Builder) -> None:
     size = float(rng.uniform(4, 9))
     ground = f.pick(
         b,
-        f.FLOORS + ["cells", "checker", "stripes", "water", "cobble"],
+        [*f.FLOORS, "cells", "checker", "stripes", "water", "cobble"],
         repeat=float(rng.uniform(1, 4)),
     )
     b.span((-4 * size, -4 * size, -1), (4 * size, 4 * size, 0), ground)
     if not open_air:
         wall = f.pick(
-            b, f.WALLS + ["cells", "glyphs", "checker"], repeat=float(rng.uniform(1.5, 4))
+            b, [*f.WALLS, "cells", "glyphs", "checker"], repeat=float(rng.uniform(1.5, 4))
         )
         h = size * float(rng.uniform(0.6, 1.2))
         for k in range(4):
@@ -344,8 +344,17 @@ def abstract(b: Builder) -> None:
         f.pick(
             b,
             sorted(
-                f.SOLIDS
-                + ["bricks", "tiles", "checker", "glyphs", "damask", "rug", "leaves", "rock"]
+                [
+                    *f.SOLIDS,
+                    "bricks",
+                    "tiles",
+                    "checker",
+                    "glyphs",
+                    "damask",
+                    "rug",
+                    "leaves",
+                    "rock",
+                ]
             ),
             repeat=float(rng.uniform(0.5, 2.5)),
         )

@@ -85,7 +85,7 @@ def _candidate(
     if scene.terrain is not None:  # keep above ground instead of giving up
         ground = scene.terrain.at(positions[:, 0], positions[:, 1]) + 2 * scene.near
         positions[:, 2] += max(0.0, float((ground - positions[:, 2]).max()))
-        high = high + [0, 0, 30]
+        high = high + np.array([0, 0, 30.0])
     if (positions < low).any() or (positions > high).any():
         return None
     if clearance(scene, positions).min() < scene.near:

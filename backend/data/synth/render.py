@@ -331,7 +331,8 @@ def _open_air(scene: Scene, normal: torch.Tensor, openness: torch.Tensor) -> tor
 
 
 def _local(prepared: Prepared, point: torch.Tensor, prim: torch.Tensor) -> tuple[torch.Tensor, ...]:
-    """The point in the unit cube, normal, the directions of u and v, uv in metres and uv over the face, of box-like parts."""
+    """Of points on primitives: the point in the unit cube, the normal, the directions of u and v,
+    uv in metres and uv over the face."""
     affine = prepared.geometry.inverse[prim]
     p = torch.baddbmm(affine[:, :, 3:], affine[:, :, :3], point[:, :, None])[:, :, 0]
     half, turn = prepared.half[prim], prepared.rotation[prim]

@@ -147,7 +147,7 @@ def shell(
             z + along * 0.2,
             h,
             material,
-            [(l + 0.2, r + 0.2, lo, hi) for l, r, lo, hi in holes],
+            [(left + 0.2, right + 0.2, lo, hi) for left, right, lo, hi in holes],
         )
         for hole in holes:
             window(b, a, z, hole, trim)
@@ -418,7 +418,7 @@ def still_life(b: Builder) -> None:
     things = [
         f.pick(
             b,
-            f.SOLIDS + ["tiles", "damask", "rock", "leaves", "glyphs"],
+            [*f.SOLIDS, "tiles", "damask", "rock", "leaves", "glyphs"],
             repeat=float(rng.uniform(0.15, 0.6)),
         )
         for _ in range(5)

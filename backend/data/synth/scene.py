@@ -108,7 +108,7 @@ class Scene:
     """Everything `render_view` and `fly_path` need; deterministic in (kind, seed).
 
     rotation: (P, 3, 3) columns are the local axes in the world. center, half: (P, 3).
-    taper: (P,) radius of a cylinder's top relative to its bottom. room: (2, 3) box that
+    taper: (P,) radius of a cylinder's top relative to its bottom, at most 1. room: (2, 3) box that
     cameras keep to. focus: (F, 3) points worth looking at. near: metres a camera stays away.
     """
 
@@ -176,6 +176,9 @@ class Builder:
         """Places one primitive; angles in radians about z, then its own x and y."""
         rotation = _rotation(yaw, tilt, roll)
         half = np.maximum(np.asarray(half, float), 1e-3)
+        if taper > 1:  # the wide end down, so that the unit cube holds the shape
+            rotation, half = rotation @ np.diag([1.0, -1.0, -1.0]), half * [taper, taper, 1]
+            taper = 1 / taper
         self._parts.append((rotation, np.asarray(center, float), half, shape, taper, material))
 
     def box(self, center: Any, half: Any, material: int, **turn: float) -> None:
@@ -207,7 +210,9 @@ class Builder:
         return len(self._parts)
 
     def scene(self) -> Scene:
-        rotation, center, half, shape, taper, material = map(np.array, zip(*self._parts))
+        rotation, center, half, shape, taper, material = map(
+            np.array, zip(*self._parts, strict=True)
+        )
         offset = self.rng.random((len(center), 2))
         return Scene(
             self.kind, self.seed, rotation, center, half, shape, taper.astype(float), material,

@@ -46,7 +46,8 @@ class TerrainField:
         return cls(
             put(h)[None, None], put(normal)[None], put(sun)[None, None],
             put(_openness(h, cell))[None, None], terrain.extent,
-            terrain.slope, float(h.max()), float(h.min()) - 0.1, terrain.materials, terrain.snow_line,
+            terrain.slope, float(h.max()), float(h.min()) - 0.1, terrain.materials,
+            terrain.snow_line,
         )  # fmt: skip
 
     def _sample(self, field: torch.Tensor, xy: torch.Tensor) -> torch.Tensor:
@@ -58,7 +59,8 @@ class TerrainField:
 
         Steps grow with the height above ground; a step that went under it is halved until exact.
         """
-        rate = (min(self.slope, _SLOPE) * rays[:, :2].norm(dim=1) - rays[:, 2]).clamp_min(1e-4)
+        flat = rays[:, :2].norm(dim=1)
+        rate = torch.maximum(min(self.slope, _SLOPE) * flat - rays[:, 2], 0.6 * flat + 1e-4)
         # where a ray is inside the slab between the ground's lowest and highest point
         rise = torch.where(rays[:, 2].abs() < 1e-6, 1e-6, rays[:, 2])
         top, bottom = (self.top - origins[:, 2]) / rise, (self.bottom - origins[:, 2]) / rise
@@ -167,8 +169,8 @@ def _openness(h: np.ndarray, cell: float) -> np.ndarray:
     for angle in np.arange(8) * np.pi / 4:
         horizon = np.zeros_like(h)
         for distance in (1, 2, 4, 8, 16, 32):
-            j = np.clip(xx + int(round(np.cos(angle) * distance)), 0, n - 1)
-            i = np.clip(yy + int(round(np.sin(angle) * distance)), 0, n - 1)
+            j = np.clip(xx + round(np.cos(angle) * distance), 0, n - 1)
+            i = np.clip(yy + round(np.sin(angle) * distance), 0, n - 1)
             horizon = np.maximum(horizon, (h[i, j] - h) / (distance * cell))
         total += 1 - horizon / np.sqrt(1 + horizon**2)
     return total / 8

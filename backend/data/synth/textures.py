@@ -31,7 +31,7 @@ class TextureSet:
         self.palette = palette(rng)
 
     def add(self, family: str) -> int:
-        """A texture of `family` (a key of FAMILIES): new, or one made before when there are many."""
+        """A texture of `family` (in FAMILIES): new, or one made before when there are many."""
         known = self.known.setdefault(family, [])
         if len(known) >= _VARIANTS:
             return int(self.rng.choice(known))
@@ -315,7 +315,7 @@ def _snow(rng: np.random.Generator, c: np.ndarray) -> tuple[np.ndarray, Field]:
 
 
 def _leaves(rng: np.random.Generator, c: np.ndarray) -> tuple[np.ndarray, Field]:
-    near, border, which = cells(rng, int(rng.choice([14, 20, 28])), 1.0)
+    near, _, which = cells(rng, int(rng.choice([14, 20, 28])), 1.0)
     hue = rng.choice([0.28, 0.25, 0.33, 0.1, 0.05], p=[0.35, 0.25, 0.2, 0.1, 0.1]) + rng.normal(
         0, 0.015
     )

@@ -225,10 +225,8 @@ def _local(
     linear = row[:, :, :3]
     o = rays.o if len(rays.o) == 1 else rays.o[chunk.group]
     d = rays.d if len(rays.d) == 1 else rays.d[chunk.group]
-    if len(o) == 1:
-        lo = (linear @ o[0]) + row[:, :, 3:]
-    else:
-        lo = torch.baddbmm(row[:, :, 3:], linear, o)
+    shift = row[:, :, 3:]
+    lo = linear @ o[0] + shift if len(o) == 1 else torch.baddbmm(shift, linear, o)
     ld = (linear @ d[0]) if len(d) == 1 else torch.bmm(linear, d)
     return lo, ld
 
@@ -328,14 +326,18 @@ def _box_outline(
     (leave_j - enter_i) |D_i| |D_j| / sqrt(D_i^2 + D_j^2), D the direction along the box's axes.
     """
     slabs = [_slab(o, d) for o, d in zip(origin, direction, strict=True)]
-    squares = [(d * half[:, :, i : i + 1]) ** 2 + 1e-20 for i, d in enumerate(direction)]
+    lengths = [(d + _TINY).abs() * half[:, :, i : i + 1] for i, d in enumerate(direction)]
     inside = None
     for i, j in ((0, 1), (0, 2), (1, 2)):
-        scale = (squares[i] * squares[j] / (squares[i] + squares[j])).sqrt()
+        scale = lengths[i] * lengths[j] / (lengths[i] ** 2 + lengths[j] ** 2).sqrt()
         gap = torch.minimum(slabs[j][1] - slabs[i][0], slabs[i][1] - slabs[j][0]) * scale
         inside = gap if inside is None else torch.minimum(inside, gap)
-    near = torch.maximum(torch.maximum(slabs[0][0], slabs[1][0]), slabs[2][0])
-    far = torch.minimum(torch.minimum(slabs[0][1], slabs[1][1]), slabs[2][1])
+    # a thick ray along a pair of faces may touch the box though its axis never enters between
+    along = [length < abs(rays.grow) for length in lengths]
+    enter = [slab[0].masked_fill(a, -torch.inf) for slab, a in zip(slabs, along, strict=True)]
+    leave = [slab[1].masked_fill(a, torch.inf) for slab, a in zip(slabs, along, strict=True)]
+    near = torch.maximum(torch.maximum(enter[0], enter[1]), enter[2])
+    far = torch.minimum(torch.minimum(leave[0], leave[1]), leave[2])
     ahead = (far > 1e-5) & (near < rays.limit - 1e-5)
-    at = (0.5 * (near + far)).clamp(0, min(rays.limit, 1e6))
+    at = (0.5 * (torch.minimum(near, far) + far)).clamp(0, min(rays.limit, 1e6))
     return inside, at, ahead
