@@ -7,6 +7,7 @@ noise. Memory frames are encoded once; the mode of their latents is taken, so no
 
 from __future__ import annotations
 
+import os
 from collections import OrderedDict
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
@@ -20,11 +21,17 @@ import torch
 from torch import Tensor
 from torch.compiler import set_stance
 
-from .models.acceleration import Graphed, RunOptions, accelerate
+from .models.acceleration import Graphed, accelerate
 from .models.autoencoder import Autoencoder, from_bytes, to_bytes, vae_dtype
 from .models.loading import Progress
 from .models.official_transformer import WorldFMTransformer
 from .models.preprocess import fit_picture
+from .models.run_options import (
+    OPTIONS_VARIABLE,
+    OfficialSettings,
+    RunOptions,
+    read_options,
+)
 from .models.store import (
     OFFICIAL,
     RECORD,
@@ -36,7 +43,6 @@ from .models.store import (
 )
 from .pipeline import Stopwatch, choose_device, choose_dtype, memory_errors
 from .schedulers import (
-    MID_TIMESTEP,
     MultistepSolver,
     few_step_timesteps,
     sample_few_steps,
@@ -57,20 +63,6 @@ if TYPE_CHECKING:
 MOST_STEPS = 100
 MOST_LATENTS = 1024
 """Memory latents kept (64 KB each at 512 x 512)."""
-
-
-@dataclass(frozen=True)
-class OfficialSettings:
-    """What decides the picture beside the request.
-
-    mid_timestep: where the second of two steps begins. sample_latents: draw the conditions'
-    latents at random, as the reference implementation does, instead of taking the mode.
-    tiny_vae: folder of an `AutoencoderTiny` to use instead (previews).
-    """
-
-    mid_timestep: int = MID_TIMESTEP
-    sample_latents: bool = False
-    tiny_vae: Path | None = None
 
 
 @dataclass(eq=False)
@@ -123,10 +115,12 @@ class OfficialPipeline:
     ) -> OfficialPipeline:
         """An installed model by name, or the folder of one (see `backend.models.store`).
 
-        Raises ModelError when it is absent or damaged.
+        settings, options: None = what the environment variable WORLDFM_OFFICIAL says. Raises
+        ModelError when the model is absent or damaged.
         """
         folder = find_model(name_or_path)
-        settings = settings or OfficialSettings()
+        wanted_settings, wanted_options = read_options(os.environ.get(OPTIONS_VARIABLE, ""))
+        settings, options = settings or wanted_settings, options or wanted_options
         place = choose_device(device)
         kind = choose_dtype(dtype, place)
         model = load_transformer(folder / "transformer", kind)

@@ -19,9 +19,9 @@ from diffusers import AutoencoderKL, AutoencoderTiny
 from torch.nn import Module
 from torch.utils.flop_counter import FlopCounterMode
 
-from ..models.acceleration import RunOptions
 from ..models.autoencoder import Autoencoder, vae_dtype
 from ..models.official_transformer import WorldFMTransformer, transformer_config
+from ..models.run_options import RunOptions
 from ..models.store import WEIGHTS, ModelRecord
 from ..official import OfficialPipeline
 from ..pipeline import Stopwatch, choose_device, choose_dtype, memory_errors

@@ -3,55 +3,20 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import linear
 
-from ..shared.errors import InputError
-from .attention import AttentionName, use_attention
+from .attention import use_attention
 from .autoencoder import Autoencoder
 from .official_transformer import WorldFMTransformer
+from .run_options import RunOptions
 
 FP8 = torch.float8_e4m3fn
 _FP8_MAX = torch.finfo(FP8).max
-
-
-@dataclass(frozen=True)
-class RunOptions:
-    """How the official model is run. None = decided by the device.
-
-    compile: torch.compile of the blocks and the autoencoder for the sizes that were warmed up;
-    others run as they are (default: on CUDA with Triton).
-    cuda_graphs: one recorded graph per stage and size (default: on CUDA without offload).
-    fp8: keep the blocks' matrices in 8 bits (0.42 GB instead of 0.85; values change by up to 6 %).
-    slicing, tiling: the autoencoder image by image, or tile by tile. offload: keep the
-    transformer in main memory and bring it over block by block.
-    """
-
-    attention: AttentionName = "auto"
-    compile: bool | None = None
-    cuda_graphs: bool | None = None
-    fp8: bool = False
-    slicing: bool = False
-    tiling: bool = False
-    offload: bool = False
-
-    def decided(self, device: torch.device) -> RunOptions:
-        """The same without None. Raises InputError for what this device cannot do."""
-        cuda = device.type == "cuda"
-        if self.cuda_graphs and (not cuda or self.offload):
-            raise InputError("CUDA graphs need a CUDA device and no offload; leave them out.")
-        graphs = cuda and not self.offload if self.cuda_graphs is None else self.cuda_graphs
-        triton = importlib.util.find_spec("triton") is not None
-        compiled = cuda and triton and not self.offload if self.compile is None else self.compile
-        return RunOptions(
-            self.attention, compiled, graphs, self.fp8, self.slicing, self.tiling, self.offload
-        )
 
 
 def accelerate(

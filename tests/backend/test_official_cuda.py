@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from backend.evaluation.bench_official import SDXL_VAE, Subject, bench_official, random_pipeline
-from backend.models.acceleration import Graphed, RunOptions
+from backend.models.acceleration import Graphed
+from backend.models.run_options import RunOptions
 from backend.pipeline import Stopwatch
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")

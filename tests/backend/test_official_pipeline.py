@@ -13,11 +13,11 @@ from diffusers import AutoencoderTiny
 
 from backend.conformance import load_autoencoder, load_network
 from backend.conformance_cases import read_arrays
-from backend.models.acceleration import RunOptions
 from backend.models.convert import convert
 from backend.models.preprocess import fit_picture, fit_render
+from backend.models.run_options import OfficialSettings, RunOptions, read_options
 from backend.models.store import WEIGHTS, ModelRecord, find_model
-from backend.official import OfficialPipeline, OfficialSettings, is_official, one_pixel_points
+from backend.official import OfficialPipeline, is_official, one_pixel_points
 from backend.pipeline import Stopwatch
 from backend.shared.anchors import Anchors
 from backend.shared.camera import Camera, intrinsics, look_at
@@ -212,6 +212,27 @@ def test_options_that_save_memory_keep_the_picture(pipeline):
         other = build(options=options)
         frame = other.render(other.prepare(world()), request).rgb
         assert np.abs(frame - full).max() <= most
+
+
+def test_switches_are_one_line_of_text():
+    assert read_options("") == (OfficialSettings(), RunOptions())
+    settings, options = read_options(
+        "fp8, tiling,attention=xformers, compile=off, mid-timestep=450"
+    )
+    assert settings == OfficialSettings(mid_timestep=450)
+    assert options == RunOptions(attention="xformers", compile=False, fp8=True, tiling=True)
+    for wrong in ("fast", "mid-timestep=soon", "fp8=perhaps"):
+        with pytest.raises(InputError, match="does not know"):
+            read_options(wrong)
+
+
+def test_the_environment_decides_where_nothing_is_said(installed, monkeypatch):
+    monkeypatch.setenv("WORLDFM_OFFICIAL", "slicing, sample-latents")
+    loaded = OfficialPipeline.from_pretrained("small", device="cpu")
+    assert loaded.options.slicing and loaded.settings.sample_latents
+    monkeypatch.setenv("WORLDFM_OFFICIAL", "attention=fast")
+    with pytest.raises(InputError, match="no attention"):
+        OfficialPipeline.from_pretrained("small", device="cpu")
 
 
 @pytest.fixture

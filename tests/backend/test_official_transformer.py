@@ -11,11 +11,12 @@ import pytest
 import torch
 
 from backend.models import attention as dispatch
-from backend.models.acceleration import Fp8Linear, RunOptions, accelerate, quantize_blocks
+from backend.models.acceleration import Fp8Linear, accelerate, quantize_blocks
 from backend.models.attention import attention, available_attention, use_attention
 from backend.models.autoencoder import Autoencoder
 from backend.models.blocks import AdaLNBlock, TimestepEmbedder, sincos_positions
 from backend.models.official_transformer import WorldFMTransformer, transformer_config
+from backend.models.run_options import RunOptions
 from backend.shared.errors import InputError
 
 SMALL = {"input_size": 8, "hidden_size": 48, "depth": 2, "num_heads": 2}
