@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 SMALLEST_PREVIEW = 64
 """Pixels of the shorter side below which a preview that lacks memory is given up."""
 
-PREPARED_WORLDS = 2
+PREPARED_WORLDS = 4
 SMALL_PREVIEWS_S = 60.0
 """How long previews stay small after memory ran out."""
 

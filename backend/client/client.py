@@ -42,7 +42,6 @@ class BackendClient:
         self.restarts = 0
         self.log_path: Path | None = None
         self._lock = threading.Lock()
-        self._worlds: dict[str, Snapshot] = {}
         self._orders = Orders()
         self._supervisor: Supervisor | None = None
         self._listener: _Listener | None = None
@@ -86,15 +85,11 @@ class BackendClient:
 
         The arrays are read later, in another thread: never change them in place afterwards.
         """
-        with self._lock:
-            known = self._worlds.get(key)
-            if known is None or not known.shows(revision, anchors, memory):
-                self._worlds[key] = Snapshot(key, revision, anchors, memory)
+        self._orders.set_world(key, revision, anchors, memory)
 
     def forget_world(self, key: str) -> None:
         """Let go of a world; the backend does with the next one that it is sent."""
-        with self._lock:
-            self._worlds.pop(key, None)
+        self._orders.forget_world(key)
 
     def request(self, key: str, request: FrameRequest) -> Ticket:
         """Queue a frame of the world `key` as it is now. It is answered whatever happens.
@@ -146,8 +141,7 @@ class BackendClient:
         return "\n".join(read_log(self.log_path).splitlines()[-lines:])
 
     def _world_for(self, key: str) -> tuple[Snapshot | None, WorldFMError]:
-        with self._lock:
-            world = self._worlds.get(key)
+        world = self._orders.world(key)
         if self._failure is not None:
             return None, self._failure
         if self._supervisor is None:

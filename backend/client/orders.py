@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What was asked and is not answered yet; it outlives every backend process. Thread-safe."""
+"""Worlds, and what was asked and is not answered yet; outlives every backend. Thread-safe."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from ..shared.anchors import Anchors
 from ..shared.errors import BackendError, WorldFMError
-from ..shared.frame import FrameReply, FrameRequest
+from ..shared.frame import FrameReply, FrameRequest, MemoryFrame
 from .snapshot import Snapshot
 from .ticket import Ticket
 
@@ -49,9 +50,29 @@ class Orders:
         self.wake: Callable[[], None] = lambda: None
         self._lock = threading.Lock()
         self._ids = itertools.count(1)
+        self._worlds: dict[str, Snapshot] = {}
         self._renders: dict[int, Order] = {}
         self._views: dict[str, _View] = {}
         self._cancelled: list[int] = []
+
+    def set_world(
+        self, key: str, revision: int, anchors: Anchors, memory: list[MemoryFrame]
+    ) -> None:
+        """What later orders of `key` see; nothing changes when it is what they see already."""
+        with self._lock:
+            known = self._worlds.get(key)
+            if known is None or not known.shows(revision, anchors, memory):
+                self._worlds[key] = Snapshot(key, revision, anchors, memory)
+
+    def forget_world(self, key: str) -> None:
+        """No later order will name it."""
+        with self._lock:
+            self._worlds.pop(key, None)
+
+    def world(self, key: str) -> Snapshot | None:
+        """The world as it is now."""
+        with self._lock:
+            return self._worlds.get(key)
 
     def add_render(self, world: Snapshot, request: FrameRequest) -> Ticket:
         """Queue a render; its ticket."""
@@ -187,12 +208,13 @@ class Orders:
             order.ticket.settle(error=error)
 
     def worlds_in_use(self) -> set[str]:
-        """Wire keys of the worlds that open orders need."""
+        """Wire keys of the worlds that are current or that open orders need."""
         with self._lock:
             orders = [*self._renders.values()]
             for slot in self._views.values():
                 orders += slot.open
-            return {order.world.wire_key for order in orders}
+            worlds = [*self._worlds.values(), *(order.world for order in orders)]
+            return {world.wire_key for world in worlds}
 
     def _on_cancel(self, ticket: Ticket) -> None:
         with self._lock:

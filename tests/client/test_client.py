@@ -328,6 +328,11 @@ def test_a_large_world_passes_and_only_news_is_sent(
     # the depths are equal: once; frame 0 is there from the world before
     assert sum(sent) == many.xyz.nbytes + many.rgb.nbytes + many.radius.nbytes + 2 * 16 * 24 * 3
     sent.clear()
+    ready.set_world("other", 1, anchors(10, 3), [])
+    ready.request("other", ask()).result(20)
+    ready.request("w", ask()).result(20)
+    assert sum(sent) == 10 * (12 + 3 + 4)  # worlds that are current stay on the other side
+    sent.clear()
     ready.set_world("w", 9, many, [*frames, memory(5)])
     reply = ready.request("w", ask()).result(60)
     assert reply.coverage[0, 0] == 4 and reply.world_revision == 9
