@@ -80,21 +80,30 @@ class GuidedDecoder(nn.Module):
 
 
 class TimestepEmbedding(nn.Module):
-    """Timesteps to the shift, scale and gate rows that all blocks share (adaLN-single)."""
+    """Timesteps to the shift, scale and gate rows that all blocks share (adaLN-single).
 
-    def __init__(self, width: int, frequencies: int = 128) -> None:
+    layers: linear layers from the frequencies to the rows; PixArt has 3.
+    """
+
+    def __init__(self, width: int, layers: int = 2, frequencies: int = 128) -> None:
         super().__init__()
         self.frequencies = frequencies
+        between = [
+            module for _ in range(layers - 2) for module in (nn.Linear(width, width), nn.SiLU())
+        ]
         self.mlp = nn.Sequential(
-            nn.Linear(2 * frequencies, width), nn.SiLU(), nn.Linear(width, 6 * width)
+            nn.Linear(2 * frequencies, width), nn.SiLU(), *between, nn.Linear(width, 6 * width)
         )
 
     def forward(self, timestep: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
-        """(B,) float32 -> (B, 6, D). The angles stay in float32: bfloat16 cannot hold 999."""
+        """(B,) float32 -> (B, 6, D)."""
+        return self.mlp(self.waves(timestep).to(dtype)).unflatten(1, (6, -1))
+
+    def waves(self, timestep: torch.Tensor) -> torch.Tensor:
+        """(B,) -> (B, 2 * frequencies). In float32: bfloat16 cannot hold 999."""
         k = torch.arange(self.frequencies, device=timestep.device, dtype=torch.float32)
         angles = timestep.float()[:, None] * torch.exp(-math.log(10000.0) * k / self.frequencies)
-        embedding = torch.cat([angles.cos(), angles.sin()], dim=1).to(dtype)
-        return self.mlp(embedding).unflatten(1, (6, -1))
+        return torch.cat([angles.cos(), angles.sin()], dim=1)
 
 
 class FrameBlock(nn.Module):

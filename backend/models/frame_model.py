@@ -68,6 +68,7 @@ class FrameModel(ModelMixin, ConfigMixin):
         heads: int = 6,
         layers: int = 6,
         mlp_ratio: int = 4,
+        time_layers: int = 2,
     ) -> None:
         super().__init__()
         widths = tuple(widths)
@@ -78,7 +79,7 @@ class FrameModel(ModelMixin, ConfigMixin):
             ResBlock(48),
             nn.Conv2d(48, token_width, 4, stride=4),
         )
-        self.time = TimestepEmbedding(token_width)
+        self.time = TimestepEmbedding(token_width, time_layers)
         # memory is encoded once for all timesteps, so its modulation is a constant of its own
         self.memory_modulation = nn.Parameter(torch.zeros(6, token_width))
         self.blocks = nn.ModuleList(

@@ -21,6 +21,7 @@ class ModelConfig:
     token_width: int = 192
     heads: int = 6
     layers: int = 6
+    time_layers: int = 2
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,8 @@ class TrainConfig:
     """One stage's run.
 
     samples: folders of cached samples. start: a checkpoint folder whose weights to begin with.
+    pixart: a folder with the transformer of PixArt-Sigma to begin with instead (see pixart.py).
+    vae: a folder with an AutoencoderKL that makes the latents; without, stage 1 trains an encoder.
     crop: side in pixels of training crops; larger samples are cropped, smaller ones kept.
     drop_memory, drop_color: how often a sample loses its memory tokens or its colours.
     drop_ramp: iterations over which drop_color falls from 1 (geometry, memory) to its value,
@@ -59,6 +62,8 @@ class TrainConfig:
     samples: tuple[str, ...]
     iterations: int
     start: str = ""
+    pixart: str = ""
+    vae: str = ""
     batch: int = 8
     crop: int = 128
     learning_rate: float = 4e-4

@@ -4,12 +4,14 @@
 from __future__ import annotations
 
 import time
+from contextlib import nullcontext
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import torch
 from accelerate import Accelerator
+from accelerate.utils import DistributedDataParallelKwargs
 from diffusers.training_utils import EMAModel
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from torch.utils.data import DataLoader
@@ -28,6 +30,9 @@ from .checkpoints import (
     write_checkpoint,
 )
 from .config import TrainConfig
+from .pixart import start_from_pixart
+from .pretrained_latents import PretrainedLatents
+from .samples import NOISE_CHANNELS
 from .stages import STAGES, Stage, StageOutput
 
 GRADIENT_LIMIT = 1.0
@@ -44,10 +49,13 @@ class Trainer:
         self.seconds = 0.0
         if config.threads:
             torch.set_num_threads(config.threads)
-        torch.manual_seed(config.seed)
         self.accelerator = Accelerator(
-            gradient_accumulation_steps=config.accumulate, mixed_precision=config.precision
+            gradient_accumulation_steps=config.accumulate,
+            mixed_precision=config.precision,
+            # dropped memory, and adversaries during the generator's turn, have no gradients
+            kwargs_handlers=[DistributedDataParallelKwargs(find_unused_parameters=True)],
         )
+        torch.manual_seed(config.seed + self.accelerator.process_index)
         self.stage = build_stage(stage_name, config)
         self.ema = EMAModel(self.stage.model.parameters(), decay=config.ema)
         self.optimizers = {"generator": self._optimizer(self.stage.generator_parameters())}
@@ -71,14 +79,17 @@ class Trainer:
         batches = iter(self._loader())
         checkpoint_at = time.monotonic() + 60 * config.checkpoint_minutes
         columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
-        with Progress(*columns) as bar, SummaryWriter(self.output / "log") as log:
+        main = self.accelerator.is_main_process
+        writer = SummaryWriter(self.output / "log") if main else nullcontext()
+        with Progress(*columns, disable=not main) as bar, writer as log:
             task = bar.add_task(self.stage_name, total=config.iterations, completed=self.iteration)
             while self.progress < 1:
                 started = time.monotonic()
                 output = self._iterate(next(batches).to(self.accelerator.device))
                 self.iteration += 1
-                self.seconds += time.monotonic() - started
-                self._log(log, output)
+                self.seconds += self._agreed(time.monotonic() - started)
+                if log is not None:
+                    self._log(log, output)
                 parts = " ".join(f"{k} {v.item():.4f}" for k, v in output.parts.items())
                 bar.update(
                     task, advance=1, description=f"{self.stage_name} {self.iteration} {parts}"
@@ -87,6 +98,7 @@ class Trainer:
                     self.save()
                     checkpoint_at = time.monotonic() + 60 * config.checkpoint_minutes
         self.save()
+        self.accelerator.wait_for_everyone()
 
     @property
     def progress(self) -> float:
@@ -97,7 +109,7 @@ class Trainer:
 
     def save(self) -> None:
         """Write a checkpoint, and the averaged weights as a model that the pipeline can load."""
-        self.accelerator.wait_for_everyone()
+        # no barrier: processes come here at times of their own, and wait in the next iteration
         if not self.accelerator.is_main_process:
             return
         optimizers = {n: o.optimizer for n, o in self.optimizers.items()}
@@ -116,7 +128,8 @@ class Trainer:
                 output = self.prepared(batch, self.iteration)
                 self._step("generator", output.loss)
                 self.ema.step(self.stage.model.parameters())
-                second = self.stage.after_backward(batch, output)
+                with self.accelerator.autocast():
+                    second = self.stage.after_backward(batch, output)
                 if second is not None:
                     output.parts["adversary"] = second.detach()
                     self._step("adversary", second)
@@ -132,9 +145,26 @@ class Trainer:
         self.accelerator.backward(loss)
         if self.accelerator.sync_gradients:
             parameters = [p for group in optimizer.param_groups for p in group["params"]]
+            if name == "adversary":
+                self._average_gradients(parameters)
             self.accelerator.clip_grad_norm_(parameters, GRADIENT_LIMIT)
         optimizer.step()
         optimizer.zero_grad()
+
+    def _average_gradients(self, parameters: list[torch.nn.Parameter]) -> None:
+        """Over all processes: torch does it for the loss that `forward` returns, not for others."""
+        if self.accelerator.num_processes > 1:
+            for parameter in parameters:
+                if parameter.grad is not None:
+                    parameter.grad = self.accelerator.reduce(parameter.grad, "mean")
+
+    def _agreed(self, seconds: float) -> float:
+        """The mean over all processes, so that all of them end at the same iteration."""
+        if self.accelerator.num_processes == 1:
+            return seconds
+        return self.accelerator.reduce(
+            torch.tensor(seconds, device=self.accelerator.device), "mean"
+        ).item()
 
     def _optimizer(self, parameters: list[torch.nn.Parameter]) -> torch.optim.Optimizer:
         return torch.optim.AdamW(
@@ -196,16 +226,26 @@ class Trainer:
 
 
 def build_stage(stage_name: str, config: TrainConfig) -> Stage:
-    """A stage with fresh weights, or with those of the run that `config.start` names."""
+    """A stage with fresh weights, those of the run `config.start`, or those of `config.pixart`."""
     shape = config.model
+    if config.pixart and config.start:
+        raise InputError("The config names both 'pixart' and 'start'; leave one of them out.")
+    if shape.latent_channels > NOISE_CHANNELS:
+        raise InputError(
+            f"Samples have noise for {NOISE_CHANNELS} latent channels; "
+            f"lower latent_channels, which is {shape.latent_channels}."
+        )
     model = FrameModel(
         latent_channels=shape.latent_channels,
         widths=shape.widths,
         token_width=shape.token_width,
         heads=shape.heads,
         layers=shape.layers,
+        time_layers=shape.time_layers,
     )
-    encoder = LatentEncoder(latent_channels=shape.latent_channels, widths=shape.widths)
+    encoder = _latent_encoder(config)
+    if config.pixart:
+        start_from_pixart(model, Path(config.pixart))
     if config.start:
         start = Path(config.start)
         found = find_checkpoint(start)
@@ -223,3 +263,10 @@ def build_stage(stage_name: str, config: TrainConfig) -> Stage:
     if stage_name != "stage1":
         encoder.requires_grad_(False)
     return STAGES[stage_name](config, model, encoder)
+
+
+def _latent_encoder(config: TrainConfig) -> LatentEncoder | PretrainedLatents:
+    channels = config.model.latent_channels
+    if config.vae:
+        return PretrainedLatents(Path(config.vae), channels)
+    return LatentEncoder(latent_channels=channels, widths=config.model.widths)

@@ -23,7 +23,8 @@ from ..world.lifting import lift
 from ..world.point_renderer import PointCloud
 from ..world.sampling import MemoryImages
 
-LATENT_CHANNELS = 8
+NOISE_CHANNELS = 8
+"""Channels of a sample's latent noise; a model with fewer latent channels takes the first."""
 COLOR_GROUPS = ((0, 3), (4, 7), (12, 15))
 """Hint channels that carry colours: sampled (times weight), anchors (times mask), base."""
 WEIGHT_CHANNEL, COLORED_CHANNEL = 3, 7
@@ -35,7 +36,7 @@ BASE_CHANNELS = slice(12, 15)
 class Sample:
     """One training example, float16 on disk.
 
-    target (3, H, W) in [-1, 1]; hints (18, H, W); noise (2, C, H/8, W/8): one for each step.
+    target (3, H, W) in [-1, 1]; hints (18, H, W); noise (2, 8, H/8, W/8): one for each step.
     memory (R, 5, h, w) with cameras memory_K (R, 3, 3), memory_c2w (R, 4, 4); K, c2w: the target's.
     """
 
@@ -121,7 +122,7 @@ def make_sample(
         scale=scale,
     )
     noise = [
-        conditions.latent_noise(LATENT_STRIDE, LATENT_CHANNELS, 2 * seed + 1 + step)
+        conditions.latent_noise(LATENT_STRIDE, NOISE_CHANNELS, 2 * seed + 1 + step)
         for step in range(2)
     ]
     cameras = [memory_camera(frame) for frame in memory]

@@ -226,10 +226,11 @@ class FewStepGenerator(Stage):
         steps: int,
     ) -> torch.Tensor:
         """The latent after one or two steps; only the last one carries gradients."""
-        latent = torch.zeros_like(batch.noise[:, 0])
+        noise = batch.noise[:, :, : self.model.config.latent_channels]
+        latent = torch.zeros_like(noise[:, 0])
         for step, timestep in enumerate(few_step_timesteps(steps)):
             t = torch.full((len(latent),), timestep, device=latent.device)
-            noisy = self.add_noise(latent.detach(), batch.noise[:, step], t)
+            noisy = self.add_noise(latent.detach(), noise[:, step], t)
             with torch.set_grad_enabled(step == steps - 1):
                 latent = self.model.denoise(noisy, t, features, batch.view, memory)
         return latent

@@ -1,0 +1,169 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A frame model's transformer from the weights of PixArt-Sigma (arXiv 2403.04692), for stage 1.
+
+Kept: self-attention, MLPs and modulation tables of all blocks, the timestep's embedding, the patch
+embedding of the latent. With a single view PRoPE's camera half cancels, so that half of every
+head's channels attends as it did before.
+
+For training to relearn: text is gone, and cross-attention with it. Positions are no longer added to
+the tokens; RoPE rotates half of every head's channels instead. PixArt predicts the noise, a frame
+model the clean latent: the last layer starts as the negated noise prediction (what is clean
+falls where noise rises) with the modulation of one timestep folded in, and the learned variance is
+dropped. Hints enter through weights that start at zero; encoder, decoder and the embedding of
+memory frames start at random.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from diffusers import PixArtTransformer2DModel
+from torch import nn
+
+from ..models.frame_model import FrameModel
+from ..schedulers import TRAIN_STEPS
+from ..shared.errors import ModelError
+
+KIND = "PixArtTransformer2DModel"
+FOLDED_TIMESTEP = TRAIN_STEPS // 2
+"""The output's modulation depends on the timestep in PixArt and not here: this one's is kept."""
+PATCH = 2
+SIGMA = {
+    "patch_size": PATCH,
+    "attention_bias": True,
+    "activation_fn": "gelu-approximate",
+    "use_additional_conditions": False,
+}
+"""What all PixArt-Sigma configurations say, or leave out."""
+
+
+def start_from_pixart(model: FrameModel, folder: Path) -> None:
+    """Overwrite the transformer of `model` with the weights in `folder`.
+
+    folder: config.json and safetensors of diffusers' PixArtTransformer2DModel (the folder
+    `transformer` of a pipeline). Raises ModelError when they are missing, damaged, or of another
+    architecture or size than `model`.
+    """
+    config = _read_config(folder)
+    _check_shape(model, config, folder)
+    _copy_weights(model, _load(folder))
+
+
+def _read_config(folder: Path) -> dict[str, Any]:
+    path = folder / "config.json"
+    if not path.is_file():
+        raise ModelError(
+            f"'{folder}' holds no PixArt-Sigma transformer, for config.json is missing; "
+            "name the folder that has it beside the safetensors weights."
+        )
+    try:
+        config = json.loads(path.read_text(encoding="utf-8"))
+        kind = config.get("_class_name")
+    except (ValueError, AttributeError) as error:
+        raise ModelError(f"'{path}' is no model configuration; get it again.") from error
+    if kind != KIND:
+        raise ModelError(
+            f"'{folder}' holds a {kind or 'model of no name'}, not a {KIND}; "
+            "name the transformer's folder of PixArt-Sigma."
+        )
+    return config
+
+
+def _load(folder: Path) -> PixArtTransformer2DModel:
+    try:
+        source, report = PixArtTransformer2DModel.from_pretrained(
+            folder,
+            torch_dtype=torch.float32,
+            use_safetensors=True,
+            local_files_only=True,
+            output_loading_info=True,
+        )
+    except Exception as error:  # diffusers and safetensors raise a dozen kinds for one fault
+        raise ModelError(
+            f"The PixArt-Sigma weights in '{folder}' cannot be read "
+            f"({str(error).strip().splitlines()[0][:160]}); get them again."
+        ) from error
+    wrong = [*report["missing_keys"], *report["unexpected_keys"], *report["mismatched_keys"]]
+    if wrong:
+        raise ModelError(
+            f"The PixArt-Sigma weights in '{folder}' do not fit their config.json "
+            f"('{wrong[0]}' for one); get both again."
+        )
+    return source
+
+
+def _check_shape(model: FrameModel, config: dict[str, Any], folder: Path) -> None:
+    for name, expected in SIGMA.items():
+        if config.get(name, expected) != expected:
+            raise ModelError(
+                f"'{folder}' holds another PixArt than Sigma: {name} is {config[name]}, "
+                f"not {expected}; name a folder of PixArt-Sigma."
+            )
+    heads = config.get("num_attention_heads", 16)
+    needed = {
+        "token_width": heads * config.get("attention_head_dim", 72),
+        "heads": heads,
+        "layers": config.get("num_layers", 28),
+        "latent_channels": config.get("in_channels", 4),
+        "time_layers": 3,
+    }
+    for name, value in needed.items():
+        if model.config[name] != value:
+            raise ModelError(
+                f"The model in '{folder}' needs {name} = {value} in the training config's [model], "
+                f"not {model.config[name]}."
+            )
+
+
+@torch.no_grad()
+def _copy_weights(model: FrameModel, source: PixArtTransformer2DModel) -> None:
+    for ours, theirs in zip(model.blocks, source.transformer_blocks, strict=True):
+        attention = theirs.attn1
+        for part in ("weight", "bias"):
+            rows = [
+                getattr(layer, part) for layer in (attention.to_q, attention.to_k, attention.to_v)
+            ]
+            getattr(ours.qkv, part).copy_(torch.cat(rows))
+        _copy_linear(ours.proj, attention.to_out[0])
+        _copy_linear(ours.mlp[0], theirs.ff.net[0].proj)
+        _copy_linear(ours.mlp[2], theirs.ff.net[2])
+        ours.table.copy_(theirs.scale_shift_table)
+    embedder = source.adaln_single.emb.timestep_embedder
+    _copy_linear(model.time.mlp[0], embedder.linear_1)
+    _copy_linear(model.time.mlp[2], embedder.linear_2)
+    _copy_linear(model.time.mlp[4], source.adaln_single.linear)
+    # memory frames are clean pictures: timestep 0 is what PixArt knows closest to them
+    model.memory_modulation.copy_(model.time(torch.zeros(1), torch.float32)[0])
+    latent = model.config.latent_channels
+    model.token_in.weight.zero_()
+    model.token_in.weight[:, :latent] = source.pos_embed.proj.weight
+    model.token_in.bias.copy_(source.pos_embed.proj.bias)
+    _copy_output(model, source)
+
+
+def _copy_linear(ours: nn.Linear, theirs: nn.Linear) -> None:
+    ours.weight.copy_(theirs.weight)
+    ours.bias.copy_(theirs.bias)
+
+
+def _copy_output(model: FrameModel, source: PixArtTransformer2DModel) -> None:
+    """W ((1 + scale) n + shift) + b as one linear layer, negated, its rows put in another order.
+
+    PixArt's rows run over (row, column, channel) of a patch, pixel_shuffle's over (channel, row,
+    column); the second half of the channels is the variance.
+    """
+    waves = model.time.waves(torch.tensor([FOLDED_TIMESTEP]))
+    embedding = model.time.mlp[:3](waves)
+    shift, scale = source.scale_shift_table + embedding
+    weight, bias = source.proj_out.weight, source.proj_out.bias
+    weight, bias = weight * (1 + scale), bias + weight @ shift
+
+    def reordered(rows: torch.Tensor) -> torch.Tensor:
+        patches = rows.unflatten(0, (PATCH, PATCH, -1))[:, :, : model.config.latent_channels]
+        return patches.movedim(2, 0).flatten(0, 2)
+
+    model.token_out.weight.copy_(-reordered(weight))
+    model.token_out.bias.copy_(-reordered(bias))
