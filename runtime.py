@@ -23,6 +23,11 @@ ROOT = Path(__file__).resolve().parent
 PYTHON_VARIABLE = "WORLDFM_PYTHON"
 """Environment variable that names the backend's Python, for render farms."""
 
+MODELS_VARIABLE = "WORLDFM_MODELS"
+"""Environment variable that tells the backend where models lie."""
+
+_users_models = os.environ.get(MODELS_VARIABLE, "")
+
 _client: BackendClient | None = None
 _sources: dict[str, WorldSource] = {}
 _latest: FrameReply | None = None
@@ -42,6 +47,11 @@ def data_folder() -> Path:
     return Path(chosen or bpy.utils.extension_path_user(__package__, create=True))
 
 
+def models_folder() -> Path:
+    """Where models lie: the environment's choice, or beside the backend."""
+    return Path(_users_models or data_folder() / "models")
+
+
 def preferences() -> bpy.types.AddonPreferences:
     """The add-on's preferences."""
     return bpy.context.preferences.addons[__package__].preferences
@@ -57,6 +67,8 @@ def backend_python() -> Path:
             f"The WorldFM backend cannot start because {where}; install it in "
             f"Preferences > Add-ons > WorldFM."
         )
+    # every backend process inherits it, whoever starts it
+    os.environ[MODELS_VARIABLE] = str(models_folder())
     return python
 
 
@@ -141,3 +153,5 @@ def shut_down() -> None:
     if _client is not None:
         _client.stop()
         _client = None
+    if not _users_models:
+        os.environ.pop(MODELS_VARIABLE, None)

@@ -14,6 +14,7 @@ from . import (
     live_image,
     match_handles,
     memory,
+    models,
     photo_match,
     world_io,
 )
@@ -23,6 +24,7 @@ CLASSES = (
     *install.CLASSES,
     *history.CLASSES,
     *memory.CLASSES,
+    *models.CLASSES,
     *export.CLASSES,
     *camera_path.CLASSES,
     *world_io.CLASSES,

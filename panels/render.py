@@ -81,6 +81,7 @@ class WORLDFM_PT_model(_RenderPanel, bpy.types.Panel):
         layout.use_property_split = True
         layout.use_property_decorate = False
         layout.prop(context.scene.worldfm, "model")
+        layout.operator("worldfm.download_model", icon="IMPORT")
         layout.prop(runtime.preferences(), "device")
         client = runtime.client()
         if client.model_name:
