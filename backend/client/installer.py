@@ -30,7 +30,7 @@ from . import uv as uv_words
 from .estimate import Estimate, read_estimate
 from .file_lock import only_one
 from .guarded import run_guarded
-from .trees import delete_tree, move_tree, unlimited
+from .trees import delete_tree, move_tree, relocate, unlimited
 
 MARKER = "worldfm.json"
 _BUSY = (
@@ -148,7 +148,7 @@ class Installation:
         with self._alone():
             shutil.rmtree(unlimited(self.folder / "environment.partial"), ignore_errors=True)
             # files of the environment and of the cache may be the same on disk (hard links)
-            if self.verify(choice.requirements):
+            if any("was changed" in problem for problem in self.verify(choice.requirements)):
                 shutil.rmtree(unlimited(self.folder / "cache"), ignore_errors=True)
         self.install(choice)
 
@@ -181,6 +181,7 @@ class Installation:
             if target.exists():
                 target.rmdir()
             move_tree(source, target)
+            relocate(target / "environment", source, target)
         self.folder = target
 
     def _alone(self) -> Any:

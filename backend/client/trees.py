@@ -61,3 +61,21 @@ def move_tree(source: Path, target: Path) -> None:
             "choose a place with enough space."
         ) from error
     shutil.rmtree(unlimited(source), ignore_errors=True)
+
+
+def relocate(environment: Path, source: Path, target: Path) -> None:
+    """Let a virtual environment find its base, when `source` that held both became `target`.
+
+    A Python that uv fetched lies in the data folder too, and the environment names it in full.
+    """
+    config = environment / "pyvenv.cfg"
+    if config.exists():
+        text = config.read_text(encoding="utf-8").replace(str(source), str(target))
+        beside = config.with_suffix(".tmp")
+        beside.write_text(text, encoding="utf-8")
+        os.replace(beside, config)
+    for link in environment.glob("bin/python*"):
+        if link.is_symlink() and Path(os.readlink(link)).is_relative_to(source):
+            moved = target / Path(os.readlink(link)).relative_to(source)
+            link.unlink()
+            link.symlink_to(moved)

@@ -330,6 +330,26 @@ def test_moving_the_data_folder(shelf: Path, data: Path, tmp_path: Path) -> None
         installation.move_to(shelf)
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="links")
+def test_a_python_in_the_data_folder_moves_along(data: Path, tmp_path: Path) -> None:
+    base = data / "python" / "base" / "bin"
+    base.mkdir(parents=True)
+    (base / "python3").symlink_to(sys.executable)
+    scripts = data / "environment" / "bin"
+    scripts.mkdir(parents=True)
+    (scripts / "python").symlink_to(base / "python3")
+    (scripts / "python3").symlink_to("python")
+    (data / "environment" / "pyvenv.cfg").write_text(f"home = {base}\nversion_info = 3.12\n")
+    installation, target = Installation(data), tmp_path / "there"
+    installation.move_to(target)
+    assert os.readlink(installation.python) == str(target / "python" / "base" / "bin" / "python3")
+    assert (
+        installation.python.exists() and os.readlink(target / "environment/bin/python3") == "python"
+    )
+    config = (target / "environment" / "pyvenv.cfg").read_text()
+    assert config == f"home = {target / 'python' / 'base' / 'bin'}\nversion_info = 3.12\n"
+
+
 @needs_uv
 def test_estimate_of_local_packages_is_no_download(shelf: Path, data: Path) -> None:
     estimate = Installation(data).estimate(choice(shelf, "uv"))
