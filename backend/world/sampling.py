@@ -267,7 +267,8 @@ def _same_surface(
     wanted = _wanted(z, surface)
     even = near[:, 3] > 0
     share = _continues(near, x, y, wanted).float()
-    rough = (~even).nonzero().squeeze(1)
+    # where the plane bends inside the cell, or another surface begins, each corner has its say
+    rough = (~even | (share == 0)).nonzero().squeeze(1)
     u, v = u[rough], v[rough]
     found = _corners(image, memory, u, v, wanted[rough])
     share[rough] = (found * _corner_weights(u, v)).sum(dim=1)
