@@ -74,6 +74,7 @@ class View:
     builder: threading.Thread | None = None
     failure: str = ""
     problem: str = ""
+    build_problem: str = ""
     refined: bool = False
     asked: FrameRequest | None = None
     asked_at: float = 0.0
@@ -216,7 +217,12 @@ def _build(view: View, copy: SceneCopy) -> None:
     try:
         world = view.source.builder.build(copy)
         runtime.client().set_world(view.key, world.revision, world.anchors, world.memory)
-        view.world = world
+        view.world, view.build_problem = world, ""
+    except Exception as error:  # shown in the viewport, as a thread has nobody to tell
+        traceback.print_exc()
+        view.build_problem = (
+            f"WorldFM could not read this scene ({error}); details are in the system console."
+        )
     finally:
         view.builder = None
 
@@ -289,8 +295,9 @@ def _statistics(view: View, reply: FrameReply | None) -> str:
     """One line for the viewport's corner."""
     client = runtime.client()
     error = client.preview_error(view.key)
-    if view.problem or error is not None:
-        return view.problem or str(error)
+    problem = view.build_problem or view.problem or (str(error) if error else "")
+    if problem:
+        return problem
     if view.world is None:
         return "WorldFM | Reading the scene"
     if client.state is not BackendState.READY:
