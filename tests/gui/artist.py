@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import bpy
+from mathutils import Vector
 
 ADDON = "bl_ext.user_default.worldfm"
 Steps = Iterator[float]
@@ -28,6 +29,16 @@ def clear_view(space: bpy.types.SpaceView3D) -> None:
     space.show_gizmo = False
     for name in ("floor", "axis_x", "axis_y", "cursor", "extras", "outline_selected"):
         setattr(space.overlay, f"show_{name}", False)
+
+
+def leave_camera(space: bpy.types.SpaceView3D, distance: float) -> None:
+    """A free view from the camera, turning around a point `distance` in front of it."""
+    camera = bpy.context.scene.camera.matrix_world
+    view = space.region_3d
+    view.view_perspective = "PERSP"
+    view.view_rotation = camera.to_quaternion()
+    view.view_distance = distance
+    view.view_location = camera.translation + camera.to_quaternion() @ Vector((0, 0, -distance))
 
 
 def client():
@@ -67,13 +78,21 @@ def properties(context: str) -> None:
     area.spaces.active.context = context
 
 
-def sidebar() -> None:
-    """Open the viewport's sidebar at the extension's tab."""
+def sidebar(ui) -> Steps:
+    """Open the viewport's sidebar and click down its tabs to the extension's."""
     area, _, space = viewport()
     space.show_region_ui = True
+    yield 1.0
     region = next(r for r in area.regions if r.type == "UI")
-    region.active_panel_category = "WorldFM"
-    area.tag_redraw()
+    window = bpy.context.window_manager.windows[0]
+    x = str(region.x + region.width - 12)
+    for down in range(20, region.height - 20, 20):
+        y = str(window.height - region.y - region.height + down)
+        yield from ui.tool("xdotool", "mousemove", x, y, "click", "1")
+        yield 0.2
+        if region.active_panel_category == "WorldFM":
+            return
+    raise RuntimeError("The sidebar has no tab named WorldFM")
 
 
 def finished(ui, counts: dict[str, int], seconds: float, what: str) -> Steps:

@@ -10,13 +10,14 @@ from watch import Watch
 
 def play(ui):
     _, region, space = artist.viewport()
-    artist.sidebar()
+    yield from artist.sidebar(ui)
     artist.clear_view(space)
     watch = Watch()
     space.region_3d.view_perspective = "CAMERA"
     space.shading.type = "RENDERED"
     yield from artist.ready(ui, 240)
     yield from ui.until(watch.settled, 120, "the first frame")
+    artist.leave_camera(space, distance=3.0)
     (victim,) = artist.backend_processes()
     yield from ui.drag(region, (0.35, 0.5), (0.38, 0.5), steps=6)
     os.kill(victim, signal.SIGKILL)

@@ -8,7 +8,7 @@ import bpy
 def play(ui):
     settings = bpy.context.scene.worldfm
     before = [item.name for item in settings.memory]
-    artist.sidebar()
+    yield from artist.sidebar(ui)
     _, region, space = artist.viewport()
     space.region_3d.view_perspective = "CAMERA"
     yield 1.0

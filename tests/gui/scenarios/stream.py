@@ -23,6 +23,7 @@ def play(ui):
     yield 3.0
     ui.result["quiet"] = watch.since(mark)
 
+    artist.leave_camera(space, distance=3.0)
     before = space.region_3d.view_matrix.copy()
     mark = watch.mark()
     yield from ui.drag(region, (0.35, 0.5), (0.43, 0.49), steps=40)
