@@ -2,7 +2,7 @@
 """Trains the embedded depth network on procedural scenes.
 
     python -m backend.training.depth render --out runs/depth --minutes 60
-    python -m backend.training.depth train --out runs/depth --minutes 60
+    python -m backend.training.depth train --out runs/depth --iterations 6000
 
 Rendering writes the views of each scene to one file; training mixes crops of all that is there and
 takes up new files as they come, so both can run side by side. Training keeps one checkpoint
@@ -296,7 +296,7 @@ def evaluate(net: DepthNet, scenes: int, views: int) -> dict[str, dict[str, floa
     for kind in KINDS:
         rows, guesses = [], []
         for index in range(scenes):
-            for sample in scene_samples(kind, HELD_OUT_SEED + index, (192, 128), views, rng):
+            for sample in scene_samples(kind, HELD_OUT_SEED + index, (128, 96), views, rng):
                 out = net(sample.image[None] * 2 - 1, sample.directions[None])[0].numpy()
                 valid = ~sample.sky.numpy()
                 truth = sample.log_distance.numpy()
@@ -330,12 +330,14 @@ def evaluate(net: DepthNet, scenes: int, views: int) -> dict[str, dict[str, floa
 
 
 def learning_rate(fraction: float, peak: float) -> float:
-    """Warm-up over the first hundredth, then half a cosine over the time that the run has."""
+    """Warm-up over the first hundredth of the iterations, then half a cosine over all of them."""
     return peak * min(1.0, fraction / 0.01 + 0.02) * (0.5 + 0.5 * math.cos(math.pi * fraction))
 
 
-def train(out: Path, minutes: float, batch_size: int, peak: float, seed: int) -> None:
-    """Trains for `minutes` in all (resumed time counts), then writes the weights to out/model."""
+def train(
+    out: Path, iterations: int, batch_size: int, peak: float, seed: int, held_out_scenes: int
+) -> None:
+    """Trains up to `iterations` in all, measures, and writes the weights to out/model."""
     out.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(seed)
     net = DepthNet().to(memory_format=torch.channels_last)
@@ -356,14 +358,15 @@ def train(out: Path, minutes: float, batch_size: int, peak: float, seed: int) ->
     started = saved = time.monotonic()
     already = spent
     sums: dict[str, float] = {}
-    while (spent := already + time.monotonic() - started) < minutes * 60:
+    while iteration < iterations:
+        spent = already + time.monotonic() - started
         if iteration % REFRESHED_EVERY == 0 or not views.views:
             views.refresh()
         if not views.views:
             time.sleep(5)
             continue
         for group in optimiser.param_groups:
-            group["lr"] = learning_rate(spent / (minutes * 60), peak)
+            group["lr"] = learning_rate(iteration / iterations, peak)
         batch = views.draw(batch_size, rng)
         image = augment(batch.image, generator) * 2 - 1
         parts = depth_loss(net(image, batch.directions), batch)
@@ -386,7 +389,7 @@ def train(out: Path, minutes: float, batch_size: int, peak: float, seed: int) ->
             _save(checkpoint, net, average, optimiser, iteration, spent)
             saved = time.monotonic()
     _save(checkpoint, net, average, optimiser, iteration, spent)
-    table = evaluate(average, scenes=6, views=4)
+    table = evaluate(average, held_out_scenes, views=4)
     _log(out, {"iteration": iteration, "held_out": table})
     save_depth_net(average, out / "model", {"iterations": iteration, "held_out": table})
 
@@ -420,15 +423,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("work", choices=("render", "train"))
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--minutes", type=float, default=60.0)
-    parser.add_argument("--batch-size", type=int, default=8)
-    parser.add_argument("--learning-rate", type=float, default=8e-4)
+    parser.add_argument("--minutes", type=float, default=60.0, help="of rendering")
+    parser.add_argument("--iterations", type=int, default=6000, help="of training")
+    parser.add_argument("--held-out-scenes", type=int, default=6, help="of each kind")
+    parser.add_argument("--batch-size", type=int, default=12)
+    parser.add_argument("--learning-rate", type=float, default=1.2e-3)
     parser.add_argument("--seed", type=int, default=0)
     a = parser.parse_args()
     if a.work == "render":
         render_scenes(a.out, a.minutes, a.seed)
     else:
-        train(a.out, a.minutes, a.batch_size, a.learning_rate, a.seed)
+        train(a.out, a.iterations, a.batch_size, a.learning_rate, a.seed, a.held_out_scenes)
 
 
 if __name__ == "__main__":
