@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import bpy
 
 from . import display, history, runtime
-from .backend.client import Ticket
+from .backend.client import BackendState, Ticket
 from .backend.shared.errors import Cancelled
 from .backend.shared.frame import FrameReply, FrameRequest
 from .scene_sync.cameras import render_camera, scene_camera
@@ -23,6 +23,8 @@ class _Job:
 
     seconds: list[float] = field(default_factory=list)
     warned: set[str] = field(default_factory=set)
+    held_up: float = 0.0
+    """Seconds of the present frame that went into starting the backend: no other frame's."""
 
     def remaining(self, scene: bpy.types.Scene) -> str:
         """Time to the last frame as m:ss, or "" before the first is done."""
@@ -75,7 +77,8 @@ def render(engine: bpy.types.RenderEngine, depsgraph: bpy.types.Depsgraph) -> No
     _hand_over(engine, layer, reply, scene.unit_settings.scale_length)
     runtime.note_frame(reply)
     seconds = time.monotonic() - began
-    _job.seconds.append(seconds)
+    _job.seconds.append(max(0.0, seconds - _job.held_up))
+    _job.held_up = 0.0
     history.note(scene.name, scene.frame_current, reply, seconds)
 
 
@@ -91,6 +94,8 @@ def _wait(engine: bpy.types.RenderEngine, ticket: Ticket, scene: bpy.types.Scene
     remaining = _job.remaining(scene)
     shown = ""
     while not ticket.wait(_POLL_SECONDS):
+        if client.state is not BackendState.READY:
+            _job.held_up += _POLL_SECONDS
         if engine.test_break():
             ticket.cancel()
             raise Cancelled("The render was cancelled.")
