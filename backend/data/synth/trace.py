@@ -339,5 +339,5 @@ def _box_outline(
     near = torch.maximum(torch.maximum(enter[0], enter[1]), enter[2])
     far = torch.minimum(torch.minimum(leave[0], leave[1]), leave[2])
     ahead = (far > 1e-5) & (near < rays.limit - 1e-5)
-    at = (0.5 * (torch.minimum(near, far) + far)).clamp(0, min(rays.limit, 1e6))
+    at = 0.5 * (torch.minimum(near, far).clamp_min(0) + far).clamp(0, min(rays.limit, 1e6))
     return inside, at, ahead
