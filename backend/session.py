@@ -98,6 +98,7 @@ class Session:
         self._prepared: OrderedDict[int, tuple[StoredWorld, Any]] = OrderedDict()
         self._preview_pixels: float = float("inf")
         self._preview_pixels_since = 0.0
+        self._previews_small = False
         self._thread = threading.Thread(target=self._work, name="worldfm-model", daemon=True)
 
     def start(self) -> None:
@@ -220,13 +221,18 @@ class Session:
         while True:
             smaller = fitted(request, self._preview_pixels)
             try:
-                return self._render(pipeline, world, smaller)
+                reply = self._render(pipeline, world, smaller)
+                if smaller is request and self._previews_small:
+                    self._previews_small = False
+                    self._tell(Notice(""))
+                return reply
             except OutOfMemoryError:
                 width, height = smaller.camera.width, smaller.camera.height
                 if min(width, height) < 2 * SMALLEST_PREVIEW:
                     raise
                 self._preview_pixels = width * height / 4
                 self._preview_pixels_since = time.monotonic()
+            self._previews_small = True
             size = fitted(request, self._preview_pixels).camera
             self._tell(
                 Notice(

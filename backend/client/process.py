@@ -221,6 +221,11 @@ def explain(code: int | None, log: str, log_path: Path) -> str:
             f"A file of the backend's environment is missing or blocked ({broken[-1].strip()}); "
             "allow its folder in your security software, then press Repair in the preferences."
         )
+    if code == -9:
+        return (
+            "The backend was ended by the system, most often for want of memory; close other "
+            "programs, or lower the resolution or the anchors' density."
+        )
     if code is not None and code < 0:
         return f"The backend was ended by the system (signal {-code}); see the log {log_path}."
     return f"The backend ended unexpectedly (exit status {code}); see the log {log_path}."

@@ -110,7 +110,7 @@ class Heartbeat:
 
 @dataclass(frozen=True)
 class Notice:
-    """A remark for the user: one sentence."""
+    """A remark for the user: one sentence, "" when the last one no longer holds."""
 
     text: str
 

@@ -22,6 +22,7 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from backend import server as server_module
+from backend import session as session_module
 from backend.client import BackendClient, BackendState, LaunchSettings, RemoteBackend
 from backend.client.snapshot import Snapshot
 from backend.commands.serve import read_token, tls_context
@@ -39,6 +40,7 @@ from backend.shared.messages import (
     Hello,
     Missing,
     Need,
+    Notice,
     Progress,
     PutArray,
     Ready,
@@ -411,7 +413,7 @@ def test_what_a_client_leaves_behind_is_not_rendered() -> None:
     assert answers.session.close(5.0) and answers.numbers() == [0, 2]
 
 
-def test_out_of_memory_is_remembered_for_the_next_previews() -> None:
+def test_out_of_memory_is_remembered_for_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
     pipeline = TinyPipeline(most_pixels=5000)
     answers = Answers(lambda report: pipeline)
     answers.session.start()
@@ -427,6 +429,12 @@ def test_out_of_memory_is_remembered_for_the_next_previews() -> None:
     answers.submit(3, width=256, height=256)
     until(lambda: len(answers.answers) == 3)
     assert isinstance(answers.answers[2][3], OutOfMemoryError)
+    pipeline.most_pixels = float("inf")  # other programs were closed, a while ago
+    monkeypatch.setattr(session_module, "SMALL_PREVIEWS_S", 0.0)
+    answers.submit(4, view="a", width=256, height=256)
+    until(lambda: len(answers.answers) == 4)
+    assert answers.answers[3][3].rgb.shape == (256, 256, 3)
+    assert answers.events[-1] == Notice("")
     assert answers.session.close(5.0)
 
 

@@ -178,6 +178,15 @@ def test_the_last_error_of_the_log_is_told() -> None:
     assert explain(1, log, Path("x")) == "The second; do this."
 
 
+def test_what_ended_it_is_told() -> None:
+    assert "for want of memory; close other programs" in explain(-9, "", Path("x"))
+    assert (
+        explain(-11, "", Path("x")) == "The backend was ended by the system (signal 11); see "
+        "the log x."
+    )
+    assert "(exit status 3221225477); see the log x" in explain(3221225477, "", Path("x"))
+
+
 class Kernel32:
     """Stands for Windows' library: records what is asked of it."""
 
