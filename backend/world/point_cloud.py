@@ -43,16 +43,17 @@ class PointCloud:
         order = np.arange(self.count)
         self.chunks: Chunks | None = None
         if self.count > WHOLE:
-            codes = _morton(local)
-            order = np.argsort(codes, kind="stable")
-            self.chunks = Chunks(local[order], anchors.radius[order], codes[order])
+            order, codes, cell = _along_morton_curve(local)
+            self.chunks = Chunks(local[order], anchors.radius[order], codes, cell)
             order = order[_stratified(self.count)]
         # one row for x, y, z and the number in `anchors`, so that a chunk is one slice
         packed = np.empty((4, self.count), np.float32)
         packed[:3] = local[order].T
         packed[3] = order.astype(np.int32).view(np.float32)
         self.packed = torch.from_numpy(packed).to(self.device)
-        self.place = torch.from_numpy(np.argsort(order)).to(self.device)
+        place = np.empty(self.count, np.int64)
+        place[order] = np.arange(self.count)
+        self.place = torch.from_numpy(place).to(self.device)
         self.rgb = torch.from_numpy(anchors.rgb[order]).to(self.device)
         self.radius = torch.from_numpy(anchors.radius[order]).to(self.device)
 
@@ -91,7 +92,7 @@ class PointCloud:
 class Chunks:
     """Where the chunks of sorted points lie and how densely they are covered."""
 
-    def __init__(self, xyz: np.ndarray, radius: np.ndarray, codes: np.ndarray) -> None:
+    def __init__(self, xyz: np.ndarray, radius: np.ndarray, codes: np.ndarray, cell: float) -> None:
         starts = np.arange(0, len(xyz), CHUNK)
         self.size = np.diff(np.append(starts, len(xyz)))
         low, high = np.minimum.reduceat(xyz, starts), np.maximum.reduceat(xyz, starts)
@@ -99,7 +100,6 @@ class Chunks:
         corners = [[sides[(c >> axis) & 1, :, axis] for c in range(8)] for axis in range(3)]
         self.corners = np.array(corners)  # (3, 8, C)
         self.area = np.zeros(len(starts))
-        cell = float((xyz.max(axis=0) - xyz.min(axis=0)).max()) / ((1 << _BITS) - 1)
         for number, start in enumerate(starts):
             part = slice(start, start + CHUNK)
             self.area[number] = _area(radius[part], codes[part], cell)
@@ -127,22 +127,27 @@ class Chunks:
         return np.where(outside, 0, counts), thinned.astype(np.float32)
 
 
-_BITS = 16
+_MOST_BITS = 16
 _CELLS_PER_AREA = 1.5  # a plane crosses 1 to 1.73 cells for each of a cell's sides in area
 
 
-def _morton(xyz: np.ndarray) -> np.ndarray:
-    """(N,) uint64: the bits of the three coordinates, interleaved."""
+def _along_morton_curve(xyz: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
+    """(N,) int64 the order of points along the curve, (N,) uint64 their codes, a cell's metres."""
+    # code and number share 64 bits: one plain sort, and equal codes keep their order
+    number_bits = max(len(xyz) - 1, 1).bit_length()
+    bits = min(_MOST_BITS, (64 - number_bits) // 3)
     low = xyz.min(axis=0)
     extent = max(float((xyz.max(axis=0) - low).max()), 1e-9)
-    cells = ((xyz - low) * (((1 << _BITS) - 1) / extent)).astype(np.uint64)
-    code = np.zeros(len(xyz), np.uint64)
+    cells = ((xyz - low) * (((1 << bits) - 1) / extent)).astype(np.uint64)
+    both = np.arange(len(xyz), dtype=np.uint64)
     for axis in range(3):
-        bits = cells[:, axis]
+        spread = cells[:, axis]
         for shift, mask in _SPREAD:
-            bits = (bits | (bits << np.uint64(shift))) & np.uint64(mask)
-        code |= bits << np.uint64(axis)
-    return code
+            spread = (spread | (spread << np.uint64(shift))) & np.uint64(mask)
+        both |= spread << np.uint64(axis + number_bits)
+    both.sort()
+    order = (both & np.uint64((1 << number_bits) - 1)).astype(np.int64)
+    return order, both >> np.uint64(number_bits), extent / ((1 << bits) - 1)
 
 
 _SPREAD = (
@@ -172,6 +177,6 @@ def _area(radius: np.ndarray, codes: np.ndarray, cell: float) -> float:
     if radius.min() <= 0:
         return 0.0
     spacing = 2.0 * float(np.percentile(radius, 90))
-    level = int(np.clip(np.ceil(np.log2(max(spacing / max(cell, 1e-12), 1.0))), 0, _BITS))
+    level = int(np.clip(np.ceil(np.log2(max(spacing / max(cell, 1e-12), 1.0))), 0, _MOST_BITS))
     occupied = 1 + np.count_nonzero(np.diff(codes >> np.uint64(3 * level)))
     return float(min(occupied, len(codes)) * (cell * 2.0**level) ** 2 / _CELLS_PER_AREA)
