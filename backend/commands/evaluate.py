@@ -58,6 +58,9 @@ def evaluate(
         str, typer.Option(help="Name or folder of a model, or 'none' for the baselines alone.")
     ] = "embedded",
     baselines: Annotated[bool, typer.Option(help="Measure the classical baselines too.")] = False,
+    ablation: Annotated[
+        bool, typer.Option(help="Measure the model without its memory tokens too.")
+    ] = False,
     steps: Annotated[
         int | None, typer.Option(help="Sampler steps; the model's own number if not given.")
     ] = None,
@@ -74,13 +77,13 @@ def evaluate(
     from ..evaluation.summary import summarise
 
     runs = _runs(datasets, geometry, references, spread)
-    predict, about = _predictor(model, steps, device)
+    methods, about = _predictors(model, steps, device, ablation)
     chosen = BASELINES if baselines else ()
-    if predict is None and not chosen:
+    if not methods and not chosen:
         raise InputError("Nothing is to be measured; name a model or add --baselines.")
     results = []
     for run in runs:
-        evaluation = _evaluate(run, predict, chosen, seed)
+        evaluation = _evaluate(run, methods, chosen, seed)
         evaluation.metrics.update(dataset=run.dataset.resolve().name, model=about)
         _save(evaluation, output if len(runs) == 1 else output / run.label)
         results.append(evaluation.metrics)
@@ -121,21 +124,26 @@ def _runs(
     return [Run(d, g, r) for d in datasets for g in dict.fromkeys(geometries) for r in chosen]
 
 
-def _predictor(model: str, steps: int | None, device: str) -> tuple[Predict | None, dict[str, Any]]:
-    """The model as a callable, and what metrics.json says of it."""
+def _predictors(
+    model: str, steps: int | None, device: str, ablation: bool
+) -> tuple[list[Predict], dict[str, Any]]:
+    """The model as a callable, then its ablation if wanted, and what metrics.json says of it."""
     if model == "none":
-        return None, {"name": "none"}
+        if ablation:
+            raise InputError("--ablation needs a model; name one with --model.")
+        return [], {"name": "none"}
     from ..evaluation.predictor import PipelinePredictor
     from ..loading import ModelChoice, open_pipeline
 
     pipeline = open_pipeline(ModelChoice(model, device))
     steps = pipeline.default_steps if steps is None else steps
     about = {"name": pipeline.name, "hash": pipeline.hash, "steps": steps}
-    return PipelinePredictor(pipeline, steps), about
+    kept = (True, False) if ablation else (True,)
+    return [PipelinePredictor(pipeline, steps, tokens) for tokens in kept], about
 
 
 def _evaluate(
-    run: Run, predict: Predict | None, baselines: tuple[str, ...], seed: int
+    run: Run, methods: list[Predict], baselines: tuple[str, ...], seed: int
 ) -> Evaluation:
     from rich.console import Console
     from rich.progress import Progress
@@ -147,6 +155,7 @@ def _evaluate(
     references = run.references
     if isinstance(references, int):
         references = evaluation.spread(references, len(frames))
+    predict, without_memory = (*methods, None, None)[:2]
     with Progress(console=Console(stderr=True)) as bar:
         task = bar.add_task(run.label, total=len(frames) - len(set(references)))
         return evaluation.evaluate(
@@ -155,6 +164,7 @@ def _evaluate(
             run.geometry,
             predict,
             baselines,
+            ablation=without_memory,
             seed=seed,
             progress=lambda: bar.advance(task),
         )
@@ -174,7 +184,11 @@ def _save(evaluation: Evaluation, folder: Path) -> None:
 
 
 def _captions(metrics: dict[str, Any], target: int) -> dict[str, str]:
-    methods = metrics["baselines"] | ({"model": metrics} if "targets" in metrics else {})
+    methods = {**metrics["baselines"]}
+    if "without_memory" in metrics:
+        methods["without memory"] = metrics["without_memory"]
+    if "targets" in metrics:
+        methods["model"] = metrics
     captions = {
         name: f"{method['targets'][target]['psnr']:.1f} dB" for name, method in methods.items()
     }
@@ -199,7 +213,8 @@ def _print(summary: list[dict[str, Any]]) -> None:
             title=f"{scenes} scene(s), {group['references']} reference(s), "
             f"geometry: {group['geometry']}",
         )
-        methods = group["baselines"] | ({"model": group["model"]} if "model" in group else {})
+        own = {"without memory": "without_memory", "model": "model"}
+        methods = group["baselines"] | {n: group[key] for n, key in own.items() if key in group}
         for name, mean in methods.items():
             table.add_row(
                 name,

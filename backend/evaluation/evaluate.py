@@ -27,6 +27,7 @@ from .baselines import BASELINES, BaselineRenderer, Made
 
 GEOMETRIES = ("references", "all")
 OURS = "model"
+ABLATION = "without memory"
 FIGURES = (
     "psnr",
     "ssim",
@@ -46,7 +47,8 @@ Predict = Callable[[World, Camera, int], "np.ndarray | FrameReply"]
 @dataclass(frozen=True, eq=False)
 class Evaluation:
     """`metrics`: what metrics.json holds. `pictures`: per target, name -> (H, W, 3) uint8, with
-    "truth" first, then the baselines, "model" (what `predict` gave) and "coverage"."""
+    "truth" first, then the baselines, "without memory" (what `ablation` gave, if anything),
+    "model" (what `predict` gave) and "coverage"."""
 
     metrics: dict[str, Any]
     pictures: list[dict[str, np.ndarray]]
@@ -88,13 +90,15 @@ def evaluate(
     predict: Predict | None,
     baselines: Sequence[str] = BASELINES,
     *,
+    ablation: Predict | None = None,
     seed: int = 0,
     progress: Callable[[], None] = lambda: None,
 ) -> Evaluation:
     """Predicts every frame of `frames` that is not a reference and measures it.
 
     references: indices into `frames`. geometry: one of GEOMETRIES. predict: None measures the
-    baselines alone. progress is called once a target. Raises InputError for references that do
+    baselines alone. ablation: the same without memory, measured beside it; no baseline, since it
+    is a model of ours. progress is called once a target. Raises InputError for references that do
     not exist or have no depth.
     """
     unknown = [name for name in baselines if name not in BASELINES]
@@ -107,14 +111,16 @@ def evaluate(
     targets = [frame for i, frame in enumerate(frames) if i not in references]
     holes = [_holes(target, world.memory) for target in targets]
     classical = BaselineRenderer(world) if baselines else None
-    made: dict[str, list[Made]] = {name: [] for name in (*baselines, *_ours(predict))}
+    ours = {ABLATION: ablation, OURS: predict}
+    ours = {name: method for name, method in ours.items() if method is not None}
+    made: dict[str, list[Made]] = {name: [] for name in (*baselines, *ours)}
     for target in targets:
         if classical is not None:
             pictures = classical.render(target.camera)
             for name in baselines:
                 made[name].append(pictures[name])
-        if predict is not None:
-            made[OURS].append(_predicted(predict, world, target.camera, seed))
+        for name, method in ours.items():
+            made[name].append(_predicted(method, world, target.camera, seed))
         progress()
     scores = {name: _score(pictures, targets, holes) for name, pictures in made.items()}
     results: dict[str, Any] = {
@@ -124,12 +130,10 @@ def evaluate(
         "size": [targets[0].camera.width, targets[0].camera.height],
     }
     results |= scores.pop(OURS, {})
+    if ablation is not None:
+        results["without_memory"] = scores.pop(ABLATION)
     results["baselines"] = scores
     return Evaluation(results, _pictures(targets, holes, made))
-
-
-def _ours(predict: Predict | None) -> tuple[str, ...]:
-    return () if predict is None else (OURS,)
 
 
 def _check_references(

@@ -3,25 +3,45 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
+from ..pipeline import FramePipeline
 from ..session import Pipeline
 from ..shared.camera import Camera
+from ..shared.errors import InputError
 from ..shared.frame import FrameReply, FrameRequest
 from ..world.world import World
 
 
 class PipelinePredictor:
-    """Renders with `pipeline`; a world is prepared once for all the views of it in a row."""
+    """Renders with `pipeline`; a world is prepared once for all the views of it in a row.
 
-    def __init__(self, pipeline: Pipeline, steps: int = 1) -> None:
+    memory_tokens: False is the ablation of memory: the transformer attends to no memory frame,
+    while what backward sampling fetches from them stays.
+    """
+
+    def __init__(self, pipeline: Pipeline, steps: int = 1, memory_tokens: bool = True) -> None:
+        """Raises InputError when the pipeline's model knows no memory tokens to leave out."""
+        if not memory_tokens and not isinstance(pipeline, FramePipeline):
+            raise InputError(
+                f"The model '{pipeline.name}' cannot go without memory tokens; "
+                "leave the ablation out or choose a frame model."
+            )
         self._pipeline = pipeline
         self._steps = steps
+        self._memory_tokens = memory_tokens
         self._world: World | None = None
         self._prepared: Any = None
 
     def __call__(self, world: World, camera: Camera, seed: int) -> FrameReply:
         """The frame of `camera`."""
         if self._prepared is None or self._world is not world:
-            self._world, self._prepared = world, self._pipeline.prepare(world)
+            self._world, self._prepared = world, self._prepare(world)
         return self._pipeline.render(self._prepared, FrameRequest(camera, self._steps, seed))
+
+    def _prepare(self, world: World) -> Any:
+        prepared = self._pipeline.prepare(world)
+        if self._memory_tokens:
+            return prepared
+        return replace(prepared, tokens=[None] * len(prepared.tokens))

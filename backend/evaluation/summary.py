@@ -40,6 +40,8 @@ def _group(key: tuple[str, int], runs: list[dict[str, Any]]) -> dict[str, Any]:
         "scenes": [run["dataset"] for run in runs],
         "baselines": baselines,
     }
+    if "without_memory" in runs[0]:
+        entry["without_memory"] = _mean([run["without_memory"]["mean"] for run in runs])
     if "mean" in runs[0]:
         entry["model"] = _mean([run["mean"] for run in runs])
         entry["aims"] = _aims(entry, runs)

@@ -4,10 +4,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import torch
+from accelerate.state import AcceleratorState
 from diffusers import AutoencoderKL, PixArtTransformer2DModel
 
 from backend.data.nerfstudio import PosedFrame
@@ -230,6 +232,22 @@ def test_stages_run_from_pixart_on_pretrained_latents(pixart, vae, samples, tmp_
     settings = config(samples, tmp_path / "3", start=start, loss=losses, **common)
     Trainer("stage3", settings, False).run()
     assert all(torch.isfinite(v).all() for v in averaged_model(tmp_path / "3").values())
+
+
+@pytest.fixture
+def fresh_accelerator() -> Iterator[None]:
+    """accelerate keeps one precision a process; this test has another."""
+    AcceleratorState._reset_state(reset_partial_state=True)
+    yield
+    AcceleratorState._reset_state(reset_partial_state=True)
+
+
+def test_few_step_stage_runs_in_bfloat16(vae, samples, tmp_path, fresh_accelerator):
+    losses = LossConfig(energy=0.1, dmd=0.1, gan=0.1)
+    settings = config(samples, tmp_path, vae=str(vae), loss=losses, precision="bf16")
+    Trainer("stage3", settings, False).run()
+    found = averaged_model(tmp_path)
+    assert all(torch.isfinite(v).all() for v in found.values())
 
 
 def averaged_model(folder: Path) -> dict[str, torch.Tensor]:
