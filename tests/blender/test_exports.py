@@ -21,6 +21,7 @@ def test_the_backend_reads_exported_worlds_and_cameras(blender, tmp_path):
     assert world.anchors.xyz[:, :2].max() == pytest.approx(2.0, abs=0.01)  # 4 units of 0.5 m
     (frame,) = world.memory
     assert frame.id == found["id"]
+    assert frame.rgb.ravel().tolist()[::97] == found["picture"]
     assert frame.rgb.shape == (48, 64, 3) and frame.rgb.std() > 5
     assert np.isinf(frame.depth[0]).any() and 0.5 < frame.depth.min() < 3
 

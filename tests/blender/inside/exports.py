@@ -48,6 +48,8 @@ def main() -> dict[str, Any]:
     found["revision"] = source.WorldBuilder().build(copy).revision
     camera = extension.part("scene_sync.cameras").render_camera(scene.camera, scene)
     found["second_camera"] = camera.to_json()
+    frames, _ = extension.part("scene_sync.memory").read_frames(scene)
+    found["picture"] = frames[0].rgb.ravel().tolist()[::97]
     found["id"] = scene.worldfm.memory[0].id
     return found
 

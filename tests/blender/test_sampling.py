@@ -1,0 +1,170 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The parts of Blender's side that need no Blender: points on triangles, EXR files."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import OpenEXR
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def extension_part(name: str) -> ModuleType:
+    """A module of the extension, imported below a package of its own name as Blender does it."""
+    if "worldfm_extension" not in sys.modules:
+        spec = importlib.util.spec_from_file_location(
+            "worldfm_extension", ROOT / "__init__.py", submodule_search_locations=[str(ROOT)]
+        )
+        sys.modules[spec.name] = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(sys.modules[spec.name])
+    return importlib.import_module(f"worldfm_extension.{name}")
+
+
+sampling = extension_part("scene_sync.sampling")
+cameras = extension_part("backend.shared.camera")
+
+
+def guide(x: float = 0.0, y: float = -4.0, z: float = 1.0, directed: bool = True):
+    place = np.array([x, y, z])
+    c2w = cameras.look_at(place, np.zeros(3))
+    return sampling.Guide(cameras.Camera(cameras.intrinsics(1.0, 64, 48), c2w, 64, 48), directed)
+
+
+def some_triangles(seed: int, count: int) -> np.ndarray:
+    rng = np.random.default_rng(seed)
+    size = 10 ** rng.uniform(-2, 1.2, (count, 1, 1))
+    return (rng.normal(size=(count, 1, 3)) * 3 + rng.normal(size=(count, 3, 3)) * size).astype(
+        np.float32
+    )
+
+
+def spacing_of_one(centre: np.ndarray, radius: float, guides: list) -> float:
+    """The slow twin of the density rule, for one sphere."""
+    wanted = []
+    for one in guides:
+        camera = one.camera
+        distance = max(np.linalg.norm(centre - camera.position) - radius, sampling.NEAREST)
+        spacing = distance * sampling.PIXELS_APART / camera.K[0, 0]
+        if one.directed:
+            # rays through points of the sphere: does one of them hit the picture (and its margin)?
+            x, y, z = camera.w2c[:3, :3] @ centre + camera.w2c[:3, 3]
+            half_w, half_h = 32 / camera.K[0, 0] * 1.15, 24 / camera.K[1, 1] * 1.15
+            sides = [
+                (half_w * z - abs(x)) / np.hypot(half_w, 1),
+                (half_h * z - abs(y)) / np.hypot(half_h, 1),
+                z,
+            ]
+            spacing *= 1 if min(sides) > -radius else sampling.UNSEEN
+        wanted.append(spacing)
+    return min(wanted)
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(0, 10_000), st.integers(1, 30))
+def test_split_keeps_areas_and_rates_each_piece_as_the_slow_twin_does(seed, count):
+    triangles = some_triangles(seed, count)
+    guides = [guide(), guide(3, 2, 2), guide(-8, 0, 1, directed=False)]
+    pieces = sampling.split(triangles, guides)
+    whole = np.linalg.norm(
+        np.cross(triangles[:, 1] - triangles[:, 0], triangles[:, 2] - triangles[:, 0]), axis=1
+    )
+    parts = np.bincount(pieces.parent, pieces.area, minlength=count)
+    assert np.allclose(parts, whole / 2, rtol=1e-3, atol=1e-6)
+    assert (np.diff(pieces.parent) >= 0).all()
+
+    # corners say where a piece lies in its parent
+    u, v = pieces.corners[..., :1], pieces.corners[..., 1:]
+    a, b, c = (triangles[pieces.parent][:, None, i] for i in range(3))
+    assert np.allclose(a + u * (b - a) + v * (c - a), pieces.xyz, atol=1e-3)
+
+    for i in np.random.default_rng(seed).integers(0, len(pieces.xyz), 5):
+        centre = pieces.xyz[i].mean(axis=0).astype(float)
+        radius = float(np.linalg.norm(pieces.xyz[i] - centre, axis=1).max())
+        slow = spacing_of_one(centre, radius, guides)
+        edge = spacing_of_one(centre, radius * 1.001 + 1e-5, guides)
+        assert min(slow, edge) * 0.99 <= pieces.spacing[i] <= max(slow, edge) * 1.01
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(0, 10_000), st.floats(1.0, 4.0))
+def test_points_lie_on_their_triangles_as_dense_as_wanted(seed, coarser):
+    triangles = some_triangles(seed, 8)
+    pieces = sampling.split(triangles, [guide(0, -30, 5, directed=False)])
+    points = sampling.sample(pieces, coarser, seed)
+    u, v = points.uv[:, :1], points.uv[:, 1:]
+    assert (points.uv >= -1e-5).all() and (points.uv.sum(axis=1) <= 1 + 1e-5).all()
+    a, b, c = (triangles[points.parent][:, i] for i in range(3))
+    assert np.allclose(a + u * (b - a) + v * (c - a), points.xyz, atol=1e-2)
+    wanted = pieces.wanted() / coarser**2
+    assert abs(len(points.xyz) - wanted) <= 1 + 1e-4 * wanted
+    again = sampling.sample(pieces, coarser, seed)
+    assert np.array_equal(points.xyz, again.xyz)
+    if len(points.xyz) > 10:
+        assert not np.array_equal(points.xyz, sampling.sample(pieces, coarser, seed + 1).xyz)
+
+
+def test_many_arrays_split_as_each_does_alone():
+    parts = [some_triangles(seed, 1 + seed) for seed in range(6)]
+    guides = [guide(), guide(1, 1, 1)]
+    for one, together in zip(parts, sampling.split_all(parts, guides), strict=True):
+        alone = sampling.split(one, guides)
+        assert np.array_equal(alone.xyz, together.xyz)
+        assert np.array_equal(alone.parent, together.parent)
+        assert np.array_equal(alone.spacing, together.spacing)
+
+
+def test_triangles_without_area_give_no_points():
+    flat = np.zeros((3, 3, 3), np.float32)
+    flat[1, 1] = [1, 0, 0]
+    pieces = sampling.split(flat, [guide()])
+    assert len(pieces.xyz) == 0
+    assert len(sampling.sample(pieces, 1.0, 0).xyz) == 0
+
+
+def test_points_fill_a_square_without_holes():
+    square = np.array([[[0, 0, 0], [1, 0, 0], [1, 1, 0]], [[0, 0, 0], [1, 1, 0], [0, 1, 0]]])
+    points = sampling.sample(sampling.split(square, [guide(0.5, 0.5, 5)]), 1.0, 3)
+    spacing = float(points.spacing.max())
+    grid = np.stack(np.meshgrid(*[np.linspace(0.02, 0.98, 40)] * 2), -1).reshape(-1, 1, 2)
+    nearest = np.linalg.norm(grid - points.xyz[None, :, :2], axis=2).min(axis=1)
+    assert nearest.max() < 1.5 * spacing
+
+
+def test_exr_reads_what_openexr_wrote(tmp_path):
+    exr = extension_part("scene_sync.exr")
+    rng = np.random.default_rng(0)
+    channels = {
+        "ViewLayer.Combined.R": rng.normal(size=(7, 5)).astype(np.float32),
+        "ViewLayer.Depth.Z": np.full((7, 5), 1e10, np.float32),
+        "half": rng.normal(size=(7, 5)).astype(np.float16),
+    }
+    path = tmp_path / "a.exr"
+    header = {"compression": OpenEXR.NO_COMPRESSION, "type": OpenEXR.scanlineimage}
+    with OpenEXR.File(header, dict(channels)) as file:
+        file.write(str(path))
+    read = exr.read_exr(path)
+    assert set(read) == set(channels)
+    for name, values in channels.items():
+        assert np.array_equal(read[name], values), name
+
+    errors = extension_part("backend.shared.errors")
+    path.write_bytes(path.read_bytes()[:-20])
+    with pytest.raises(errors.InputError, match="free space"):
+        exr.read_exr(path)
+    header["compression"] = OpenEXR.ZIP_COMPRESSION
+    with OpenEXR.File(header, dict(channels)) as file:
+        file.write(str(path))
+    with pytest.raises(errors.InputError, match="compressed"):
+        exr.read_exr(path)
+    path.write_bytes(b"not a picture")
+    with pytest.raises(errors.InputError):
+        exr.read_exr(path)
