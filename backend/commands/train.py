@@ -9,10 +9,14 @@ from typing import Annotated
 import typer
 
 app = typer.Typer(
-    add_completion=False, help="Train the frame model: samples, then stage1, stage2, stage3."
+    add_completion=False,
+    help="Train the frame model: samples, then stage1, stage2, stage3. "
+    "docs/training.md tells the whole story; for several GPUs, start with accelerate launch.",
 )
 
-Config = Annotated[Path, typer.Argument(help="TOML file, see backend/training/configs.")]
+Config = Annotated[
+    Path, typer.Argument(help="TOML file, such as those in backend/training/configs.")
+]
 Resume = Annotated[bool, typer.Option(help="Go on from the last checkpoint of the output folder.")]
 
 
@@ -25,7 +29,7 @@ def _run(stage: str, config: Path, resume: bool) -> None:
 
 @app.command()
 def stage1(config: Config, resume: Resume = False) -> None:
-    """Image diffusion: the small autoencoder and an unconditional diffusion transformer."""
+    """Image diffusion and a small autoencoder, from scratch or from PixArt-Sigma ('pixart')."""
     _run("stage1", config, resume)
 
 
