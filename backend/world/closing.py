@@ -33,6 +33,9 @@ TOLERANCE = 4.0
 DENSE = 0.19
 """Points with a radius of at most this part of a cell have been closed at finer ones."""
 
+BLOCK = 1 << 15
+"""Pixels looked at together on a CPU: what fits its caches."""
+
 _STEPS = 4
 _AXES = ((0, 1), (1, 0), (1, 1), (1, -1))
 _EMPTY = torch.iinfo(torch.int64).max
@@ -95,14 +98,15 @@ def close_gaps(samples: Samples) -> Closed:
             break
         cells = _nearest_in_cells(samples, points, cell)
         pixel = _candidates(samples, cells, depth, tolerance, cell)
-        around = _look_around(samples, cells, pixel, depth, tolerance, cell)
-        for _ in range(2):  # the nearest surface, and the one behind it where that one ends
-            patch, around = _close(samples, around, depth, cell)
-            depth[patch.pixel] = patch.depth
-            rgb[patch.pixel] = patch.rgb
-            coverage[patch.pixel] = patch.coverage
-            if not len(around.pixel):
-                break
+        for block in pixel.split(BLOCK if depth.device.type == "cpu" else max(len(pixel), 1)):
+            around = _look_around(samples, cells, block, depth, tolerance, cell)
+            for _ in range(2):  # the nearest surface, and the one behind it where that one ends
+                patch, around = _close(samples, around, depth, cell)
+                depth[patch.pixel] = patch.depth
+                rgb[patch.pixel] = patch.rgb
+                coverage[patch.pixel] = patch.coverage
+                if not len(around.pixel):
+                    break
     return Closed(
         depth.view(height, width), rgb.view(height, width, 3), coverage.view(height, width)
     )

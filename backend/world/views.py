@@ -15,6 +15,9 @@ COLUMNS = 48
 SLACK = 0.04
 """Relative depth by which a point may leave the range of its coarse cell."""
 
+UNKNOWN_SKY = 0.5
+"""Worth of a pixel without known depth where a memory frame saw sky in its direction."""
+
 LEAST_GAIN = 0.002
 """A frame that adds less than this part of the picture isn't worth taking."""
 
@@ -66,10 +69,11 @@ def _scores(
     rows = ((np.arange(small.height) + 0.5) * camera.height / small.height).astype(int)
     columns = ((np.arange(small.width) + 0.5) * camera.width / small.width).astype(int)
     z = depth.to(device)[torch.from_numpy(rows)[:, None], torch.from_numpy(columns)[None]]
-    known = z > 0
-    z = z[known]
-    rays = torch.from_numpy(small.rays()).to(device)[known]
-    solid = torch.isfinite(z)
+    z = z.reshape(-1)
+    if not bool((z > 0).any()):
+        return torch.zeros(len(usable), 0, device=device)
+    rays = torch.from_numpy(small.rays()).to(device).view(-1, 3)
+    solid = torch.isfinite(z) & (z > 0)
     offsets = rays * torch.where(solid, z, 1.0)[:, None]
 
     cameras = [images.frames[i].camera for i in usable]
@@ -95,7 +99,9 @@ def _scores(
     other = offsets[None] + _tensor(baseline, device)[:, None]
     cosine = torch.nn.functional.cosine_similarity(offsets[None], other, dim=-1)
     quality = detail * (0.5 + 0.5 * cosine).square()
-    return torch.where(inside & seen, torch.where(solid, quality, 1.0), 0.0)
+    # where nothing is known it may be sky, but a surface that is surely seen is worth more
+    guess = torch.where(z > 0, 1.0, UNKNOWN_SKY)
+    return torch.where(inside & seen, torch.where(solid, quality, guess), 0.0)
 
 
 def _tensor(array: np.ndarray, device: torch.device) -> torch.Tensor:

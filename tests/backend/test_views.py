@@ -69,6 +69,19 @@ def test_without_depth_the_nearest_cameras_come_first() -> None:
     assert chosen[0] == 3 and len(chosen) == 2 and 0 not in chosen
 
 
+def test_sky_that_no_anchor_shows_counts_by_its_direction() -> None:
+    target = room_camera((0.0, -2.9, 0.2))
+    _, depth = trace(target)
+    anchors = np.where(np.isinf(depth), 0, depth).astype(np.float32)  # anchors know no sky
+    whole = photograph(room_camera())
+    window = np.isinf(whole.depth)
+    # two half blind frames: one sees the room but not its window, the other the window alone
+    room = MemoryFrame("r", "r", whole.camera, whole.rgb, np.where(window, 0, whole.depth))
+    sky = MemoryFrame("s", "s", whole.camera, whole.rgb, np.where(window, np.inf, 0))
+    images = MemoryImages([sky, room])
+    assert select_views(images, target, torch.from_numpy(anchors), 2) == [1, 0]
+
+
 def test_disabled_frames_are_passed_over() -> None:
     views = _views()
     views[3] = dataclasses.replace(views[3], enabled=False)
