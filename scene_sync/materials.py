@@ -155,8 +155,13 @@ def _affine(node: bpy.types.ShaderNodeMapping) -> np.ndarray:
     )
 
 
-def colours_of(mesh: Mesh, looks: list[Look], samples: Samples) -> tuple[np.ndarray, np.ndarray]:
-    """(N, 3) uint8 sRGB of sampled points, and (N,) bool which of them are solid."""
+def colours_of(
+    mesh: Mesh, looks: list[Look], samples: Samples, area: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """(N, 3) uint8 sRGB of sampled points, and (N,) bool which of them are solid.
+
+    area: (T,) float of the mesh's triangles where they stand, square metres.
+    """
     slots = np.clip(mesh.material, 0, len(looks) - 1)
     plain = np.array([_bytes(np.array(look.colour)) for look in looks])
     rgb = plain[slots[samples.parent]]
@@ -170,7 +175,7 @@ def colours_of(mesh: Mesh, looks: list[Look], samples: Samples) -> tuple[np.ndar
             layer = mesh.uv.get(look.uv or mesh.active_uv)
             if layer is None:
                 continue
-            rgba = _textured(layer, look, parent, uv)
+            rgba = _textured(layer, look, samples, mine, area)
             rgb[mine] = rgba[:, :3]
             if look.cut:
                 solid[mine] = rgba[:, 3] >= 128
@@ -181,12 +186,20 @@ def colours_of(mesh: Mesh, looks: list[Look], samples: Samples) -> tuple[np.ndar
     return rgb, solid
 
 
-def _textured(layer: np.ndarray, look: Look, parent: np.ndarray, uv: np.ndarray) -> np.ndarray:
-    where = _interpolate(layer, parent, uv)
+def _textured(
+    layer: np.ndarray, look: Look, samples: Samples, mine: slice | np.ndarray, area: np.ndarray
+) -> np.ndarray:
+    """(N, 4) uint8 of the look's texture at the points `mine`."""
     if look.mapping is not None:
         m = look.mapping.astype(np.float32)
-        where = where @ m[:, :2].T + m[:, 2]
-    return pixels_at(look.texture, where)
+        layer = layer @ m[:, :2].T + m[:, 2]
+    parent = samples.parent[mine]
+    a, b = layer[:, 1] - layer[:, 0], layer[:, 2] - layer[:, 0]
+    height, width = look.texture.levels[0].shape[:2]
+    pixels = np.abs(a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0]) * np.float32(0.5 * width * height)
+    pixels_per_metre = np.sqrt(pixels / np.maximum(area, 1e-12)).astype(np.float32)
+    footprint = samples.spacing[mine] * pixels_per_metre[parent]
+    return pixels_at(look.texture, _interpolate(layer, parent, samples.uv[mine]), footprint)
 
 
 def _interpolate(layer: np.ndarray, parent: np.ndarray, uv: np.ndarray) -> np.ndarray:

@@ -17,12 +17,12 @@ MAX_SIDE = 2048
 
 @dataclass(frozen=True, eq=False)
 class Texture:
-    """rgba: (H, W, 4) uint8 sRGB, row 0 at the bottom. mean: linear RGB.
+    """levels: (H, W, 4) uint8 sRGB, row 0 at the bottom, each half the size of the one before.
 
-    extension: what lies outside the unit square (REPEAT, EXTEND, CLIP, MIRROR).
+    mean: linear RGB. extension: what lies outside the unit square (REPEAT, EXTEND, CLIP, MIRROR).
     """
 
-    rgba: np.ndarray
+    levels: list[np.ndarray]
     mean: tuple[float, float, float]
     extension: str
     fingerprint: bytes
@@ -70,22 +70,53 @@ def _read(image: bpy.types.Image, extension: str) -> Texture:
     mean = srgb_to_linear(rgba[..., :3].reshape(-1, 3) / np.float32(255)).mean(axis=0)
     digest = hashlib.blake2b(rgba.data, digest_size=16)
     digest.update(extension.encode())
-    return Texture(rgba, tuple(float(c) for c in mean), extension, digest.digest())
+    return Texture(
+        smaller_and_smaller(rgba), tuple(float(c) for c in mean), extension, digest.digest()
+    )
 
 
-def pixels_at(texture: Texture, uv: np.ndarray) -> np.ndarray:
-    """(N, 4) uint8 of the nearest pixels at UV coordinates (N, 2); clipped ones have alpha 0."""
-    height, width = texture.rgba.shape[:2]
-    uv = np.nan_to_num(uv)
-    if texture.extension == "REPEAT":
-        inside = uv - np.floor(uv)
-    elif texture.extension == "MIRROR":
-        inside = 1 - np.abs(uv % 2 - 1)
-    else:
-        inside = np.clip(uv, 0, 1)
-    x = np.minimum((inside[:, 0] * width).astype(np.int32), width - 1)
-    y = np.minimum((inside[:, 1] * height).astype(np.int32), height - 1)
-    rgba = texture.rgba[y, x]
+def smaller_and_smaller(rgba: np.ndarray) -> list[np.ndarray]:
+    """(H, W, 4) uint8 sRGB and its halves, down to one pixel a side; averaged in linear light."""
+    levels = [rgba]
+    values = np.concatenate(
+        [srgb_to_linear(rgba[..., :3] / np.float32(255)), rgba[..., 3:] / np.float32(255)], axis=2
+    )
+    while min(values.shape[:2]) > 1:
+        height, width = (n // 2 * 2 for n in values.shape[:2])
+        values = values[:height, :width].reshape(height // 2, 2, width // 2, 2, 4).mean(axis=(1, 3))
+        small = np.concatenate([linear_to_srgb(values[..., :3]), values[..., 3:]], axis=2)
+        levels.append((small * np.float32(255) + np.float32(0.5)).astype(np.uint8))
+    return levels
+
+
+def pixels_at(texture: Texture, uv: np.ndarray, footprint: np.ndarray) -> np.ndarray:
+    """(N, 4) uint8 at UV coordinates (N, 2); what is clipped has alpha 0.
+
+    footprint: (N,) pixels of the image that one point stands for, along a side; their mean is
+    taken, or a fine pattern would turn into noise.
+    """
+    last = len(texture.levels) - 1
+    level = np.clip(np.rint(np.log2(np.maximum(footprint, 1))), 0, last).astype(np.int8)
+    inside = _wrapped(texture.extension, np.nan_to_num(uv))
+    rgba = np.empty((len(uv), 4), np.uint8)
+    for number in np.unique(level):
+        mine = level == number
+        rgba[mine] = _nearest(texture.levels[number], inside[mine])
     if texture.extension == "CLIP":
         rgba[((uv < 0) | (uv > 1)).any(axis=1)] = 0
     return rgba
+
+
+def _wrapped(extension: str, uv: np.ndarray) -> np.ndarray:
+    if extension == "REPEAT":
+        return uv - np.floor(uv)
+    if extension == "MIRROR":
+        return 1 - np.abs(uv % 2 - 1)
+    return np.clip(uv, 0, 1)
+
+
+def _nearest(rgba: np.ndarray, uv: np.ndarray) -> np.ndarray:
+    height, width = rgba.shape[:2]
+    x = np.minimum((uv[:, 0] * width).astype(np.int32), width - 1)
+    y = np.minimum((uv[:, 1] * height).astype(np.int32), height - 1)
+    return rgba[y, x]

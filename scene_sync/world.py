@@ -230,7 +230,8 @@ def _all_pieces(placed: list[Placed], guides: list[Guide]) -> list[Pieces]:
 
 def _sampled(placed: Placed, pieces: Pieces, coarser: float) -> Anchors:
     samples = sample(pieces, coarser, zlib.crc32(placed.key.encode()))
-    rgb, solid = colours_of(placed.mesh, placed.looks, samples)
+    area = np.bincount(pieces.parent, pieces.area, minlength=len(placed.mesh.corners))
+    rgb, solid = colours_of(placed.mesh, placed.looks, samples, area)
     radius = samples.spacing * np.float32(0.5)
     if solid.all():
         return Anchors(samples.xyz, rgb, radius)

@@ -27,6 +27,7 @@ def test_a_scene_becomes_its_anchors(blender):
     assert copies["left"] > 50 and abs(copies["left"] - copies["right"]) <= 2
 
     assert found["colours"]["texture"] == 1.0
+    assert found["colours"]["fine"] == [srgb(0.5)]  # black and white pixels, seen from afar
     assert found["colours"]["attribute"] == pytest.approx([128, 0, 255], abs=1)
     assert found["colours"]["glow"] == [0, 255, 0]
 

@@ -82,6 +82,12 @@ def colours() -> dict[str, Any]:
     found = {"texture": float((made.anchors.rgb == wanted).all(axis=1)[inner].mean())}
 
     scene = scenes.empty()
+    scenes.add_camera((0, 0, 90))
+    fine = np.indices((512, 512)).sum(axis=0)[..., None] % 2 * np.ones(3)
+    scenes.add_square("Fine", 1, 0, scenes.textured("Fine", fine))
+    found["fine"] = np.unique(world()[0].anchors.rgb).tolist()
+
+    scene = scenes.empty()
     scenes.add_camera((0, 0, 9))
     painted = scenes.material("Painted", (0, 0, 0))
     node = painted.node_tree.nodes.new("ShaderNodeVertexColor")
