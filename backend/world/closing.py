@@ -374,7 +374,8 @@ def _fit(samples: Samples, around: _Around, usable: torch.Tensor, cell: int) -> 
     high = (inverse * usable).amax(dim=0)
     fitted = (mq - slope_u * mu - slope_v * mv).clamp(low, high)
     colors = samples.rgb.T[:, around.index]  # (3, 9, C)
-    rgb = (weight * colors).sum(dim=1).T.add(0.5).to(torch.uint8)
+    colored = weight * (colors.amax(dim=0) > 0)  # black has no colour of its own, see Anchors
+    rgb = (colored * colors).sum(dim=1) / colored.sum(dim=0).clamp_(min=1e-9)
     nearest = torch.where(usable, distance, torch.inf).amin(dim=0).sqrt_()
     coverage = 1.0 / (1.0 + nearest.clamp_(min=0.1))
-    return _Patch(around.pixel, fitted.reciprocal_(), rgb, coverage)
+    return _Patch(around.pixel, fitted.reciprocal_(), rgb.T.add(0.5).to(torch.uint8), coverage)

@@ -34,7 +34,9 @@ def lift(frame: MemoryFrame, stride: int = 1) -> Anchors:
     offsets = directions * z[..., None]
     radius = _radius(offsets, z, known, stride / float(frame.camera.K[[0, 1], [0, 1]].min()))
     xyz = offsets[known].astype(np.float64) + frame.camera.position
-    return Anchors(xyz.astype(np.float32), rgb[known], radius[known])
+    colors = rgb[known]
+    colors[~colors.any(axis=1)] = 1  # true black; (0, 0, 0) would mean unknown, see Anchors
+    return Anchors(xyz.astype(np.float32), colors, radius[known])
 
 
 def _radius(points: np.ndarray, z: np.ndarray, known: np.ndarray, pixel: float) -> np.ndarray:

@@ -180,6 +180,18 @@ def test_lifting_leaves_out_sky_and_unknown_and_measures_spacing() -> None:
     assert np.median(coarse.radius) > 3 * np.median(anchors.radius)
 
 
+def test_black_is_a_colour_when_lifted_and_none_in_anchors() -> None:
+    frame = photograph(room_camera())
+    black = MemoryFrame("a", "a", frame.camera, np.zeros_like(frame.rgb), frame.depth)
+    assert (lift(black).rgb == 1).all()
+    wall = _plane(0.1)
+    rgb = np.where(np.arange(len(wall))[:, None] % 3 == 0, 0, 200).repeat(3, 1)
+    result = render_points(PointCloud(Anchors(wall.xyz, rgb, wall.radius)), _camera((96, 80)))
+    closed = (result.coverage > 0) & (result.coverage < 1)
+    colors = result.rgb[closed].numpy()
+    assert len(colors) > 500 and (colors == 200).all(axis=1).mean() > 0.99
+
+
 def test_lifting_without_depth_says_what_to_do() -> None:
     frame = photograph(room_camera())
     with pytest.raises(InputError, match="has no depth"):
