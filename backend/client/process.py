@@ -32,6 +32,8 @@ def child_environment(parent: Mapping[str, str], threads: int = 0) -> dict[str, 
     """The parent's environment without what would lead another Python astray."""
     drop = ("PYTHON", "__PYVENV_LAUNCHER__", "VIRTUAL_ENV", "CONDA_")
     environment = {k: v for k, v in parent.items() if not k.upper().startswith(drop)}
+    # threads that spin at barriers starve each other when the host, too, keeps the cores busy
+    environment.setdefault("OMP_WAIT_POLICY", "passive")
     if threads:
         environment["OMP_NUM_THREADS"] = str(threads)
     return environment
