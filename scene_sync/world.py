@@ -25,6 +25,9 @@ from .materials import Look, colours_of, look_of
 from .memory import read_frames
 from .sampling import Guide, Pieces, sample, split_all
 
+RADIUS = 0.75
+"""Radius of a point against the mean spacing: neighbours may lie half as far again apart."""
+
 _BATCH = 100_000
 """Triangles that are cut in one call, about."""
 
@@ -232,7 +235,7 @@ def _sampled(placed: Placed, pieces: Pieces, coarser: float) -> Anchors:
     samples = sample(pieces, coarser, zlib.crc32(placed.key.encode()))
     area = np.bincount(pieces.parent, pieces.area, minlength=len(placed.mesh.corners))
     rgb, solid = colours_of(placed.mesh, placed.looks, samples, area)
-    radius = samples.spacing * np.float32(0.5)
+    radius = samples.spacing * np.float32(RADIUS)
     if solid.all():
         return Anchors(samples.xyz, rgb, radius)
     return Anchors(samples.xyz[solid], rgb[solid], radius[solid])

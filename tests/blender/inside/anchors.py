@@ -35,7 +35,7 @@ def shape_and_modifiers() -> dict[str, Any]:
     array.count, array.relative_offset_displace = 3, (1, 0, 0)
     made, _ = world()
     xyz = made.anchors.xyz
-    spacing = 2 * made.anchors.radius
+    spacing = made.anchors.radius / extension.part("scene_sync.world").RADIUS
     area = float((spacing.astype(np.float64) ** 2).sum())
     return {
         "low": xyz.min(axis=0).tolist(),
