@@ -37,7 +37,8 @@ WHOLE_SHARE = 0.999
 """Share from which all four pixels count as one surface, and may be interpolated freely."""
 
 _CORNERS = ((0, 0), (0, 1), (1, 0), (1, 1))
-_CACHED = 24
+KEPT_PIXELS = 20_000_000
+"""Pixels of memory images kept ready on the device, 32 bytes each."""
 GRID = 64
 """Cells a side of the coarse depth bounds that views are chosen by."""
 
@@ -85,14 +86,18 @@ class MemoryImages:
         return len(self.frames)
 
     def image(self, index: int) -> _Image:
-        """Frame `index` on the device; the last few asked for are kept there."""
+        """Frame `index` on the device; those asked for last are kept there."""
         if index in self._cache:
             self._cache.move_to_end(index)
-        else:
-            self._cache[index] = _prepare(self.frames[index], self.device)
-            if len(self._cache) > _CACHED:
-                self._cache.popitem(last=False)
+            return self._cache[index]
+        self._cache[index] = _prepare(self.frames[index], self.device)
+        while len(self._cache) > 1 and sum(map(_pixels, self._cache.values())) > KEPT_PIXELS:
+            self._cache.popitem(last=False)
         return self._cache[index]
+
+
+def _pixels(image: _Image) -> int:
+    return len(image.inverse)
 
 
 def _bounds(frame: MemoryFrame) -> tuple[torch.Tensor, torch.Tensor]:

@@ -4,10 +4,12 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 import torch
 
 from backend.shared.camera import Camera, intrinsics, look_at
 from backend.shared.frame import MemoryFrame
+from backend.world import sampling
 from backend.world.sampling import MemoryImages, Sampled, sample_memory
 
 from .world_room import photograph, psnr, room_camera, trace
@@ -124,3 +126,18 @@ def test_frames_without_depth_give_nothing() -> None:
     result = _sample([blind], frame.camera, frame.depth)
     assert not result.weight.any() and not result.rgb.any() and not result.sky.any()
     assert not _sample([], frame.camera, frame.depth).weight.any()
+
+
+def test_only_so_many_images_are_kept_ready_and_all_can_be_asked_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    views = [photograph(room_camera((x, -3, 0.2))) for x in (-0.2, 0.0, 0.2)]
+    images = MemoryImages(views)
+    camera, depth = room_camera(), torch.from_numpy(views[1].depth)
+    before = sample_memory(images, [0, 1, 2], camera, depth)
+    monkeypatch.setattr(sampling, "KEPT_PIXELS", 2 * 128 * 96)
+    few = MemoryImages(views)
+    for _ in range(2):
+        after = sample_memory(few, [0, 1, 2], camera, depth)
+        assert torch.equal(before.rgb, after.rgb)
+    assert len(few._cache) == 2
