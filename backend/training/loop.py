@@ -14,6 +14,7 @@ from accelerate import Accelerator
 from accelerate.utils import DistributedDataParallelKwargs
 from diffusers.training_utils import EMAModel
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from torch.nn.parallel import DistributedDataParallel
 from torch.utils.data import DataLoader
 from torch.utils.tensorboard import SummaryWriter
 
@@ -52,11 +53,12 @@ class Trainer:
         self.accelerator = Accelerator(
             gradient_accumulation_steps=config.accumulate,
             mixed_precision=config.precision,
-            # dropped memory, and adversaries during the generator's turn, have no gradients
+            # a batch without memory leaves memory's encoder without gradients
             kwargs_handlers=[DistributedDataParallelKwargs(find_unused_parameters=True)],
         )
-        torch.manual_seed(config.seed + self.accelerator.process_index)
+        torch.manual_seed(config.seed)  # the same weights in all processes
         self.stage = build_stage(stage_name, config)
+        torch.manual_seed(config.seed + self.accelerator.process_index)
         self.ema = EMAModel(self.stage.model.parameters(), decay=config.ema)
         self.optimizers = {"generator": self._optimizer(self.stage.generator_parameters())}
         if self.stage.adversaries():
@@ -70,6 +72,7 @@ class Trainer:
         self.ema.to(self.accelerator.device)
         if found:
             self._restore(found)
+        self._keep_adversaries_apart()
         self.prepared = self.accelerator.prepare(self.stage)
         self.optimizers = {n: self.accelerator.prepare(o) for n, o in self.optimizers.items()}
 
@@ -151,8 +154,15 @@ class Trainer:
         optimizer.step()
         optimizer.zero_grad()
 
+    def _keep_adversaries_apart(self) -> None:
+        """torch averages gradients of the loss that `forward` returns, and only once an iteration;
+        those of the second loss are `_average_gradients`'s to average."""
+        adversaries = {id(parameter) for parameter in self.stage.adversaries()}
+        names = [n for n, p in self.stage.named_parameters() if id(p) in adversaries]
+        DistributedDataParallel._set_params_and_buffers_to_ignore_for_model(self.stage, names)
+
     def _average_gradients(self, parameters: list[torch.nn.Parameter]) -> None:
-        """Over all processes: torch does it for the loss that `forward` returns, not for others."""
+        """Over all processes."""
         if self.accelerator.num_processes > 1:
             for parameter in parameters:
                 if parameter.grad is not None:
