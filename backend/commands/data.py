@@ -4,15 +4,17 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
+import numpy as np
 import torch
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from ..data.generate import SceneJob, is_written, plan, write_scene
+from ..data.generate import SceneJob, is_written, plan, read_photos, write_scene
 from ..data.synth import KINDS
 from ..data.validation import BLENDER_SCENES, render_blender_scene, traced_jobs
 from ..shared.errors import InputError
@@ -36,13 +38,16 @@ def synth(
     views: Annotated[int, typer.Option(help="Views along one flight through each scene.")] = 16,
     size: Annotated[str, typer.Option(help="WIDTHxHEIGHT in pixels.")] = "256x256",
     seed: Annotated[int, typer.Option(help="Seed of the first scene; the next ones count up.")] = 0,
+    photos: Annotated[
+        Path | None, typer.Option(help="Folder of pictures to use as some of the textures.")
+    ] = None,
     device: Device = "auto",
     as_json: Json = False,
 ) -> None:
     """Render posed RGB-D of procedural scenes. Scenes that are complete are left as they are."""
     names = [name.strip() for name in kinds.split(",") if name.strip()]
     jobs = plan(output, names, scenes, views, parse_size(size), seed)
-    _write(jobs, device, as_json)
+    _write(jobs, device, as_json, read_photos(photos) if photos else ())
     _report(jobs, as_json)
 
 
@@ -102,14 +107,16 @@ def _device(name: str) -> str:
     return name
 
 
-def _write(jobs: list[SceneJob], device: str, quiet: bool) -> None:
+def _write(
+    jobs: list[SceneJob], device: str, quiet: bool, photos: Sequence[np.ndarray] = ()
+) -> None:
     target = _device(device)
     missing = [job for job in jobs if not is_written(job)]
     with _progress(quiet) as progress:
         task = progress.add_task("Scenes", total=sum(job.views for job in missing))
         for job in missing:
             progress.update(task, description=job.folder.name)
-            write_scene(job, target, lambda: progress.advance(task))
+            write_scene(job, target, lambda: progress.advance(task), photos)
 
 
 def _progress(quiet: bool) -> Progress:

@@ -3,10 +3,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import cv2
 import numpy as np
 import torch
 
@@ -14,6 +15,8 @@ from ..device_errors import is_out_of_memory
 from ..shared.errors import InputError, OutOfMemoryError
 from .nerfstudio import PosedFrame, write_dataset
 from .synth import KINDS, fly_path, make_scene, render_view
+
+_PICTURES = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp")
 
 RESERVED_SEED = 9_000_000
 """Seeds from here on are for validation; training keeps below 1,000,000."""
@@ -51,16 +54,33 @@ def plan(
     return jobs
 
 
+def read_photos(folder: Path) -> list[np.ndarray]:
+    """The pictures in `folder`, (H, W, 3) uint8 each. Raises InputError when there is none."""
+    paths = sorted(path for path in folder.glob("*") if path.suffix.lower() in _PICTURES)
+    photos = [cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_COLOR) for path in paths]
+    for path, photo in zip(paths, photos, strict=True):
+        if photo is None or min(photo.shape[:2]) < 16:
+            raise InputError(f"'{path}' is not a picture of 16 x 16 pixels or more; remove it.")
+    if not photos:
+        raise InputError(f"There is no picture in '{folder}'; put some .jpg or .png files there.")
+    return [np.ascontiguousarray(photo[:, :, ::-1]) for photo in photos]
+
+
 def is_written(job: SceneJob) -> bool:
     """Whether the scene's folder is complete (folders appear only when they are)."""
     return (job.folder / "transforms.json").is_file()
 
 
-def write_scene(job: SceneJob, device: str, on_view: Callable[[], None] = lambda: None) -> None:
+def write_scene(
+    job: SceneJob,
+    device: str,
+    on_view: Callable[[], None] = lambda: None,
+    photos: Sequence[np.ndarray] = (),
+) -> None:
     """Renders one scene into its folder, which appears when all its views are done."""
 
     def frames() -> Iterator[PosedFrame]:
-        scene = make_scene(job.kind, job.seed)
+        scene = make_scene(job.kind, job.seed, photos)
         for i, camera in enumerate(fly_path(scene, job.seed, job.views, job.size)):
             rgb, depth = render_view(scene, camera, device)
             picture = (rgb * 255 + 0.5).to(torch.uint8).cpu().numpy()

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
@@ -26,15 +26,17 @@ _BUILDERS: dict[str, Callable[[Builder], None]] = {
 KINDS: tuple[str, ...] = tuple(_BUILDERS)
 
 
-def make_scene(kind: str, seed: int) -> Scene:
+def make_scene(kind: str, seed: int, photos: Sequence[np.ndarray] = ()) -> Scene:
     """The scene that (kind, seed) stands for; the same bytes every time.
+
+    photos: pictures (H, W, 3) uint8 sRGB that serve as some of its textures.
 
     Raises InputError for an unknown kind.
     """
     if kind not in _BUILDERS:
         raise InputError(f"There is no scene kind '{kind}'; choose from {', '.join(KINDS)}.")
     rng = np.random.default_rng([KINDS.index(kind), seed])
-    builder = Builder(kind, seed, rng)
+    builder = Builder(kind, seed, rng, photos)
     _BUILDERS[kind](builder)
     scene = builder.scene()
     _expose(scene, float(rng.uniform(0.14, 0.26)))

@@ -240,7 +240,7 @@ def _heights(rng: np.random.Generator, style: str) -> tuple[np.ndarray, float]:
     elif style == "dunes":
         h = 9 * np.abs(broad) + 0.5 * rough + 1.5 * np.abs(noise(rng, 2, 9, 1.3) - 0.5)
     elif style == "range":
-        ridge = 1 - 2 * np.abs(noise(rng, 1, 40, 1.7) - 0.5)
+        ridge = 1 - 2 * np.abs(noise(rng, 1, 16, 1.7) - 0.5)
         h = 40 * (np.hypot(x, y) ** 1.3) * ridge**2 + 8 * broad + 3 * rough
     else:
         bend = 0.28 * np.sin(2.2 * x + rng.uniform(0, 6)) + 0.08 * np.sin(6 * x + 1)

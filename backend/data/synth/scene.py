@@ -6,6 +6,7 @@ A primitive is a shape in the unit cube placed by a rotation, a centre and half 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -139,9 +140,15 @@ class Scene:
 class Builder:
     """Collects primitives, materials and lights, then becomes a Scene."""
 
-    def __init__(self, kind: str, seed: int, rng: np.random.Generator) -> None:
+    def __init__(
+        self,
+        kind: str,
+        seed: int,
+        rng: np.random.Generator,
+        photos: Sequence[np.ndarray] = (),
+    ) -> None:
         self.kind, self.seed, self.rng = kind, seed, rng
-        self.textures = TextureSet(rng)
+        self.textures = TextureSet(rng, photos)
         self.materials: list[Material] = []
         self.lamps: list[Lamp] = []
         self.focus: list[tuple[float, float, float]] = []

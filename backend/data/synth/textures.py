@@ -7,14 +7,17 @@ A texture is (SIZE, SIZE, 6) float32: linear rgb, slope along u and v, gloss fac
 from __future__ import annotations
 
 import colorsys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
+import cv2
 import numpy as np
 
 SIZE = 256
 LEVELS = 9  # SIZE, SIZE / 2, ..., 1
 CHANNELS = 6
 _VARIANTS = 4  # textures of one family in a scene
+_PHOTO_SHARE = 0.35
+_KEPT = ("facade", "leaves", "water", "snow")  # a photo would make no sense of these
 
 Field = np.ndarray
 _U, _V = np.meshgrid((np.arange(SIZE) + 0.5) / SIZE, (np.arange(SIZE) + 0.5) / SIZE)
@@ -22,10 +25,11 @@ _FREQUENCY = np.hypot(np.fft.fftfreq(SIZE)[:, None], np.fft.rfftfreq(SIZE)[None]
 
 
 class TextureSet:
-    """The textures of one scene."""
+    """The textures of one scene; `photos` (H, W, 3) uint8, if any, stand in for some of them."""
 
-    def __init__(self, rng: np.random.Generator) -> None:
+    def __init__(self, rng: np.random.Generator, photos: Sequence[np.ndarray] = ()) -> None:
         self.rng = rng
+        self.photos = photos
         self.images: list[np.ndarray] = []
         self.known: dict[str, list[int]] = {}
         self.palette = palette(rng)
@@ -36,7 +40,10 @@ class TextureSet:
         if len(known) >= _VARIANTS:
             return int(self.rng.choice(known))
         colors = self.palette if self.rng.random() < 0.6 else palette(self.rng)
-        rgb, height = FAMILIES[family](self.rng, colors)
+        if self.photos and family not in _KEPT and self.rng.random() < _PHOTO_SHARE:
+            rgb, height = _photo(self.rng, self.photos)
+        else:
+            rgb, height = FAMILIES[family](self.rng, colors)
         self.images.append(_finish(self.rng, rgb, height))
         known.append(len(self.images) - 1)
         return known[-1]
@@ -479,6 +486,20 @@ FAMILIES: dict[str, Callable[[np.random.Generator, np.ndarray], tuple[np.ndarray
     "metal": _metal, "paint": _paint, "damask": _damask, "glyphs": _glyphs, "poster": _poster,
     "facade": _facade, "panels": _panels, "asphalt": _asphalt, "roof": _roof, "water": _water,
 }  # fmt: skip
+
+
+def _photo(rng: np.random.Generator, photos: Sequence[np.ndarray]) -> tuple[np.ndarray, Field]:
+    """A square of a photo, mirrored so that it tiles."""
+    photo = photos[int(rng.integers(len(photos)))]
+    height, width = photo.shape[:2]
+    side = int(min(height, width) * rng.uniform(0.4, 1.0))
+    y, x = int(rng.integers(height - side + 1)), int(rng.integers(width - side + 1))
+    half = SIZE // 2
+    crop = cv2.resize(photo[y : y + side, x : x + side], (half, half), interpolation=cv2.INTER_AREA)
+    quarter = crop.astype(np.float64) / 255
+    top = np.concatenate([quarter, quarter[:, ::-1]], 1)
+    rgb = np.concatenate([top, top[::-1]], 0)
+    return rgb, 0.5 * rgb.mean(2)
 
 
 def _finish(rng: np.random.Generator, rgb: np.ndarray, height: Field) -> np.ndarray:
