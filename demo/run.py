@@ -26,7 +26,7 @@ HERE = Path(__file__).resolve().parent
 MEMORY_FRAMES = (1, 10, 20, 29, 38, 48)
 SHEET_FRAMES = (6, 24, 43)  # between memory frames, so that the sheet shows generated views
 SAMPLES = 24
-POINTS = 400_000  # several for each pixel of a 256 x 256 frame
+POINTS = 1_000_000  # about fifteen for each pixel of a frame
 BAR_WIDTH = 32
 
 

@@ -24,6 +24,6 @@ with tempfile.TemporaryDirectory(prefix="worldfm-gui-") as user:
     bpy.ops.worldfm.capture_memory(engine="CYCLES", frames=FRAMES, samples=16)
     scene.render.engine = "WORLDFM"
     scene.worldfm.model = model
-    scene.worldfm.point_budget = 400_000
+    scene.worldfm.point_budget = 1_000_000
     bpy.ops.wm.save_as_mainfile(filepath=file)
 os._exit(0)  # the bpy module may crash or hang when Python takes it down

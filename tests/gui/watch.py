@@ -16,7 +16,7 @@ class Watch:
 
     def __init__(self) -> None:
         self.viewport = sys.modules[f"{ADDON}.viewport"]
-        self.calls: list[tuple[str, float]] = []
+        self.calls: list[tuple[str, float, float]] = []  # name, ms held, ms of processor
         self.frames: list[float] = []
         self._shown = None
         for name in ("update", "draw", "_tick"):
@@ -41,15 +41,17 @@ class Watch:
     def since(self, mark: tuple[int, int]) -> dict:
         """Hold times in ms and frames since `mark()`."""
         calls, frames = self.calls[mark[0] :], self.frames[mark[1] :]
-        held = np.array([ms for _, ms in calls] or [0.0])
-        slowest = max(calls, key=lambda call: call[1], default=("", 0.0))
+        held = np.array([ms for _, ms, _ in calls] or [0.0])
+        busy = np.array([ms for _, _, ms in calls] or [0.0])
+        slowest = max(calls, key=lambda call: call[1], default=("", 0.0, 0.0))
         return {
             "calls": len(calls),
-            "draws": sum(name == "draw" for name, _ in calls),
+            "draws": sum(call[0] == "draw" for call in calls),
             "frames": len(frames),
             "p50_ms": round(float(np.quantile(held, 0.5)), 2),
             "p99_ms": round(float(np.quantile(held, 0.99)), 2),
-            "slowest": [slowest[0], round(slowest[1], 2)],
+            "p99_processor_ms": round(float(np.quantile(busy, 0.99)), 2),
+            "slowest": [slowest[0], *(round(ms, 2) for ms in slowest[1:])],
         }
 
     def mark(self) -> tuple[int, int]:
@@ -58,11 +60,12 @@ class Watch:
     def _timed(self, name, call):
         @functools.wraps(call)
         def timed(*arguments):
-            began = time.perf_counter()
+            began, worked = time.perf_counter(), time.thread_time()
             try:
                 return call(*arguments)
             finally:
-                self.calls.append((name, 1000 * (time.perf_counter() - began)))
+                held, busy = time.perf_counter() - began, time.thread_time() - worked
+                self.calls.append((name, 1000 * held, 1000 * busy))
                 self._count()
 
         return timed

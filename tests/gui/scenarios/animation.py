@@ -17,7 +17,7 @@ def play(ui):
     counts = artist.rendered()
     _, region, _ = artist.viewport()
     yield from ui.keys(region, f"ctrl+{artist.F12}")
-    yield from ui.until(lambda: counts["write"] >= 3, 240, "the third frame")
+    yield from ui.until(lambda: counts["write"] >= 3, 600, "the third frame")
     yield from ui.picture("animation")
     yield from ui.tool("xdotool", "key", "Escape")
     yield from ui.until(lambda: counts["cancel"], 30, "the end of the animation after Esc")
