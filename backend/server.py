@@ -140,7 +140,7 @@ class Server:
             hello = await asyncio.wait_for(
                 receive_message(socket, with_arrays=False), HELLO_LIMIT_S
             )
-        except (asyncio.TimeoutError, BackendError):
+        except (TimeoutError, BackendError):
             hello = None
         refusal = self._refusal(hello)
         if refusal is None:

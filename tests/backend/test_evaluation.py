@@ -7,8 +7,8 @@ import json
 
 import numpy as np
 import pytest
-from backend.data.nerfstudio import PosedFrame
 
+from backend.data.nerfstudio import PosedFrame
 from backend.evaluation import metrics
 from backend.evaluation.baselines import BASELINES, BaselineRenderer, telea, widened
 from backend.evaluation.contact_sheet import contact_sheet, evenly

@@ -8,7 +8,6 @@ import json
 import numpy as np
 import pytest
 import torch
-from backend.world.world import World
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -22,6 +21,7 @@ from backend.shared.errors import InputError, ModelError, WorldError
 from backend.shared.frame import FrameRequest
 from backend.world.fill import push_pull
 from backend.world.lifting import lift
+from backend.world.world import World
 from tests.backend.world_room import photograph, room_camera
 
 
@@ -109,7 +109,7 @@ def test_order_of_memory_frames_does_not_matter():
 def test_push_pull_keeps_what_is_known_and_stays_in_its_range():
     torch.manual_seed(0)
     values, weight = torch.rand(3, 37, 53), (torch.rand(1, 37, 53) > 0.8).float()
-    filled, level = push_pull(values, weight)
+    filled, _ = push_pull(values, weight)
     known = weight[0] > 0
     assert torch.allclose(filled[:, known], values[:, known], atol=1e-6)
     assert filled.min() >= values.min() - 1e-5

@@ -44,7 +44,8 @@ def cameras(draw):
     width, height = draw(st.integers(1, 64)), draw(st.integers(1, 64))
     position = np.array([draw(coordinate), draw(coordinate), draw(coordinate)])
     turn = draw(st.floats(-3.0, 3.0))
-    c2w = look_at(position, position + [np.cos(turn), np.sin(turn), draw(st.floats(-2.0, 2.0))])
+    ahead = np.array([np.cos(turn), np.sin(turn), draw(st.floats(-2.0, 2.0))])
+    c2w = look_at(position, position + ahead)
     return Camera(intrinsics(draw(st.floats(0.1, 3.0)), width, height), c2w, width, height)
 
 
