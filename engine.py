@@ -45,14 +45,18 @@ class WorldFMRenderEngine(bpy.types.RenderEngine):
         try:
             final_render.render(self, depsgraph)
         except WorldFMError as error:
-            self.report({"ERROR"}, str(error))
+            self._fail(str(error))
         except Exception as error:
             traceback.print_exc()
-            self.report(
-                {"ERROR"},
+            self._fail(
                 f"WorldFM failed ({type(error).__name__}: {error}); please report this with the "
-                f"text in the system console.",
+                f"text in the system console."
             )
+
+    def _fail(self, sentence: str) -> None:
+        """The report stops an animation; the render window keeps the sentence."""
+        self.error_set(sentence)
+        self.report({"ERROR"}, sentence)
 
     def view_update(self, context: bpy.types.Context, depsgraph: bpy.types.Depsgraph) -> None:
         """Something in the scene changed while a viewport shows it."""

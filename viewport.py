@@ -76,6 +76,8 @@ class View:
     problem: str = ""
     build_problem: str = ""
     refined: bool = False
+    stuck: bool = False
+    """Nothing can be shown as things are, such as in an orthographic view."""
     asked: FrameRequest | None = None
     asked_at: float = 0.0
     asked_revision: int = -1
@@ -118,9 +120,10 @@ def draw(
     view = _views.setdefault(key, View(key))
     if view.engine != engine.as_pointer():
         view.engine, view.launched = engine.as_pointer(), None
-    view.drawn = time.monotonic()
+    view.drawn, view.stuck = time.monotonic(), True
     try:
         _draw(view, engine, context, depsgraph)
+        view.stuck = False
     except WorldFMError as error:
         engine.update_stats("", str(error))
     except Exception as error:  # Blender goes on drawing whatever happens here
@@ -152,8 +155,9 @@ def _draw(
     except WorldFMError as error:  # the anchors can be shown all the same
         view.problem = str(error)
     view.refined = still
-    reply = runtime.client().newest(view.key)
-    _note_arrival(view, reply, now)
+    newest = runtime.client().newest(view.key)
+    _note_arrival(view, newest, now)
+    reply = newest if view.world is not None else None
     if reply is not None and _looks_from(reply, wish):
         view.painter.frame(reply, *wish.rectangle)
     else:
@@ -203,10 +207,14 @@ def _refresh_world(
     if view.builder is not None or not (view.dirty or far_off):
         return
     space = context.space_data if context.space_data.local_view else None
-    copy = view.source.reader.read(
-        depsgraph, wish.picture, free=wish.free, keep=True, local_view=space
-    )
     view.dirty, view.built_for = False, wish.picture
+    try:
+        copy = view.source.reader.read(
+            depsgraph, wish.picture, free=wish.free, keep=True, local_view=space
+        )
+    except WorldFMError as error:
+        view.world, view.build_problem = None, str(error)
+        return
     builder = threading.Thread(target=_build, args=(view, copy), daemon=True)
     view.builder = builder
     builder.start()
@@ -347,20 +355,24 @@ def _regions() -> dict[str, bpy.types.Region]:
 
 def _something_new(view: View, now: float) -> bool:
     client = runtime.client()
+    if view.stuck:
+        return False
     if client.changes != view.changes:
         view.changes = client.changes
         return True
     if client.newest(view.key) is not view.shown:
         return True
-    if view.world is not None and view.asked_revision != view.world.revision:
+    if view.dirty and view.builder is None:
         return True
+    if view.world is not None and view.asked_revision != view.world.revision:
+        return not view.problem
     return not view.refined and now - view.moved > STILL_SECONDS
 
 
 def _unsettled(view: View, now: float) -> bool:
     """Whether anything is still to come for this viewport."""
     client = runtime.client()
-    return (
+    return not view.stuck and (
         view.builder is not None
         or view.dirty
         or client.waiting(view.key)
