@@ -11,9 +11,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from backend.data.synth.fields import SIZE
+from backend.data.synth.patterns import FAMILIES
 from backend.data.synth.scene import BOX, CYLINDER, ELLIPSOID, Builder, Scene, Terrain
 from backend.data.synth.terrain import TerrainField
-from backend.data.synth.textures import FAMILIES, SIZE
 from backend.data.synth.trace import Geometry, lamp_visibility, nearest, sun_visibility
 
 

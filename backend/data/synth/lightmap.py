@@ -16,10 +16,11 @@ import torch
 import torch.nn.functional as F
 
 from .scene import CYLINDER, ELLIPSOID, Scene
+from .sky import sky_color
 from .trace import Geometry, lamp_visibility, nearest, sun_visibility
 
 if TYPE_CHECKING:
-    from .render import Prepared
+    from .prepared import Prepared
 
 _DIRECTIONS = 72
 _BOUNCES = 3
@@ -169,8 +170,6 @@ def _radiosity(
     scene: Scene, prepared: Prepared, fine: Atlas, lamps: torch.Tensor, coarse: Atlas
 ) -> torch.Tensor:
     """(T', 3) light from sky and other surfaces on the coarse texels."""
-    from .render import sky_color
-
     geometry = prepared.geometry
     point, normal = _places(prepared, coarse)
     start = point + normal * 6e-3
@@ -185,7 +184,7 @@ def _radiosity(
     t, prim = torch.cat(hit_t), torch.cat(hit)
     weight = cosine[way, texel]
     total = torch.zeros(len(point), device=point.device).index_add_(0, texel, weight)
-    sky = sky_color(scene, prepared, ways, sun=False)[way] * scene.ambient
+    sky = sky_color(scene, ways, sun=False)[way] * scene.ambient
     met = torch.nonzero(prim >= 0).view(-1)
     incoming = torch.where((prim >= 0)[:, None], 0.0, sky)
     end = start[texel[met]] + ways[way[met]] * t[met, None]

@@ -6,8 +6,8 @@ from __future__ import annotations
 import numpy as np
 
 from . import furniture as f
+from .fields import SIZE, noise
 from .scene import FIT, Builder, Lamp, Terrain
-from .textures import SIZE, noise
 
 BUILDINGS = ["plaster", "plaster", "bricks", "bricks", "concrete", "paint", "tiles", "stripes"]
 
