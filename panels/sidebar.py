@@ -31,7 +31,7 @@ class WORLDFM_UL_memory(bpy.types.UIList):
     ) -> None:
         """Thumbnail, name, switch."""
         row = layout.row(align=True)
-        picture = item.colour.preview.icon_id if item.colour and item.colour.preview else 0
+        picture = layout.icon(item.colour) if item.colour else 0
         if picture:
             row.prop(item, "name", text="", emboss=False, icon_value=picture)
         else:
@@ -71,8 +71,8 @@ class WORLDFM_PT_memory(_Sidebar, bpy.types.Panel):
         if 0 <= settings.memory_index < len(settings.memory):
             item = settings.memory[settings.memory_index]
             column = layout.column(align=True)
-            if item.colour and item.colour.preview:
-                column.template_icon(item.colour.preview.icon_id, scale=7)
+            if item.colour:
+                column.template_icon(layout.icon(item.colour), scale=7)
             column.label(text=item.source)
 
 

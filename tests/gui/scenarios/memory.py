@@ -9,14 +9,14 @@ def play(ui):
     settings = bpy.context.scene.worldfm
     before = [item.name for item in settings.memory]
     yield from artist.sidebar(ui)
-    _, region, space = artist.viewport()
+    area, region, space = artist.viewport()
     space.region_3d.view_perspective = "CAMERA"
     yield 1.0
     window = bpy.context.window_manager.windows[0]
-    with bpy.context.temp_override(window=window, region=region):
+    with bpy.context.temp_override(window=window, area=area, region=region):
         bpy.ops.worldfm.capture_memory("INVOKE_DEFAULT", frames="40", samples=4)
     yield from ui.until(lambda: len(settings.memory) > len(before), 180, "the new memory frame")
-    yield 1.0
+    yield 3.0
     names = [item.name for item in settings.memory]
     yield from ui.picture("memory")
     bpy.ops.wm.save_as_mainfile(filepath=ui.given["target"])
