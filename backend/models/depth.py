@@ -22,8 +22,13 @@ from ..shared.camera import Camera
 from ..shared.errors import InputError, ModelError
 from ..shared.frame import SKY
 from .depth_net import LOG_FAR, DepthNet, load_depth_net
+from .pop_up import pop_up
 
 EMBEDDED = Path(__file__).parent / "embedded_depth"
+BACKDROP_DISTANCE = 6.0
+"""Camera heights to what stands behind a ground of which nothing else is known."""
+GROUND_SLACK = 0.45
+"""Difference of log distance from the plane z = 0 up to which what was cut out as ground is it."""
 EMBEDDED_PIXELS = 8_600
 """Pixels the embedded network was trained at; pictures are brought to about as many."""
 MODELS = {
@@ -100,7 +105,7 @@ def level_directions(camera: Camera) -> np.ndarray:
 
 
 class EmbeddedDepth:
-    """The network that ships with WorldFM: small, coarse, and held to the ground plane."""
+    """What ships with WorldFM: a small network and a pop-up, coarse, held to the ground plane."""
 
     name = "embedded"
 
@@ -118,11 +123,31 @@ class EmbeddedDepth:
             mirror = torch.tensor([-1.0, 1.0, 1.0]).view(1, 3, 1, 1)
             out = self.net(tensor, directions)
             flipped = self.net(tensor.flip(-1), directions.flip(-1) * mirror).flip(-1)
-            out = 0.5 * (out + flipped)
-        log_distance, ground, sky = out[0, 0], out[0, 1].sigmoid(), out[0, 2].sigmoid()
-        maps = torch.stack([log_distance, ground, sky]).permute(1, 2, 0).numpy()
-        maps = upsample_guided(maps, image, rgb)
-        return _to_metres(maps, camera)
+            out = (0.5 * (out + flipped))[0].numpy()
+        rays = directions[0].permute(1, 2, 0).numpy()
+        log_distance, ground = _agreed(out[0], image, rays)
+        sky = 1 / (1 + np.exp(-out[2]))
+        maps = np.stack([log_distance, ground, sky], axis=2).astype(np.float32)
+        return _to_metres(upsample_guided(maps, image, rgb), camera)
+
+
+def _agreed(
+    learned: np.ndarray, image: np.ndarray, rays: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """(H, W) log distance and ground in {0, 1}: the mean of three guesses that err differently.
+
+    The network, the pop-up (smoothed: where things stand is known by the column, hardly by the
+    pixel) and the bare ground with a backdrop. Ground is what was cut out as such and lies there.
+    """
+    on_plane = np.log(1 / np.maximum(-rays[..., 2], math.exp(-LOG_FAR)))
+    guesses = [learned, np.minimum(on_plane, math.log(BACKDROP_DISTANCE))]
+    cut = pop_up(image, rays)
+    if cut is not None:
+        guesses.append(cv2.GaussianBlur(cut.log_distance, (0, 0), min(image.shape[:2]) / 16))
+    log_distance = np.mean(guesses, axis=0)
+    if cut is None:
+        return log_distance, np.zeros_like(log_distance)
+    return log_distance, (cut.ground & (np.abs(log_distance - on_plane) < GROUND_SLACK)) * 1.0
 
 
 def _network_size(width: int, height: int) -> tuple[int, int]:
