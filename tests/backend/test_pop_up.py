@@ -11,7 +11,7 @@ from backend.shared.camera import Camera, intrinsics, look_at
 
 
 def street() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """A green ground, a brown wall across it 5 camera heights ahead: picture, rays, log distance."""
+    """A green ground, a brown wall across it 5 heights ahead: picture, rays, log distance."""
     camera = Camera(intrinsics(1.2, 96, 64), look_at(np.zeros(3), np.array([0, 1.0, -0.1])), 96, 64)
     rays = level_directions(camera)
     with np.errstate(divide="ignore"):
