@@ -16,6 +16,7 @@ def play(ui):
     with bpy.context.temp_override(window=window, area=area, region=region):
         bpy.ops.worldfm.capture_memory("INVOKE_DEFAULT", frames="40", samples=4)
     yield from ui.until(lambda: len(settings.memory) > len(before), 180, "the new memory frame")
+    settings.memory_index = 1
     yield 3.0
     names = [item.name for item in settings.memory]
     yield from ui.picture("memory")
