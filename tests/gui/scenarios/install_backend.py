@@ -18,6 +18,7 @@ def play(ui):
         ui.result["offline"] = str(error)
     preferences.system.use_online_access = True
     yield from artist.show_preferences()
+    yield from ui.tool("xdotool", "mousemove", "1500", "980")  # no tooltip in the pictures
 
     def busy() -> bool:
         return installation.task() is not None
