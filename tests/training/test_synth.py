@@ -82,15 +82,15 @@ def test_views_agree_about_the_surface(kind: str) -> None:
 
 
 def test_same_seed_same_bytes() -> None:
-    make_scene("interior", 5)  # something else in between
-    first, second = make_scene("still_life", 4), make_scene("still_life", 4)
+    make_scene("abstract", 6)  # something else in between
+    first, second = make_scene("abstract", 4), make_scene("abstract", 4)
     pictures = []
     for scene in (first, second):
         camera = fly_path(scene, 1, 2, (32, 32))[1]
         rgb, depth = render_view(scene, camera)
         pictures.append(rgb.numpy().tobytes() + depth.numpy().tobytes())
     assert pictures[0] == pictures[1]
-    other = make_scene("still_life", 5)
+    other = make_scene("abstract", 5)
     assert other.center.shape != first.center.shape or not np.allclose(other.center, first.center)
 
 
@@ -105,15 +105,11 @@ def test_antialiasing_changes_edges_only() -> None:
 
 def test_rooms_are_closed() -> None:
     """Without a window no ray from inside reaches the sky."""
-    for seed in range(40, 60):
-        scene = make_scene("corridor", seed)
-        if any(lamp.facing for lamp in scene.lamps):
-            continue
-        for camera in fly_path(scene, 0, 2, (32, 32)):
-            _, depth = render_view(scene, camera, antialias=False)
-            assert bool(torch.isfinite(depth).all())
-        return
-    pytest.fail("none of twenty corridors is without windows")
+    scene = make_scene("corridor", 56)
+    assert not any(lamp.facing for lamp in scene.lamps)  # a window shines into the room
+    for camera in fly_path(scene, 0, 3, (32, 32)):
+        _, depth = render_view(scene, camera, antialias=False)
+        assert bool(torch.isfinite(depth).all())
 
 
 def test_photos_become_textures(tmp_path: Path) -> None:
