@@ -9,12 +9,14 @@ import struct
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from backend.shared.anchors import Anchors
 from backend.shared.camera import Camera, intrinsics, look_at
 from backend.shared.frame import MemoryFrame
 from backend.world.exporters import export_ply
 from backend.world.world import World
+from tests.backend.world_room import trace
 
 SIZE = (300, 200)
 
@@ -62,6 +64,8 @@ def folder(tmp_path):
     World(anchors, [MemoryFrame("a", "a", camera, picture, depth)], 1).save(made / "world")
     photo = Camera(intrinsics(1.0, *SIZE), look_at(np.array([-3, -4, 1.8]), np.zeros(3)), *SIZE)
     (made / "project.fspy").write_bytes(fspy_project(photo))
+    view = Camera(intrinsics(1.2, 240, 160), look_at(np.array([0, -3, 0.2]), np.zeros(3)), 240, 160)
+    Image.fromarray(trace(view)[0]).save(made / "room.png")
     (made / "lines.json").write_text(json.dumps(lines_of(photo)))
     return made, anchors, photo
 
@@ -102,3 +106,16 @@ def test_worlds_from_elsewhere(blender, folder):
     assert found["live"] == [[64, 48], [200, 40, 90]]
     assert found["baked"] == [200, 40, 90]
     assert found["packed"] and found["material"] == "Plane WorldFM"
+
+    # a photo: everything in one collection, the camera at the height that was typed in
+    assert {"room Camera", "room Points"} <= set(found["photo_objects"])
+    assert len(found["photo_objects"]) > 3
+    blockout = set(found["photo_objects"]) - {"room Camera", "room Points"}
+    assert set(found["photo_hidden"]) == blockout
+    assert found["photo_camera"]["size"] == [240, 160]
+    assert found["photo_place"][2] == pytest.approx(2.4, rel=1e-5)  # 1.2 m in units of 0.5 m
+    assert found["photo_memory"] == 1
+    assert 20_000 < found["photo_anchors"] <= 240 * 160
+    assert found["photo_untouched"]
+    assert found["second_height"] == pytest.approx(4.8, rel=1e-5)
+    assert "does not exist" in found["no_photo"]

@@ -122,12 +122,39 @@ def kept_frames(found: dict[str, Any]) -> None:
     found["material"] = plane.data.materials[0].name
 
 
+def photos(found: dict[str, Any]) -> None:
+    """A photo through the embedded estimator: points, blockout, camera, memory."""
+    bpy.ops.wm.read_homefile(use_empty=True)
+    scene = bpy.context.scene
+    scene.unit_settings.scale_length = 0.5
+    before = (scene.render.resolution_x, scene.render.resolution_y)
+    bpy.ops.worldfm.world_from_photo(
+        filepath=str(FOLDER / "room.png"), camera_height=1.2, depth="embedded"
+    )
+    objects = bpy.data.collections["room"].objects
+    found["photo_objects"] = sorted(ob.name for ob in objects)
+    found["photo_hidden"] = sorted(ob.name for ob in objects if ob.hide_render)
+    part = extension.part("scene_sync.import_world")
+    ob = bpy.data.objects["room Camera"]
+    found["photo_camera"] = part.photo_camera(ob, 0.5).to_json()
+    found["photo_place"] = list(ob.location)
+    found["photo_memory"] = len(scene.worldfm.memory)
+    found["photo_anchors"] = len(scene_anchors().anchors)
+    found["photo_untouched"] = before == (scene.render.resolution_x, scene.render.resolution_y)
+    bpy.ops.worldfm.world_from_photo(
+        filepath=str(FOLDER / "room.png"), camera=ob.name, camera_height=2.4, use_blockout=True
+    )
+    found["second_height"] = ob.location.z
+    found["no_photo"] = refused(bpy.ops.worldfm.world_from_photo, filepath=str(FOLDER / "x.png"))
+
+
 def main() -> dict[str, Any]:
     bpy.ops.wm.read_homefile(use_empty=True)
     found: dict[str, Any] = {}
     points_and_folders(found)
     matches(found)
     kept_frames(found)
+    photos(found)
     return found
 
 
