@@ -25,7 +25,7 @@ from .backend.shared.frame import FrameReply, FrameRequest
 from .scene_sync.cameras import render_camera, scene_camera, viewport_camera
 from .scene_sync.textures import forget_textures
 from .scene_sync.world import SceneCopy, SceneWorld
-from .viewport_paint import Painter, picture_rectangle
+from .viewport_paint import Dots, Painter, picture_rectangle
 
 STILL_SECONDS = 0.25
 MOVING_SIDE = 192
@@ -71,6 +71,7 @@ class View:
     dirty: bool = True
     built_for: Camera | None = None
     world: SceneWorld | None = None
+    dots: Dots | None = None
     builder: threading.Thread | None = None
     failure: str = ""
     problem: str = ""
@@ -162,8 +163,8 @@ def _draw(
         view.painter.frame(reply, *wish.rectangle)
     else:
         size = (context.region.width, context.region.height)
-        anchors = view.world.anchors if view.world else None
-        view.painter.guess(reply, anchors, wish.to_clip, size, wish.far, wish.rectangle)
+        dots = view.dots if view.world else None
+        view.painter.guess(reply, dots, wish.to_clip, size, wish.far, wish.rectangle)
     engine.update_stats("", _statistics(view, reply) if settings.show_statistics else "")
 
 
@@ -225,6 +226,8 @@ def _build(view: View, copy: SceneCopy) -> None:
     try:
         world = view.source.builder.build(copy)
         runtime.client().set_world(view.key, world.revision, world.anchors, world.memory)
+        if view.world is None or view.world.anchors is not world.anchors:
+            view.dots = Dots.of(world.anchors)
         view.world, view.build_problem = world, ""
     except Exception as error:  # shown in the viewport, as a thread has nobody to tell
         traceback.print_exc()

@@ -8,6 +8,8 @@ the view transform.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import gpu
 import numpy as np
 from gpu_extras.presets import draw_texture_2d
@@ -20,6 +22,10 @@ from .display import linear_rgba
 
 MAX_GRID = 192
 MAX_POINTS = 150_000
+GAP_POINTS = 30_000
+"""Points where a frame is there already: they show in its gaps only."""
+MAX_CANVAS = 800
+"""Longest side that a moved frame is drawn with: it was small, and is soon replaced."""
 
 _RELIEF_VERTEX = """
 void main()
@@ -61,6 +67,25 @@ void main()
 """
 
 
+@dataclass(frozen=True, eq=False)
+class Dots:
+    """Some of a world's anchors, in random order: any first part is spread over everything.
+
+    places: (N, 3) float32, metres. tints: (N, 4) float32 sRGB.
+    """
+
+    places: np.ndarray
+    tints: np.ndarray
+
+    @classmethod
+    def of(cls, anchors: Anchors) -> Dots:
+        """Enough to see what is where until a frame comes. Takes its time: not for a draw."""
+        chosen = np.random.default_rng(0).permutation(len(anchors))[:MAX_POINTS]
+        tints = np.ones((len(chosen), 4), np.float32)
+        tints[:, :3] = anchors.rgb[chosen] / np.float32(255)
+        return cls(anchors.xyz[chosen], tints)
+
+
 class Painter:
     """What one viewport keeps on the GPU. Use only while that viewport is drawn."""
 
@@ -68,7 +93,7 @@ class Painter:
         self._reply: FrameReply | None = None
         self._picture: gpu.types.GPUTexture | None = None
         self._depth: gpu.types.GPUTexture | None = None
-        self._anchors: Anchors | None = None
+        self._dots: Dots | None = None
         self._points: gpu.types.GPUBatch | None = None
         self._canvas: gpu.types.GPUOffScreen | None = None
 
@@ -80,7 +105,7 @@ class Painter:
     def guess(
         self,
         reply: FrameReply | None,
-        anchors: Anchors | None,
+        dots: Dots | None,
         to_clip: np.ndarray,
         size: tuple[int, int],
         far: float,
@@ -91,15 +116,16 @@ class Painter:
         to_clip: (4, 4) world space in metres to clip space. far: metres, where sky is drawn.
         inside: the rectangle (x, y, width, height, y upwards) beyond which nothing is drawn.
         """
-        canvas = self._canvas_of(size)
+        scale = min(1.0, MAX_CANVAS / max(size))
+        canvas = self._canvas_of((max(1, round(size[0] * scale)), max(1, round(size[1] * scale))))
         with canvas.bind():
             buffer = gpu.state.active_framebuffer_get()
             buffer.clear(color=(0.0, 0.0, 0.0, 0.0), depth=1.0)
             gpu.state.depth_test_set("LESS_EQUAL")
             gpu.state.depth_mask_set(True)
             gpu.state.blend_set("NONE")
-            if anchors is not None and len(anchors):
-                self._draw_points(anchors, to_clip)
+            if dots is not None and len(dots.places):
+                self._draw_dots(dots, to_clip, MAX_POINTS if reply is None else GAP_POINTS)
                 buffer.clear(depth=1.0)  # the frame hides anchors, they show in its gaps only
             if reply is not None:
                 self._draw_relief(reply, to_clip, far)
@@ -144,15 +170,15 @@ class Painter:
         shader.uniform_sampler("depth_map", self._depth)
         batch.draw(shader)
 
-    def _draw_points(self, anchors: Anchors, to_clip: np.ndarray) -> None:
-        if anchors is not self._anchors:
-            self._anchors, self._points = anchors, _cloud(anchors)
+    def _draw_dots(self, dots: Dots, to_clip: np.ndarray, most: int) -> None:
+        if dots is not self._dots:
+            self._dots, self._points = dots, _batch(dots)
         shader = _point_shader()
         shader.bind()
         shader.uniform_float("to_clip", Matrix(to_clip.tolist()))
         shader.uniform_float("dot_size", 3.0)
         gpu.state.program_point_size_set(True)
-        self._points.draw(shader)
+        self._points.draw_range(shader, elem_start=0, elem_count=min(most, len(dots.places)))
         gpu.state.program_point_size_set(False)
 
     def _canvas_of(self, size: tuple[int, int]) -> gpu.types.GPUOffScreen:
@@ -252,18 +278,13 @@ def _grid(width: int, height: int) -> gpu.types.GPUBatch:
     return _kept[key]
 
 
-def _cloud(anchors: Anchors) -> gpu.types.GPUBatch:
-    """Every n-th anchor: enough to see what is where until a frame comes."""
-    step = max(1, len(anchors) // MAX_POINTS)
+def _batch(dots: Dots) -> gpu.types.GPUBatch:
     layout = gpu.types.GPUVertFormat()
     layout.attr_add(id="place", comp_type="F32", len=3, fetch_mode="FLOAT")
     layout.attr_add(id="rgb", comp_type="F32", len=4, fetch_mode="FLOAT")
-    places = np.ascontiguousarray(anchors.xyz[::step])
-    tints = np.ones((len(places), 4), np.float32)
-    tints[:, :3] = anchors.rgb[::step] / np.float32(255)
-    vertices = gpu.types.GPUVertBuf(layout, len(places))
-    vertices.attr_fill("place", places)
-    vertices.attr_fill("rgb", tints)
+    vertices = gpu.types.GPUVertBuf(layout, len(dots.places))
+    vertices.attr_fill("place", dots.places)
+    vertices.attr_fill("rgb", dots.tints)
     return gpu.types.GPUBatch(type="POINTS", buf=vertices)
 
 
