@@ -77,9 +77,12 @@ def package_folders() -> list[str]:
     return [place for place in os.environ.get("PIP_FIND_LINKS", "").split() if Path(place).is_dir()]
 
 
-def inside(root: Path) -> tuple[str, ...]:
+def inside(root: Path, *, setting_up: bool = False) -> tuple[str, ...]:
+    """The command that runs another inside `root`, with this system's Python and packages."""
     shared = [str(ROOT), "/tmp", *interpreter_paths(), *package_folders()]
-    if certificates := os.environ.get("PIP_CERT"):
+    certificates = os.environ.get("PIP_CERT")
+    # while it is set up, its own package of certificates replaces the file: not under a mount
+    if certificates and not setting_up:
         shared.append(certificates)
     return (
         "unshare",
@@ -146,8 +149,9 @@ def set_up(suite: str, folder: Path) -> RealBlender:
             run("debootstrap", "--variant=minbase", suite, str(root))
         if Path("/etc/resolv.conf").exists():
             shutil.copy("/etc/resolv.conf", root / "etc/resolv.conf")
-        update_package_lists(inside(root))
-        run(*inside(root), "apt-get", "install", "-y", "--no-install-recommends", *PACKAGES)
+        enter = inside(root, setting_up=True)
+        update_package_lists(enter)
+        run(*enter, "apt-get", "install", "-y", "--no-install-recommends", *PACKAGES)
         done.touch()
     return RealBlender(inside(root), "blender")
 
