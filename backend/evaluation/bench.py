@@ -23,6 +23,7 @@ import torch
 
 from ..client import BackendClient, BackendState, LaunchSettings
 from ..loading import ModelChoice, open_pipeline
+from ..pipeline import choose_device
 from ..shared.anchors import Anchors
 from ..shared.camera import Camera, intrinsics, look_at
 from ..shared.errors import BackendError
@@ -111,7 +112,7 @@ def bench_anchors(
 ) -> list[Figure]:
     """`count` points at `size` x `size`, all around the camera."""
     anchors = room_points(count)
-    cloud = PointCloud(anchors, device)
+    cloud = PointCloud(anchors, choose_device(device))
     synchronise = torch.cuda.synchronize if cloud.device.type == "cuda" else (lambda: None)
 
     def draw(camera: Camera) -> None:

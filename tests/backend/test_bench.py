@@ -54,7 +54,7 @@ def test_room_points_lie_on_its_sides() -> None:
 
 
 def test_anchors_counts_what_it_drew() -> None:
-    points, lifted = bench.bench_anchors("cpu", count=20_000, size=64, repeats=1)
+    points, lifted = bench.bench_anchors("auto", count=20_000, size=64, repeats=1)
     assert points.name.startswith("0.02 M") and points.value > 0 and points.aim == 60
     assert lifted.value > 0
 
