@@ -37,8 +37,6 @@ from .samples import NOISE_CHANNELS
 from .stages import STAGES, Stage, StageOutput
 
 GRADIENT_LIMIT = 1.0
-FEATURE_LIMIT = 30.0
-"""Root mean square of the hint features that no healthy run comes near (they stay about 0.5)."""
 
 
 class Trainer:
@@ -143,17 +141,7 @@ class Trainer:
                 "The accelerator ran out of memory; lower 'batch' or 'crop' in the config and "
                 "--resume, the last checkpoint is intact."
             ) from error
-        self._stop_if_diverging(output)
         return output
-
-    def _stop_if_diverging(self, output: StageOutput) -> None:
-        """Raises InputError before the next checkpoint would be written over a healthy one."""
-        features = output.watched["features"].item()
-        if not torch.isfinite(output.loss) or features > FEATURE_LIMIT:
-            raise InputError(
-                f"The run diverges (loss {output.loss.item():.3g}, features {features:.3g}); lower "
-                "'learning_rate' in the config and --resume, the last checkpoint is intact."
-            )
 
     def _step(self, name: str, loss: torch.Tensor) -> None:
         optimizer = self.optimizers[name]
@@ -211,7 +199,7 @@ class Trainer:
 
     def _log(self, log: SummaryWriter, output: StageOutput) -> None:
         if self.iteration % 20 == 0:
-            for name, value in (output.parts | output.watched).items():
+            for name, value in output.parts.items():
                 log.add_scalar(name, value.item(), self.iteration)
         if self.iteration % self.config.picture_every == 0:
             for name, picture in output.pictures.items():

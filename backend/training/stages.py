@@ -32,17 +32,11 @@ DISCRIMINATOR_HINTS = (9, 12, 13, 14)
 
 @dataclass(eq=False)
 class StageOutput:
-    """loss to minimise, its parts by name, and pictures (B, 3, H, W) to look at.
-
-    watched is logged beside the parts: "base" is the pixel loss of the base alone, which a model
-    worth having stays below; "features" the size of the hint features, which a diverging run blows
-    up long before its loss shows it.
-    """
+    """loss to minimise, its parts by name, and pictures (B, 3, H, W) to look at."""
 
     loss: torch.Tensor
     parts: dict[str, torch.Tensor]
     pictures: dict[str, torch.Tensor]
-    watched: dict[str, torch.Tensor]
 
 
 class Stage(nn.Module):
@@ -117,14 +111,6 @@ class Stage(nn.Module):
             holes = (1 - batch.weight).clamp(min=0.02)
             parts["energy"] = energy_distance(picture, batch.target, holes)
 
-    @torch.no_grad()
-    def watch(self, batch: Batch, features: list[torch.Tensor]) -> dict[str, torch.Tensor]:
-        """What tells a run that learns from one that does not; see StageOutput."""
-        return {
-            "base": charbonnier(batch.base, batch.target, self.hole_weight(batch)),
-            "features": features[-1].float().pow(2).mean().sqrt(),
-        }
-
     def total(self, parts: dict[str, torch.Tensor]) -> torch.Tensor:
         """The weighted sum of the parts; each is named like its weight in LossConfig."""
         return sum(getattr(self.losses, name) * value for name, value in parts.items())
@@ -167,12 +153,7 @@ class ImageDiffusion(Stage):
             "gradient": gradient_distance(picture, batch.target, ones),
             "diffusion": F.mse_loss(guess, clean.detach()),
         }
-        return StageOutput(
-            self.total(parts),
-            parts,
-            {"reconstruction": picture.detach()},
-            self.watch(batch, features),
-        )
+        return StageOutput(self.total(parts), parts, {"reconstruction": picture.detach()})
 
 
 class ControllableFrames(Stage):
@@ -190,9 +171,7 @@ class ControllableFrames(Stage):
         picture = self.decode(guess, features, hints)
         parts = {"diffusion": F.mse_loss(guess, clean)}
         self.picture_losses(picture, batch, parts)
-        return StageOutput(
-            self.total(parts), parts, {"denoised": picture.detach()}, self.watch(batch, features)
-        )
+        return StageOutput(self.total(parts), parts, {"denoised": picture.detach()})
 
 
 class FewStepGenerator(Stage):
@@ -237,7 +216,7 @@ class FewStepGenerator(Stage):
             parts["gan"] = -self.discriminator(picture, hints[:, DISCRIMINATOR_HINTS]).mean()
             self.discriminator.requires_grad_(True)
         pictures = {"generated": picture.detach(), "latent": latent.detach()}
-        return StageOutput(self.total(parts), parts, pictures, self.watch(batch, features))
+        return StageOutput(self.total(parts), parts, pictures)
 
     def generate(
         self,
