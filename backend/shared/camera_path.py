@@ -40,8 +40,10 @@ def read_camera_path(path: Path) -> list[Camera]:
 def write_camera_path(path: Path, cameras: Sequence[Camera]) -> None:
     """Write `cameras`, which must have one size, so that `read_camera_path` gives them back."""
     sizes = {(camera.width, camera.height) for camera in cameras}
-    if len(sizes) != 1:
-        raise CameraError("A camera path needs cameras, and all of them of one size.")
+    if not sizes:
+        raise CameraError("The camera path is empty; add key frames first.")
+    if len(sizes) > 1:
+        raise CameraError("A camera path needs cameras of one size; render at one resolution.")
     data = {
         "K": [camera.K.tolist() for camera in cameras],
         "size": list(sizes.pop()),

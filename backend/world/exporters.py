@@ -52,20 +52,6 @@ def export_transforms(frames: Sequence[MemoryFrame], folder: Path) -> None:
     )
 
 
-def export_cameras(cameras: Sequence[Camera], path: Path) -> None:
-    """The camera path as JSON: K per frame, one size, c2w, in this project's conventions."""
-    if not cameras:
-        raise InputError("The camera path is empty; add key frames first.")
-    if len({(c.width, c.height) for c in cameras}) > 1:
-        raise InputError("The cameras of a path must have one size; render them at one resolution.")
-    data = {
-        "K": [c.K.tolist() for c in cameras],
-        "size": [cameras[0].width, cameras[0].height],
-        "c2w": [c.c2w.tolist() for c in cameras],
-    }
-    _write_json(Path(path), data)
-
-
 def export_meta(photo: MemoryFrame, cameras: Sequence[Camera], folder: Path, name: str) -> None:
     """The reference's input: the photo, one K and the camera path relative to the photo.
 

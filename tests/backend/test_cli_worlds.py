@@ -13,7 +13,8 @@ from PIL import Image
 from backend.cli import main
 from backend.models.depth import EMBEDDED
 from backend.shared.anchors import Anchors
-from backend.world.exporters import export_cameras, export_ply
+from backend.shared.camera_path import write_camera_path
+from backend.world.exporters import export_ply
 from backend.world.lifting import lift
 from backend.world.world import World
 
@@ -34,7 +35,7 @@ def cloud(tmp_path: Path) -> Path:
     rgb, depth = picture(camera)
     export_ply(lift(MemoryFrame("a", "a", camera, rgb, depth)), tmp_path / "room.ply")
     Image.fromarray(rgb).save(tmp_path / "room.png")
-    export_cameras([camera], tmp_path / "camera.json")
+    write_camera_path(tmp_path / "camera.json", [camera])
     return tmp_path
 
 
@@ -53,7 +54,7 @@ def test_a_photo_of_the_points_grows_and_is_exported(cloud, capsys):
     assert run(*build) == 0
     new = camera_at(0.5, 1.2)
     Image.fromarray(picture(new)[0]).save(cloud / "kept.png")
-    export_cameras([new], cloud / "new.json")
+    write_camera_path(cloud / "new.json", [new])
     grow = ("world", "grow", cloud / "w", "--frame", cloud / "kept.png", "--camera",
             cloud / "new.json", "-o", cloud / "w2", "--depth", "embedded", "--json")  # fmt: skip
     if not (EMBEDDED / "weights.safetensors").is_file():

@@ -15,9 +15,10 @@ from PIL import Image
 from backend.data.nerfstudio import PosedFrame, write_dataset
 from backend.models.depth import DepthGuess
 from backend.shared.camera import Camera, intrinsics, look_at
+from backend.shared.camera_path import write_camera_path
 from backend.shared.errors import Cancelled, InputError
 from backend.shared.frame import MemoryFrame
-from backend.world.exporters import export_cameras, export_meta, export_transforms
+from backend.world.exporters import export_meta, export_transforms
 from backend.world.importers.captures import world_from_dataset
 from backend.world.importers.meta import read_meta, world_from_meta
 from backend.world.importers.panorama import (
@@ -437,9 +438,9 @@ def test_camera_paths_are_read_back(tmp_path):
     from backend.shared.camera_path import read_camera_path
 
     cameras = [f.camera for f in capture(3)]
-    export_cameras(cameras, tmp_path / "path.json")
+    write_camera_path(tmp_path / "path.json", cameras)
     for before, after in zip(cameras, read_camera_path(tmp_path / "path.json"), strict=True):
         assert np.allclose(before.c2w, after.c2w) and np.allclose(before.K, after.K)
     with pytest.raises(InputError, match="empty"):
-        export_cameras([], tmp_path / "none.json")
+        write_camera_path(tmp_path / "none.json", [])
     assert not (tmp_path / "none.json").exists()
