@@ -17,7 +17,9 @@ POLL_S = 0.2
 
 # The pipe on its stdin closes when the host ends, however it ends; the program is ended then.
 # (Windows: the job object does that.) `3<&0` because sh gives background jobs no stdin.
-_GUARD = 'exec 3<&0; "$@" 3<&- </dev/null & p=$!; (cat <&3; kill -9 $p) >/dev/null 2>&1 & wait $p'
+_GUARD = (
+    'exec 3<&0; "$@" 3<&- </dev/null & p=$!; (read -r _ <&3; kill -9 $p) >/dev/null 2>&1 & wait $p'
+)
 
 
 def run_guarded(

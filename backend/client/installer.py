@@ -102,11 +102,10 @@ class Installation:
         if choice.uv is None:
             raise InputError("Only uv can estimate a download; install without an estimate.")
         with self._alone():
-            partial = self._bare_environment(choice)
             lock = self.folder / "pylock.estimate.toml"
             lock.unlink(missing_ok=True)
             self.report(Progress("Asking what has to be downloaded."))
-            python = ["--python", interpreter(partial)]
+            python = ["--python", self._python_at_hand(choice)]
             what = ["pip", "compile", *python, "--format", "pylock.toml", "-o", lock]
             torch = uv_words.torch_arguments(choice.torch)
             self._run([choice.uv, *what, *torch, choice.requirements], choice, "The estimate")
@@ -231,6 +230,14 @@ class Installation:
             command[command.index(python)] = host
             self._run(command, choice, "Finding a Python")
         return partial
+
+    def _python_at_hand(self, choice: InstallChoice) -> Path | str:
+        """A Python to resolve packages for, without fetching one: at the worst the host's own."""
+        if choice.python is not None:
+            return choice.python
+        find = [choice.uv, "python", "find", "--no-python-downloads", uv_words.PYTHON_RANGE]
+        found = self._status(find, choice, []) == 0
+        return uv_words.PYTHON_RANGE if found else sys.executable
 
     def _venv_of_python(self, choice: InstallChoice, partial: Path) -> None:
         if choice.python is None:

@@ -14,6 +14,7 @@ import sys
 import threading
 import time
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
@@ -354,6 +355,22 @@ def test_a_python_in_the_data_folder_moves_along(data: Path, tmp_path: Path) -> 
 def test_estimate_of_local_packages_is_no_download(shelf: Path, data: Path) -> None:
     estimate = Installation(data).estimate(choice(shelf, "uv"))
     assert (estimate.packages, estimate.download_bytes, estimate.torch) == (2, 0, "")
+
+
+@needs_uv
+@pytest.mark.parametrize("path", ["the user's", "no Python at all"])
+def test_an_estimate_is_no_interrupted_installation(
+    shelf: Path, data: Path, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    """It makes no environment and fetches no Python, also where the host's is the only one."""
+    if path != "the user's":
+        monkeypatch.setenv("PATH", str(shelf))
+    wanted = replace(choice(shelf, "uv"), python=None)
+    installation = Installation(data)
+    assert installation.estimate(wanted).packages == 2
+    assert installation.state(wanted.requirements) is InstallState.ABSENT
+    left = {file.name for file in data.iterdir()}
+    assert left <= {"cache", "install.lock"} and not (data / "python").exists()
 
 
 def test_estimate_from_sizes(tmp_path: Path) -> None:
