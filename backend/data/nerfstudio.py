@@ -22,6 +22,7 @@ import numpy as np
 
 from ..shared.camera import Camera
 from ..shared.errors import CameraError, InputError
+from .pictures import check_picture_size
 
 _PNG_SKY = 65535
 _DISTORTION = ("k1", "k2", "k3", "k4", "p1", "p2")
@@ -145,6 +146,7 @@ def _inside(folder: Path, listed: str) -> Path:
 def _read_picture(path: Path) -> np.ndarray:
     if not path.is_file():
         raise InputError(f"The picture '{path}' of the dataset is missing; put it back.")
+    check_picture_size(path)
     data = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_COLOR)
     if data is None:
         raise InputError(f"The picture '{path}' is broken or not a picture; export it again.")
@@ -156,13 +158,15 @@ def _read_depth(path: Path) -> np.ndarray:
         raise InputError(f"The depth file '{path}' of the dataset is missing; put it back.")
     if path.suffix.lower() == ".npy":
         try:
-            depth = np.load(path, allow_pickle=False)
+            # mapped, so that a header that lies about its size is noticed before memory is taken
+            depth = np.load(path, mmap_mode="r", allow_pickle=False)
         except (ValueError, OSError, EOFError) as error:
             raise InputError(f"The depth file '{path}' is broken: {error}.") from error
         if depth.ndim != 2 or depth.dtype.kind not in "fiu":
             raise InputError(f"The depth file '{path}' must hold one number a pixel.")
         depth = depth.astype(np.float32)
         return np.where(np.isnan(depth) | (depth < 0), np.float32(0), depth)
+    check_picture_size(path)
     millimetres = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_UNCHANGED)
     if millimetres is None or millimetres.dtype != np.uint16 or millimetres.ndim != 2:
         raise InputError(

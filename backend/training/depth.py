@@ -43,6 +43,8 @@ MOST_VIEWS = 8000
 """Views kept in memory, about 0.36 MB each."""
 REFRESHED_EVERY = 400
 """Iterations between looks for newly rendered scenes."""
+MEASURED_EVERY = 500
+"""Iterations between measurements on scenes that are held out."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -284,43 +286,54 @@ def aligned_error(guess: np.ndarray, truth: np.ndarray, valid: np.ndarray) -> tu
     return float(np.abs(difference).mean()), float(np.abs(np.exp(difference) - 1).mean())
 
 
+def held_out_samples(scenes: int, views: int) -> dict[str, list[Sample]]:
+    """Views of `scenes` scenes of every kind that are never trained on, the same at every call."""
+    rng = random.Random(1)
+    return {
+        kind: [
+            sample
+            for index in range(scenes)
+            for sample in scene_samples(kind, HELD_OUT_SEED + index, (128, 96), views, rng)
+        ]
+        for kind in KINDS
+    }
+
+
 @torch.no_grad()
-def evaluate(net: DepthNet, scenes: int, views: int) -> dict[str, dict[str, float]]:
-    """Means over held-out scenes of every kind: the network, and the best flat guess there is.
+def evaluate(net: DepthNet, held_out: dict[str, list[Sample]]) -> dict[str, dict[str, float]]:
+    """Means over the views of every kind: the network, and the best flat guess there is.
 
     The flat guess is given the backdrop distance that suits each kind of scene best.
     """
     net.eval()
-    rng = random.Random(1)
     table: dict[str, dict[str, float]] = {}
-    for kind in KINDS:
+    for kind, samples in held_out.items():
         rows, guesses = [], []
-        for index in range(scenes):
-            for sample in scene_samples(kind, HELD_OUT_SEED + index, (128, 96), views, rng):
-                out = net(sample.image[None] * 2 - 1, sample.directions[None])[0].numpy()
-                valid = ~sample.sky.numpy()
-                truth = sample.log_distance.numpy()
-                directions = sample.directions.permute(1, 2, 0).numpy()
-                sky_right = float(((out[2] > 0) == sample.sky.numpy()).mean())
-                unaligned = float(np.abs(out[0] - truth)[valid].mean())
-                rows.append((*aligned_error(out[0], truth, valid), unaligned, sky_right))
-                guesses.append(
-                    [
-                        aligned_error(flat_guess(directions, backdrop), truth, valid)
-                        for backdrop in (2.0, 3.0, 4.0, 6.0, 10.0, 20.0, 50.0)
-                    ]
-                )
+        for sample in samples:
+            out = net(sample.image[None] * 2 - 1, sample.directions[None])[0].numpy()
+            valid = ~sample.sky.numpy()
+            truth = sample.log_distance.numpy()
+            directions = sample.directions.permute(1, 2, 0).numpy()
+            sky_right = float(((out[2] > 0) == sample.sky.numpy()).mean())
+            unaligned = float(np.abs(out[0] - truth)[valid].mean())
+            rows.append((*aligned_error(out[0], truth, valid), unaligned, sky_right))
+            guesses.append(
+                [
+                    aligned_error(flat_guess(directions, backdrop), truth, valid)
+                    for backdrop in (2.0, 3.0, 4.0, 6.0, 10.0, 20.0, 50.0)
+                ]
+            )
         mean = np.mean(rows, axis=0)
         flat = np.mean(guesses, axis=0)
         best = flat[np.argmin(flat[:, 0])]
         table[kind] = {
             "views": len(rows),
-            "log_error": float(mean[0]),
-            "relative_error": float(mean[1]),
-            "log_error_unaligned": float(mean[2]),
-            "sky_accuracy": float(mean[3]),
-            "flat_log_error": float(best[0]),
-            "flat_relative_error": float(best[1]),
+            "log_error": round(float(mean[0]), 4),
+            "relative_error": round(float(mean[1]), 4),
+            "log_error_unaligned": round(float(mean[2]), 4),
+            "sky_accuracy": round(float(mean[3]), 4),
+            "flat_log_error": round(float(best[0]), 4),
+            "flat_relative_error": round(float(best[1]), 4),
         }
     net.train()
     return table
@@ -353,6 +366,7 @@ def train(
         optimiser.load_state_dict(state["optimiser"])
         iteration, spent = state["iteration"], state["spent"]
     views = Views(out / "views")
+    held_out = held_out_samples(held_out_scenes, views=4)
     rng = random.Random(seed * 1_000_003 + iteration)
     generator = torch.Generator().manual_seed(seed + iteration)
     started = saved = time.monotonic()
@@ -385,11 +399,13 @@ def train(
             row = {"iteration": iteration, "spent_s": round(spent, 1), "views": len(views.views)}
             _log(out, row | {name: round(value / 50, 4) for name, value in sums.items()})
             sums.clear()
+        if iteration % MEASURED_EVERY == 0:
+            _log(out, {"iteration": iteration, "held_out": evaluate(average, held_out)})
         if time.monotonic() - saved > 120:
             _save(checkpoint, net, average, optimiser, iteration, spent)
             saved = time.monotonic()
     _save(checkpoint, net, average, optimiser, iteration, spent)
-    table = evaluate(average, held_out_scenes, views=4)
+    table = evaluate(average, held_out)
     _log(out, {"iteration": iteration, "held_out": table})
     save_depth_net(average, out / "model", {"iterations": iteration, "held_out": table})
 

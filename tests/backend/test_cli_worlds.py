@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 from backend.cli import main
+from backend.data.nerfstudio import PosedFrame, write_dataset
 from backend.models.depth import EMBEDDED
 from backend.shared.anchors import Anchors
 from backend.shared.camera_path import write_camera_path
@@ -19,6 +20,7 @@ from backend.world.lifting import lift
 from backend.world.world import World
 
 from .test_grow import camera_at, picture
+from .test_import_images import png_that_claims
 
 
 def run(*arguments: object) -> int:
@@ -81,10 +83,38 @@ def test_match_tells_the_camera(cloud, capsys):
     assert 0 <= said["confidence"] <= 1
 
 
+def bad_inputs(folder: Path) -> None:
+    """What people and attackers bring, beside what is there already."""
+    Image.new("RGB", (1, 1)).save(folder / "one.png")
+    (folder / "bomb.png").write_bytes(png_that_claims(15_000, 15_000))
+    properties = "".join(f"property float p{i}\n" for i in range(100_000))
+    (folder / "wide.ply").write_text(f"ply\nformat ascii 1.0\n{properties}end_header\n")
+    camera = camera_at(0.0, -0.8)
+    rgb, depth = picture(camera)
+    for name, files in (
+        ("leaves", ["images/0.png", "../room.png"]),
+        ("twice", ["images/0.png", "images/0.png"]),
+        ("bombs", ["images/0.png", "images/bomb.png"]),
+    ):
+        write_dataset(folder / name, [PosedFrame(camera, rgb, depth, "0")])
+        (folder / name / "images" / "bomb.png").write_bytes(png_that_claims(15_000, 15_000))
+        path = folder / name / "transforms.json"
+        header = json.loads(path.read_text())
+        header["frames"] = [header["frames"][0] | {"file_path": file} for file in files]
+        path.write_text(json.dumps(header))
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
         (["--image", "{tmp}/broken.jpg"], "damaged or not a picture|not a picture"),
+        (["--image", "{tmp}/one.png"], "only 1 x 1 pixels"),
+        (["--image", "{tmp}/bomb.png"], "160 megapixels"),
+        (["--panorama", "{tmp}/bomb.png"], "160 megapixels"),
+        (["--ply", "{tmp}/wide.ply"], "positions and colours only"),
+        (["--dataset", "{tmp}/leaves"], "outside its folder"),
+        (["--dataset", "{tmp}/twice"], "twice"),
+        (["--dataset", "{tmp}/bombs"], "160 megapixels"),
         (["--panorama", "{tmp}/room.png"], "twice as wide as high"),
         (["--dataset", "{tmp}"], "neither a transforms.json nor"),
         (["--ply", "{tmp}/broken.jpg"], "not a PLY"),
@@ -97,6 +127,7 @@ def test_match_tells_the_camera(cloud, capsys):
 def test_faults_are_one_sentence_and_leave_nothing(cloud, capsys, arguments, said):
     (cloud / "broken.jpg").write_bytes(b"nothing to see")
     (cloud / "broken.fspy").write_bytes(b"nothing to see")
+    bad_inputs(cloud)
     filled = [a.format(tmp=cloud) for a in arguments]
     before = sorted(p.name for p in cloud.iterdir())
     assert run("world", "build", *filled, "-o", cloud / "w", "--json") == 2

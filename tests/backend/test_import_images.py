@@ -107,8 +107,54 @@ def test_bombs_are_refused_before_decoding(tmp_path, side):
         read_photo(tmp_path / "a.png")
 
 
+def tiff_that_claims(side: int) -> bytes:
+    """16-bit colours, deflated: what Pillow leaves to OpenCV."""
+    tags = ((256, 4, 1, side), (257, 4, 1, side), (258, 3, 3, 16), (259, 3, 1, 8), (262, 3, 1, 2),
+            (273, 4, 1, 200), (277, 3, 1, 3), (278, 4, 1, side), (279, 4, 1, 20))  # fmt: skip
+    entries = b"".join(struct.pack("<HHII", *tag) for tag in tags)
+    return b"II*\0" + struct.pack("<IH", 8, len(tags)) + entries + bytes(200)
+
+
 @pytest.mark.parametrize(
-    "data", [b"", b"GIF89a", b"not a picture at all", b"\xff\xd8\xff\xe0" + bytes(40)]
+    ("name", "data"),
+    [
+        ("a.tif", tiff_that_claims(40_000)),
+        ("a.hdr", b"#?RADIANCE\nFORMAT=32-bit_rle_rgbe\n\n-Y 40000 +X 40000\n" + bytes(50)),
+    ],
+)
+def test_deep_bombs_are_refused_before_decoding(tmp_path, name, data, monkeypatch):
+    monkeypatch.setattr(cv2, "imread", lambda *_: pytest.fail("it was decoded"))
+    (tmp_path / name).write_bytes(data)
+    with pytest.raises(InputError, match="40000 x 40000 pixels; scale it"):
+        read_photo(tmp_path / name)
+
+
+def test_a_hundred_megapixels_are_scaled_down(tmp_path):
+    Image.new("L", (10_000, 10_000), 77).save(tmp_path / "a.png", compress_level=1)
+    photo = read_photo(tmp_path / "a.png")
+    assert photo.size == (4096, 4096) and photo.rgb[2000, 2000].tolist() == [77, 77, 77]
+    assert photo.notes == ["'a.png' of 10000 x 10000 pixels was scaled down to 4096 x 4096."]
+
+
+def test_radiance_pictures_become_srgb(tmp_path):
+    linear = np.full((40, 60, 3), 0.5, np.float32)
+    linear[:20] = 3.0  # brighter than white
+    cv2.imwrite(str(tmp_path / "a.hdr"), linear)
+    rgb = read_photo(tmp_path / "a.hdr").rgb
+    assert rgb[:20].min() == 255
+    assert abs(int(rgb[30, 30, 1]) - 188) <= 1  # 0.5 in linear light
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"GIF89a",
+        b"not a picture at all",
+        b"\xff\xd8\xff\xe0" + bytes(40),
+        b"II*\0\xff\xff\xff\xff",
+        b"#?RADIANCE\n",
+    ],
 )
 def test_damaged_files_are_one_sentence(tmp_path, data):
     (tmp_path / "a.jpg").write_bytes(data)

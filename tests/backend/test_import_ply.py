@@ -101,6 +101,13 @@ def header(*lines: str) -> bytes:
     return "\n".join(["ply", "format binary_little_endian 1.0", *lines, "end_header\n"]).encode()
 
 
+def test_a_million_properties_are_refused_at_once(tmp_path):
+    lines = "".join(f"property float p{i}\n" for i in range(1_000_000))
+    (tmp_path / "a.ply").write_text(f"ply\nformat ascii 1.0\nelement vertex 1\n{lines}end_header\n")
+    with pytest.raises(InputError, match="positions and colours only"):
+        read_ply(tmp_path / "a.ply")
+
+
 XYZ = ("property float x", "property float y", "property float z")
 
 
@@ -108,7 +115,8 @@ XYZ = ("property float x", "property float y", "property float z")
     ("data", "said"),
     [
         (b"", "not a PLY"),
-        (b"ply\n" + b"comment x\n" * 20_000, "without an end"),
+        (b"ply\n" + b"comment x\n" * 20_000, "header of more than 64 kB"),
+        (b"ply\nformat ascii 1.0\n", "without an end"),
         (header("element vertex 3", *(f"property float p{i}" for i in range(2000))), "properties"),
         (header("element vertex 1000000", *XYZ) + bytes(100), "shorter than its header"),
         (header("element vertex 99999999999999", *XYZ), "claims|shorter"),

@@ -8,6 +8,7 @@ import math
 import os
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from PIL import Image
@@ -159,6 +160,19 @@ def test_a_photo_of_nothing_but_sky(photo):
 
     with pytest.raises(InputError, match="nothing but sky"):
         world_from_photo(photo, 1.6, viewer(), Sky())
+
+
+def test_a_photo_without_lines_or_exif_is_taken_with_a_usual_lens(tmp_path):
+    noise = np.random.default_rng(0).normal(0, 1, (96, 128)).astype(np.float32)
+    clouds = np.clip(127 + 900 * cv2.GaussianBlur(noise, (0, 0), 9), 0, 255).astype(np.uint8)
+    assert clouds.std() > 15
+    Image.fromarray(clouds).save(tmp_path / "fog.png")
+    built = world_from_photo(tmp_path / "fog.png", 1.6, depth=ExactDepth())
+    assert any("a level" in note and "is assumed" in note for note in built.notes)
+    right, forward = built.camera.c2w[:3, 0], built.camera.c2w[:3, 2]
+    assert abs(right[2]) < 1e-6 and abs(forward[2]) < 1e-6
+    assert built.camera.K[0, 0] == pytest.approx(built.match.focal)
+    assert len(built.world.anchors)
 
 
 # ---------------------------------------------------------------------------- panoramas
@@ -350,6 +364,33 @@ def test_colmap_pictures_that_are_missing_or_outside(tmp_path):
     text = tmp_path / "sparse" / "0" / "images.txt"
     text.write_text(text.read_text().replace(" 2.png", " ../../2.png"))
     with pytest.raises(InputError, match="outside its folder"):
+        world_from_dataset(tmp_path, ExactDepth())
+
+
+def test_colmap_models_that_name_a_picture_twice(tmp_path):
+    colmap_folder(tmp_path, [80, 80, 48, 36], "PINHOLE")
+    text = tmp_path / "sparse" / "0" / "images.txt"
+    text.write_text(text.read_text().replace(" 2.png", " 1.png"))
+    with pytest.raises(InputError, match="twice"):
+        world_from_dataset(tmp_path, ExactDepth())
+
+
+@pytest.mark.parametrize(
+    ("name", "at"),
+    [("cameras.bin", 0), ("images.bin", 0), ("points3D.bin", 0),
+     ("images.bin", 8 + 64 + len("1.png") + 1), ("points3D.bin", 8 + 43)],
+)  # fmt: skip
+def test_colmap_models_that_claim_more_than_they_hold(tmp_path, name, at):
+    pycolmap = pytest.importorskip("pycolmap")
+    colmap_folder(tmp_path, [80, 80, 48, 36], "PINHOLE")
+    place = tmp_path / "sparse" / "0"
+    pycolmap.Reconstruction(str(place)).write_binary(str(place))
+    for text in place.glob("*.txt"):
+        text.unlink()
+    assert len(world_from_dataset(tmp_path, ExactDepth()).memory) == 3
+    whole = (place / name).read_bytes()
+    (place / name).write_bytes(whole[:at] + (2**40).to_bytes(8, "little") + whole[at + 8 :])
+    with pytest.raises(InputError, match=f"'{name}' is shorter than it says"):
         world_from_dataset(tmp_path, ExactDepth())
 
 

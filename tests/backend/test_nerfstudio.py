@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import json
+import struct
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -127,6 +129,26 @@ def test_no_folder_and_broken_files(tmp_path: Path) -> None:
         read_dataset(tmp_path / "set")
     (tmp_path / "set/transforms.json").write_text("{")
     with pytest.raises(InputError, match="JSON"):
+        read_dataset(tmp_path / "set")
+
+
+def test_bombs_are_refused_before_decoding(tmp_path: Path) -> None:
+    write_dataset(tmp_path / "set", frames())
+    picture = tmp_path / "set/images/0000.png"
+    data = bytearray(picture.read_bytes())
+    data[16:24] = struct.pack(">II", 50_000, 50_000)
+    data[29:33] = struct.pack(">I", zlib.crc32(data[12:29]))
+    picture.write_bytes(data)
+    with pytest.raises(InputError, match="160 megapixels"):
+        read_dataset(tmp_path / "set")
+
+
+def test_a_depth_file_that_claims_a_terabyte(tmp_path: Path) -> None:
+    write_dataset(tmp_path / "set", frames())
+    head = b"{'descr': '<f4', 'fortran_order': False, 'shape': (500000, 500000), }".ljust(117)
+    lies = b"\x93NUMPY\x01\x00" + struct.pack("<H", 118) + head + b"\n"
+    (tmp_path / "set/depth/0000.npy").write_bytes(lies + bytes(64))
+    with pytest.raises(InputError, match="broken"):
         read_dataset(tmp_path / "set")
 
 

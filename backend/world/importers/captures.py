@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ...data.nerfstudio import PosedFrame, read_dataset
+from ...data.pictures import check_picture_size
 from ...models.depth import DepthEstimator, load_depth
 from ...shared.anchors import Anchors
 from ...shared.camera import Camera
@@ -24,6 +25,7 @@ from ..photo.depth_edges import enlarge_depth, sharpen_edges
 from ..progress import Progress, part, silent
 from ..spacing import point_radii
 from ..world import World
+from .colmap_files import check_binary_model
 from .images import read_photo
 from .photo import working_depth
 from .ply import read_ply
@@ -195,9 +197,10 @@ def world_from_colmap(
 def _read_model(place: Path) -> pycolmap.Reconstruction:
     import pycolmap
 
+    check_binary_model(place)
     try:
         model = pycolmap.Reconstruction(str(place))
-    except (ValueError, RuntimeError, IndexError) as error:
+    except (ValueError, RuntimeError, IndexError, MemoryError) as error:
         raise InputError(
             f"The COLMAP model in '{place.name}' is damaged; export it again ({error})."
         ) from error
@@ -217,6 +220,7 @@ def _check_names(model: pycolmap.Reconstruction, pictures: Path) -> None:
             raise InputError(
                 f"The picture '{name}' of the COLMAP model is missing from '{pictures.name}'."
             )
+        check_picture_size(path)
     if len(set(names)) < len(names):
         raise InputError("The COLMAP model names one picture twice; export it again.")
 

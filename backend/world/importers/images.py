@@ -12,10 +12,9 @@ import cv2
 import numpy as np
 from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 
+from ...data.pictures import check_picture_size, is_radiance
 from ...shared.errors import InputError
 
-MAX_PIXELS = 160_000_000
-"""More than this is refused before anything is decoded."""
 MAX_SIDE = 4096
 """Longer pictures are scaled down to this on import."""
 _EXIF_IFD, _FOCAL_35MM = 0x8769, 0xA405
@@ -48,13 +47,12 @@ def read_photo(path: Path, max_side: int = MAX_SIDE, min_side: int = 32) -> Phot
     if not path.is_file():
         raise InputError(f"There is no picture at '{path}'; check the path.")
     notes: list[str] = []
+    check_picture_size(path)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
             with Image.open(path) as image:
                 rgb, focal = _decode(image, path, max_side, notes)
-    except Image.DecompressionBombError as error:
-        raise _too_large(path, None) from error
     except UnidentifiedImageError:
         rgb, focal = _decode_deep(path), None  # 16-bit colour TIFF and the like
     except (OSError, ValueError, SyntaxError, EOFError) as error:
@@ -74,8 +72,6 @@ def _decode(
     image: Image.Image, path: Path, max_side: int, notes: list[str]
 ) -> tuple[np.ndarray, float | None]:
     width, height = image.size
-    if width * height > MAX_PIXELS:
-        raise _too_large(path, image.size)
     exif = image.getexif()
     focal = exif.get_ifd(_EXIF_IFD).get(_FOCAL_35MM)
     image.draft("RGB", (max_side, max_side))  # JPEG only: decodes at 1/2, 1/4, 1/8 when enough
@@ -105,17 +101,19 @@ def _to_srgb(image: Image.Image) -> np.ndarray:
 
 
 def _decode_deep(path: Path) -> np.ndarray:
+    """What only OpenCV reads: TIFF with 16-bit or float colours, Radiance."""
     deep = cv2.imread(str(path), cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH)
     if deep is None:
         raise InputError(
             f"'{path.name}' is not a picture that can be read; save it as PNG, JPEG or TIFF."
         )
-    if deep.shape[0] * deep.shape[1] > MAX_PIXELS:
-        raise _too_large(path, (deep.shape[1], deep.shape[0]))
     if deep.dtype == np.uint16:
         deep = (deep.astype(np.uint32) + 128) // 257
     elif deep.dtype != np.uint8:
-        deep = np.clip(np.nan_to_num(deep.astype(np.float32)) * 255.0 + 0.5, 0, 255)
+        value = np.clip(np.nan_to_num(deep.astype(np.float32)), 0, 1)
+        if is_radiance(path):
+            value = np.where(value <= 0.0031308, 12.92 * value, 1.055 * value ** (1 / 2.4) - 0.055)
+        deep = value * 255.0 + 0.5
     return np.ascontiguousarray(deep[..., ::-1].astype(np.uint8))
 
 
@@ -129,10 +127,3 @@ def _fit(rgb: np.ndarray, max_side: int, name: str, notes: list[str]) -> np.ndar
         notes.append(f"'{name}' of {width} x {height} pixels was scaled down.")
     notes[-1] = notes[-1].removesuffix(".") + f" to {size[0]} x {size[1]}."
     return cv2.resize(rgb, size, interpolation=cv2.INTER_AREA)
-
-
-def _too_large(path: Path, size: tuple[int, int] | None) -> InputError:
-    shown = f"{size[0]} x {size[1]} pixels" if size else "far too many pixels"
-    return InputError(
-        f"'{path.name}' has {shown}; scale it to at most {MAX_PIXELS // 1_000_000} megapixels."
-    )

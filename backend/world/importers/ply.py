@@ -74,6 +74,11 @@ def _check_header(path: Path) -> None:
     if not head.startswith((b"ply\n", b"ply\r")):
         raise InputError(f"'{path.name}' is not a PLY file.")
     end = head.find(b"end_header")
+    if end < 0 and len(head) == MAX_HEADER:
+        raise InputError(
+            f"'{path.name}' has a PLY header of more than {MAX_HEADER // 1024} kB; export "
+            "positions and colours only."
+        )
     if end < 0:
         raise InputError(f"'{path.name}' has a PLY header without an end; export it again.")
     lines = head[:end].decode("ascii", errors="replace").split("\n")
