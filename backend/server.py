@@ -77,12 +77,21 @@ def _is_loopback(host: str) -> bool:
 class Server:
     """All clients of one session."""
 
-    def __init__(self, load: Load, token: str, device_lost: Callable[[BaseException], None]):
-        """device_lost: called in the worker thread; the process should end."""
+    def __init__(
+        self,
+        load: Load,
+        token: str,
+        give_up: Callable[[WorldFMError], None],
+        log: str = "the log",
+    ):
+        """give_up: called in the worker thread, which can go on no more; the process should end.
+
+        log: where this process' log lies.
+        """
         self._token = token.encode()
         self._clients: set[_Client] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
-        self.session = Session(load, self._tell_from_worker, device_lost)
+        self.session = Session(load, self._tell_from_worker, give_up, log)
 
     async def run(
         self, listen: Listen, on_port: Callable[[int], None], stop: asyncio.Event
@@ -230,6 +239,9 @@ class _Client:
                 await send_message(self._socket, await self._outbox.get())
         except ConnectionClosed:
             pass  # the reader learns of it too
+        except Exception:
+            _log.exception("an answer could not be sent")
+            await self._socket.close(1011)
 
     async def _handle(self, message: Any) -> None:
         match message:

@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 from .device_errors import is_device_lost, is_out_of_memory
-from .shared.errors import ModelError, OutOfMemoryError, WorldFMError
+from .shared.errors import BackendError, ModelError, OutOfMemoryError, WorldFMError
 from .shared.frame import FrameReply, FrameRequest
 from .shared.messages import Broken, Devices, Notice, Progress, Ready
 from .world_store import StoredWorld
@@ -81,15 +81,20 @@ class Session:
         self,
         load: Load,
         tell: Callable[[Event], None],
-        device_lost: Callable[[BaseException], None],
+        give_up: Callable[[WorldFMError], None],
+        log: str = "the log",
     ) -> None:
-        """tell: events for every client. device_lost: this process can never compute again."""
+        """tell: events for every client. give_up: this process can never compute again.
+
+        log: where the log lies, for the sentences about what nobody foresaw.
+        """
         self.status: Progress | Ready | Broken = Progress("Starting.")
         self.devices = Devices(())
         self.busy: Busy | None = None
         self._load = load
         self._tell = tell
-        self._device_lost = device_lost
+        self._give_up = give_up
+        self._log_place = log
         self._change = threading.Condition()
         self._renders: deque[Job] = deque()
         self._previews: OrderedDict[tuple[Hashable, str], Job] = OrderedDict()
@@ -149,14 +154,22 @@ class Session:
 
     def _work(self) -> None:
         try:
+            self._load_and_answer()
+        except BaseException as error:  # nobody else would notice that this thread has ended
+            _log.critical("the worker failed", exc_info=True)
+            self._give_up(_as_told(error, "working", self._log_place))
+
+    def _load_and_answer(self) -> None:
+        try:
             pipeline = self._load(self._report)
-        except Exception as error:
+            ready = Ready(pipeline.name, pipeline.hash)
+        except (Exception, SystemExit) as error:  # libraries exit, too
             _log.exception("the model could not be loaded")
-            told = _as_told(error, "loading the model")
+            told = _as_told(error, "loading the model", self._log_place)
             self._report(Broken(told.code, str(told)))
             self._refuse_all(told)
             return
-        self._report(Ready(pipeline.name, pipeline.hash))
+        self._report(ready)
         while (job := self._next()) is not None:
             answer = self._answer(pipeline, job)
             with self._change:
@@ -191,12 +204,12 @@ class Session:
                 return self._render(pipeline, job.world, job.request)
             return self._render_preview(pipeline, job.world, job.request)
         except Exception as error:
-            if is_device_lost(error):
-                _log.exception("the device was lost")
-                self._device_lost(error)
-            elif not isinstance(error, WorldFMError):
+            told = _as_told(error, "rendering a frame", self._log_place)
+            if told is not error:
                 _log.exception("a frame failed")
-            return _as_told(error, "rendering a frame")
+            if is_device_lost(error):
+                self._give_up(told)
+            return told
 
     def _render(self, pipeline: Pipeline, world: StoredWorld, request: FrameRequest) -> FrameReply:
         try:
@@ -261,13 +274,19 @@ def fitted(request: FrameRequest, pixels: float) -> FrameRequest:
     return replace(request, camera=camera.resized(width, height))
 
 
-def _as_told(error: Exception, doing: str) -> WorldFMError:
-    """The error a client is told: a bug gets a sentence too, its traceback is in the log."""
+def _as_told(error: BaseException, doing: str, log: str) -> WorldFMError:
+    """The error a client is told: a bug gets a sentence too, its traceback is in `log`."""
+    said = (str(error).splitlines() or ["no reason given"])[0]
     if isinstance(error, WorldFMError):
         return error
     if isinstance(error, ImportError):
         return ModelError(
-            f"The backend's environment is incomplete ({error}); press Repair in the preferences."
+            f"The backend's environment is incomplete ({said}); press Repair in the preferences."
+        )
+    if is_device_lost(error):
+        return BackendError(
+            f"The device stopped working ({said}); update its driver, or choose another device in "
+            "the preferences."
         )
     if is_out_of_memory(error):
         return OutOfMemoryError(
@@ -275,6 +294,6 @@ def _as_told(error: Exception, doing: str) -> WorldFMError:
             "another device."
         )
     return WorldFMError(
-        f"The backend met an error it does not know while {doing} ({type(error).__name__}: "
-        f"{error}); send the log to the maintainers."
+        f"The backend met an error it does not know while {doing} ({type(error).__name__}: {said})"
+        f"; send {log} to the maintainers."
     )

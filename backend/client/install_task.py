@@ -59,7 +59,8 @@ class InstallTask:
             )
         except BaseException as error:
             self.error = WorldFMError(
-                f"The installation met an error it does not know ({error}); send the log to the "
-                "maintainers."
+                f"The installation met an error it does not know ({error}); send the text in the "
+                "system console to the maintainers."
             )
-            raise
+            if threading.main_thread().is_alive():  # a host that is ending starts no thread
+                raise

@@ -2,7 +2,7 @@
 """The backend's process: how it is started, where its log goes, how it ends.
 
 The contract with the child (`python -s -m backend serve --child`):
-  stdin   one JSON line with the token and the settings; its end tells the child to end
+  stdin   one JSON line: token, settings, the log's path; its end tells the child to end
   stdout  one JSON line {"port": N} once it listens on 127.0.0.1; nothing after it
   stderr  the log file
 """
@@ -123,6 +123,7 @@ class BackendProcess:
             "model": launch.model,
             "device": launch.device,
             "dtype": launch.dtype,
+            "log": str(self.log_path),
         }
         assert self._process.stdin is not None
         try:

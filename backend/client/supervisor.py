@@ -88,7 +88,20 @@ class Supervisor:
         if self._after is not None:
             self._after._thread.join()
             self._after = None
-        asyncio.run(self._supervise())
+        try:
+            asyncio.run(self._supervise())
+        except Exception as error:
+            threading.main_thread().join(HOST_CHECK_S)
+            if not threading.main_thread().is_alive():
+                return  # an interpreter that is ending starts no thread; nobody waits any more
+            self._fail(
+                WorldFMError(
+                    f"The add-on met an error it does not know ({type(error).__name__}: {error}); "
+                    "start the backend again, and send the text in the system console to the "
+                    "maintainers."
+                )
+            )
+            raise
 
     async def _supervise(self) -> None:
         loop, stop = asyncio.get_running_loop(), asyncio.Event()

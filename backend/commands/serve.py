@@ -24,13 +24,13 @@ import typer
 from ..loading import ModelChoice, load_pipeline
 from ..server import Listen, Server
 from ..session import Load
-from ..shared.errors import InputError
+from ..shared.errors import InputError, WorldFMError
 
 app = typer.Typer(add_completion=False)
 
 PARENT_CHECK_S = 2.0
 EXIT_LIMIT_S = 1.8
-DEVICE_LOST = 70
+GAVE_UP = 70
 
 _log = logging.getLogger(__name__)
 
@@ -63,7 +63,7 @@ def serve(
     listen = Listen(read_token(token_file), host, port, tls_context(tls_cert, tls_key))
     load = partial(load_pipeline, ModelChoice(model, device, dtype))
     with contextlib.suppress(KeyboardInterrupt):
-        asyncio.run(_serve(listen, load, partial(_say_address, listen, json_output), None))
+        asyncio.run(_serve(listen, load, partial(_say_address, listen, json_output)))
     _end(0)
 
 
@@ -82,29 +82,29 @@ def serve_parent(make_load: Callable[[ModelChoice], Load]) -> NoReturn:
     settings = json.loads(_read_line(0))
     listen = Listen(settings["token"])
     choice = ModelChoice(settings["model"], settings["device"], settings["dtype"])
-    asyncio.run(_serve(listen, make_load(choice), _say_port, stdin=0))
+    asyncio.run(_serve(listen, make_load(choice), _say_port, 0, settings["log"]))
     _end(0)
 
 
 async def _serve(
-    listen: Listen, load: Load, on_port: Callable[[int], None], stdin: int | None
+    listen: Listen,
+    load: Load,
+    on_port: Callable[[int], None],
+    stdin: int | None = None,
+    log: str = "its output",
 ) -> None:
     loop, stop = asyncio.get_running_loop(), asyncio.Event()
     if stdin is not None:
         on_end = partial(loop.call_soon_threadsafe, stop.set)
         threading.Thread(target=_watch_parent, args=(on_end,), daemon=True).start()
         threading.Thread(target=_watch_stdin, args=(stdin, on_end), daemon=True).start()
-    server = Server(load, listen.token, _device_lost)
+    server = Server(load, listen.token, _give_up, log)
     await server.run(listen, on_port, stop)
 
 
-def _device_lost(error: BaseException) -> None:
-    print(
-        f"Error: The device stopped working ({str(error).splitlines()[0]}); update its driver, "
-        "or choose another device in the preferences.",
-        file=sys.stderr,
-    )
-    _end(DEVICE_LOST)
+def _give_up(error: WorldFMError) -> None:
+    print(f"Error: {error}", file=sys.stderr)
+    _end(GAVE_UP)
 
 
 def _end(code: int) -> NoReturn:

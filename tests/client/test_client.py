@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -15,7 +16,14 @@ import pytest
 
 from backend.client import BackendClient, BackendState
 from backend.client import supervisor as supervisor_module
-from backend.shared.errors import BackendError, Cancelled, ModelError, OutOfMemoryError, WorldError
+from backend.shared.errors import (
+    BackendError,
+    Cancelled,
+    ModelError,
+    OutOfMemoryError,
+    WorldError,
+    WorldFMError,
+)
 from backend.shared.frame import FrameReply
 from backend.world.world import World
 
@@ -186,7 +194,7 @@ def test_a_backend_that_keeps_crashing_fails_with_a_sentence(
     with pytest.raises(BackendError, match=r"ended by the system \(signal 6\); see the log"):
         ticket.result(30)
     assert client.state is BackendState.FAILED
-    assert "Fatal Python error: Aborted" in client.log_tail()
+    assert "Fatal Python error: Aborted" in client.log_tail(80)
     with pytest.raises(BackendError, match="signal 6"):
         client.request("w", ask()).result(0)
     trap.unlink()
@@ -203,6 +211,44 @@ def test_an_absent_model_is_the_models_error(client: BackendClient, tmp_path: Pa
     until(lambda: not children())
     with pytest.raises(ModelError):
         client.request("w", ask()).result(0)
+
+
+def test_a_bug_while_the_model_loads_is_told_with_the_logs_place(
+    client: BackendClient, tmp_path: Path
+) -> None:
+    client.set_world("w", 1, anchors(), [])
+    client.start(settings(tmp_path, "bug"))
+    ticket = client.request("w", ask())
+    with pytest.raises(WorldFMError) as caught:
+        ticket.result(20)
+    assert client.status_text == str(caught.value)
+    assert str(caught.value) == (
+        "The backend met an error it does not know while loading the model (ZeroDivisionError: "
+        f"by zero); send {client.log_path} to the maintainers."
+    )
+    assert client.state is BackendState.FAILED and "ZeroDivisionError" in client.log_tail()
+    until(lambda: not children())
+
+
+def test_a_bug_on_our_side_is_told_too(
+    client: BackendClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    printed: list[str] = []
+    monkeypatch.setattr(threading, "excepthook", lambda told: printed.append(str(told.exc_value)))
+
+    def broken(*_: object) -> None:
+        raise KeyError("a bug")
+
+    monkeypatch.setattr(supervisor_module.Connection, "run", broken)
+    client.set_world("w", 1, anchors(), [])
+    client.start(settings(tmp_path))
+    with pytest.raises(WorldFMError, match=r"does not know \(KeyError: 'a bug'\); start the"):
+        client.request("w", ask()).result(20)
+    assert client.state is BackendState.FAILED
+    until(lambda: printed and not children())
+    monkeypatch.undo()
+    client.start(settings(tmp_path))  # the user tries again
+    assert client.request("w", ask(4)).result(20).request.seed == 4
 
 
 def test_out_of_memory_shrinks_previews_and_refuses_renders(
@@ -292,6 +338,54 @@ def test_the_backend_ends_with_its_host(tmp_path: Path, end: str) -> None:
         host.kill()
     _, complaints = host.communicate(timeout=10)
     assert complaints == b""
+    until(lambda: not alive(backend), 5.0)
+
+
+QUIT = """
+import sys, threading, time
+from pathlib import Path
+from backend.client import supervisor
+from tests.client.conftest import *
+
+def refusing(self, real=threading.Thread.start):
+    if not threading.main_thread().is_alive():  # as Python 3.12 and newer do
+        raise RuntimeError("can't create new thread at interpreter shutdown")
+    real(self)
+
+threading.Thread.start = refusing
+begun = threading.Event()
+real_init = supervisor.BackendProcess.__init__
+
+def slow_init(self, *arguments):
+    real_init(self, *arguments)
+    print(self.pid, flush=True)
+    if "{where}" == "before it listens":
+        begun.set()
+        time.sleep(1.0)
+
+async def slow_run(self, address):  # as for the name of a remote backend
+    begun.set()
+    time.sleep(1.0)
+    await supervisor.asyncio.get_running_loop().getaddrinfo("localhost", 1)
+
+supervisor.BackendProcess.__init__ = slow_init
+supervisor.Connection.run = slow_run
+client = BackendClient()
+client.set_world("w", 1, anchors(), [])
+client.start(settings(Path(sys.argv[1])))
+client.request("w", ask())
+begun.wait(20)
+"""
+
+
+@pytest.mark.parametrize("where", ["before it listens", "while it connects"])
+def test_quitting_while_the_backend_starts_is_silent(tmp_path: Path, where: str) -> None:
+    code = QUIT.format(where=where)
+    host = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path)], cwd=ROOT, capture_output=True, timeout=30
+    )
+    assert host.stderr == b"" and host.returncode == 0
+    backend = int(host.stdout)
     until(lambda: not alive(backend), 5.0)
 
 

@@ -63,7 +63,7 @@ def tiny_reply(world, request: FrameRequest) -> FrameReply:
 
 
 def make_load(choice: ModelChoice) -> Load:
-    """tiny[=SECONDS per frame] | small=PIXELS | absent | crash=FILE (each time it exists)"""
+    """tiny[=SECONDS per frame] | small=PIXELS | absent | bug | crash=FILE (each time it exists)"""
     name, _, value = choice.model.partition("=")
 
     def load(report):
@@ -71,6 +71,8 @@ def make_load(choice: ModelChoice) -> Load:
         report(Progress("Loading the model tiny.", 0.5))
         if name == "absent":
             raise ModelError("There is no model 'absent'; choose one in the preferences.")
+        if name == "bug":
+            raise ZeroDivisionError("by zero")
         if name == "crash" and Path(value).exists():
             os.abort()
         if name == "small":
