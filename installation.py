@@ -12,7 +12,7 @@ from typing import Any
 
 import bpy
 
-from . import runtime
+from . import redraw, runtime
 from .backend.client import (
     Estimate,
     Installation,
@@ -109,10 +109,7 @@ def _poll() -> float | None:
     """Draw the progress; take in the result at the end."""
     global _task, _finish, outcome
     if not bpy.app.background:
-        for window in bpy.context.window_manager.windows:
-            for area in window.screen.areas:
-                if area.type == "PREFERENCES":
-                    area.tag_redraw()
+        redraw.redraw()
     if _task is not None and not _task.done:
         return _POLL_SECONDS
     ended, finish = _task, _finish

@@ -12,6 +12,7 @@ from . import (
     installation,
     preferences,
     properties,
+    redraw,
     runtime,
     viewport,
     viewport_paint,
@@ -37,10 +38,12 @@ def register() -> None:
     standard.inherit(engine.ENGINE)
     handlers.attach()
     history.attach()
+    redraw.attach()
 
 
 def unregister() -> None:
     """The reverse; the backend process ends."""
+    redraw.detach()
     history.detach()
     handlers.detach()
     installation.cancel()
