@@ -25,6 +25,9 @@ class WorldFMMemoryItem(bpy.types.PropertyGroup):
     colour: PointerProperty(type=bpy.types.Image, name="Picture")
     depth: PointerProperty(type=bpy.types.Image, name="Depth")
     source: StringProperty(name="Source", description="Where this frame came from")
+    folder: StringProperty(
+        name="Folder", description="World folder that holds this frame; empty = in this file"
+    )
 
 
 class WorldFMViewpoint(bpy.types.PropertyGroup):

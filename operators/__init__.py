@@ -7,6 +7,7 @@ from . import (
     backend,
     bake,
     camera_path,
+    camera_path_file,
     export,
     history,
     install,
@@ -16,6 +17,7 @@ from . import (
     memory,
     models,
     photo_match,
+    world_folder,
     world_io,
 )
 
@@ -27,7 +29,9 @@ CLASSES = (
     *models.CLASSES,
     *export.CLASSES,
     *camera_path.CLASSES,
+    *camera_path_file.CLASSES,
     *world_io.CLASSES,
+    *world_folder.CLASSES,
     *photo_match.CLASSES,
     *match_handles.CLASSES,
     *keep_frame.CLASSES,

@@ -1,72 +1,43 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Worlds and camera paths as files that the command line renders without Blender."""
+"""Worlds for the command line and for other programs."""
 
 from __future__ import annotations
 
-import json
+import os
+import shutil
 from pathlib import Path
+from typing import Any
 
 import bpy
 from bpy.props import BoolProperty, StringProperty
 
-from ..backend.shared.camera import Camera
-from ..backend.shared.errors import WorldFMError
-from ..backend.shared.files import write_atomically
+from ..backend.shared.anchors import Anchors
+from ..backend.shared.camera_path import write_camera_path
+from ..backend.shared.errors import InputError, WorldFMError
 from ..scene_sync.cameras import render_camera, scene_camera
-from ..scene_sync.world import SceneReader, WorldBuilder
+from ..scene_sync.world import SceneReader, SceneWorld, WorldBuilder
 from ..scene_sync.world_files import write_world
+from .build_process import CommandOperator
+from .camera_path_file import path_cameras
 
 
-def path_cameras(scene: bpy.types.Scene) -> list[Camera]:
-    """The active camera at every frame of the scene's range. Raises CameraError.
-
-    The scene's frame is set and put back: constraints and drivers are followed.
-    """
-    frame, subframe = scene.frame_current, scene.frame_subframe
-    cameras = []
-    try:
-        for number in range(scene.frame_start, scene.frame_end + 1, scene.frame_step):
-            scene.frame_set(number)
-            cameras.append(render_camera(scene_camera(scene), scene, use_border=False))
-    finally:
-        scene.frame_set(frame, subframe=subframe)
-    return cameras
+def scene_world(context: bpy.types.Context, operator: bpy.types.Operator) -> SceneWorld:
+    """The anchors and memory that a render of this view layer uses. Raises WorldFMError."""
+    scene = context.scene
+    depsgraph = context.evaluated_depsgraph_get()
+    camera = None
+    if scene.camera is not None:
+        evaluated = scene_camera(scene).evaluated_get(depsgraph)
+        camera = render_camera(evaluated, scene, use_border=False)
+    copy = SceneReader().read(depsgraph, camera)
+    for warning in copy.warnings:
+        operator.report({"WARNING"}, warning)
+    return WorldBuilder().build(copy)
 
 
-def cameras_json(cameras: list[Camera]) -> str:
-    """Cameras of one picture size as `worldfm render --cameras` reads them."""
-    return json.dumps(
-        {
-            "K": [camera.K.tolist() for camera in cameras],
-            "size": [cameras[0].width, cameras[0].height],
-            "c2w": [camera.c2w.tolist() for camera in cameras],
-        }
-    )
-
-
-class WORLDFM_OT_export_camera_path(bpy.types.Operator):
-    """Write the active camera at every frame to a file for 'worldfm render --cameras'"""
-
-    bl_idname = "worldfm.export_camera_path"
-    bl_label = "Export Camera Path"
-
-    filepath: StringProperty(name="File", default="cameras.json", subtype="FILE_PATH")
-
-    def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
-        """Choose the file first."""
-        context.window_manager.fileselect_add(self)
-        return {"RUNNING_MODAL"}
-
-    def execute(self, context: bpy.types.Context) -> set[str]:
-        """An existing file is replaced only once the new one is whole."""
-        path = Path(bpy.path.abspath(self.filepath))
-        try:
-            text = cameras_json(path_cameras(context.scene))
-            write_atomically(path, text.encode())
-        except WorldFMError as error:
-            self.report({"ERROR"}, str(error))
-            return {"CANCELLED"}
-        return {"FINISHED"}
+def provenance(scene: bpy.types.Scene) -> dict[str, str]:
+    """Where an exported world comes from."""
+    return {"source": Path(bpy.data.filepath).name or "unsaved.blend", "scene": scene.name}
 
 
 class WORLDFM_OT_export_world(bpy.types.Operator):
@@ -87,27 +58,152 @@ class WORLDFM_OT_export_world(bpy.types.Operator):
         """The same anchors and memory that a render of this view layer uses."""
         folder = Path(bpy.path.abspath(self.directory))
         try:
-            written = self._export(context, folder)
+            world = scene_world(context, self)
+            write_world(folder, world, provenance(context.scene))
         except WorldFMError as error:
             self.report({"ERROR"}, str(error))
             return {"CANCELLED"}
-        self.report({"INFO"}, f"{written} points and the memory are in {folder}.")
+        self.report({"INFO"}, f"{len(world.anchors)} points and the memory are in {folder}.")
         return {"FINISHED"}
 
-    def _export(self, context: bpy.types.Context, folder: Path) -> int:
-        scene = context.scene
-        depsgraph = context.evaluated_depsgraph_get()
-        camera = None
-        if scene.camera is not None:
-            evaluated = scene_camera(scene).evaluated_get(depsgraph)
-            camera = render_camera(evaluated, scene, use_border=False)
-        copy = SceneReader().read(depsgraph, camera)
-        for warning in copy.warnings:
-            self.report({"WARNING"}, warning)
-        world = WorldBuilder().build(copy)
-        source = Path(bpy.data.filepath).name or "unsaved.blend"
-        write_world(folder, world, {"source": source, "scene": scene.name})
-        return len(world.anchors)
+
+class _ExportByCommand(CommandOperator):
+    """Writes the scene's world to a temporary folder, lets the backend convert it, puts it there.
+
+    The target appears when all of it is written, and stays as it was on Esc or an error.
+    """
+
+    bl_options = {"REGISTER"}
+
+    stopped = "Stopped; nothing was written."
+    target = ""
+    """The option of `worldfm world export`."""
+
+    def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
+        """Choose the place first."""
+        context.window_manager.fileselect_add(self)
+        return {"RUNNING_MODAL"}
+
+    def path(self) -> Path:
+        """Where it goes, absolute. Raises InputError when that cannot be."""
+        raise NotImplementedError
+
+    def wanted(self, world: SceneWorld) -> SceneWorld:
+        """What of the world is written. Raises InputError when there is nothing."""
+        raise NotImplementedError
+
+    def more(self, context: bpy.types.Context, folder: Path) -> list[str]:
+        """More arguments."""
+        return []
+
+    def begin(self, context: bpy.types.Context, folder: Path) -> list[str]:
+        """The export command."""
+        path = self.path()
+        if not path.parent.is_dir():
+            raise InputError(f"The folder '{path.parent}' does not exist; choose another.")
+        world = self.wanted(scene_world(context, self))
+        source = folder / (Path(bpy.data.filepath).stem or "world")
+        write_world(source, world, provenance(context.scene))
+        (folder / "made").mkdir()
+        more = self.more(context, folder)
+        return [
+            "world",
+            "export",
+            str(source),
+            self.target,
+            str(folder / "made" / path.name),
+            *more,
+        ]
+
+    def finish(self, context: bpy.types.Context, folder: Path, result: dict[str, Any]) -> None:
+        """Beside the target first, for it may be on another disk than the temporary folder."""
+        path = self.path()
+        beside = path.with_name(f".{path.name}.part")
+        try:
+            shutil.move(folder / "made" / path.name, beside)
+            if path.is_dir():
+                path.rmdir()
+            os.replace(beside, path)
+        except OSError as error:
+            raise WorldFMError(
+                f"'{path}' could not be written ({error.strerror}); free some space there or "
+                "choose another place."
+            ) from error
+        finally:
+            shutil.rmtree(beside, ignore_errors=True) if beside.is_dir() else beside.unlink(True)
+        self.report({"INFO"}, f"Written to '{path}'.")
 
 
-CLASSES = (WORLDFM_OT_export_camera_path, WORLDFM_OT_export_world)
+class WORLDFM_OT_export_points(_ExportByCommand, bpy.types.Operator):
+    """Write the scene's anchor points as a PLY point cloud"""
+
+    bl_idname = "worldfm.export_points"
+    bl_label = "Export Points"
+
+    target = "--ply"
+    filepath: StringProperty(name="File", default="points.ply", subtype="FILE_PATH")
+    filter_glob: StringProperty(default="*.ply", options={"HIDDEN"})
+    check_existing: BoolProperty(default=True, options={"HIDDEN"})
+
+    def path(self) -> Path:
+        """The file, which may be replaced."""
+        path = Path(bpy.path.abspath(self.filepath))
+        return path if path.suffix.lower() == ".ply" else path.with_name(path.name + ".ply")
+
+    def wanted(self, world: SceneWorld) -> SceneWorld:
+        """The points."""
+        if not len(world.anchors):
+            raise InputError("The scene has no points to export; add geometry or a world first.")
+        return SceneWorld(world.anchors, [], world.revision)
+
+
+class _ExportToFolder(_ExportByCommand):
+    """Writes a new folder from the memory frames."""
+
+    def path(self) -> Path:
+        """The folder; it may not hold anything yet."""
+        path = Path(bpy.path.abspath(self.directory))
+        if path.exists() and (not path.is_dir() or any(path.iterdir())):
+            raise InputError(f"'{path}' is not empty; name a new folder.")
+        return path
+
+    def wanted(self, world: SceneWorld) -> SceneWorld:
+        """The memory."""
+        if not world.memory:
+            raise InputError("The scene has no memory frames to export; capture some first.")
+        return SceneWorld(Anchors.empty(), world.memory, world.revision)
+
+
+class WORLDFM_OT_export_dataset(_ExportToFolder, bpy.types.Operator):
+    """Write the memory frames as pictures with transforms.json, as nerfstudio reads them"""
+
+    bl_idname = "worldfm.export_dataset"
+    bl_label = "Export Dataset"
+
+    target = "--transforms"
+    directory: StringProperty(name="Folder", default="//dataset", subtype="DIR_PATH")
+    filter_folder: BoolProperty(default=True, options={"HIDDEN"})
+
+
+class WORLDFM_OT_export_meta(_ExportToFolder, bpy.types.Operator):
+    """Write the first memory frame and the camera's path as the reference's meta.json"""
+
+    bl_idname = "worldfm.export_meta"
+    bl_label = "Export meta.json"
+
+    target = "--meta"
+    directory: StringProperty(name="Folder", default="//meta", subtype="DIR_PATH")
+    filter_folder: BoolProperty(default=True, options={"HIDDEN"})
+
+    def more(self, context: bpy.types.Context, folder: Path) -> list[str]:
+        """The active camera at every frame."""
+        write_camera_path(folder / "cameras.json", path_cameras(context.scene))
+        return ["--cameras", str(folder / "cameras.json")]
+
+
+CLASSES = (
+    WORLDFM_OT_export_world,
+    WORLDFM_OT_export_points,
+    WORLDFM_OT_export_dataset,
+    WORLDFM_OT_export_meta,
+)

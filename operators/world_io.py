@@ -1,14 +1,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """New worlds from photos, panoramas, captures, point clouds and world folders.
 
-The work is done by the command line in the backend's own Python; the operator polls it, shows how
-far it is, and Esc ends it. Nothing is added to the file before all of it is there.
+The work is done by the command line in the backend's own Python; see build_process.py.
 """
 
 from __future__ import annotations
 
-import contextlib
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +20,9 @@ from ..scene_sync.import_world import (
     photo_camera,
     place_camera,
 )
+from ..scene_sync.move_world import world_to_folder
 from ..scene_sync.world_reader import read_world
-from .build_process import CommandRun
+from .build_process import CommandOperator
 
 DEPTHS = (
     ("auto", "Automatic", "The best estimator whose weights are here"),
@@ -35,86 +33,30 @@ DEPTHS = (
 )
 
 
-class CommandOperator:
-    """Runs one command; subclasses say which, and what to do with its result."""
+class _Keeps:
+    """The user's choice of where a new world is kept."""
 
-    _run: CommandRun | None = None
-    _folder: tempfile.TemporaryDirectory | None = None
-    _timer: bpy.types.Timer | None = None
+    in_folder: BoolProperty(
+        name="Keep in a Folder",
+        description="Keep points and pictures in a folder beside this file instead of inside it",
+    )
 
-    def begin(self, context: bpy.types.Context, folder: Path) -> list[str]:
-        """Arguments of the command; may write inputs into `folder`. Raises WorldFMError."""
-        raise NotImplementedError
+    def check_place(self) -> None:
+        """Before any work. Raises InputError when there is nowhere to put a folder."""
+        if self.in_folder and not bpy.data.filepath:
+            raise InputError("Save this file first; the world's folder will stand beside it.")
 
-    def finish(self, context: bpy.types.Context, folder: Path, result: dict[str, Any]) -> None:
-        """Take the result into the file. Raises WorldFMError."""
-        raise NotImplementedError
-
-    def execute(self, context: bpy.types.Context) -> set[str]:
-        """Without a window to the end; with one, as a job that Esc stops."""
+    def keep(self, context: bpy.types.Context, points: bpy.types.Object) -> None:
+        """Into a folder if that was chosen; where none can be written it stays in the file."""
+        if not self.in_folder:
+            return
         try:
-            self._folder = tempfile.TemporaryDirectory(prefix="worldfm-")
-            self._run = CommandRun(self.begin(context, Path(self._folder.name)))
+            world_to_folder(context.scene, points)
         except WorldFMError as error:
-            return self._failed(context, error)
-        if bpy.app.background or context.window is None:
-            return self._done(context)
-        self._timer = context.window_manager.event_timer_add(0.1, window=context.window)
-        context.window_manager.progress_begin(0, 100)
-        context.window_manager.modal_handler_add(self)
-        return {"RUNNING_MODAL"}
-
-    def modal(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
-        """Looks at the command at every tick of the timer."""
-        if event.type == "ESC" and event.value == "PRESS":
-            self._run.cancel()
-            self._end(context)
-            self.report({"INFO"}, "Stopped; nothing was added.")
-            return {"CANCELLED"}
-        if event.type != "TIMER":
-            return {"PASS_THROUGH"}
-        if self._run.running:
-            percent = int(100 * self._run.fraction)
-            context.window_manager.progress_update(percent)
-            context.workspace.status_text_set(f"{self._run.text}: {percent} % (Esc stops)")
-            return {"PASS_THROUGH"}
-        return self._done(context)
-
-    def cancel(self, context: bpy.types.Context) -> None:
-        """Blender ends the operator, as on quitting."""
-        if self._run is not None:
-            self._run.cancel()
-        self._end(context)
-
-    def _done(self, context: bpy.types.Context) -> set[str]:
-        try:
-            result = self._run.result()
-            self.finish(context, Path(self._folder.name), result)
-        except WorldFMError as error:
-            return self._failed(context, error)
-        for note in result.get("notes", []):
-            self.report({"WARNING"}, note)
-        self._end(context)
-        return {"FINISHED"}
-
-    def _failed(self, context: bpy.types.Context, error: WorldFMError) -> set[str]:
-        self._end(context)
-        self.report({"ERROR"}, str(error))
-        return {"CANCELLED"}
-
-    def _end(self, context: bpy.types.Context) -> None:
-        if self._timer is not None:
-            context.window_manager.event_timer_remove(self._timer)
-            context.window_manager.progress_end()
-            context.workspace.status_text_set(None)
-            self._timer = None
-        if self._folder is not None:
-            with contextlib.suppress(OSError):  # Windows: a virus scanner still looks at a file
-                self._folder.cleanup()
-            self._folder = None
+            self.report({"WARNING"}, f"The world is kept in this file: {error}")
 
 
-class _FromFile(CommandOperator):
+class _FromFile(_Keeps, CommandOperator):
     """Chooses a file first, then builds a world from it."""
 
     bl_options = {"REGISTER", "UNDO"}
@@ -134,6 +76,7 @@ class _FromFile(CommandOperator):
 
     def begin(self, context: bpy.types.Context, folder: Path) -> list[str]:
         """The build command for this source."""
+        self.check_place()
         return ["world", "build", self.source, str(self.path()), "-o", str(folder / "world"),
                 *self.arguments(context, folder)]  # fmt: skip
 
@@ -143,7 +86,8 @@ class _FromFile(CommandOperator):
 
     def finish(self, context: bpy.types.Context, folder: Path, result: dict[str, Any]) -> None:
         """The world as objects of the scene."""
-        add_world(context.scene, self.path().stem, read_world(folder / "world"), None, False)
+        built = read_world(folder / "world")
+        self.keep(context, add_world(context.scene, self.path().stem, built, None, False))
 
 
 class WORLDFM_OT_world_from_photo(_FromFile, bpy.types.Operator):
@@ -186,7 +130,8 @@ class WORLDFM_OT_world_from_photo(_FromFile, bpy.types.Operator):
     def finish(self, context: bpy.types.Context, folder: Path, result: dict[str, Any]) -> None:
         """Points, blockout, camera and memory."""
         built, scene = read_world(folder / "world"), context.scene
-        add_world(scene, self.path().stem, built, self.path(), self.use_blockout)
+        points = add_world(scene, self.path().stem, built, self.path(), self.use_blockout)
+        self.keep(context, points)
         matched = scene.objects.get(self.camera) if self.camera else None
         if matched is not None:  # it moves to the height that was typed in
             place_camera(matched, built.memory[0].camera, scene.unit_settings.scale_length)
@@ -259,7 +204,7 @@ class WORLDFM_OT_world_from_points(_FromFile, bpy.types.Operator):
         return [*up, "--scale", str(self.scale)]
 
 
-class WORLDFM_OT_open_world(bpy.types.Operator):
+class WORLDFM_OT_open_world(_Keeps, bpy.types.Operator):
     """Bring a world's folder into this file"""
 
     bl_idname = "worldfm.open_world"
@@ -278,7 +223,9 @@ class WORLDFM_OT_open_world(bpy.types.Operator):
         """Points and memory; nothing when the folder is damaged."""
         folder = Path(bpy.path.abspath(self.directory))
         try:
-            add_world(context.scene, folder.name or "World", read_world(folder), None, False)
+            self.check_place()
+            built = read_world(folder)
+            self.keep(context, add_world(context.scene, folder.name or "World", built, None, False))
         except WorldFMError as error:
             self.report({"ERROR"}, str(error))
             return {"CANCELLED"}

@@ -6,6 +6,7 @@ from __future__ import annotations
 import bpy
 
 from ..scene_sync.import_world import RESOLUTION
+from ..scene_sync.world_folder import FOLDER
 
 
 class _Sidebar:
@@ -30,6 +31,29 @@ class WORLDFM_PT_new_world(_Sidebar, bpy.types.Panel):
         )
         column.operator("worldfm.world_from_points", text="From Points", icon="POINTCLOUD_DATA")
         column.operator("worldfm.open_world", icon="FILE_FOLDER")
+
+
+class WORLDFM_PT_world_files(_Sidebar, bpy.types.Panel):
+    """Where worlds are kept, and where they go"""
+
+    bl_label = "World Files"
+
+    def draw(self, context: bpy.types.Context) -> None:
+        """Folder or file; one button a format."""
+        layout = self.layout
+        column = layout.column(align=True)
+        ob = context.active_object
+        if ob is not None and ob.get(FOLDER):
+            layout.label(text=str(ob[FOLDER]), icon="FILE_FOLDER")
+            column.operator("worldfm.world_to_file", icon="PACKAGE")
+            column.operator("worldfm.find_world_folder", icon="VIEWZOOM")
+        else:
+            column.operator("worldfm.world_to_folder", icon="FILE_FOLDER")
+        column = layout.column(align=True)
+        column.operator("worldfm.export_points", icon="EXPORT")
+        column.operator("worldfm.export_dataset", icon="EXPORT")
+        column.operator("worldfm.export_meta", icon="EXPORT")
+        column.operator("worldfm.import_camera_path", icon="IMPORT")
 
 
 class WORLDFM_PT_photo_match(_Sidebar, bpy.types.Panel):
@@ -70,4 +94,4 @@ class WORLDFM_PT_keep(_Sidebar, bpy.types.Panel):
         column.operator("worldfm.live_image", icon="IMAGE")
 
 
-CLASSES = (WORLDFM_PT_new_world, WORLDFM_PT_photo_match, WORLDFM_PT_keep)
+CLASSES = (WORLDFM_PT_new_world, WORLDFM_PT_world_files, WORLDFM_PT_photo_match, WORLDFM_PT_keep)

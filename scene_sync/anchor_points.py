@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Anchor points as an object: a mesh of vertices with a colour and a radius each.
 
-They are saved, undone, appended and copied like any mesh, and may be moved, turned and edited.
+They are saved, undone, appended and copied like any mesh, and may be moved, turned and edited. The
+points of a world that is kept in a folder are read from there; the mesh is then a thinned preview.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import bpy
 import numpy as np
 
 from ..backend.shared.anchors import Anchors
+from .world_folder import folder_anchors, folder_of
 
 RADIUS = "worldfm_radius"
 COLOUR = "worldfm_colour"
@@ -19,6 +21,13 @@ def store_anchors(
     name: str, anchors: Anchors, collection: bpy.types.Collection, scale_length: float
 ) -> bpy.types.Object:
     """A new object in `collection`. scale_length: metres per Blender unit of the scene."""
+    ob = bpy.data.objects.new(name, anchor_mesh(name, anchors, scale_length))
+    collection.objects.link(ob)
+    return ob
+
+
+def anchor_mesh(name: str, anchors: Anchors, scale_length: float) -> bpy.types.Mesh:
+    """A new mesh of points; its coordinates are metres / scale_length."""
     mesh = bpy.data.meshes.new(name)
     mesh.vertices.add(len(anchors))
     mesh.vertices.foreach_set("co", (anchors.xyz / np.float32(scale_length)).ravel())
@@ -29,9 +38,7 @@ def store_anchors(
     colour = mesh.color_attributes.new(COLOUR, "BYTE_COLOR", "POINT")
     colour.data.foreach_set("color_srgb", rgba.ravel())
     mesh.update()
-    ob = bpy.data.objects.new(name, mesh)
-    collection.objects.link(ob)
-    return ob
+    return mesh
 
 
 def is_anchors(ob: bpy.types.Object) -> bool:
@@ -39,8 +46,24 @@ def is_anchors(ob: bpy.types.Object) -> bool:
     return ob.type == "MESH" and RADIUS in ob.data.attributes and not len(ob.data.polygons)
 
 
-def read_anchors(mesh: bpy.types.Mesh, matrix: np.ndarray) -> Anchors:
-    """World-space anchors. matrix: (4, 4) to metres; radii grow with its mean scale."""
+def read_anchors(ob: bpy.types.Object, matrix: np.ndarray) -> Anchors:
+    """World-space anchors of an (evaluated) object. matrix: (4, 4) from its space to metres.
+
+    Raises WorldError when they are kept in a folder that is gone.
+    """
+    kept = folder_of(ob)
+    if kept is None:
+        return _placed(_mesh_anchors(ob.data), matrix)
+    to_units = np.diag([1 / kept.scale_length] * 3 + [1.0])
+    return _placed(folder_anchors(kept.path), matrix @ to_units)
+
+
+def stored_points(ob: bpy.types.Object, scale_length: float) -> Anchors:
+    """The points of an object in its own space, in metres, wherever they are kept."""
+    return read_anchors(ob, np.diag([scale_length] * 3 + [1.0]))
+
+
+def _mesh_anchors(mesh: bpy.types.Mesh) -> Anchors:
     count = len(mesh.vertices)
     xyz = np.empty(count * 3, np.float32)
     mesh.vertices.foreach_get("co", xyz)
@@ -52,7 +75,12 @@ def read_anchors(mesh: bpy.types.Mesh, matrix: np.ndarray) -> Anchors:
         rgba = np.empty(count * 4, np.float32)
         layer.data.foreach_get("color_srgb", rgba)
         rgb = (rgba.reshape(count, 4)[:, :3] * 255 + 0.5).astype(np.uint8)
+    return Anchors(xyz.reshape(count, 3), rgb, radius)
+
+
+def _placed(anchors: Anchors, matrix: np.ndarray) -> Anchors:
+    """Radii grow with the matrix' mean scale; points that are not finite are left out."""
     turn = matrix[:3, :3].astype(np.float32)
-    placed = xyz.reshape(count, 3) @ turn.T + matrix[:3, 3].astype(np.float32)
+    xyz = anchors.xyz @ turn.T + matrix[:3, 3].astype(np.float32)
     scale = np.float32(np.abs(np.linalg.det(matrix[:3, :3])) ** (1 / 3))
-    return Anchors(placed, rgb, radius * scale).finite()
+    return Anchors(xyz, anchors.rgb, anchors.radius * scale).finite()

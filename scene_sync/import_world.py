@@ -21,8 +21,8 @@ RESOLUTION = "worldfm_resolution"
 
 def add_world(
     scene: bpy.types.Scene, name: str, built: BuiltWorld, photo: Path | None, use_blockout: bool
-) -> bpy.types.Collection:
-    """Everything goes into one new collection; nothing that was there is touched.
+) -> bpy.types.Object:
+    """Everything goes into one new collection; nothing that was there is touched. Gives the points.
 
     photo: the picture, when the world was made from one. use_blockout: the blockout is what frames
     are made from and the points are hidden, instead of the other way round.
@@ -33,7 +33,7 @@ def add_world(
     points = store_anchors(f"{name} Points", built.anchors, collection, scale)
     for frame in built.memory:
         item = store_frame(scene, frame.name, frame.camera, frame.rgb, frame.depth)
-        item.source = name
+        item.source = collection.name
     if photo is not None and built.memory:
         image = bpy.data.images.load(str(photo), check_existing=True)
         add_photo_camera(scene, name, built.memory[0].camera, image, collection)
@@ -42,7 +42,7 @@ def add_world(
             _hide(ob, not use_blockout)
         if blocks:
             _hide(points, use_blockout)
-    return collection
+    return points
 
 
 def add_photo_camera(

@@ -2,7 +2,8 @@
 """Memory frames in the .blend: packed images that never change, named by what is in them.
 
 Colours are a PNG, so that Blender shows them; depth is a compressed .npy of exact float32. Both
-are read from the packed bytes and never through Blender's colour management.
+are read from the packed bytes and never through Blender's colour management. Frames of a world that
+is kept in a folder are read from there, and only a thumbnail is packed.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import io
 import json
 import struct
 import zlib
+from dataclasses import replace
 
 import bpy
 import numpy as np
@@ -19,11 +21,12 @@ import numpy as np
 from ..backend.shared.camera import Camera
 from ..backend.shared.errors import InputError, WorldFMError
 from ..backend.shared.frame import MemoryFrame
+from .png import decode_png, encode_png
+from .world_folder import folder_frame
 
 PREFIX = "WorldFM "
 
 _THUMBNAIL = 128
-_PNG = b"\x89PNG\r\n\x1a\n"
 _cache: dict[str, MemoryFrame] = {}
 
 
@@ -48,12 +51,36 @@ def store_frame(
     item = items.add()
     item.id, item.name = frame.id, name
     item.camera_json = json.dumps(camera.to_json())
-    item.colour = _packed_image(f"{PREFIX}{frame.id}", encode_png(rgb))
-    _set_thumbnail(item.colour, rgb)
-    if depth is not None:
-        item.depth = _packed_image(f"{PREFIX}{frame.id} depth", _encode_depth(depth))
+    pack_frame(item, frame)
     scene.worldfm.memory_index = len(items) - 1
     return item
+
+
+def pack_frame(item: bpy.types.PropertyGroup, frame: MemoryFrame) -> None:
+    """Keep the frame of a list item in the .blend."""
+    _drop_images(item)
+    item.folder = ""
+    item.colour = _packed_image(f"{PREFIX}{frame.id}", encode_png(frame.rgb))
+    _set_thumbnail(item.colour, frame.rgb)
+    if frame.depth is not None:
+        item.depth = _packed_image(f"{PREFIX}{frame.id} depth", _encode_depth(frame.depth))
+
+
+def unpack_frame(item: bpy.types.PropertyGroup, frame: MemoryFrame, folder: str) -> None:
+    """Keep only a thumbnail in the .blend; the frame is in the world's folder `folder`."""
+    _drop_images(item)
+    item.folder = folder
+    small = np.ascontiguousarray(_smaller(frame.rgb))
+    item.colour = _packed_image(f"{PREFIX}{frame.id} thumbnail", encode_png(small))
+    _set_thumbnail(item.colour, small)
+
+
+def _drop_images(item: bpy.types.PropertyGroup) -> None:
+    images = [image for image in (item.colour, item.depth) if image is not None]
+    item.colour = item.depth = None
+    for image in images:
+        if not image.users:
+            bpy.data.images.remove(image)
 
 
 def read_frames(scene: bpy.types.Scene) -> tuple[list[MemoryFrame], list[str]]:
@@ -74,6 +101,10 @@ def read_frame(item: bpy.types.PropertyGroup) -> MemoryFrame:
     kept = _cache.get(item.id)
     if kept is not None and item.colour is not None:
         return kept
+    if item.folder:
+        frame = replace(folder_frame(item.folder, item.id), id=item.id, name=item.name)
+        _cache[item.id] = frame
+        return frame
     try:
         camera = Camera.from_json(json.loads(item.camera_json))
         rgb = decode_png(_packed_bytes(item.colour))
@@ -100,10 +131,14 @@ def _packed_image(name: str, data: bytes) -> bpy.types.Image:
     return image
 
 
+def _smaller(rgb: np.ndarray) -> np.ndarray:
+    step = max(1, -(-max(rgb.shape[:2]) // _THUMBNAIL))
+    return rgb[::step, ::step]
+
+
 def _set_thumbnail(image: bpy.types.Image, rgb: np.ndarray) -> None:
     """Blender makes previews of its own only where it shows assets."""
-    step = max(1, -(-max(rgb.shape[:2]) // _THUMBNAIL))
-    small = rgb[::step, ::step][::-1]
+    small = _smaller(rgb)[::-1]
     rgba = np.ones((*small.shape[:2], 4), np.float32)
     rgba[..., :3] = small / np.float32(255)
     preview = image.preview_ensure()
@@ -128,43 +163,3 @@ def _decode_depth(data: bytes) -> np.ndarray:
     if depth.dtype != np.float32 or depth.ndim != 2:
         raise ValueError("its depth is not a picture of float32")
     return depth
-
-
-def encode_png(rgb: np.ndarray) -> bytes:
-    """(H, W, 3) uint8, row 0 on top, as an 8-bit sRGB PNG."""
-    height, width, _ = rgb.shape
-    rows = np.zeros((height, 1 + width * 3), np.uint8)
-    # each row stands as the difference to the row above (filter 2): smaller, and quick to undo
-    flat = rgb.reshape(height, width * 3)
-    rows[:, 0] = 2
-    rows[:, 1:] = np.diff(flat, axis=0, prepend=np.zeros((1, width * 3), np.uint8))
-    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
-    chunks = ((b"IHDR", header), (b"sRGB", b"\0"), (b"IDAT", zlib.compress(rows.tobytes(), 3)))
-    return _PNG + b"".join(_chunk(kind, data) for kind, data in (*chunks, (b"IEND", b"")))
-
-
-def decode_png(data: bytes) -> np.ndarray:
-    """(H, W, 3) uint8 of a PNG that `encode_png` wrote; ValueError for any other."""
-    if data[:8] != _PNG:
-        raise ValueError("its image is not a PNG")
-    at, parts, header = 8, [], b""
-    while at + 8 <= len(data):
-        length, kind = struct.unpack(">I4s", data[at : at + 8])
-        body = data[at + 8 : at + 8 + length]
-        if kind == b"IHDR":
-            header = body
-        elif kind == b"IDAT":
-            parts.append(body)
-        at += 12 + length
-    width, height, *layout = struct.unpack(">IIBBBBB", header)
-    rows = np.frombuffer(zlib.decompress(b"".join(parts)), np.uint8)
-    if layout != [8, 2, 0, 0, 0] or rows.size != height * (1 + width * 3):
-        raise ValueError("its image was changed by another program")
-    rows = rows.reshape(height, 1 + width * 3)
-    if (rows[:, 0] != 2).any():
-        raise ValueError("its image was changed by another program")
-    return np.add.accumulate(rows[:, 1:], axis=0, dtype=np.uint8).reshape(height, width, 3)
-
-
-def _chunk(kind: bytes, data: bytes) -> bytes:
-    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))

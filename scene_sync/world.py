@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import zlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import bpy
 import numpy as np
@@ -162,7 +162,7 @@ def stored_anchors(depsgraph: bpy.types.Depsgraph, scale_length: float) -> Ancho
         if is_anchors(instance.object) and not _problem(instance):
             matrix = instance.matrix.copy()
             matrix[:3] *= scale_length
-            found[instance.key] = read_anchors(instance.object.data, matrix)
+            found[instance.key] = read_anchors(instance.object, matrix)
     return Anchors.concatenate([found[key] for key in sorted(found)])
 
 
@@ -212,7 +212,9 @@ class WorldBuilder:
                 points[name] = _sampled(placed, known[shape], coarser) if old is None else old
             self._points = points
             sampled = [points[name] for name in names]
-            self._anchors = identity, Anchors.concatenate([*sampled, copy.stored])
+            anchors = Anchors.concatenate([*sampled, copy.stored])
+            # what a scene's own geometry leaves empty is sky; points of a capture may lack surfaces
+            self._anchors = identity, replace(anchors, whole=bool(copy.placed))
         return SceneWorld(self._anchors[1], copy.memory, _revision(identity, copy.memory))
 
 

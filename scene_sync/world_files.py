@@ -12,19 +12,22 @@ import shutil
 import struct
 import uuid
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..backend.shared.anchors import Anchors
-from ..backend.shared.errors import InputError, WorldFMError
+from ..backend.shared.errors import InputError, WorldError, WorldFMError
 from ..backend.shared.frame import MemoryFrame
-from .memory import encode_png
-from .world import SceneWorld
+from .png import encode_png
+
+if TYPE_CHECKING:
+    from .world import SceneWorld
 
 VERSION = 1
 _MANIFEST = "world.json"
 _DTYPES = {"<f4": "F32", "|u1": "U8"}
+_MAX_HEADER = 1 << 20
 
 
 def write_world(folder: Path, world: SceneWorld, provenance: dict[str, str]) -> None:
@@ -69,6 +72,7 @@ def _write(folder: Path, world: SceneWorld, provenance: dict[str, str]) -> None:
         "revision": world.revision,
         "units": "metres",
         "up": "Z",
+        "whole": world.anchors.whole,
         "provenance": provenance,
         "memory": [_write_frame(folder, i, frame) for i, frame in enumerate(world.memory)],
     }
@@ -109,3 +113,28 @@ def safetensors(anchors: Anchors) -> bytes:
     text = json.dumps(header).encode()
     text += b" " * (-len(text) % 8)
     return b"".join([struct.pack("<Q", len(text)), text, *parts])
+
+
+def read_anchor_file(path: Path) -> Anchors:
+    """Anchors from a safetensors file. Raises ValueError or KeyError when it is damaged."""
+    data = path.read_bytes()
+    (length,) = struct.unpack_from("<Q", data)
+    if length > _MAX_HEADER:
+        raise ValueError("the header of its points is too long")
+    header = json.loads(data[8 : 8 + length])
+    names = {name: np.dtype(dtype) for dtype, name in _DTYPES.items()}
+    arrays = {}
+    for name in ("xyz", "rgb", "radius"):
+        start, end = header[name]["data_offsets"]
+        dtype, shape = names[header[name]["dtype"]], header[name]["shape"]
+        body = data[8 + length + start : 8 + length + end]
+        arrays[name] = np.frombuffer(body, dtype).reshape(shape)
+    return Anchors(**arrays)
+
+
+def inside(folder: Path, listed: object) -> Path:
+    """The path of a file that a world names. Raises WorldError when it lies outside its folder."""
+    path = (folder / str(listed)).resolve()
+    if not path.is_relative_to(folder.resolve()):
+        raise WorldError(f"The world in '{folder.name}' names files outside it; do not trust it.")
+    return path

@@ -16,10 +16,7 @@ from ..backend.shared.camera import Camera
 from ..backend.shared.errors import WorldError, WorldFMError
 from ..backend.shared.frame import MemoryFrame
 from .textures import image_bytes
-from .world_files import VERSION
-
-_DTYPES = {"F32": np.dtype("<f4"), "U8": np.dtype("u1")}
-_MAX_HEADER = 1 << 20
+from .world_files import VERSION, inside, read_anchor_file
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,41 +55,18 @@ def read_world(folder: Path) -> BuiltWorld:
         ) from error
 
 
-def read_anchor_file(path: Path) -> Anchors:
-    """Anchors from a safetensors file. Raises ValueError or KeyError when it is damaged."""
-    data = path.read_bytes()
-    (length,) = struct.unpack_from("<Q", data)
-    if length > _MAX_HEADER:
-        raise ValueError("the header of its points is too long")
-    header = json.loads(data[8 : 8 + length])
-    arrays = {}
-    for name in ("xyz", "rgb", "radius"):
-        start, end = header[name]["data_offsets"]
-        dtype, shape = _DTYPES[header[name]["dtype"]], header[name]["shape"]
-        body = data[8 + length + start : 8 + length + end]
-        arrays[name] = np.frombuffer(body, dtype).reshape(shape)
-    return Anchors(**arrays)
-
-
 def _frame(folder: Path, entry: dict[str, object]) -> MemoryFrame:
     depth = None
     if entry["depth"]:
-        depth = np.load(_inside(folder, entry["depth"]), allow_pickle=False)
+        depth = np.load(inside(folder, entry["depth"]), allow_pickle=False)
     return MemoryFrame(
         id=str(entry["id"]),
         name=str(entry["name"]),
         camera=Camera.from_json(entry["camera"]),
-        rgb=_picture(_inside(folder, entry["image"])),
+        rgb=_picture(inside(folder, entry["image"])),
         depth=depth,
         enabled=bool(entry["enabled"]),
     )
-
-
-def _inside(folder: Path, listed: object) -> Path:
-    path = (folder / str(listed)).resolve()
-    if not path.is_relative_to(folder.resolve()):
-        raise WorldError(f"The world in '{folder.name}' names files outside it; do not trust it.")
-    return path
 
 
 def _picture(path: Path) -> np.ndarray:

@@ -15,6 +15,7 @@ from ..data.nerfstudio import PosedFrame, write_dataset
 from ..shared.anchors import Anchors
 from ..shared.camera import Camera
 from ..shared.errors import InputError
+from ..shared.files import replacing, write_atomically
 from ..shared.frame import MemoryFrame
 
 REFERENCE_FROM_WORLD = np.array([[1.0, 0, 0], [0, 0, -1.0], [0, 1.0, 0]])
@@ -33,10 +34,8 @@ def export_ply(anchors: Anchors, path: Path) -> None:
     for i, channel in enumerate(("red", "green", "blue")):
         rows[channel] = anchors.rgb[:, i]
     rows["radius"] = anchors.radius
-    path = Path(path)
-    temporary = path.with_name(path.name + ".tmp")
-    PlyData([PlyElement.describe(rows, "vertex")], byte_order="<").write(str(temporary))
-    temporary.replace(path)
+    with replacing(Path(path)) as beside:
+        PlyData([PlyElement.describe(rows, "vertex")], byte_order="<").write(str(beside))
 
 
 def export_transforms(frames: Sequence[MemoryFrame], folder: Path) -> None:
@@ -71,12 +70,10 @@ def export_meta(photo: MemoryFrame, cameras: Sequence[Camera], folder: Path, nam
         c2w[:3, 3] = _to_reference(photo.camera) @ (camera.position - photo.camera.position)
         path.append(c2w.tolist())
     picture = folder / f"{name}.png"
-    temporary = picture.with_suffix(".png.tmp")
-    Image.fromarray(photo.rgb).save(temporary, format="PNG")
-    temporary.replace(picture)
-    _write_json(
-        folder / "meta.json", {"name": name, "image": picture.name, "K": K.tolist(), "c2w": path}
-    )
+    with replacing(picture) as beside:
+        Image.fromarray(photo.rgb).save(beside, format="PNG")
+    meta = {"name": name, "image": picture.name, "K": K.tolist(), "c2w": path}
+    write_atomically(folder / "meta.json", json.dumps(meta).encode())
 
 
 def _to_reference(camera: Camera) -> np.ndarray:
@@ -85,9 +82,3 @@ def _to_reference(camera: Camera) -> np.ndarray:
     angle = -np.arctan2(forward[1], forward[0])
     cos, sin = np.cos(angle), np.sin(angle)
     return REFERENCE_FROM_WORLD @ np.array([[cos, -sin, 0], [sin, cos, 0], [0, 0, 1.0]])
-
-
-def _write_json(path: Path, data: dict[str, object]) -> None:
-    temporary = path.with_name(path.name + ".tmp")
-    temporary.write_text(json.dumps(data), encoding="utf-8")
-    temporary.replace(path)

@@ -8,6 +8,9 @@ import json
 import numpy as np
 import pytest
 
+from backend.data.nerfstudio import read_dataset
+from backend.world.importers.meta import read_meta
+from backend.world.importers.ply import read_ply
 from backend.world.world import World
 
 
@@ -39,5 +42,29 @@ def test_the_backend_reads_exported_worlds_and_cameras(blender, tmp_path):
     assert "could not be written" in found["unwritable"]
     assert "could not be written" in found["no folder"]
     assert found["frame"] == 1
+    # other programs' formats hold what the world's folder does
+    cloud = read_ply(tmp_path / "points.ply")
+    assert np.array_equal(cloud.xyz, world.anchors.xyz)
+    assert np.array_equal(cloud.rgb, world.anchors.rgb)
+    (posed,) = read_dataset(tmp_path / "dataset")
+    assert np.array_equal(posed.rgb, frame.rgb) and np.array_equal(posed.depth, frame.depth)
+    assert np.allclose(posed.camera.c2w, frame.camera.c2w)
+    given = read_meta(tmp_path / "meta" / "meta.json")
+    assert len(given.path) == 3 and given.image.name == "world.png"
+    moved = np.linalg.inv(given.path[0].c2w) @ given.path[2].c2w
+    c2w = np.array(path["c2w"])
+    assert np.allclose(moved, np.linalg.inv(c2w[0]) @ c2w[2], atol=1e-6)
+    assert "not empty" in found["dataset again"]
+    assert "does not exist" in found["points nowhere"]
+    assert "no memory frames" in found["no memory"]
+
+    # a path comes back as an animation that renders the same cameras
+    assert found["imported"] == ["cameras", 11, 13]
+    again = json.loads((tmp_path / "again.json").read_text())
+    assert again["size"] == path["size"]
+    assert np.allclose(again["c2w"], path["c2w"], atol=1e-5)
+    assert np.allclose(again["K"], path["K"], rtol=1e-5)
+    assert "is not a camera path" in found["not a path"]
+
     assert found["left"] == ["cameras.json", "other", "world"]
     assert (tmp_path / "other" / "letter.txt").read_text() == "keep me"

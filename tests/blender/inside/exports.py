@@ -23,6 +23,32 @@ def refused(operator: Any, **properties: str) -> str:
     return ""
 
 
+def other_programs(found: dict[str, Any]) -> None:
+    """PLY, transforms.json and meta.json by the backend; the camera path in again."""
+    scene = bpy.context.scene
+    camera = scene.camera
+    bpy.ops.worldfm.export_points(filepath=str(FOLDER / "points.ply"))
+    bpy.ops.worldfm.export_points(filepath=str(FOLDER / "points.ply"))  # replaced
+    bpy.ops.worldfm.export_dataset(directory=str(FOLDER / "dataset"))
+    bpy.ops.worldfm.export_meta(directory=str(FOLDER / "meta"))
+    found["dataset again"] = refused(
+        bpy.ops.worldfm.export_dataset, directory=str(FOLDER / "dataset")
+    )
+    found["points nowhere"] = refused(
+        bpy.ops.worldfm.export_points, filepath=str(FOLDER / "no" / "points.ply")
+    )
+    path = str(FOLDER / "cameras.json")
+    bpy.ops.worldfm.import_camera_path(filepath=path, start=11, use_size=True)
+    found["imported"] = [scene.camera.name, scene.frame_start, scene.frame_end]
+    bpy.ops.worldfm.export_camera_path(filepath=str(FOLDER / "again.json"))
+    found["not a path"] = refused(
+        bpy.ops.worldfm.import_camera_path, filepath=str(FOLDER / "world" / "world.json")
+    )
+    scene.camera, scene.frame_start, scene.frame_end = camera, 1, 3
+    scene.worldfm.memory.clear()
+    found["no memory"] = refused(bpy.ops.worldfm.export_meta, directory=str(FOLDER / "other2"))
+
+
 def main() -> dict[str, Any]:
     scene = scenes.small_world()
     scene.unit_settings.scale_length = 0.5
@@ -42,15 +68,17 @@ def main() -> dict[str, Any]:
         "frame": scene.frame_current,
         "left": sorted(p.name for p in FOLDER.iterdir()),
     }
+    frames, _ = extension.part("scene_sync.memory").read_frames(scene)
+    found["picture"] = frames[0].rgb.ravel().tolist()[::97]
+    found["id"] = scene.worldfm.memory[0].id
     scene.frame_set(2)
     source = extension.part("scene_sync.world")
     copy = source.SceneReader().read(bpy.context.evaluated_depsgraph_get(), None)
     found["revision"] = source.WorldBuilder().build(copy).revision
     camera = extension.part("scene_sync.cameras").render_camera(scene.camera, scene)
     found["second_camera"] = camera.to_json()
-    frames, _ = extension.part("scene_sync.memory").read_frames(scene)
-    found["picture"] = frames[0].rgb.ravel().tolist()[::97]
-    found["id"] = scene.worldfm.memory[0].id
+    scene.frame_set(1)
+    other_programs(found)
     return found
 
 

@@ -1,0 +1,142 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Camera paths as files: what `worldfm render --cameras` reads, and back as an animated camera."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import bpy
+import numpy as np
+from bpy.props import BoolProperty, IntProperty, StringProperty
+
+from ..backend.shared.camera import Camera
+from ..backend.shared.camera_path import read_camera_path, write_camera_path
+from ..backend.shared.errors import InputError, WorldFMError
+from ..scene_sync.animation import fcurves_of
+from ..scene_sync.cameras import render_camera, scene_camera
+from ..scene_sync.import_world import place_camera
+
+_LAST_FRAME = 1_048_574
+_LENS = ("lens", "shift_x", "shift_y")
+_SQUARE = 1e-3
+"""Relative difference of the focal lengths up to which pixels count as square."""
+
+
+def path_cameras(scene: bpy.types.Scene) -> list[Camera]:
+    """The active camera at every frame of the scene's range. Raises CameraError.
+
+    The scene's frame is set and put back: constraints and drivers are followed.
+    """
+    frame, subframe = scene.frame_current, scene.frame_subframe
+    cameras = []
+    try:
+        for number in range(scene.frame_start, scene.frame_end + 1, scene.frame_step):
+            scene.frame_set(number)
+            cameras.append(render_camera(scene_camera(scene), scene, use_border=False))
+    finally:
+        scene.frame_set(frame, subframe=subframe)
+    return cameras
+
+
+def animate(ob: bpy.types.Object, cameras: list[Camera], first: int, scale_length: float) -> None:
+    """A key a frame from `first` on: place, direction and, where it changes, the lens."""
+    zoomed = any(not np.allclose(camera.K, cameras[0].K) for camera in cameras)
+    ob.rotation_mode = "QUATERNION"
+    before = None
+    for frame, camera in enumerate(cameras, start=first):
+        place_camera(ob, camera, scale_length)
+        location, rotation, _ = ob.matrix_world.decompose()
+        if before is not None:
+            rotation.make_compatible(before)
+        ob.location, ob.rotation_quaternion, before = location, rotation, rotation
+        ob.keyframe_insert("location", frame=frame)
+        ob.keyframe_insert("rotation_quaternion", frame=frame)
+        for name in _LENS if zoomed else ():
+            ob.data.keyframe_insert(name, frame=frame)
+    for curve in (*fcurves_of(ob), *fcurves_of(ob.data)):
+        for point in curve.keyframe_points:
+            point.interpolation = "LINEAR"
+
+
+class WORLDFM_OT_export_camera_path(bpy.types.Operator):
+    """Write the active camera at every frame to a file for 'worldfm render --cameras'"""
+
+    bl_idname = "worldfm.export_camera_path"
+    bl_label = "Export Camera Path"
+
+    filepath: StringProperty(name="File", default="cameras.json", subtype="FILE_PATH")
+    check_existing: BoolProperty(default=True, options={"HIDDEN"})
+
+    def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
+        """Choose the file first."""
+        context.window_manager.fileselect_add(self)
+        return {"RUNNING_MODAL"}
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        """An existing file is replaced only once the new one is whole."""
+        path = Path(bpy.path.abspath(self.filepath))
+        try:
+            write_camera_path(path, path_cameras(context.scene))
+        except WorldFMError as error:
+            self.report({"ERROR"}, str(error))
+            return {"CANCELLED"}
+        return {"FINISHED"}
+
+
+class WORLDFM_OT_import_camera_path(bpy.types.Operator):
+    """Add a camera that moves along a path from a file, one key a frame"""
+
+    bl_idname = "worldfm.import_camera_path"
+    bl_label = "Import Camera Path"
+    bl_options = {"REGISTER", "UNDO"}
+
+    filepath: StringProperty(name="File", subtype="FILE_PATH")
+    filter_glob: StringProperty(default="*.json", options={"HIDDEN"})
+    start: IntProperty(name="First Frame", default=1, min=0, max=_LAST_FRAME)
+    set_range: BoolProperty(
+        name="Fit Frame Range", description="Make the scene as long as the path", default=True
+    )
+    use_size: BoolProperty(
+        name="Use the Path's Size", description="Set the scene's resolution to the path's"
+    )
+
+    def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
+        """Choose the file first."""
+        context.window_manager.fileselect_add(self)
+        return {"RUNNING_MODAL"}
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        """The new camera becomes the active one; a file that does not fit is reported."""
+        path = Path(bpy.path.abspath(self.filepath))
+        try:
+            cameras = read_camera_path(path)
+            self._check(cameras)
+        except WorldFMError as error:
+            self.report({"ERROR"}, str(error))
+            return {"CANCELLED"}
+        scene = context.scene
+        ob = bpy.data.objects.new(path.stem, bpy.data.cameras.new(path.stem))
+        scene.collection.objects.link(ob)
+        animate(ob, cameras, self.start, scene.unit_settings.scale_length)
+        scene.camera = ob
+        if self.set_range:
+            scene.frame_start, scene.frame_end = self.start, self.start + len(cameras) - 1
+        if self.use_size:
+            render = scene.render
+            render.resolution_x, render.resolution_y = cameras[0].width, cameras[0].height
+            render.resolution_percentage = 100
+            render.pixel_aspect_x = render.pixel_aspect_y = 1.0
+        return {"FINISHED"}
+
+    def _check(self, cameras: list[Camera]) -> None:
+        if self.start + len(cameras) - 1 > _LAST_FRAME:
+            raise InputError("The path has more frames than a scene can; choose an earlier start.")
+        for camera in cameras:
+            if abs(camera.K[0, 0] / camera.K[1, 1] - 1) > _SQUARE:
+                raise InputError(
+                    "The path's pixels are not square, and Blender's cameras cannot take that; "
+                    "render it with 'worldfm render' instead."
+                )
+
+
+CLASSES = (WORLDFM_OT_export_camera_path, WORLDFM_OT_import_camera_path)
