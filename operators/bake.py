@@ -9,17 +9,18 @@ import bpy
 import numpy as np
 from bpy.props import BoolProperty, IntProperty
 
-from ..backend.shared.errors import InputError, WorldFMError
+from ..backend.shared.errors import InputError
 from ..backend.shared.frame import MemoryFrame
 from ..backend.shared.texture_bake import bake, fill_seams, polygon_atlas, rasterise
 from ..scene_sync.geometry import read_mesh
 from ..scene_sync.import_world import photo_material
 from ..scene_sync.memory import read_frames
+from .steps import Step, StepOperator
 
 UV_NAME = "WorldFM"
 
 
-class WORLDFM_OT_project_to_geometry(bpy.types.Operator):
+class WORLDFM_OT_project_to_geometry(StepOperator, bpy.types.Operator):
     """Bake what the memory frames saw onto the textures of the selected meshes"""
 
     bl_idname = "worldfm.project_to_geometry"
@@ -35,8 +36,8 @@ class WORLDFM_OT_project_to_geometry(bpy.types.Operator):
         default=True,
     )
 
-    _work: Iterator[str] | None = None
-    _timer: bpy.types.Timer | None = None
+    stopped = "Baking stopped; meshes that were done keep their textures."
+    keeps = True
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
@@ -45,53 +46,8 @@ class WORLDFM_OT_project_to_geometry(bpy.types.Operator):
         meshes = any(ob.type == "MESH" for ob in context.selected_objects)
         return context.mode == "OBJECT" and meshes and len(context.scene.worldfm.memory) > 0
 
-    def execute(self, context: bpy.types.Context) -> set[str]:
-        """To the end at once; used by scripts and by redo."""
-        try:
-            for _ in self._bake_all(context):
-                pass
-        except WorldFMError as error:
-            self.report({"ERROR"}, str(error))
-            return {"CANCELLED"}
-        return {"FINISHED"}
-
-    def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
-        """A step at a time, so that Esc is heard."""
-        self._work = self._bake_all(context)
-        self._timer = context.window_manager.event_timer_add(0.01, window=context.window)
-        context.window_manager.modal_handler_add(self)
-        return {"RUNNING_MODAL"}
-
-    def modal(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
-        """The next step at every tick of the timer."""
-        if event.type == "ESC" and event.value == "PRESS":
-            self._end(context)
-            self.report({"INFO"}, "Baking stopped; meshes that were done keep their textures.")
-            return {"FINISHED"}
-        if event.type != "TIMER":
-            return {"RUNNING_MODAL"}
-        try:
-            text = next(self._work, None)
-        except WorldFMError as error:
-            self._end(context)
-            self.report({"ERROR"}, str(error))
-            return {"CANCELLED"}
-        if text is None:
-            self._end(context)
-            return {"FINISHED"}
-        context.workspace.status_text_set(f"{text} (Esc stops)")
-        return {"RUNNING_MODAL"}
-
-    def cancel(self, context: bpy.types.Context) -> None:
-        """Blender ends the operator."""
-        self._end(context)
-
-    def _end(self, context: bpy.types.Context) -> None:
-        self._work.close()
-        context.window_manager.event_timer_remove(self._timer)
-        context.workspace.status_text_set(None)
-
-    def _bake_all(self, context: bpy.types.Context) -> Iterator[str]:
+    def steps(self, context: bpy.types.Context) -> Iterator[Step]:
+        """One mesh after the other, one memory frame after the other."""
         frames = [f for f in read_frames(context.scene)[0] if f.depth is not None]
         if not frames:
             raise InputError(
@@ -112,9 +68,9 @@ class WORLDFM_OT_project_to_geometry(bpy.types.Operator):
         ob: bpy.types.Object,
         frames: list[MemoryFrame],
         scale_length: float,
-    ) -> Iterator[str]:
+    ) -> Iterator[Step]:
         layer = _uv_layer(ob.data)
-        yield f"Preparing {ob.name}"
+        yield Step(f"Preparing {ob.name}")
         evaluated = ob.evaluated_get(context.evaluated_depsgraph_get())
         mesh = read_mesh(evaluated)
         if mesh is None or layer not in mesh.uv:
@@ -129,7 +85,7 @@ class WORLDFM_OT_project_to_geometry(bpy.types.Operator):
         weight = np.zeros((self.size, self.size))
         for i, so_far in enumerate(bake(texels, frames, self.size), start=1):
             rgb, weight = so_far
-            yield f"Projecting frame {i} of {len(frames)} onto {ob.name}"
+            yield Step(f"Projecting frame {i} of {len(frames)} onto {ob.name}", i / len(frames))
         if not (weight > 0).any():
             self.report({"WARNING"}, f"No memory frame sees '{ob.name}'; it was left as it is.")
             return
@@ -138,7 +94,7 @@ class WORLDFM_OT_project_to_geometry(bpy.types.Operator):
             material = photo_material(f"{ob.name} WorldFM", image)
             ob.data.materials.clear()
             ob.data.materials.append(material)
-        yield f"{ob.name} is done"
+        yield Step(f"{ob.name} is done")
 
 
 def _uv_layer(mesh: bpy.types.Mesh) -> str:

@@ -1,92 +1,163 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One run of the command line in the backend's Python, watched without waiting for it."""
+"""The command line in the backend's Python, run by operators without waiting for it."""
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
-import subprocess
+import shutil
+import tempfile
 import threading
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
+import bpy
+
 from .. import runtime
+from ..backend.client.guarded import run_guarded
 from ..backend.client.process import child_environment
-from ..backend.shared.errors import BackendError, Cancelled, WorldFMError, error_from_code
+from ..backend.shared.errors import BackendError, WorldFMError, error_from_code
+from .steps import Step, StepOperator
+
+_KILLED = (-9, 137)
 
 
 class CommandRun:
-    """`worldfm ARGUMENTS --json`: progress as JSON lines on stderr, its result on stdout."""
+    """`worldfm ARGUMENTS --json`: progress and, at the end, the result as lines of JSON.
+
+    It ends with its host, however that ends (backend/client/guarded.py).
+    """
 
     def __init__(self, arguments: list[str]) -> None:
-        """Start it. Raises BackendError when the backend isn't installed or won't start."""
+        """Start it. Raises BackendError when the backend isn't installed."""
         python = runtime.backend_python()
-        command = [str(python), "-s", "-X", "utf8", "-m", "backend", *arguments, "--json"]
-        self.fraction, self.text = 0.0, "Starting"
-        self._errors: list[str] = []
-        try:
-            self._process = subprocess.Popen(
-                command,
-                cwd=runtime.ROOT,
-                env=child_environment(os.environ, runtime.preferences().threads),
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                encoding="utf-8",
-                errors="replace",
-                creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
-            )
-        except OSError as error:
-            raise BackendError(
-                f"The backend's Python could not be started ({error.strerror}); install the "
-                "backend again in Preferences > Add-ons > WorldFM."
-            ) from error
-        self._output: list[str] = []
-        self._readers = [
-            threading.Thread(target=self._follow, daemon=True),
-            threading.Thread(target=self._collect, daemon=True),
-        ]
-        for reader in self._readers:
-            reader.start()
+        words = [str(python), "-s", "-X", "utf8", "-m", "backend", *arguments, "--json"]
+        environment = child_environment(os.environ, runtime.preferences().threads)
+        self.fraction: float | None = None
+        self.text = "Starting"
+        self._answer: dict[str, Any] | None = None
+        self._said: list[str] = []
+        self._code = 0
+        self._error: WorldFMError | None = None
+        self._cancel = threading.Event()
+        self._thread = threading.Thread(
+            target=self._run, args=(words, environment), name="worldfm-command"
+        )
+        self._thread.start()
 
     @property
     def running(self) -> bool:
         """Whether it is still at work."""
-        return self._process.poll() is None
+        return self._thread.is_alive()
 
     def cancel(self) -> None:
         """End it; the command writes beside and renames, so nothing half-written is left."""
-        if self.running:
-            self._process.kill()
-        self._process.wait(timeout=10)
+        self._cancel.set()
+        self._thread.join(timeout=10)
 
     def result(self) -> dict[str, Any]:
         """What it printed; waits for its end. Raises the WorldFMError it ended with."""
-        code = self._process.wait()
-        for reader in self._readers:
-            reader.join(timeout=10)
-        if code == 0:
-            try:
-                return json.loads("".join(self._output).strip().splitlines()[-1])
-            except (IndexError, ValueError) as error:
+        self._thread.join()
+        if self._error is not None:
+            raise self._error
+        if self._code == 0:
+            if self._answer is None:
                 raise BackendError(
-                    "The backend's answer was not understood; see its log."
-                ) from error
-        message = next((e for e in reversed(self._errors) if e.startswith("Error: ")), "")
+                    f"The backend's answer was not understood; send {self._keep_log()} to the "
+                    "maintainers."
+                )
+            return self._answer
+        message = next((e for e in reversed(self._said) if e.startswith("Error: ")), "")
         if message:
-            raise error_from_code("input" if code == 2 else "failed", message[len("Error: ") :])
-        if code < 0:
-            raise Cancelled("The work was stopped.")
-        last = self._errors[-1] if self._errors else f"code {code}"
-        raise WorldFMError(f"The backend failed ({last}); show its log for the details.")
+            code = "input" if self._code == 2 else "failed"
+            raise error_from_code(code, message.removeprefix("Error: "))
+        if self._code in _KILLED:
+            raise BackendError(
+                "The work was ended by the system, most often for want of memory; close other "
+                "programs, or choose smaller pictures."
+            )
+        last = self._said[-1] if self._said else f"code {self._code}"
+        raise WorldFMError(
+            f"The backend failed ({last}); send {self._keep_log()} to the maintainers."
+        )
 
-    def _follow(self) -> None:
-        for line in self._process.stderr:
-            try:
-                told = json.loads(line)
-                self.fraction, self.text = float(told["progress"]), str(told["text"])
-            except (ValueError, KeyError, TypeError):
-                if line.strip():
-                    self._errors.append(line.strip())
+    def _keep_log(self) -> Path:
+        log = runtime.data_folder() / "logs" / "command.log"
+        log.parent.mkdir(parents=True, exist_ok=True)
+        log.write_text("\n".join(self._said) + "\n", encoding="utf-8")
+        return log
 
-    def _collect(self) -> None:
-        self._output.extend(self._process.stdout)
+    def _run(self, words: list[str], environment: dict[str, str]) -> None:
+        try:
+            self._code = run_guarded(
+                words,
+                env=environment,
+                cwd=runtime.ROOT,
+                on_line=self._hear,
+                cancel=self._cancel,
+            )
+        except WorldFMError as error:
+            self._error = error
+
+    def _hear(self, line: str) -> None:
+        try:
+            told = json.loads(line)
+            if not isinstance(told, dict):
+                raise ValueError
+        except ValueError:
+            if line.strip():
+                self._said.append(line.strip())
+            return
+        if told.keys() == {"progress", "text"}:
+            self.fraction, self.text = float(told["progress"]), str(told["text"])
+        else:
+            self._answer = told
+
+
+class CommandOperator(StepOperator):
+    """Runs one command; subclasses say which, and what to do with its result.
+
+    Nothing is added to the file before all of it is there, and the user works on meanwhile.
+    """
+
+    shares = True
+    seconds = 0.1
+
+    def begin(self, context: bpy.types.Context, folder: Path) -> list[str]:
+        """Arguments of the command; may write inputs into `folder`. Raises WorldFMError."""
+        raise NotImplementedError
+
+    def finish(self, context: bpy.types.Context, folder: Path, result: dict[str, Any]) -> None:
+        """Take the result into the file. Raises WorldFMError."""
+        raise NotImplementedError
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        """Without a window to the end; with one, as a job that Esc stops."""
+        if bpy.app.background or context.window is None:
+            return super().execute(context)
+        return self.watch(context)
+
+    def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
+        """There is nothing to ask, unless a subclass does."""
+        return self.execute(context)
+
+    def steps(self, context: bpy.types.Context) -> Iterator[Step]:
+        """Waits for the command only where nobody watches."""
+        name = tempfile.mkdtemp(prefix="worldfm-")
+        run = None
+        try:
+            folder = Path(name)
+            run = CommandRun(self.begin(context, folder))
+            while self.watched and run.running:
+                yield Step(run.text, run.fraction)
+            result = run.result()
+            self.finish(context, folder, result)
+            for note in result.get("notes", []):
+                self.report({"WARNING"}, note)
+        finally:
+            if run is not None:
+                run.cancel()
+            with contextlib.suppress(OSError):  # Windows: a virus scanner still looks at a file
+                shutil.rmtree(name)

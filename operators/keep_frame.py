@@ -17,7 +17,8 @@ from ..backend.shared.errors import InputError
 from ..backend.shared.frame import FrameReply
 from ..scene_sync.anchor_points import store_anchors
 from ..scene_sync.memory import read_frames, store_frame
-from .world_io import DEPTHS, CommandOperator
+from .build_process import CommandOperator
+from .world_io import DEPTHS
 
 
 class WORLDFM_OT_keep_frame(CommandOperator, bpy.types.Operator):

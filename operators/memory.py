@@ -15,6 +15,7 @@ from ..scene_sync.cameras import render_camera, scene_camera
 from ..scene_sync.capture import ENGINES, capture_frame, private_scene
 from ..scene_sync.memory import store_frame
 from ..scene_sync.pictures import depth_seen_from, load_picture
+from .steps import Step, StepOperator
 
 
 def parse_frames(text: str) -> list[int]:
@@ -42,7 +43,7 @@ def spread_frames(scene: bpy.types.Scene, count: int) -> list[int]:
     return sorted({round(first + (last - first) * i / steps) for i in range(count)})
 
 
-class WORLDFM_OT_capture_memory(bpy.types.Operator):
+class WORLDFM_OT_capture_memory(StepOperator, bpy.types.Operator):
     """Render the scene at frames of the camera's path and keep the pictures as memory"""
 
     bl_idname = "worldfm.capture_memory"
@@ -73,8 +74,8 @@ class WORLDFM_OT_capture_memory(bpy.types.Operator):
         subtype="PERCENTAGE",
     )
 
-    _work: Iterator[str] | None = None
-    _timer: bpy.types.Timer | None = None
+    stopped = "Capture stopped; the frames captured so far are kept."
+    keeps = True
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
@@ -82,55 +83,9 @@ class WORLDFM_OT_capture_memory(bpy.types.Operator):
         cls.poll_message_set("The scene has no active camera")
         return context.scene is not None and context.scene.camera is not None
 
-    def execute(self, context: bpy.types.Context) -> set[str]:
-        """All frames at once; used by scripts and the command line."""
-        try:
-            for _ in self._captured(context.scene):
-                pass
-        except WorldFMError as error:
-            self.report({"ERROR"}, str(error))
-            return {"CANCELLED"}
-        return {"FINISHED"}
-
-    def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
-        """One frame after the other, so that Esc is heard between them."""
-        self._work = self._captured(context.scene)
-        self._timer = context.window_manager.event_timer_add(0.01, window=context.window)
-        context.window_manager.modal_handler_add(self)
-        context.workspace.status_text_set("Capturing memory (Esc stops)")
-        return {"RUNNING_MODAL"}
-
-    def modal(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
-        """The next frame at every tick of the timer."""
-        if event.type == "ESC":
-            self._end(context)
-            self.report({"INFO"}, "Capture stopped; the frames captured so far are kept.")
-            return {"FINISHED"}
-        if event.type != "TIMER":
-            return {"RUNNING_MODAL"}
-        try:
-            text = next(self._work, None)
-        except WorldFMError as error:
-            self._end(context)
-            self.report({"ERROR"}, str(error))
-            return {"CANCELLED"}
-        if text is None:
-            self._end(context)
-            return {"FINISHED"}
-        context.workspace.status_text_set(f"{text} (Esc stops)")
-        return {"RUNNING_MODAL"}
-
-    def cancel(self, context: bpy.types.Context) -> None:
-        """Blender ends the operator, as on quitting."""
-        self._end(context)
-
-    def _end(self, context: bpy.types.Context) -> None:
-        self._work.close()
-        context.window_manager.event_timer_remove(self._timer)
-        context.workspace.status_text_set(None)
-
-    def _captured(self, scene: bpy.types.Scene) -> Iterator[str]:
-        """Captures as it is iterated; says what is done."""
+    def steps(self, context: bpy.types.Context) -> Iterator[Step]:
+        """One frame after the other."""
+        scene = context.scene
         frames = parse_frames(self.frames) if self.frames else spread_frames(scene, self.count)
         camera_name = scene_camera(scene).name
         copying: AbstractContextManager[bpy.types.Scene] = private_scene(
@@ -141,7 +96,8 @@ class WORLDFM_OT_capture_memory(bpy.types.Operator):
                 camera, rgb, depth = capture_frame(copy, frame)
                 item = store_frame(scene, f"{camera_name} {frame}", camera, rgb, depth)
                 item.source = f"{self.engine.title()}, frame {frame}"
-                yield f"Captured {done} of {len(frames)} memory frames"
+                text = f"Captured {done} of {len(frames)} memory frames"
+                yield Step(text, done / len(frames))
 
 
 class WORLDFM_OT_add_memory_image(bpy.types.Operator):

@@ -11,7 +11,7 @@ from bpy.props import EnumProperty
 
 from .. import runtime
 from ..backend.shared.errors import BackendError
-from .world_io import CommandOperator
+from .build_process import CommandOperator
 
 
 class WORLDFM_OT_download_model(CommandOperator, bpy.types.Operator):

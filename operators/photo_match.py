@@ -21,7 +21,7 @@ from ..backend.shared.camera_match import solve_axes
 from ..backend.shared.errors import InputError, WorldFMError
 from ..backend.shared.fspy import read_fspy
 from ..scene_sync.import_world import RESOLUTION, add_photo_camera, photo_camera, place_camera
-from .world_io import CommandOperator
+from .build_process import CommandOperator
 
 LINES = "worldfm_lines"
 """Custom property of a camera: axis number, x1, y1, x2, y2 of each line, in parts of the photo."""

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -66,7 +67,7 @@ def download(
     from ..models.store import models_dir
 
     _refuse_installed(models_dir() / release(name).name)
-    with _bar() as progress:
+    with _bar(as_json) as progress:
         record = fetch(name, revision=revision, config=config, progress=progress)
     _say(record, "installed", as_json)
 
@@ -90,7 +91,7 @@ def convert(
 
     if steps is None:
         steps = 1 if "1-step" in checkpoint.name else 2
-    with _bar() as progress:
+    with _bar(as_json) as progress:
         record = conversion.convert(
             checkpoint,
             vae,
@@ -115,7 +116,7 @@ def verify(
     from ..models.store import verify as check
 
     names = names or [record.name for record in installed()]
-    with _bar() as progress:
+    with _bar(as_json) as progress:
         found = {name: check(find_model(name), progress) for name in names}
     if as_json:
         print(json.dumps(found))
@@ -158,7 +159,19 @@ def _say(record: ModelRecord, what: str, as_json: bool) -> None:
 
 
 @contextmanager
-def _bar() -> Iterator[Progress]:
+def _bar(as_json: bool) -> Iterator[Progress]:
+    """As a bar for people, as lines of JSON for programs that show one of their own."""
+    if as_json:
+        told = [-1.0]
+
+        def tell(what: str, share: float) -> None:
+            if round(share, 3) != told[0]:
+                told[0] = round(share, 3)
+                line = json.dumps({"progress": told[0], "text": what})
+                print(line, file=sys.stderr, flush=True)
+
+        yield tell
+        return
     from rich.console import Console
     from rich.progress import BarColumn, TaskProgressColumn, TextColumn, TimeRemainingColumn
     from rich.progress import Progress as Bar

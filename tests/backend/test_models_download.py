@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 import pytest
 import torch
 
+from backend.commands.models import _bar
 from backend.models import download as downloading
 from backend.models.convert import VAE_FILES
 from backend.models.download import PINS, REPOSITORY, download, release
@@ -243,3 +244,14 @@ def test_only_published_names_are_downloaded():
     assert release("worldfm-2-step").steps == 2
     with pytest.raises(InputError, match="not a published model"):
         release("worldfm-3-step")
+
+
+def test_programs_are_told_the_progress_as_lines(capsys: pytest.CaptureFixture[str]) -> None:
+    """Blender's status bar shows them."""
+    with _bar(as_json=True) as progress:
+        for share in (0.0, 0.00001, 0.25, 0.25):
+            progress("model.safetensors", share)
+    lines = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    assert lines == [
+        {"progress": share, "text": "model.safetensors"} for share in (0.0, 0.25)
+    ]  # fmt: skip
