@@ -23,7 +23,8 @@ from torch import Tensor
 from .conformance_cases import Arrays, Case, Skipped, byte_case, read_arrays, relative_error
 from .conformance_geometry import GEOMETRY
 from .models.autoencoder import Autoencoder, from_bytes, to_bytes
-from .models.official_transformer import VIEWS, WorldFMTransformer, transformer_config
+from .models.frame_model import JOINED_VIEWS, FrameModel
+from .models.official_layout import frame_model_config, official_manifest, to_frame_model
 from .models.preprocess import fit_picture, fit_render
 from .schedulers import (
     MID_TIMESTEP,
@@ -36,7 +37,7 @@ from .shared.errors import InputError
 
 NETWORK_TOLERANCE = 3e-6
 INTERMEDIATE_TOLERANCE = 1e-5
-"""Wider: they show the last bit of the processor's own exponential (see TimestepEmbedder)."""
+"""Wider: they show the last bit of the processor's own exponential (see timestep_frequencies)."""
 SOLVER_TOLERANCE = 2e-5
 AUTOENCODER_TOLERANCE = 1e-5
 FRAME_TOLERANCE = 1e-5
@@ -70,15 +71,17 @@ def run_conformance(folder: Path) -> Iterator[Case | Skipped]:
             yield Skipped(name, "no vectors of this part in the folder")
 
 
-def load_network(folder: Path) -> WorldFMTransformer:
+def load_network(folder: Path) -> FrameModel:
     """A reference network in float32; tensors that inference never reads are passed over."""
-    model = WorldFMTransformer(**transformer_config(_read_json(folder / "config.json")))
+    settings = _read_json(folder / "config.json")
+    model = FrameModel(**frame_model_config(settings))
     weights = _read_weights(folder / "weights.safetensors")
-    own = model.state_dict()
-    absent = sorted(own.keys() - weights.keys())
+    manifest = official_manifest(settings)
+    absent = [key for key, entry in manifest.items() if entry.used and key not in weights]
     if absent:
         raise InputError(f'"{folder}" lacks the weights "{absent[0]}"; copy it again.')
-    model.load_state_dict({key: weights[key].float() for key in own})
+    ours = to_frame_model(weights, manifest, model.config.patch_size)
+    model.load_state_dict({name: value.float() for name, value in ours.items()})
     return model.eval().requires_grad_(False)
 
 
@@ -102,7 +105,7 @@ def _networks(folders: list[Path]) -> Iterator[Case]:
 
 
 @torch.inference_mode()
-def _network_case(model: WorldFMTransformer, case: Arrays) -> Iterator[tuple[str, float]]:
+def _network_case(model: FrameModel, case: Arrays) -> Iterator[tuple[str, float]]:
     for name, reference in sorted(case.items()):
         dtype = torch.float64 if name.endswith("_f64") else torch.float32
         model.double() if dtype == torch.float64 else model.float()
@@ -113,7 +116,7 @@ def _network_case(model: WorldFMTransformer, case: Arrays) -> Iterator[tuple[str
 
 
 def _output(
-    model: WorldFMTransformer, name: str, case: Arrays, dtype: torch.dtype
+    model: FrameModel, name: str, case: Arrays, dtype: torch.dtype
 ) -> Tensor | np.ndarray | None:
     """What this implementation gives for the case called `name`; None for an input."""
     z, cond1, cond2 = (torch.from_numpy(case[key]).to(dtype) for key in ("z", "cond1", "cond2"))
@@ -142,35 +145,38 @@ def _output(
 
 @torch.inference_mode()
 def _intermediates(
-    model: WorldFMTransformer, cases: Arrays, reference: Arrays
+    model: FrameModel, cases: Arrays, reference: Arrays
 ) -> Iterator[tuple[str, float]]:
     first = min(key.split("/")[0] for key in cases)
     z, cond1, cond2 = (torch.from_numpy(cases[f"{first}/{k}"]) for k in ("z", "cond1", "cond2"))
     rows, columns = (side // model.config.patch_size for side in z.shape[2:])
     seen: dict[str, Tensor] = {"pos_embed": model.positions(rows, columns)}
-    seen["tokens_in"] = x = model.embed(z, cond1, cond2)
+    seen["tokens_in"] = x = model.join(z, cond1, cond2)
     seen["patch_tokens"] = x - seen["pos_embed"]
-    seen["t_emb"] = t_emb = model.t_embedder(torch.tensor([999]))
-    seen["t_mod"] = model.t_block(t_emb)
+    seen["t_emb"] = t_emb = model.time.embed(torch.tensor([999]), x.dtype)
+    modulation = model.time.rows(t_emb)
+    seen["t_mod"] = modulation.flatten(1)
     handles = [
         module.register_forward_hook(lambda _m, _i, out, name=name: seen.update({name: out}))
         for name, module in (
-            ("block0_attn_out", model.blocks[0].attn),
+            ("block0_attn_out", model.blocks[0].proj),
             ("block0_mlp_out", model.blocks[0].mlp),
         )
     ]
     for index, block in enumerate(model.blocks):
-        seen[f"block{index}_out"] = x = block(x, seen["t_mod"].unflatten(1, (6, -1)))
+        x, _ = block(x, modulation)
+        seen[f"block{index}_out"] = x
     for handle in handles:
         handle.remove()
-    seen["final_tokens"] = model.final_layer(x, t_emb)
+    patches = model.patches(x, t_emb).unflatten(2, (-1, model.config.patch_size**2))
+    seen["final_tokens"] = patches.transpose(2, 3).flatten(2)  # theirs: channels last
     for name, value in sorted(reference.items()):
         if name not in seen:
             yield f"{name} (unknown)", float("nan")
             continue
         ours = seen[name]
         if ours.ndim == 3:  # ours: view after view; theirs: row-major over the joined width
-            ours = ours.unflatten(1, (VIEWS, rows, columns)).transpose(1, 2).flatten(1, 3)
+            ours = ours.unflatten(1, (JOINED_VIEWS, rows, columns)).transpose(1, 2).flatten(1, 3)
         yield name, relative_error(ours, value)
 
 
@@ -256,7 +262,7 @@ def _autoencoder(vae: Autoencoder, arrays: Arrays) -> Iterator[Case]:
 
 
 @torch.inference_mode()
-def _frames(vae: Autoencoder, model: WorldFMTransformer, arrays: Arrays) -> Iterator[Case]:
+def _frames(vae: Autoencoder, model: FrameModel, arrays: Arrays) -> Iterator[Case]:
     noise1, noise2, z, mid_noise = (
         torch.from_numpy(arrays[key]) for key in ("noise_cond1", "noise_cond2", "z", "mid_noise")
     )

@@ -23,9 +23,10 @@ from torch.compiler import set_stance
 
 from .models.acceleration import Graphed, accelerate
 from .models.autoencoder import Autoencoder, from_bytes, to_bytes, vae_dtype
+from .models.frame_model import FrameModel
 from .models.loading import Progress
-from .models.official_transformer import WorldFMTransformer
 from .models.preprocess import fit_picture
+from .models.pretrained import load_pretrained
 from .models.run_options import (
     OPTIONS_VARIABLE,
     OfficialSettings,
@@ -35,7 +36,6 @@ from .models.run_options import (
 from .models.store import (
     OFFICIAL,
     RECORD,
-    WEIGHTS,
     ModelRecord,
     find_model,
     models_dir,
@@ -80,7 +80,7 @@ class OfficialPipeline:
 
     def __init__(
         self,
-        model: WorldFMTransformer,
+        model: FrameModel,
         vae: Autoencoder,
         record: ModelRecord,
         device: torch.device,
@@ -245,7 +245,7 @@ class OfficialPipeline:
 
     def _latent_shape(self, height: int, width: int) -> tuple[int, int, int, int]:
         factor = self.vae.factor
-        return 1, self.model.config.in_channels, height // factor, width // factor
+        return 1, self.model.config.latent_channels, height // factor, width // factor
 
     def _noises(self, shape: tuple[int, ...], seed: int, draws: int) -> tuple[Tensor, ...]:
         """Noise on the device; that of the last frame is kept, for most frames share a seed."""
@@ -301,25 +301,14 @@ def is_official(name_or_path: str | Path) -> bool:
     )
 
 
-def load_transformer(folder: Path, dtype: torch.dtype) -> WorldFMTransformer:
+def load_transformer(folder: Path, dtype: torch.dtype) -> FrameModel:
     """The transformer of a converted model. Raises ModelError when its files do not fit."""
-    try:
-        model, report = WorldFMTransformer.from_pretrained(
-            folder,
-            torch_dtype=dtype,
-            use_safetensors=True,
-            local_files_only=True,
-            output_loading_info=True,
-        )
-    except Exception as error:  # diffusers and safetensors raise a dozen kinds for one fault
+    model = load_pretrained(
+        FrameModel, folder, "The model", dtype, "remove it and install it again"
+    )
+    if model.config.conditions != "joint":
         raise ModelError(
-            f'The model in "{folder}" is damaged or incomplete; remove it and install it again.'
-        ) from error
-    wrong = [*report["missing_keys"], *report["unexpected_keys"]]
-    if wrong:
-        raise ModelError(
-            f'"{folder / WEIGHTS}" lacks or has too many weights, such as "{wrong[0]}"; remove '
-            "the model and install it again."
+            f'The model in "{folder}" is not a released one; remove it and install it again.'
         )
     return model
 

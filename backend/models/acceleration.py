@@ -12,7 +12,7 @@ from torch.nn.functional import linear
 
 from .attention import use_attention
 from .autoencoder import Autoencoder
-from .official_transformer import WorldFMTransformer
+from .frame_model import FrameModel
 from .run_options import RunOptions
 
 FP8 = torch.float8_e4m3fn
@@ -20,7 +20,7 @@ _FP8_MAX = torch.finfo(FP8).max
 
 
 def accelerate(
-    model: WorldFMTransformer, vae: Autoencoder, device: torch.device, options: RunOptions
+    model: FrameModel, vae: Autoencoder, device: torch.device, options: RunOptions
 ) -> None:
     """Move both to `device` and apply `options` (see `RunOptions.decided`)."""
     use_attention(options.attention)
@@ -66,16 +66,11 @@ class Fp8Linear(nn.Module):
         return linear(x, self.weight.to(x.dtype)) * self.scale + self.bias
 
 
-def quantize_blocks(model: WorldFMTransformer) -> None:
+def quantize_blocks(model: FrameModel) -> None:
     """Replace the four matrices of every block by `Fp8Linear`."""
     for block in model.blocks:
-        for parent, name in (
-            (block.attn, "qkv"),
-            (block.attn, "proj"),
-            (block.mlp, "fc1"),
-            (block.mlp, "fc2"),
-        ):
-            setattr(parent, name, Fp8Linear(getattr(parent, name)))
+        block.qkv, block.proj = Fp8Linear(block.qkv), Fp8Linear(block.proj)
+        block.mlp[0], block.mlp[2] = Fp8Linear(block.mlp[0]), Fp8Linear(block.mlp[2])
 
 
 Recording = tuple[torch.cuda.CUDAGraph, list[Tensor], Tensor]

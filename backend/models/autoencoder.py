@@ -14,6 +14,7 @@ from diffusers import AutoencoderKL, AutoencoderTiny
 from torch import Tensor
 
 from ..shared.errors import ModelError
+from .pretrained import first_line, load_pretrained
 
 
 @dataclass(eq=False)
@@ -44,26 +45,14 @@ class Autoencoder:
         """
         try:
             config = AutoencoderKL.load_config(folder, local_files_only=True)
-            kind = AutoencoderTiny if "Tiny" in config.get("_class_name", "") else AutoencoderKL
-            vae, report = kind.from_pretrained(
-                folder,
-                torch_dtype=dtype,
-                use_safetensors=True,
-                local_files_only=True,
-                output_loading_info=True,
-            )
-        except Exception as error:  # diffusers and safetensors raise a dozen kinds for one fault
+            tiny = "Tiny" in config.get("_class_name", "")
+        except (OSError, ValueError, AttributeError, TypeError) as error:
             raise ModelError(
-                f'The autoencoder in "{folder}" cannot be read '
-                f"({_first_line(error)}); get its config.json and safetensors file again."
+                f'The autoencoder in "{folder}" has no readable config.json '
+                f"({first_line(error)}); get its config.json and safetensors file again."
             ) from error
-        wrong = [*report["missing_keys"], *report["unexpected_keys"], *report["mismatched_keys"]]
-        if wrong:
-            raise ModelError(
-                f'The autoencoder in "{folder}" does not fit its config.json: '
-                f'"{wrong[0]}" and {len(wrong) - 1} more weights are missing or of another shape.'
-            )
-        return cls.wrap(vae)
+        kind = AutoencoderTiny if tiny else AutoencoderKL
+        return cls.wrap(load_pretrained(kind, folder, "The autoencoder", dtype))
 
     @property
     def dtype(self) -> torch.dtype:
@@ -112,7 +101,3 @@ def to_bytes(image: Tensor) -> Tensor:
 def from_bytes(image: Tensor) -> Tensor:
     """uint8 (B, H, W, 3) to float32 (B, 3, H, W) in [-1, 1]."""
     return image.permute(0, 3, 1, 2).float() / 127.5 - 1.0
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__

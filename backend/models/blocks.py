@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Parts that the transformers of this project share.
+"""The transformer's parts: adaLN-single blocks, timesteps, positions.
 
 Formulas: PixArt-Sigma (arXiv 2403.04692), which follows DiT (arXiv 2212.09748).
-Shapes: B batch, N tokens, D width, H heads.
+Shapes: B batch, N tokens, D width, H heads, d = D / H.
 """
 
 from __future__ import annotations
@@ -10,35 +10,126 @@ from __future__ import annotations
 import math
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .attention import attention
+from .prope import (
+    ViewEncoding,
+    transform_key,
+    transform_output,
+    transform_query,
+    transform_value,
+)
 
 NORM_EPS = 1e-6
 
+KeysValues = tuple[Tensor, Tensor]
+"""What tokens show to others in one layer: keys and values, each (B, H, N, d)."""
+
+
+def norm(x: Tensor) -> Tensor:
+    """x (B, N, D) at mean 0 and variance 1 per token."""
+    return F.layer_norm(x, x.shape[-1:], eps=NORM_EPS)
+
 
 def modulate(x: Tensor, shift: Tensor, scale: Tensor) -> Tensor:
-    """x (B, N, D) scaled by 1 + `scale` and moved by `shift`, both (B, 1, D)."""
-    return x * (1 + scale) + shift
+    """x (B, N, D) scaled by 1 + `scale` and moved by `shift`, both (B, D)."""
+    return x * (1 + scale[:, None]) + shift[:, None]
 
 
-class TimestepEmbedder(nn.Module):
-    """Timesteps (B,) of any type to vectors (B, D) in the weights' type.
+def modulation_table(rows: int, width: int) -> Tensor:
+    """Fresh values (rows, D) that the timestep's are added to."""
+    return torch.randn(rows, width) / width**0.5
 
-    Nothing is narrowed before the cosines are taken: bfloat16 has no 999, it becomes 1000.
+
+class TransformerBlock(nn.Module):
+    """Attention, then an MLP, both behind norms that the timestep modulates (adaLN-single).
+
+    The rows of `qkv` are all q, all k, all v; heads are contiguous inside each. The rows of `table`
+    are shift, scale and gate of the attention, then of the MLP.
     """
 
-    def __init__(self, width: int, features: int = 256) -> None:
+    def __init__(self, width: int, heads: int, mlp_ratio: float) -> None:
         super().__init__()
-        self.mlp = nn.Sequential(nn.Linear(features, width), nn.SiLU(), nn.Linear(width, width))
+        inside = int(width * mlp_ratio)
+        self.heads = heads
+        self.qkv = nn.Linear(width, 3 * width)
+        self.proj = nn.Linear(width, width)
+        self.mlp = nn.Sequential(
+            nn.Linear(width, inside), nn.GELU(approximate="tanh"), nn.Linear(inside, width)
+        )
+        self.table = nn.Parameter(modulation_table(6, width))
+
+    def forward(
+        self,
+        x: Tensor,
+        modulation: Tensor,
+        view: ViewEncoding | None = None,
+        memory: KeysValues | None = None,
+        queries: int | None = None,
+    ) -> tuple[Tensor, KeysValues]:
+        """x (B, N, D), modulation (B, 6, D), added to the table -> x and its keys and values.
+
+        view: cameras, for PRoPE. memory: keys and values of M more tokens to attend to.
+        queries: carry only the first so many tokens on, (B, queries, D); not with `view`.
+        """
+        shift_a, scale_a, gate_a, shift_m, scale_m, gate_m = (self.table + modulation).unbind(1)
+        qkv = self.qkv(modulate(norm(x), shift_a, scale_a))
+        q, k, v = qkv.unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
+        q = q[:, :, :queries]
+        if view is not None:
+            q, k, v = transform_query(q, view), transform_key(k, view), transform_value(v, view)
+        own = k, v
+        out = attention(q, *(own if memory is None else _join(own, memory)))
+        if view is not None:
+            out = transform_output(out, view)
+        out = self.proj(out.transpose(1, 2).flatten(2))
+        x = x[:, :queries] + gate_a[:, None] * out
+        return x + gate_m[:, None] * self.mlp(modulate(norm(x), shift_m, scale_m)), own
+
+
+def _join(own: KeysValues, memory: KeysValues) -> KeysValues:
+    return torch.cat([own[0], memory[0]], dim=2), torch.cat([own[1], memory[1]], dim=2)
+
+
+class TimestepEmbedding(nn.Module):
+    """Timesteps to a vector, and that to the modulation rows that all blocks share.
+
+    layers: linear layers from the frequencies to the rows; PixArt has 3.
+    """
+
+    def __init__(self, width: int, layers: int = 2, frequencies: int = 128) -> None:
+        super().__init__()
+        between = [
+            module for _ in range(layers - 2) for module in (nn.Linear(width, width), nn.SiLU())
+        ]
+        self.mlp = nn.Sequential(
+            nn.Linear(2 * frequencies, width), nn.SiLU(), *between, nn.Linear(width, 6 * width)
+        )
         # Kept as bits, because casting a module to half precision would narrow a float buffer.
-        bits = timestep_frequencies(features // 2).view(torch.int32)
+        bits = timestep_frequencies(frequencies).view(torch.int32)
         self.register_buffer("frequency_bits", bits, persistent=False)
 
-    def forward(self, t: Tensor) -> Tensor:
-        angles = t.float()[:, None] * self.frequency_bits.view(torch.float32)
-        features = torch.cat((angles.cos(), angles.sin()), dim=-1)
-        return self.mlp(features.to(self.mlp[0].bias.dtype))
+    def forward(self, timestep: Tensor, dtype: torch.dtype) -> Tensor:
+        """(B,) of any type -> rows (B, 6, D) of `dtype`, the weights' own."""
+        return self.rows(self.embed(timestep, dtype))
+
+    def embed(self, timestep: Tensor, dtype: torch.dtype) -> Tensor:
+        """(B,) -> the vector (B, D), before its last activation."""
+        return self.mlp[:-2](self.waves(timestep).to(dtype))
+
+    def rows(self, embedding: Tensor) -> Tensor:
+        """The vector (B, D) -> (B, 6, D)."""
+        return self.mlp[-2:](embedding).unflatten(1, (6, -1))
+
+    def waves(self, timestep: Tensor) -> Tensor:
+        """(B,) -> [cos | sin], float32 (B, 2 * frequencies).
+
+        Nothing is narrowed before the cosines are taken: bfloat16 has no 999, it becomes 1000.
+        """
+        angles = timestep.float()[:, None] * self.frequency_bits.view(torch.float32)
+        return torch.cat([angles.cos(), angles.sin()], dim=1)
 
 
 def timestep_frequencies(count: int) -> Tensor:
@@ -49,63 +140,6 @@ def timestep_frequencies(count: int) -> Tensor:
     """
     k = torch.arange(count, dtype=torch.float32)
     return (-math.log(10000.0) * k / count).double().exp().float()
-
-
-class SelfAttention(nn.Module):
-    """Multi-head attention of x (B, N, D) with itself; the qkv rows are all q, all k, all v.
-
-    With `queries`, only the first so many tokens are asked for: (B, queries, D).
-    """
-
-    def __init__(self, width: int, heads: int) -> None:
-        super().__init__()
-        self.heads = heads
-        self.qkv = nn.Linear(width, 3 * width)
-        self.proj = nn.Linear(width, width)
-
-    def forward(self, x: Tensor, queries: int | None = None) -> Tensor:
-        B, N, D = x.shape
-        qkv = self.qkv(x).view(B, N, 3, self.heads, D // self.heads)
-        q, k, v = qkv.permute(2, 0, 3, 1, 4)  # each (B, H, N, D / H)
-        out = attention(q[:, :, :queries], k, v)
-        return self.proj(out.transpose(1, 2).flatten(2))
-
-
-class Mlp(nn.Module):
-    """Two linear layers around a tanh-approximated GELU."""
-
-    def __init__(self, width: int, hidden: int) -> None:
-        super().__init__()
-        self.fc1 = nn.Linear(width, hidden)
-        self.act = nn.GELU(approximate="tanh")
-        self.fc2 = nn.Linear(hidden, width)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.fc2(self.act(self.fc1(x)))
-
-
-class AdaLNBlock(nn.Module):
-    """A transformer block whose norms are modulated by the timestep (adaLN-single).
-
-    forward(x (B, N, D), t_mod (B, 6, D)) -> (B, N, D). The block adds its own table to t_mod; the
-    rows are shift, scale, gate of the attention, then of the MLP. With `queries`, only the first
-    so many tokens are carried on: (B, queries, D).
-    """
-
-    def __init__(self, width: int, heads: int, mlp_ratio: float) -> None:
-        super().__init__()
-        self.norm1 = nn.LayerNorm(width, eps=NORM_EPS, elementwise_affine=False)
-        self.attn = SelfAttention(width, heads)
-        self.norm2 = nn.LayerNorm(width, eps=NORM_EPS, elementwise_affine=False)
-        self.mlp = Mlp(width, int(width * mlp_ratio))
-        self.scale_shift_table = nn.Parameter(torch.randn(6, width) / width**0.5)
-
-    def forward(self, x: Tensor, t_mod: Tensor, queries: int | None = None) -> Tensor:
-        rows = (self.scale_shift_table + t_mod).chunk(6, dim=1)
-        shift_a, scale_a, gate_a, shift_m, scale_m, gate_m = rows
-        attended = self.attn(modulate(self.norm1(x), shift_a, scale_a), queries)
-        x = x[:, :queries] + gate_a * attended
-        return x + gate_m * self.mlp(modulate(self.norm2(x), shift_m, scale_m))
 
 
 def sincos_positions(

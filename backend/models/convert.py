@@ -14,9 +14,15 @@ from safetensors.torch import save_file
 
 from ..shared.errors import InputError, ModelError, WorldFMError
 from .autoencoder import Autoencoder
+from .frame_model import FrameModel
 from .loading import Progress, read_checkpoint
-from .manifest import CaptionLayout, check_weights, official_manifest
-from .official_transformer import WorldFMTransformer, transformer_config
+from .official_layout import (
+    check_weights,
+    frame_model_config,
+    official_manifest,
+    read_settings,
+    to_frame_model,
+)
 from .store import WEIGHTS, ModelRecord, check_name, models_dir, new_folder, no_space, write_record
 
 VAE_FILES = ("config.json", WEIGHTS)
@@ -36,31 +42,32 @@ def convert(
     """Check `checkpoint` and `vae` and install them as the model `name`.
 
     checkpoint: .pth or .safetensors in the released layout. vae: folder with config.json and
-    diffusion_pytorch_model.safetensors. config: JSON of `WorldFMTransformer`'s arguments for
-    another size than the released XL/2. The values keep their type; tensors that inference never
-    reads are left out. Raises WorldFMError in one sentence; nothing half-written stays.
+    diffusion_pytorch_model.safetensors. config: JSON of the reference's settings (see
+    `official_layout.RELEASED`) for another size than the released XL/2. The values keep their
+    type; tensors that inference never reads are left out. Raises WorldFMError in one sentence;
+    nothing half-written stays.
     """
     check_name(name)
     tell = progress or (lambda what, share: None)
     settings = read_config(config)
-    model = transformer_config(settings)
+    manifest = official_manifest(settings)
     what = f'"{checkpoint}"'
     tell("reading the checkpoint", 0.0)
     weights = read_checkpoint(checkpoint)
-    manifest = official_manifest(model, caption_layout(settings))
     kept = {}
     for key, value in check_weights(weights, manifest, what):
         kept[key] = value.contiguous()
         tell("checking the weights", len(kept) / len(manifest))
+    kept = to_frame_model(kept, manifest, settings["patch_size"])
     tell("checking the autoencoder", 0.0)
-    check_vae(vae, model)
+    check_vae(vae, settings["in_channels"])
     size = sum(v.numel() * v.element_size() for v in kept.values())
     size += sum((vae / file).stat().st_size for file in VAE_FILES)
     target = destination or models_dir() / name
     with new_folder(target, size) as folder:
         tell("writing safetensors", 0.0)
         try:
-            _write(folder, kept, model, vae)
+            _write(folder, kept, frame_model_config(settings), vae)
         except (OSError, SafetensorError) as error:
             if _disk_full(error):
                 raise no_space(target.parent, size, shutil.disk_usage(folder).free) from error
@@ -74,29 +81,23 @@ def convert(
 
 
 def read_config(path: Path | None) -> dict[str, Any]:
-    """A transformer's configuration; the released one without a path."""
+    """The reference's settings in a JSON file; the released model's without a path.
+
+    Raises InputError when the file cannot be read or makes no transformer.
+    """
     if path is None:
-        return {}
+        return read_settings({})
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise InputError(f'"{path}" is no JSON file ({error}); check its path.') from error
     if not isinstance(data, dict):
         raise InputError(f'"{path}" must hold one JSON object, the transformer\'s settings.')
-    return data
+    return read_settings(data)
 
 
-def caption_layout(settings: dict[str, Any]) -> CaptionLayout:
-    """Sizes of the unused text conditioning, from the reference's settings or as released."""
-    released = CaptionLayout()
-    return CaptionLayout(
-        int(settings.get("caption_channels", released.channels)),
-        int(settings.get("model_max_length", released.tokens)),
-    )
-
-
-def check_vae(folder: Path, model: dict[str, Any]) -> None:
-    """Raises ModelError unless `folder` holds a whole VAE whose latents fit the transformer."""
+def check_vae(folder: Path, latent_channels: int) -> None:
+    """Raises ModelError unless `folder` holds a whole VAE of so many latent channels."""
     for file in VAE_FILES:
         if not (folder / file).is_file():
             raise ModelError(
@@ -105,10 +106,10 @@ def check_vae(folder: Path, model: dict[str, Any]) -> None:
             )
     vae = Autoencoder.from_folder(folder)
     channels = vae.vae.config.latent_channels
-    if channels != model["in_channels"]:
+    if channels != latent_channels:
         raise ModelError(
             f'The autoencoder in "{folder}" has {channels} latent channels and the transformer '
-            f"{model['in_channels']}; give the one that was published with it."
+            f"{latent_channels}; give the one that was published with it."
         )
     for key, value in vae.vae.state_dict().items():
         if not value.isfinite().all():
@@ -122,7 +123,7 @@ def _write(folder: Path, weights: dict[str, Any], config: dict[str, Any], vae: P
     (folder / "transformer").mkdir()
     (folder / "vae").mkdir()
     save_file(weights, folder / "transformer" / WEIGHTS, metadata={"format": "pt"})
-    text = json.dumps({"_class_name": WorldFMTransformer.__name__, **config}, indent=1)
+    text = json.dumps({"_class_name": FrameModel.__name__, **config}, indent=1)
     (folder / "transformer" / "config.json").write_text(text, encoding="utf-8")
     for file in VAE_FILES:
         shutil.copyfile(vae / file, folder / "vae" / file)

@@ -28,6 +28,11 @@ def load_frame_model(folder: Path) -> FrameModel:
         model = FrameModel.from_config(config)
     except (ValueError, TypeError, KeyError) as error:
         raise ModelError(f"'{folder / CONFIG}' describes no frame model: {error}.") from error
+    if model.config.conditions != "cached":
+        raise ModelError(
+            f"'{folder}' holds no embedded frame model but a released one's transformer; name the "
+            "folder above it."
+        )
     try:
         weights = load_file(folder / WEIGHTS)
     except SafetensorError as error:

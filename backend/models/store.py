@@ -24,7 +24,8 @@ from .loading import Progress, sha256
 
 RECORD = "model.json"
 WEIGHTS = "diffusion_pytorch_model.safetensors"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
+"""Rises when the names of converted weights change, or what stands in a record."""
 OFFICIAL = "official"
 """Stands for whichever published model is installed, the 2-step one first."""
 PUBLISHED = ("worldfm-2-step", "worldfm-1-step")

@@ -24,6 +24,7 @@ from diffusers import PixArtTransformer2DModel
 from torch import nn
 
 from ..models.frame_model import FrameModel
+from ..models.pretrained import load_pretrained
 from ..schedulers import TRAIN_STEPS
 from ..shared.errors import ModelError
 
@@ -49,7 +50,7 @@ def start_from_pixart(model: FrameModel, folder: Path) -> None:
     """
     config = _read_config(folder)
     _check_shape(model, config, folder)
-    _copy_weights(model, _load(folder))
+    _copy_weights(model, load_pretrained(PixArtTransformer2DModel, folder, "PixArt-Sigma"))
 
 
 def _read_config(folder: Path) -> dict[str, Any]:
@@ -70,29 +71,6 @@ def _read_config(folder: Path) -> dict[str, Any]:
             "name the transformer's folder of PixArt-Sigma."
         )
     return config
-
-
-def _load(folder: Path) -> PixArtTransformer2DModel:
-    try:
-        source, report = PixArtTransformer2DModel.from_pretrained(
-            folder,
-            torch_dtype=torch.float32,
-            use_safetensors=True,
-            local_files_only=True,
-            output_loading_info=True,
-        )
-    except Exception as error:  # diffusers and safetensors raise a dozen kinds for one fault
-        raise ModelError(
-            f"The PixArt-Sigma weights in '{folder}' cannot be read "
-            f"({str(error).strip().splitlines()[0][:160]}); get them again."
-        ) from error
-    wrong = [*report["missing_keys"], *report["unexpected_keys"], *report["mismatched_keys"]]
-    if wrong:
-        raise ModelError(
-            f"The PixArt-Sigma weights in '{folder}' do not fit their config.json "
-            f"('{wrong[0]}' for one); get both again."
-        )
-    return source
 
 
 def _check_shape(model: FrameModel, config: dict[str, Any], folder: Path) -> None:
@@ -155,8 +133,7 @@ def _copy_output(model: FrameModel, source: PixArtTransformer2DModel) -> None:
     PixArt's rows run over (row, column, channel) of a patch, pixel_shuffle's over (channel, row,
     column); the second half of the channels is the variance.
     """
-    waves = model.time.waves(torch.tensor([FOLDED_TIMESTEP]))
-    embedding = model.time.mlp[:3](waves)
+    embedding = model.time.embed(torch.tensor([FOLDED_TIMESTEP]), torch.float32)
     shift, scale = source.scale_shift_table + embedding
     weight, bias = source.proj_out.weight, source.proj_out.bias
     weight, bias = weight * (1 + scale), bias + weight @ shift

@@ -20,9 +20,13 @@ from backend.commands.models import app
 from backend.models import convert as conversion
 from backend.models import store
 from backend.models.convert import convert
+from backend.models.frame_model import FrameModel
 from backend.models.loading import read_checkpoint
-from backend.models.manifest import official_manifest
-from backend.models.official_transformer import WorldFMTransformer, transformer_config
+from backend.models.official_layout import (
+    frame_model_config,
+    official_manifest,
+    to_frame_model,
+)
 from backend.models.store import (
     WEIGHTS,
     find_model,
@@ -69,7 +73,7 @@ def fault(checkpoint, vae):
 
 def test_the_manifest_is_that_of_the_released_file():
     published = json.loads((VECTORS / "state_dict_manifest.json").read_text())["keys"]
-    ours = official_manifest(transformer_config({}))
+    ours = official_manifest({})
     assert list(ours) == list(published) or ours.keys() == published.keys()
     assert len(ours) == 441
     for key, entry in ours.items():
@@ -79,10 +83,11 @@ def test_the_manifest_is_that_of_the_released_file():
 
 def test_the_class_has_exactly_the_used_weights():
     with torch.device("meta"):
-        model = WorldFMTransformer()
+        model = FrameModel(**frame_model_config({}))
     shapes = {key: tuple(value.shape) for key, value in model.state_dict().items()}
-    manifest = official_manifest(transformer_config({}))
-    assert shapes == {key: entry.shape for key, entry in manifest.items() if entry.used}
+    manifest = official_manifest({})
+    used = [entry for entry in manifest.values() if entry.used]
+    assert shapes == {entry.name: entry.shape for entry in used}
     assert sum(p.numel() for p in model.parameters()) == 456_043_424
 
 
@@ -100,11 +105,12 @@ def test_every_layout_of_a_checkpoint_gives_the_same_model(tmp_path, vae, layout
     record = install(path, vae, progress=lambda what, share: told.append((what, share)))
     folder = find_model("small")
     written = load_file(folder / "transformer" / WEIGHTS)
-    used = [k for k, e in official_manifest(transformer_config(_config())).items() if e.used]
-    assert sorted(written) == sorted(used)
-    assert all(torch.equal(written[key], weights[key]) for key in used)
-    model = WorldFMTransformer.from_pretrained(folder / "transformer")
-    assert model.config.num_heads == 2 and model.config.depth == 3
+    expected = to_frame_model(weights, official_manifest(_config()), patch_size=2)
+    assert written.keys() == expected.keys()
+    assert all(torch.equal(written[name], expected[name]) for name in expected)
+    assert torch.equal(written["blocks.1.qkv.weight"], weights["blocks.1.attn.qkv.weight"])
+    model = FrameModel.from_pretrained(folder / "transformer")
+    assert model.config.heads == 2 and model.config.layers == 3
     assert record == read_record(folder) == installed()[0]
     assert verify(folder) == []
     assert told[-1] == ("done", 1.0) and all(0 <= share <= 1 for _, share in told)
@@ -115,7 +121,7 @@ def _config():
 
 
 def test_unused_weights_may_be_absent(tmp_path, vae):
-    manifest = official_manifest(transformer_config(_config()))
+    manifest = official_manifest(_config())
     kept = {k: v for k, v in reference_weights().items() if manifest[k].used}
     torch.save(kept, tmp_path / "lean.pth")
     assert install(tmp_path / "lean.pth", vae).name == "small"

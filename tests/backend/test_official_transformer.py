@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The released transformer's class: attention dispatch, precisions, saving, fp8."""
+"""The frame model in the released layout: attention dispatch, precisions, saving, fp8."""
 
 from __future__ import annotations
 
@@ -14,8 +14,9 @@ from backend.models import attention as dispatch
 from backend.models.acceleration import Fp8Linear, accelerate, quantize_blocks
 from backend.models.attention import attention, available_attention, use_attention
 from backend.models.autoencoder import Autoencoder
-from backend.models.blocks import AdaLNBlock, TimestepEmbedder, sincos_positions
-from backend.models.official_transformer import WorldFMTransformer, transformer_config
+from backend.models.blocks import TimestepEmbedding, TransformerBlock, sincos_positions
+from backend.models.frame_model import FrameModel
+from backend.models.official_layout import frame_model_config, official_manifest, to_frame_model
 from backend.models.run_options import RunOptions
 from backend.shared.errors import InputError
 
@@ -30,7 +31,7 @@ def one_thread():
 
 @pytest.fixture
 def model():
-    return WorldFMTransformer(**SMALL).eval().requires_grad_(False)
+    return FrameModel(**frame_model_config(SMALL)).eval().requires_grad_(False)
 
 
 def latents(batch=1, height=4, width=6):
@@ -85,17 +86,20 @@ def test_positions_squeeze_the_joined_width():
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
 def test_timesteps_are_told_apart_in_half_precision(dtype):
     """bfloat16 has no 999: cast too early it is 1000, and the embedding is another's."""
-    embedder = TimestepEmbedder(32).requires_grad_(False)
-    full = embedder(torch.tensor([999]))
-    other = embedder(torch.tensor([1000]))
-    half = copy.deepcopy(embedder).to(dtype)(torch.tensor([999])).float()
+    embedder = TimestepEmbedding(32, layers=3).requires_grad_(False)
+    full = embedder(torch.tensor([999]), torch.float32)
+    other = embedder(torch.tensor([1000]), torch.float32)
+    half = copy.deepcopy(embedder).to(dtype)(torch.tensor([999]), dtype).float()
     assert (half - full).abs().max() < 0.2 * (other - full).abs().max()
 
 
 def test_a_block_asked_for_some_queries_gives_the_first_tokens_of_all():
-    block = AdaLNBlock(width=24, heads=2, mlp_ratio=2.0)
-    x, t_mod = torch.randn(2, 9, 24), torch.randn(2, 6, 24)
-    assert torch.allclose(block(x, t_mod, queries=3), block(x, t_mod)[:, :3], atol=1e-6)
+    block = TransformerBlock(width=24, heads=2, mlp_ratio=2.0)
+    x, rows = torch.randn(2, 9, 24), torch.randn(2, 6, 24)
+    some, _ = block(x, rows, queries=3)
+    everything, (keys, values) = block(x, rows)
+    assert torch.allclose(some, everything[:, :3], atol=1e-6)
+    assert keys.shape == values.shape == (2, 2, 9, 12)
 
 
 def test_all_three_views_matter_and_are_told_apart(model):
@@ -131,12 +135,16 @@ def test_the_variance_half_is_extra(model):
 
 def test_save_and_load_give_the_same_model(model, tmp_path):
     model.save_pretrained(tmp_path)
-    again = WorldFMTransformer.from_pretrained(tmp_path).eval()
+    again = FrameModel.from_pretrained(tmp_path).eval()
+    saved, found = model.state_dict(), again.state_dict()
+    assert saved.keys() == found.keys()
+    assert all(torch.equal(saved[key], found[key]) for key in saved)
     batch = latents()
     t = torch.tensor([999])
-    assert torch.equal(again(*batch, t), model(*batch, t))
+    # weights lie elsewhere in memory, and matrix products round by where
+    assert torch.allclose(again(*batch, t), model(*batch, t), atol=1e-6)
     assert (tmp_path / "diffusion_pytorch_model.safetensors").is_file()
-    assert again.config.depth == 2 and again.config.input_size == 8
+    assert again.config.layers == 2 and again.config.position_base == 4
 
 
 def test_positions_follow_the_precision(model):
@@ -148,15 +156,48 @@ def test_positions_follow_the_precision(model):
     assert (half.float() - full).abs().max() < 0.1 * full.abs().max()
 
 
-@pytest.mark.parametrize("wrong", [{"depth": 0}, {"hidden_size": "wide"}, {"hidden_size": 50}])
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"depth": 0},
+        {"depth": 2.5},
+        {"hidden_size": "wide"},
+        {"hidden_size": 50},
+        {"in_channels": True},
+    ],
+)
 def test_settings_that_make_no_transformer_are_refused(wrong):
     with pytest.raises(InputError):
-        transformer_config(SMALL | wrong)
+        frame_model_config(SMALL | wrong)
 
 
 def test_reference_settings_decide_the_output_channels():
-    assert transformer_config({"in_channels": 4, "pred_sigma": False})["out_channels"] == 4
-    assert transformer_config({"in_channels": 5})["out_channels"] == 10
+    for sigma, outputs in ((False, 20), (True, 40)):
+        settings = SMALL | {"in_channels": 5, "pred_sigma": sigma}
+        assert FrameModel(**frame_model_config(settings)).token_out.out_features == outputs
+        assert official_manifest(settings)["final_layer.linear.bias"].shape == (outputs,)
+
+
+def test_last_layers_rows_become_channel_major():
+    """A file's row (y, x, c) of a 2 x 2 patch is what the network writes at c, y, x."""
+    manifest = official_manifest(SMALL)
+    weights = {key: torch.zeros(entry.shape) for key, entry in manifest.items()}
+    weights["final_layer.linear.bias"] = torch.arange(32.0)
+    model = FrameModel(**frame_model_config(SMALL))
+    model.load_state_dict(to_frame_model(weights, manifest, 2))
+    output = model(*latents(), torch.tensor([999]), sigma=True)
+    for channel in range(8):
+        for y in range(4):
+            for x in range(6):
+                row = (y % 2) * 16 + (x % 2) * 8 + channel
+                assert output[0, channel, y, x] == row
+
+
+def test_a_configuration_that_makes_no_model_is_refused():
+    with pytest.raises(ValueError, match="conditions"):
+        FrameModel(conditions="spliced")
+    with pytest.raises(ValueError, match="patch_size"):
+        FrameModel(patch_size=4)
 
 
 def test_fp8_keeps_every_row_within_its_rounding():

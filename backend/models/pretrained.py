@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Folders in diffusers' layout: a config.json and safetensors that must fit it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TypeVar
+
+import torch
+from diffusers.models.modeling_utils import ModelMixin
+
+from ..shared.errors import ModelError
+
+Model = TypeVar("Model", bound=ModelMixin)
+
+
+def load_pretrained(
+    kind: type[Model],
+    folder: Path,
+    what: str,
+    dtype: torch.dtype = torch.float32,
+    remedy: str = "get its config.json and safetensors file again",
+) -> Model:
+    """A model of class `kind` in `dtype`. Nothing is fetched and no pickle is opened.
+
+    Raises ModelError when a file is missing, damaged or of another model: one sentence that calls
+    the model `what` and ends with what to do, `remedy`.
+    """
+    try:
+        model, report = kind.from_pretrained(
+            folder,
+            torch_dtype=dtype,
+            use_safetensors=True,
+            local_files_only=True,
+            output_loading_info=True,
+        )
+    except Exception as error:  # diffusers and safetensors raise a dozen kinds for one fault
+        raise ModelError(
+            f'{what} in "{folder}" cannot be read ({first_line(error)}); {remedy}.'
+        ) from error
+    wrong = [*report["missing_keys"], *report["unexpected_keys"], *report["mismatched_keys"]]
+    if wrong:
+        more = f" and {len(wrong) - 1} more" if len(wrong) > 1 else ""
+        raise ModelError(
+            f'{what} in "{folder}" does not fit its config.json ("{wrong[0]}"{more} '
+            f"missing, unknown or of another shape); {remedy}."
+        )
+    return model
+
+
+def first_line(error: Exception) -> str:
+    """What an error of a library says, short enough for a sentence."""
+    text = str(error).strip()
+    return text.splitlines()[0].rstrip(".")[:200] if text else type(error).__name__
