@@ -38,7 +38,30 @@ def path_cameras(scene: bpy.types.Scene) -> list[Camera]:
     return cameras
 
 
-def animate(ob: bpy.types.Object, cameras: list[Camera], first: int, scale_length: float) -> None:
+def check_path(cameras: list[Camera], first: int) -> None:
+    """Raises InputError when Blender's cameras cannot follow a path from frame `first` on."""
+    if first + len(cameras) - 1 > _LAST_FRAME:
+        raise InputError("The path has more frames than a scene can; choose an earlier start.")
+    for camera in cameras:
+        if abs(camera.K[0, 0] / camera.K[1, 1] - 1) > _SQUARE:
+            raise InputError(
+                "The path's pixels are not square, and Blender's cameras cannot take that; render "
+                "it with 'worldfm render' instead."
+            )
+
+
+def add_camera_path(
+    scene: bpy.types.Scene, name: str, cameras: list[Camera], first: int
+) -> bpy.types.Object:
+    """A new camera that moves along `cameras`; it becomes the active one."""
+    ob = bpy.data.objects.new(name, bpy.data.cameras.new(name))
+    scene.collection.objects.link(ob)
+    _animate(ob, cameras, first, scene.unit_settings.scale_length)
+    scene.camera = ob
+    return ob
+
+
+def _animate(ob: bpy.types.Object, cameras: list[Camera], first: int, scale_length: float) -> None:
     """A key a frame from `first` on: place, direction and, where it changes, the lens."""
     zoomed = any(not np.allclose(camera.K, cameras[0].K) for camera in cameras)
     ob.rotation_mode = "QUATERNION"
@@ -110,15 +133,12 @@ class WORLDFM_OT_import_camera_path(bpy.types.Operator):
         path = Path(bpy.path.abspath(self.filepath))
         try:
             cameras = read_camera_path(path)
-            self._check(cameras)
+            check_path(cameras, self.start)
         except WorldFMError as error:
             self.report({"ERROR"}, str(error))
             return {"CANCELLED"}
         scene = context.scene
-        ob = bpy.data.objects.new(path.stem, bpy.data.cameras.new(path.stem))
-        scene.collection.objects.link(ob)
-        animate(ob, cameras, self.start, scene.unit_settings.scale_length)
-        scene.camera = ob
+        add_camera_path(scene, path.stem, cameras, self.start)
         if self.set_range:
             scene.frame_start, scene.frame_end = self.start, self.start + len(cameras) - 1
         if self.use_size:
@@ -127,16 +147,6 @@ class WORLDFM_OT_import_camera_path(bpy.types.Operator):
             render.resolution_percentage = 100
             render.pixel_aspect_x = render.pixel_aspect_y = 1.0
         return {"FINISHED"}
-
-    def _check(self, cameras: list[Camera]) -> None:
-        if self.start + len(cameras) - 1 > _LAST_FRAME:
-            raise InputError("The path has more frames than a scene can; choose an earlier start.")
-        for camera in cameras:
-            if abs(camera.K[0, 0] / camera.K[1, 1] - 1) > _SQUARE:
-                raise InputError(
-                    "The path's pixels are not square, and Blender's cameras cannot take that; "
-                    "render it with 'worldfm render' instead."
-                )
 
 
 CLASSES = (WORLDFM_OT_export_camera_path, WORLDFM_OT_import_camera_path)

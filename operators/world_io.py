@@ -12,6 +12,7 @@ from typing import Any
 import bpy
 from bpy.props import BoolProperty, EnumProperty, FloatProperty, StringProperty
 
+from ..backend.shared.camera_path import read_camera_path
 from ..backend.shared.errors import InputError, WorldFMError
 from ..scene_sync.import_world import (
     RESOLUTION,
@@ -23,6 +24,7 @@ from ..scene_sync.import_world import (
 from ..scene_sync.move_world import world_to_folder
 from ..scene_sync.world_reader import read_world
 from .build_process import CommandOperator
+from .camera_path_file import add_camera_path, check_path
 
 DEPTHS = (
     ("auto", "Automatic", "The best estimator whose weights are here"),
@@ -204,6 +206,29 @@ class WORLDFM_OT_world_from_points(_FromFile, bpy.types.Operator):
         return [*up, "--scale", str(self.scale)]
 
 
+class WORLDFM_OT_world_from_meta(_FromFile, bpy.types.Operator):
+    """Make a world from the reference's meta.json, with its camera path as an animated camera"""
+
+    bl_idname = "worldfm.world_from_meta"
+    bl_label = "New World from meta.json"
+
+    source = "--meta"
+    filepath: StringProperty(name="meta.json", subtype="FILE_PATH")
+    filter_glob: StringProperty(default="*.json", options={"HIDDEN"})
+    depth: EnumProperty(name="Depth", items=DEPTHS, default="auto")
+
+    def arguments(self, context: bpy.types.Context, folder: Path) -> list[str]:
+        """The estimator."""
+        return ["--depth", self.depth]
+
+    def finish(self, context: bpy.types.Context, folder: Path, result: dict[str, Any]) -> None:
+        """Points, memory and the path."""
+        cameras = read_camera_path(folder / "world" / "cameras.json")
+        check_path(cameras, 1)
+        super().finish(context, folder, result)
+        add_camera_path(context.scene, f"{self.path().parent.name} Path", cameras, 1)
+
+
 class WORLDFM_OT_open_world(_Keeps, bpy.types.Operator):
     """Bring a world's folder into this file"""
 
@@ -237,5 +262,6 @@ CLASSES = (
     WORLDFM_OT_world_from_panorama,
     WORLDFM_OT_world_from_capture,
     WORLDFM_OT_world_from_points,
+    WORLDFM_OT_world_from_meta,
     WORLDFM_OT_open_world,
 )

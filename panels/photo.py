@@ -30,6 +30,7 @@ class WORLDFM_PT_new_world(_Sidebar, bpy.types.Panel):
             "worldfm.world_from_capture", text="From Capture", icon="OUTLINER_OB_CAMERA"
         )
         column.operator("worldfm.world_from_points", text="From Points", icon="POINTCLOUD_DATA")
+        column.operator("worldfm.world_from_meta", text="From meta.json", icon="FILE_TEXT")
         column.operator("worldfm.open_world", icon="FILE_FOLDER")
 
 

@@ -7,6 +7,7 @@ import contextlib
 import json
 import sys
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -16,7 +17,6 @@ from ..shared.errors import InputError
 
 if TYPE_CHECKING:
     from ..shared.camera import Camera
-    from ..world.importers.photo import PhotoWorld
     from ..world.photo.blockout import BlockMesh
     from ..world.progress import Progress
     from ..world.world import World
@@ -59,46 +59,24 @@ def build(
     as_json: Json = False,
 ) -> None:
     """Build a world from one source; a point cloud may be joined by a photo and its camera."""
-    sources = {"--panorama": panorama, "--dataset": dataset, "--ply": ply, "--meta": meta}
-    named = [name for name, path in sources.items() if path is not None]
-    if len(named) + (image is not None and ply is None) != 1:
-        raise InputError(
-            "Name one source: --image, --panorama, --dataset, --ply or --meta "
-            "(--ply may have --image and --camera beside it)."
-        )
-    if ply is not None and (image is None) != (camera is None):
-        raise InputError("A photo of a point cloud needs both --image and --camera.")
-    for path in (image, camera, *sources.values()):
-        if path is not None and not path.exists():
-            raise InputError(f"'{path}' does not exist; check its name.")
-    notes: list[str] = []
-    blockout: list[BlockMesh] = []
+    given = {"--panorama": panorama, "--dataset": dataset, "--ply": ply, "--meta": meta}
+    _check_sources(given, image, camera)
     with _progress(as_json) as progress:
         if panorama is not None:
-            made = _panorama(panorama, camera_height, depth, progress)
+            built = _panorama(panorama, camera_height, depth, progress)
         elif dataset is not None:
-            made = _dataset(dataset, depth, progress)
+            built = _dataset(dataset, depth, progress)
         elif ply is not None:
-            made = _point_cloud(ply, up, scale, image, camera)
+            built = _point_cloud(ply, up, scale, image, camera)
         elif meta is not None:
-            made = _meta(meta, depth, progress)
+            built = _meta(meta, depth, progress)
         else:
             assert image is not None
-            photo = _photo(image, camera, camera_height, depth, progress)
-            made, blockout = photo.world, photo.blockout
-            notes += photo.notes
-        made.save(output)
-        if blockout:
-            from ..world.photo.blockout import save_blockout
-
-            save_blockout(blockout, output / "blockout.npz")
-    about = {"world": str(output), "points": len(made.anchors), "memory": len(made.memory)}
-    _say(
-        about,
-        as_json,
-        f"{output}: {about['points']} points, {about['memory']} memory frames",
-        notes,
-    )
+            built = _photo(image, camera, camera_height, depth, progress)
+        built.save(output)
+    points, memory = len(built.world.anchors), len(built.world.memory)
+    about = {"world": str(output), "points": points, "memory": memory}
+    _say(about, as_json, f"{output}: {points} points, {memory} memory frames", built.notes)
 
 
 @app.command()
@@ -215,50 +193,90 @@ def export(
 # ---------------------------------------------------------------------------- one source each
 
 
+@dataclass(frozen=True, eq=False)
+class _Built:
+    """A new world and what came with it. cameras: a path that the source describes."""
+
+    world: World
+    blockout: list[BlockMesh] = field(default_factory=list)
+    cameras: list[Camera] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    def save(self, output: Path) -> None:
+        """The world's folder, with blockout.npz and cameras.json where there are such."""
+        from ..shared.camera_path import write_camera_path
+        from ..world.photo.blockout import save_blockout
+
+        self.world.save(output)
+        if self.blockout:
+            save_blockout(self.blockout, output / "blockout.npz")
+        if self.cameras:
+            write_camera_path(output / "cameras.json", self.cameras)
+
+
+def _check_sources(given: dict[str, Path | None], image: Path | None, camera: Path | None) -> None:
+    """Raises InputError unless one source is named and all that is named exists."""
+    named = [name for name, path in given.items() if path is not None]
+    if len(named) + (image is not None and given["--ply"] is None) != 1:
+        raise InputError(
+            "Name one source: --image, --panorama, --dataset, --ply or --meta "
+            "(--ply may have --image and --camera beside it)."
+        )
+    if given["--ply"] is not None and (image is None) != (camera is None):
+        raise InputError("A photo of a point cloud needs both --image and --camera.")
+    for path in (image, camera, *given.values()):
+        if path is not None and not path.exists():
+            raise InputError(f"'{path}' does not exist; check its name.")
+
+
 def _photo(
     image: Path,
     camera: Path | None,
     camera_height: float | None,
     depth: str,
     progress: Progress,
-) -> PhotoWorld:
+) -> _Built:
     from ..world.importers.photo import world_from_photo
 
     given = _first_camera(camera) if camera is not None else None
     if camera_height is None:
         above = float(given.position[2]) if given is not None else 0.0
         camera_height = above if above > 0 else 1.6
-    return world_from_photo(image, camera_height, given, depth, progress)
+    made = world_from_photo(image, camera_height, given, depth, progress)
+    return _Built(made.world, made.blockout, notes=made.notes)
 
 
-def _panorama(panorama: Path, camera_height: float | None, depth: str, progress: Progress) -> World:
+def _panorama(
+    panorama: Path, camera_height: float | None, depth: str, progress: Progress
+) -> _Built:
     from ..world.importers.panorama import world_from_panorama
 
     height = 1.6 if camera_height is None else camera_height
-    return world_from_panorama(panorama, height, depth, progress)
+    return _Built(world_from_panorama(panorama, height, depth, progress))
 
 
-def _dataset(dataset: Path, depth: str, progress: Progress) -> World:
+def _dataset(dataset: Path, depth: str, progress: Progress) -> _Built:
     from ..world.importers.captures import world_from_dataset
 
-    return world_from_dataset(dataset, depth, progress)
+    return _Built(world_from_dataset(dataset, depth, progress))
 
 
-def _meta(meta: Path, depth: str, progress: Progress) -> World:
+def _meta(meta: Path, depth: str, progress: Progress) -> _Built:
     from ..world.importers.meta import world_from_meta
 
-    return world_from_meta(meta, depth, progress)[0]
+    made, cameras = world_from_meta(meta, depth, progress)
+    return _Built(made, cameras=cameras)
 
 
 def _point_cloud(
     ply: Path, up: str | None, scale: float, image: Path | None, camera: Path | None
-) -> World:
+) -> _Built:
     from ..world.importers.point_cloud import world_from_ply
 
     photo = None
     if image is not None and camera is not None:
         photo = (image, _first_camera(camera))
-    return world_from_ply(ply, up, scale, photo)
+    return _Built(world_from_ply(ply, up, scale, photo))
 
 
 def _first_camera(path: Path) -> Camera:

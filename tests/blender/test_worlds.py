@@ -11,11 +11,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from backend.data.nerfstudio import write_dataset
 from backend.shared.anchors import Anchors
 from backend.shared.camera import Camera, intrinsics, look_at
 from backend.shared.frame import MemoryFrame
-from backend.world.exporters import export_ply
+from backend.world.exporters import export_meta, export_ply
 from backend.world.world import World
+from tests.backend.test_import_worlds import capture, room_panorama
 from tests.backend.world_room import trace
 
 SIZE = (300, 200)
@@ -119,3 +121,58 @@ def test_worlds_from_elsewhere(blender, folder):
     assert found["photo_untouched"]
     assert found["second_height"] == pytest.approx(4.8, rel=1e-5)
     assert "does not exist" in found["no_photo"]
+
+
+@pytest.fixture
+def sources(tmp_path):
+    made = tmp_path / "made"
+    made.mkdir()
+    Image.fromarray(room_panorama(256)[0]).save(made / "room.png")
+    frames = capture(2)
+    write_dataset(made / "capture", frames)
+    photo = MemoryFrame("p", "p", frames[0].camera, frames[0].rgb, frames[0].depth)
+    export_meta(photo, [frame.camera for frame in frames], made / "meta", "room")
+    rng = np.random.default_rng(0)
+    count = 100_000
+    anchors = Anchors(
+        rng.uniform(-1, 1, (count, 3)).astype(np.float32),
+        rng.integers(0, 256, (count, 3), dtype=np.uint8),
+        np.full(count, 0.02, np.float32),
+    )
+    World(anchors, [photo], 1).save(made / "large")
+    return made
+
+
+def test_other_sources_and_worlds_in_folders(blender, sources):
+    found = blender("sources.py", sources)
+    assert 10_000 < found["panorama"]["points"] <= 256 * 128
+    assert found["panorama"]["low"] == pytest.approx(0, abs=0.4)
+    assert len(found["panorama"]["memory"]) == 6
+    assert found["capture"]["points"] == pytest.approx(2 * 96 * 72, rel=0.1)
+    assert found["capture"]["low"] == pytest.approx(0, abs=0.02)
+    assert found["capture"]["memory"] == [[72, 96, 3]] * 2
+    assert found["meta"]["memory"] == [[72, 96, 3]]
+    name, place = found["meta_path"]
+    assert name == "meta Path"
+    # the second camera stands as far from the first as in the capture, 1.6 m high
+    first, second = (frame.camera.position for frame in capture(2))
+    assert math.dist(place, (0, 0, 1.6)) == pytest.approx(np.linalg.norm(second - first), rel=1e-4)
+    assert "does not exist" in found["no panorama"]
+    assert "does not exist" in found["no capture"] and "does not exist" in found["no meta"]
+    assert found["nothing left"] == 0
+
+    assert "Save this file first" in found["unsaved"]
+    assert "Save this file first" in found["unsaved move"]
+    assert found["moved"] and found["undone"] == [True, 100_000]
+    assert found["listed"].startswith("//scene worlds/large Points ")
+    assert found["preview"] == 20_000
+    assert found["images"] < 96 * 72 * 3  # a thumbnail, without depth
+    assert found["smaller"] < 0.5
+    assert found["loaded"] and found["copied"]
+    kind, said = found["missing"]
+    assert kind == "WorldError" and "is missing; put it back beside this file" in said
+    assert "another world" in found["another"]
+    assert found["found"] and found["back"]
+    assert "Select the points" in found["twice"] or "poll" in found["twice"]
+    assert found["opened"] == ["large Points_001"]  # the first is in the file
+    assert found["damaged"][0] == "WorldError" and "is damaged" in found["damaged"][1]
