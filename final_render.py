@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import bpy
 
-from . import display, history, runtime
+from . import display, file_version, history, runtime
 from .backend.client import BackendState, Ticket
 from .backend.shared.errors import Cancelled
 from .backend.shared.frame import FrameReply, FrameRequest
@@ -65,7 +65,7 @@ def render(engine: bpy.types.RenderEngine, depsgraph: bpy.types.Depsgraph) -> No
     source = runtime.source(key)
     whole = render_camera(viewer, scene, use_border=False)
     copy = source.reader.read(depsgraph, whole)
-    for warning in copy.warnings:
+    for warning in (file_version.warning(scene), *copy.warnings):
         _warn(engine, warning)
     world = source.builder.build(copy)
     client.set_world(key, world.revision, world.anchors, world.memory)
@@ -84,7 +84,7 @@ def render(engine: bpy.types.RenderEngine, depsgraph: bpy.types.Depsgraph) -> No
 
 def _warn(engine: bpy.types.RenderEngine, sentence: str) -> None:
     """Report a warning, once for a whole animation."""
-    if sentence not in _job.warned:
+    if sentence and sentence not in _job.warned:
         _job.warned.add(sentence)
         engine.report({"WARNING"}, sentence)
 

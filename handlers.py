@@ -6,7 +6,7 @@ from __future__ import annotations
 import bpy
 from bpy.app.handlers import persistent
 
-from . import final_render, runtime, viewport
+from . import file_version, final_render, runtime, viewport
 from .scene_sync.textures import forget_textures
 
 
@@ -27,7 +27,13 @@ def _before_render(*_: object) -> None:
     final_render.begin_job()
 
 
+@persistent
+def _before_save(*_: object) -> None:
+    file_version.stamp()
+
+
 _LISTENERS = {
+    "save_pre": _before_save,
     "load_post": _after_load,
     "undo_post": _after_undo,
     "redo_post": _after_undo,

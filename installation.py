@@ -24,6 +24,8 @@ from .backend.shared.errors import BackendError
 
 REQUIREMENTS = runtime.ROOT / "backend" / "requirements.txt"
 _POLL_SECONDS = 0.2
+_LAST_SECONDS = 3.0
+"""How long an unregistering waits for a cancelled task: its program is killed by then."""
 
 _installation: Installation | None = None
 _task: InstallTask | None = None
@@ -128,9 +130,26 @@ def note_estimate(found: Estimate) -> str:
     """Keep an estimate; gives the sentence about it."""
     global estimate
     estimate = found
+    return describe(found)
+
+
+def describe(found: Estimate) -> str:
+    """An estimate as a sentence."""
     size = _gigabytes(found.download_bytes) if found.download_bytes else "an unknown size"
     disk = f", {_gigabytes(found.disk_bytes)} on disk" if found.disk_bytes else ""
     return f"{found.packages} packages to download: {size}{disk}."
+
+
+def before_installing() -> list[str]:
+    """What the user should know before anything is fetched, a line each."""
+    if not bpy.app.online_access:
+        lines = ["Online Access is off: only what was fetched before is used."]
+    elif estimate is None:
+        lines = ["Several packages are downloaded; Estimate Size says how much."]
+    else:
+        lines = [describe(estimate)]
+    free = shutil.disk_usage(runtime.data_folder()).free
+    return [*lines, f"To {runtime.data_folder()}", f"({_gigabytes(free)} are free there)"]
 
 
 def _gigabytes(size: int) -> str:
@@ -138,6 +157,17 @@ def _gigabytes(size: int) -> str:
 
 
 def cancel() -> None:
-    """Ask the task to end, as on unregister."""
+    """Ask the task to end; what was fetched is kept."""
     if _task is not None:
         _task.cancel()
+
+
+def detach() -> None:
+    """End the task, as on unregister: nothing is left that polls or computes."""
+    global _task, _finish
+    if bpy.app.timers.is_registered(_poll):
+        bpy.app.timers.unregister(_poll)
+    if _task is not None:
+        _task.cancel()
+        _task.join(_LAST_SECONDS)
+    _task = _finish = None

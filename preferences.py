@@ -45,11 +45,16 @@ class WorldFMPreferences(bpy.types.AddonPreferences):
         name="Graphics",
         description="Which build of PyTorch an installation fetches",
         items=(
-            ("auto", "Automatic", "What the graphics card and its driver can use"),
+            (
+                "auto",
+                "Automatic",
+                "What the graphics card and its driver can use: NVIDIA, AMD, Intel or Apple",
+            ),
             ("cpu", "Processor only", "The smallest download; works everywhere"),
             ("cu130", "NVIDIA (CUDA 13)", "For current drivers"),
             ("cu126", "NVIDIA (CUDA 12.6)", "For older drivers"),
-            ("rocm6.4", "AMD (ROCm)", "Linux"),
+            ("rocm7.2", "AMD (ROCm 7.2)", "Linux, current drivers"),
+            ("rocm7.1", "AMD (ROCm 7.1)", "Linux, older drivers"),
             ("xpu", "Intel", "Arc graphics"),
         ),
         default="auto",

@@ -53,6 +53,7 @@ class WorldFMHistoryItem(bpy.types.PropertyGroup):
 class WorldFMSceneSettings(bpy.types.PropertyGroup):
     """Settings of one scene."""
 
+    format: IntProperty(name="Format", options={"HIDDEN"})
     steps: IntProperty(
         name="Render Steps",
         description="Passes of the model over each final frame: 2 is finer and takes twice as long",

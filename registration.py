@@ -18,6 +18,7 @@ from . import (
     viewport_paint,
 )
 from .operators import CLASSES as OPERATORS
+from .operators import build_process, live_image
 from .panels import CLASSES as PANELS
 from .panels import standard
 
@@ -46,7 +47,9 @@ def unregister() -> None:
     redraw.detach()
     history.detach()
     handlers.detach()
-    installation.cancel()
+    installation.detach()
+    build_process.stop_all()
+    live_image.stop()
     viewport.forget_all()
     viewport_paint.forget_gpu()
     runtime.shut_down()

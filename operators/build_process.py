@@ -9,6 +9,7 @@ import os
 import shutil
 import tempfile
 import threading
+import weakref
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,13 @@ from ..backend.shared.errors import BackendError, WorldFMError, error_from_code
 from .steps import Step, StepOperator
 
 _KILLED = (-9, 137)
+_runs: weakref.WeakSet[CommandRun] = weakref.WeakSet()
+
+
+def stop_all() -> None:
+    """End every command, as on unregister: their operators are gone and cannot."""
+    for run in list(_runs):
+        run.cancel()
 
 
 class CommandRun:
@@ -46,6 +54,7 @@ class CommandRun:
             target=self._run, args=(words, environment), name="worldfm-command"
         )
         self._thread.start()
+        _runs.add(self)
 
     @property
     def running(self) -> bool:

@@ -68,7 +68,16 @@ class WORLDFM_OT_install(_Task, bpy.types.Operator):
 
     bl_idname = "worldfm.install"
     bl_label = "Install"
-    needs_network = True
+
+    def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
+        """Nothing is fetched before the user agreed."""
+        return context.window_manager.invoke_props_dialog(self, width=420)
+
+    def draw(self, context: bpy.types.Context) -> None:
+        """How much, and where to."""
+        column = self.layout.column(align=True)
+        for text in installation.before_installing():
+            column.label(text=text)
 
     def task(self) -> tuple[Callable[[Installation], Any], Callable[[Any], str]]:
         """What was fetched before is used again."""
@@ -101,7 +110,6 @@ class WORLDFM_OT_install_repair(_Task, bpy.types.Operator):
 
     bl_idname = "worldfm.install_repair"
     bl_label = "Repair"
-    needs_network = True
 
     def task(self) -> tuple[Callable[[Installation], Any], Callable[[Any], str]]:
         """A running backend would hold its files."""

@@ -37,6 +37,14 @@ def refresh() -> bool:
     return True
 
 
+def stop() -> bool:
+    """No longer follow, as on unregister; whether it was followed."""
+    if not bpy.app.timers.is_registered(_tick):
+        return False
+    bpy.app.timers.unregister(_tick)
+    return True
+
+
 def _tick() -> float | None:
     if bpy.data.images.get(NAME) is None:  # deleted, or another file: the end of it
         return None
@@ -54,8 +62,7 @@ class WORLDFM_OT_live_image(bpy.types.Operator):
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Makes the image, or ends following where it is followed already."""
         global _shown
-        if bpy.app.timers.is_registered(_tick):
-            bpy.app.timers.unregister(_tick)
+        if stop():
             self.report({"INFO"}, f"'{NAME}' is no longer updated; it keeps its last frame.")
             return {"FINISHED"}
         image = bpy.data.images.get(NAME)

@@ -4,7 +4,7 @@
     FOLDER/environment           the one in use; worldfm.json in it says what it was made from
     FOLDER/environment.partial   one that is being made, or whose making was interrupted
     FOLDER/environment.old       the one before, while it is replaced
-    FOLDER/cache, python         what uv fetched
+    FOLDER/cache, python, bin    what uv fetched, and uv where its wheel could not be run
     FOLDER/logs, models          kept when it is removed
 
 No bpy, no torch. Everything here may take minutes: call it through `InstallTask`.
@@ -53,7 +53,7 @@ class InstallChoice:
 
     requirements: the pinned list (backend/requirements.txt). uv: its program; None = use venv and
     pip of `python`. python: interpreter that the user named, None = uv finds or fetches one.
-    torch: auto, cpu, cu130, rocm6.4, ... (only uv knows how to choose; pip takes what its index
+    torch: auto, cpu, cu130, rocm7.2, ... (only uv knows how to choose; pip takes what its index
     has). online: False = from uv's cache and local packages only.
     """
 
@@ -127,7 +127,8 @@ class Installation:
             problems = self._problems(partial, choice.requirements)
             if problems:  # from a damaged cache the same files would come again
                 shutil.rmtree(unlimited(partial), ignore_errors=True)
-                shutil.rmtree(unlimited(self.folder / "cache"), ignore_errors=True)
+                if choice.online:
+                    shutil.rmtree(unlimited(self.folder / "cache"), ignore_errors=True)
                 raise BackendError(
                     f"The installation is damaged ({problems[0]} {len(problems)} in all); press "
                     "Install again to fetch it anew."
@@ -147,7 +148,8 @@ class Installation:
         with self._alone():
             shutil.rmtree(unlimited(self.folder / "environment.partial"), ignore_errors=True)
             # files of the environment and of the cache may be the same on disk (hard links)
-            if any("was changed" in problem for problem in self.verify(choice.requirements)):
+            problems = self.verify(choice.requirements) if choice.online else []
+            if any("was changed" in problem for problem in problems):
                 shutil.rmtree(unlimited(self.folder / "cache"), ignore_errors=True)
         self.install(choice)
 
@@ -161,6 +163,7 @@ class Installation:
                 "environment.old",
                 "cache",
                 "python",
+                "bin",
             ):
                 delete_tree(self.folder / name)
 
@@ -317,7 +320,7 @@ class Installation:
         lines: list[str] = []
         if self._status(command, choice, lines, on_line, on_wait) != 0:
             self._keep_log(lines)
-            raise uv_words.explain(lines, doing)
+            raise uv_words.explain(lines, doing, choice.online)
 
     def _status(
         self,

@@ -39,7 +39,7 @@ def environment(folder: Path, parent: Mapping[str, str] = os.environ) -> dict[st
 
 
 def torch_arguments(torch: str, parent: Mapping[str, str] = os.environ) -> list[str]:
-    """uv's choice of torch's build. torch: auto, cpu, cu130, rocm6.4, xpu, ... as uv names them.
+    """uv's choice of torch's build. torch: auto, cpu, cu130, rocm7.2, xpu, ... as uv names them.
 
     None for "auto" on macOS, where there is one build, and where the user's own package sources
     are set (UV_FIND_LINKS, UV_INDEX_URL, ...): then they decide.
@@ -47,7 +47,7 @@ def torch_arguments(torch: str, parent: Mapping[str, str] = os.environ) -> list[
     if torch == "auto" and (sys.platform == "darwin" or any(parent.get(k) for k in _SOURCES)):
         return []
     if not re.fullmatch(r"[a-z0-9.]+", torch):
-        raise InputError(f"There is no PyTorch for '{torch}'; choose auto, cpu, cu130 or rocm6.4.")
+        raise InputError(f"There is no PyTorch for '{torch}'; choose auto, cpu, cu130 or rocm7.2.")
     return ["--torch-backend", torch]
 
 
@@ -94,9 +94,14 @@ class InstallProgress:
         self.written(0)
 
 
-def explain(lines: list[str], doing: str) -> WorldFMError:
+def explain(lines: list[str], doing: str, online: bool = True) -> WorldFMError:
     """One sentence for a run of uv or pip that failed with this output."""
     text = "\n".join(lines)
+    if not online and re.search(_NOT_HERE, text):
+        return BackendError(
+            f"{doing} needs packages that are not on this computer; allow Online Access in "
+            "Preferences > System, then press Install again."
+        )
     for pattern, sentence in _SENTENCES:
         if found := re.search(pattern, text, re.IGNORECASE):
             return BackendError(sentence.format(*found.groups(), doing=doing))
@@ -105,17 +110,15 @@ def explain(lines: list[str], doing: str) -> WorldFMError:
     return BackendError(f"{doing} failed ({last}); press Install again, or send the log.")
 
 
+_NOT_HERE = (
+    "network was disabled|connectivity is disabled|No solution found|No matching distribution"
+)
 _KEPT = "what has been fetched is kept"
 _SENTENCES = (
     (
         r"No space left|not enough space|os error 28\b|os error 112\b|Errno 28",
         "{doing} failed because the disk is full; free some space or move the data folder, then "
         f"press Install again: {_KEPT}.",
-    ),
-    (
-        r"because the network was disabled",
-        "{doing} needs packages that are not on this computer; allow online access, then press "
-        "Install again.",
     ),
     (
         r"hash mismatch|THESE PACKAGES DO NOT MATCH THE HASHES|invalid zip|bad crc|"

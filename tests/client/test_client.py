@@ -160,6 +160,22 @@ def test_killed_while_a_preview_is_awaited(client: BackendClient, tmp_path: Path
     assert client.restarts == 1
 
 
+def test_a_lost_device_costs_a_restart_and_no_frame(client: BackendClient, tmp_path: Path) -> None:
+    pytest.importorskip("torch")
+    trap = tmp_path / "trap"
+    trap.touch()
+    client.set_world("w", 1, anchors(), [])
+    client.start(settings(tmp_path, f"lost={trap}"))
+    tickets = [client.request("w", ask(seed)) for seed in range(3)]
+    until(lambda: client.state is BackendState.RESTARTING, 60)
+    assert client.status_text == (
+        "The backend is restarted. The device stopped working (CUDA error: unspecified launch "
+        "failure); update its driver, or choose another device in the preferences."
+    )
+    assert [ticket.result(60).request.seed for ticket in tickets] == [0, 1, 2]
+    assert client.restarts == 1
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="SIGSTOP")
 def test_a_hung_backend_is_replaced(client: BackendClient, tmp_path: Path) -> None:
     client.set_world("w", 1, anchors(), [])

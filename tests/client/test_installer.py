@@ -248,7 +248,7 @@ def fake_tool(folder: Path, output: str, status: int = 2) -> Path:
         (
             "error: No solution found when resolving dependencies\n  cause: Because x was not "
             "found in the cache\nhint: Packages were unavailable because the network was disabled.",
-            "allow online access",
+            "a package does not exist for this system",
         ),
         ("error: Hash mismatch for `torch`", "arrived damaged; press Install again"),
         ("error: failed to remove file: Access is denied. (os error 5)", "close other Blenders"),
@@ -266,6 +266,62 @@ def test_faults_become_sentences(tmp_path: Path, data: Path, output: str, senten
     assert str(caught.value).count("\n") == 0
     assert installation.state(requirements) is InstallState.INTERRUPTED
     assert (data / "logs" / "install.log").read_text().strip() == output.strip()
+
+
+@pytest.mark.parametrize(
+    "output",
+    [
+        "error: No solution found when resolving dependencies\nhint: Packages were unavailable "
+        "because the network was disabled.",
+        "error: Network connectivity is disabled, but the requested data wasn't found in the cache",
+        "ERROR: No matching distribution found for numpy==2.4.6",
+    ],
+)
+def test_without_online_access_what_is_missing_is_said(
+    tmp_path: Path, data: Path, output: str
+) -> None:
+    requirements = tmp_path / "requirements.txt"
+    requirements.write_text("numpy==2.4.6\n")
+    tool = fake_tool(tmp_path, output)
+    with pytest.raises(BackendError, match="not on this computer; allow Online Access in Pref"):
+        Installation(data).install(InstallChoice(requirements, tool, online=False))
+
+
+@needs_uv
+def test_quitting_while_installing_is_silent_and_leaves_no_process(shelf: Path, data: Path) -> None:
+    """The host's main thread ends in the middle, as Blender's does; a later attempt completes."""
+    choice(shelf, "uv")
+    code = f"""
+import sys, threading, time
+from pathlib import Path
+from backend.client import InstallChoice, Installation, InstallTask
+installation = Installation(Path({str(data)!r}))
+task = InstallTask(installation, lambda i: i.install(InstallChoice(
+    Path({str(shelf.parent / "requirements.txt")!r}), Path({str(UV)!r}), Path(sys.executable))))
+while "Python" not in task.text:
+    time.sleep(0.001)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, timeout=20, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert not (data / "environment").exists()
+    until(lambda: not _running(str(data)), 5.0)
+    wanted, installation = choice(shelf, "uv"), Installation(data)
+    installation.install(wanted)
+    assert installation.verify(wanted.requirements) == []
+
+
+@needs_uv
+def test_again_without_online_access(shelf: Path, data: Path) -> None:
+    """What was fetched once is enough for repairing and for installing anew."""
+    online, installation = choice(shelf, "uv"), Installation(data)
+    installation.install(online)
+    offline = replace(online, online=False)
+    Path(value(installation.python, "import beta; print(beta.__file__)")).unlink()
+    assert installation.verify(offline.requirements) != []
+    installation.repair(offline)
+    assert installation.verify(offline.requirements) == []
 
 
 def test_too_little_space_is_said_before_anything_is_fetched(tmp_path: Path, data: Path) -> None:

@@ -47,6 +47,22 @@ class TinyPipeline:
         return replace(tiny_reply(world, request), timings={"rendered": float(self.rendered)})
 
 
+class LosesItsDevice(TinyPipeline):
+    """A graphics card whose driver is reset once."""
+
+    def __init__(self, trap: Path) -> None:
+        super().__init__()
+        self.trap = trap
+
+    def render(self, world, request: FrameRequest) -> FrameReply:
+        if self.trap.exists():
+            import torch
+
+            self.trap.unlink()
+            raise torch.AcceleratorError("CUDA error: unspecified launch failure\nmore of it")
+        return super().render(world, request)
+
+
 def tiny_reply(world, request: FrameRequest) -> FrameReply:
     """What TinyPipeline answers; the oracle of the tests."""
     height, width = request.camera.height, request.camera.width
@@ -63,7 +79,9 @@ def tiny_reply(world, request: FrameRequest) -> FrameReply:
 
 
 def make_load(choice: ModelChoice) -> Load:
-    """tiny[=SECONDS per frame] | small=PIXELS | absent | bug | crash=FILE (each time it exists)"""
+    """tiny[=SECONDS per frame] | small=PIXELS | absent | bug | crash=FILE (each time it exists)
+    | lost=FILE (the device, at the first frame while it exists)
+    """
     name, _, value = choice.model.partition("=")
 
     def load(report):
@@ -77,6 +95,8 @@ def make_load(choice: ModelChoice) -> Load:
             os.abort()
         if name == "small":
             return TinyPipeline(most_pixels=float(value))
+        if name == "lost":
+            return LosesItsDevice(Path(value))
         return TinyPipeline(seconds=float(value or 0) if name == "tiny" else 0.0)
 
     return load

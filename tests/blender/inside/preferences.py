@@ -39,7 +39,7 @@ def main() -> dict[str, Any]:
     found["verify"] = said(ops.install_verify)
     (data / "models").mkdir()
     (data / "models" / "mine.txt").write_text("a model")
-    (data / "environment.partial").mkdir()
+    (data / "environment.partial").mkdir(exist_ok=True)
     found["interrupted"] = installation.state().value
     found["remove"] = said(ops.install_remove)
     found["kept"] = (data / "models" / "mine.txt").exists()
