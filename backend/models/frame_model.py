@@ -43,7 +43,7 @@ TRUST = 0.85
 JOINED_VIEWS = 3
 """Latents joined along the width: target, anchor render, memory frame."""
 
-Conditions = Literal["cached", "joint"]
+ConditionKind = Literal["cached", "joint"]
 
 
 @dataclass(eq=False)
@@ -93,7 +93,7 @@ class FrameModel(ModelMixin, ConfigMixin):
         layers: int = 6,
         mlp_ratio: float = 4,
         time_layers: int = 2,
-        conditions: Conditions = "cached",
+        conditions: ConditionKind = "cached",
         patch_size: int = 2,
         learned_sigma: bool = False,
         position_base: int = 32,
@@ -257,8 +257,8 @@ class FrameModel(ModelMixin, ConfigMixin):
 
 def _check_conditions(conditions: str, patch_size: int) -> bool:
     """Whether they are cached. Raises ValueError for what makes no model."""
-    if conditions not in get_args(Conditions):
-        raise ValueError(f'conditions must be one of {get_args(Conditions)}, not "{conditions}"')
+    if conditions not in get_args(ConditionKind):
+        raise ValueError(f'conditions must be one of {get_args(ConditionKind)}, not "{conditions}"')
     cached = conditions == "cached"
     if cached and patch_size * LATENT_STRIDE != TOKEN_STRIDE:
         raise ValueError(f"cached conditions need a patch_size of {TOKEN_STRIDE // LATENT_STRIDE}")
