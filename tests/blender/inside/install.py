@@ -47,6 +47,13 @@ def left() -> dict[str, list[str]]:
         "handlers": [m for m in handlers if "worldfm" in m],
         "engines": [p.__name__ for p in panels if "WORLDFM" in getattr(p, "COMPAT_ENGINES", ())],
         "backends": [str(pid) for pid in backends()],
+        "variables": [name for name in os.environ if name == "WORLDFM_MODELS"],
+        "draw timers": [
+            name for name in ("redraw", "history", "installation", "operators.live_image")
+            for tick in ("_tick", "write_down", "_poll")
+            if hasattr(module := extension.part(name), tick)
+            and bpy.app.timers.is_registered(getattr(module, tick))
+        ],
     }  # fmt: skip
 
 
@@ -75,4 +82,5 @@ def main() -> dict[str, Any]:
     return found
 
 
-extension.run(main)
+if __name__ == "__main__":
+    extension.run(main)

@@ -1,0 +1,31 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Accidents that Blender outlives, with the real backend and the embedded model."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+
+
+def test_a_file_of_a_newer_version_is_said_and_kept(blender, tmp_path):
+    found = blender("accidents.py", "newer", tmp_path)
+    assert found["format"] == [1, ""]
+    assert found["warning"] == (
+        "A newer WorldFM saved this file (format 7, this one reads up to 1); update the extension, "
+        "or frames may differ."
+    )
+    assert found["rendered"] and found["warning"] in found["output"]
+    assert "The memory frame 'From later' cannot be read" in found["output"]
+    assert found["kept"] == [7, 12, '{"lens": "fisheye"}']
+    assert found["returncode"] == 0 and "Traceback" not in found["output"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks processes up in /proc")
+def test_disabled_in_the_middle_of_everything(blender, tmp_path):
+    found = blender("accidents.py", "unregister", tmp_path)
+    assert found["streamed"] and found["running"] == [True, True, True]
+    assert found["seconds"] < 8
+    assert found["ended"] == [False, False] and found["threads"] == []
+    assert all(names == [] for names in found["left"].values()), found["left"]
+    assert found["returncode"] == 0 and "Traceback" not in found["output"]
