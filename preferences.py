@@ -8,7 +8,13 @@ from bpy.props import EnumProperty, IntProperty, StringProperty
 
 from . import runtime
 from .panels.backend_install import draw_installation
-from .panels.backend_status import draw_backend
+from .panels.backend_status import draw_backend, draw_devices
+from .panels.wrapped import draw_text
+
+
+def _devices(own: object, context: bpy.types.Context, typed: str) -> list[str]:
+    """What can be typed under Device: what works everywhere, and what the backend has found."""
+    return ["auto", "cpu", *(d.id for d in runtime.client().devices if d.id != "cpu")]
 
 
 class WorldFMPreferences(bpy.types.AddonPreferences):
@@ -26,6 +32,8 @@ class WorldFMPreferences(bpy.types.AddonPreferences):
         name="Device",
         description="Where the model runs: auto, cpu, cuda, cuda:1, mps",
         default="auto",
+        search=_devices,
+        search_options={"SUGGESTION"},
     )
     threads: IntProperty(
         name="CPU Threads",
@@ -70,27 +78,24 @@ class WorldFMPreferences(bpy.types.AddonPreferences):
         layout = self.layout
         header = layout.box()
         header.label(text="Backend")
-        draw_backend(header)
+        draw_backend(header, context)
         box = layout.box()
         box.label(text="Installation")
-        draw_installation(box)
+        draw_installation(box, context)
         settings = box.column()
         settings.use_property_split = True
         settings.prop(self, "torch")
         settings.prop(self, "base_python")
         settings.prop(self, "python")
-        row = box.row()
-        row.label(text=str(runtime.data_folder()), icon="FILE_FOLDER")
-        row.operator("worldfm.install_move", text="Move")
+        draw_text(box, context, f"Everything lies in {runtime.data_folder()}", "FILE_FOLDER")
+        box.operator("worldfm.install_move", icon="FILE_PARENT")
         box = layout.box()
         box.label(text="Device")
         settings = box.column()
         settings.use_property_split = True
         settings.prop(self, "device")
         settings.prop(self, "threads")
-        for device in runtime.client().devices:
-            gigabytes = device.memory_total / 1e9
-            box.label(text=f"{device.id}: {device.name}, {gigabytes:.0f} GB", icon="DOT")
+        draw_devices(box, context)
 
 
 CLASSES = (WorldFMPreferences,)

@@ -11,6 +11,7 @@ from bpy.props import EnumProperty
 
 from .. import runtime
 from ..backend.shared.errors import BackendError
+from ..panels.backend_status import draw_devices
 from .build_process import CommandOperator
 
 
@@ -38,6 +39,7 @@ class WORLDFM_OT_download_model(CommandOperator, bpy.types.Operator):
         self.layout.prop(self, "model")
         self.layout.label(text="Several gigabytes from huggingface.co, checked and kept in")
         self.layout.label(text=str(runtime.models_folder()))
+        draw_devices(self.layout, context)
 
     def begin(self, context: bpy.types.Context, folder: Path) -> list[str]:
         """The download itself resumes."""

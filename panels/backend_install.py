@@ -7,6 +7,7 @@ import bpy
 
 from .. import installation, runtime
 from ..backend.client import InstallState
+from .wrapped import draw_text
 
 _TITLES = {
     InstallState.ABSENT: ("The backend is not installed", "IMPORT"),
@@ -16,7 +17,7 @@ _TITLES = {
 }
 
 
-def draw_installation(layout: bpy.types.UILayout) -> None:
+def draw_installation(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
     """State, buttons, progress, outcome."""
     column = layout.column()
     task = installation.task()
@@ -32,12 +33,15 @@ def draw_installation(layout: bpy.types.UILayout) -> None:
     column.label(text="A Python of your own is used" if named else title, icon=icon)
     row = column.row(align=True)
     row.operator("worldfm.install_estimate")
-    row.operator("worldfm.install", icon="IMPORT")
+    words = "Re-install" if state is InstallState.READY else "Install"
+    row.operator("worldfm.install", text=words, icon="IMPORT")
     if state is not InstallState.ABSENT:
         row.operator("worldfm.install_verify")
         row.operator("worldfm.install_repair")
         row.operator("worldfm.install_remove", icon="TRASH")
     if not bpy.app.online_access:
-        column.label(text="Downloads need Online Access (Preferences > System)", icon="INTERNET")
+        draw_text(
+            column, context, "Downloads need Online Access (Preferences > System)", "INTERNET"
+        )
     if installation.outcome:
-        column.label(text=installation.outcome, icon="INFO")
+        draw_text(column, context, installation.outcome, "INFO")

@@ -7,6 +7,7 @@ import bpy
 
 from .. import runtime
 from ..backend.client import BackendState
+from .wrapped import draw_text
 
 _ICONS = {
     BackendState.STOPPED: "RADIOBUT_OFF",
@@ -17,15 +18,17 @@ _ICONS = {
 }
 
 
-def draw_backend(layout: bpy.types.UILayout, narrow: bool = False) -> None:
+def draw_backend(
+    layout: bpy.types.UILayout, context: bpy.types.Context, narrow: bool = False
+) -> None:
     """State, progress and what can be done about it. narrow: icons where words don't fit."""
     client = runtime.client()
     column = layout.column(align=True)
-    column.label(text=client.status_text, icon=_ICONS[client.state])
+    draw_text(column, context, client.status_text, _ICONS[client.state])
     if client.progress is not None:
         column.progress(factor=client.progress, type="BAR")
     if client.notice:
-        column.label(text=client.notice, icon="INFO")
+        draw_text(column, context, client.notice, "INFO")
     row = layout.row(align=True)
     if client.state in {BackendState.STOPPED, BackendState.FAILED}:
         row.operator("worldfm.backend_start", text="Start", icon="PLAY")
@@ -35,3 +38,12 @@ def draw_backend(layout: bpy.types.UILayout, narrow: bool = False) -> None:
     words = {"text": ""} if narrow else {}
     row.operator("worldfm.show_log", icon="TEXT", **words)
     row.operator("worldfm.copy_report", icon="COPYDOWN", **words)
+
+
+def draw_devices(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
+    """What the backend found by trying; nothing before it ran."""
+    for device in runtime.client().devices:
+        free, total = device.memory_free / 1e9, device.memory_total / 1e9
+        modes = ", ".join(device.modes)
+        text = f"{device.id}: {device.name}, {free:.1f} of {total:.1f} GB free at start ({modes})"
+        draw_text(layout, context, text, "DOT")

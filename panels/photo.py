@@ -7,6 +7,7 @@ import bpy
 
 from ..scene_sync.import_world import RESOLUTION
 from ..scene_sync.world_folder import FOLDER
+from .wrapped import draw_text
 
 
 class _Sidebar:
@@ -45,7 +46,7 @@ class WORLDFM_PT_world_files(_Sidebar, bpy.types.Panel):
         column = layout.column(align=True)
         ob = context.active_object
         if ob is not None and ob.get(FOLDER):
-            layout.label(text=str(ob[FOLDER]), icon="FILE_FOLDER")
+            draw_text(layout, context, str(ob[FOLDER]), "FILE_FOLDER")
             column.operator("worldfm.world_to_file", icon="PACKAGE")
             column.operator("worldfm.find_world_folder", icon="VIEWZOOM")
         else:
@@ -70,10 +71,10 @@ class WORLDFM_PT_photo_match(_Sidebar, bpy.types.Panel):
         column.operator("worldfm.import_fspy", icon="IMPORT")
         camera = context.scene.camera
         if camera is None or camera.type != "CAMERA" or RESOLUTION not in camera.data:
-            layout.label(text="The scene's camera isn't matched.")
+            draw_text(layout, context, "The scene's camera isn't matched.")
             return
         width, height = (int(v) for v in camera.data[RESOLUTION])
-        layout.label(text=f"{camera.name}: {width} x {height} px")
+        draw_text(layout, context, f"{camera.name}: {width} x {height} px")
         column = layout.column(align=True)
         column.operator("worldfm.adjust_match", icon="EMPTY_AXIS")
         column.operator("worldfm.use_photo_size", icon="FULLSCREEN_ENTER")

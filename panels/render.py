@@ -6,6 +6,8 @@ from __future__ import annotations
 import bpy
 
 from .. import runtime
+from .backend_status import draw_devices
+from .wrapped import draw_text
 
 ENGINES = {"WORLDFM"}
 
@@ -34,8 +36,9 @@ class WORLDFM_PT_sampling(_RenderPanel, bpy.types.Panel):
         layout.use_property_decorate = False
         settings = context.scene.worldfm
         layout.prop(settings, "seed")
-        layout.prop(settings, "references")
-        layout.prop(settings, "point_budget")
+        if context.scene.view_settings.view_transform != "Standard":
+            text = "The view transform is not Standard: frames are graded twice"
+            draw_text(layout, context, text, "INFO")
 
 
 class WORLDFM_PT_sampling_viewport(_RenderPanel, bpy.types.Panel):
@@ -70,25 +73,70 @@ class WORLDFM_PT_sampling_render(_RenderPanel, bpy.types.Panel):
         layout.prop(context.scene.worldfm, "steps", text="Steps")
 
 
+class WORLDFM_PT_device(_RenderPanel, bpy.types.Panel):
+    """Where the frames are made"""
+
+    bl_label = "Device"
+    bl_options = {"DEFAULT_CLOSED"}
+
+    def draw(self, context: bpy.types.Context) -> None:
+        """Saved with this computer, not with the file."""
+        layout = self.layout
+        layout.use_property_split = True
+        layout.use_property_decorate = False
+        preferences = runtime.preferences()
+        layout.prop(preferences, "device")
+        layout.prop(preferences, "threads")
+        draw_devices(layout, context)
+
+
 class WORLDFM_PT_model(_RenderPanel, bpy.types.Panel):
-    """Which model makes the frames, and where"""
+    """Which model makes the frames"""
 
     bl_label = "Model"
 
     def draw(self, context: bpy.types.Context) -> None:
-        """The model is saved with the file, the device with this computer."""
+        """Saved with the file."""
         layout = self.layout
         layout.use_property_split = True
         layout.use_property_decorate = False
         layout.prop(context.scene.worldfm, "model")
         layout.operator("worldfm.download_model", icon="IMPORT")
-        layout.prop(runtime.preferences(), "device")
         client = runtime.client()
         if client.model_name:
-            layout.label(text=f"Loaded: {client.model_name} {client.model_hash}")
-        if context.scene.view_settings.view_transform != "Standard":
-            layout.label(text="Not the Standard view transform:", icon="INFO")
-            layout.label(text="frames are graded twice", icon="BLANK1")
+            draw_text(layout, context, f"Loaded: {client.model_name} {client.model_hash}")
+
+
+class WORLDFM_PT_memory_use(_RenderPanel, bpy.types.Panel):
+    """What the frames cost in memory"""
+
+    bl_label = "Memory Use"
+    bl_options = {"DEFAULT_CLOSED"}
+
+    def draw(self, context: bpy.types.Context) -> None:
+        """What can be lowered, and what there is."""
+        layout = self.layout
+        layout.use_property_split = True
+        layout.use_property_decorate = False
+        settings = context.scene.worldfm
+        layout.prop(settings, "references")
+        layout.prop(settings, "point_budget")
+        count, size = kept_bytes(context.scene)
+        text = f"{count} memory frames, {size / 1e6:.1f} MB in this file"
+        draw_text(layout, context, text)
+        if notice := runtime.client().notice:
+            draw_text(layout, context, notice, "INFO")
+
+
+def kept_bytes(scene: bpy.types.Scene) -> tuple[int, int]:
+    """Memory frames of a scene, and the bytes that their packed images take in the .blend."""
+    images = {
+        image.name: image.packed_file.size
+        for item in scene.worldfm.memory
+        for image in (item.colour, item.depth)
+        if image is not None and image.packed_file is not None
+    }
+    return len(scene.worldfm.memory), sum(images.values())
 
 
 class WORLDFM_PT_passes(bpy.types.Panel):
@@ -120,6 +168,8 @@ CLASSES = (
     WORLDFM_PT_sampling,
     WORLDFM_PT_sampling_viewport,
     WORLDFM_PT_sampling_render,
+    WORLDFM_PT_device,
     WORLDFM_PT_model,
+    WORLDFM_PT_memory_use,
     WORLDFM_PT_passes,
 )

@@ -5,7 +5,9 @@ from __future__ import annotations
 
 import bpy
 
+from .. import file_version
 from .backend_status import draw_backend
+from .wrapped import draw_text
 
 
 class _Sidebar:
@@ -47,7 +49,9 @@ class WORLDFM_PT_world(_Sidebar, bpy.types.Panel):
     def draw(self, context: bpy.types.Context) -> None:
         """State, point budget, export."""
         layout = self.layout
-        draw_backend(layout, narrow=True)
+        draw_backend(layout, context, narrow=True)
+        if warning := file_version.warning(context.scene):
+            draw_text(layout, context, warning, "ERROR")
         layout.prop(context.scene.worldfm, "point_budget")
         layout.operator("worldfm.export_world", icon="EXPORT")
 
@@ -73,7 +77,7 @@ class WORLDFM_PT_memory(_Sidebar, bpy.types.Panel):
             column = layout.column(align=True)
             if item.colour:
                 column.template_icon(layout.icon(item.colour), scale=7)
-            column.label(text=item.source)
+            draw_text(column, context, item.source)
 
 
 class WORLDFM_PT_camera_path(_Sidebar, bpy.types.Panel):
@@ -98,7 +102,7 @@ class WORLDFM_PT_camera_path(_Sidebar, bpy.types.Panel):
         buttons = row.column(align=True)
         buttons.operator("worldfm.viewpoint_store", text="", icon="ADD")
         buttons.operator("worldfm.viewpoint_remove", text="", icon="REMOVE")
-        layout.operator("worldfm.path_viewpoints", icon="CAMERA_DATA")
+        layout.operator("worldfm.path_viewpoints", text="Through Viewpoints", icon="CAMERA_DATA")
         layout.operator("worldfm.export_camera_path", icon="EXPORT")
 
 
@@ -120,9 +124,13 @@ class WORLDFM_PT_history(_Sidebar, bpy.types.Panel):
             return
         item = settings.history[settings.history_index]
         column = layout.column(align=True)
-        column.label(text=f"Seed {item.seed}, {item.steps} steps, {item.references} references")
-        column.label(text=f"{item.model}, world {item.revision}")
-        column.label(text=f"{item.when}, {item.seconds:.1f} s")
+        draw_text(
+            column,
+            context,
+            f"Seed {item.seed}, {item.steps} steps, {item.references} references",
+        )
+        draw_text(column, context, f"{item.model}, world {item.revision}")
+        draw_text(column, context, f"{item.when}, {item.seconds:.1f} s")
         layout.operator("worldfm.recall_settings", icon="LOOP_BACK")
 
 
