@@ -58,17 +58,33 @@ class WORLDFM_OT_show_log(bpy.types.Operator):
     bl_label = "Show Log"
 
     def execute(self, context: bpy.types.Context) -> set[str]:
-        """Shown in a text editor where one is open."""
+        """Shown in the text editor that is open, else in a window of its own."""
         client = runtime.client()
         text = bpy.data.texts.get(LOG_TEXT) or bpy.data.texts.new(LOG_TEXT)
         text.clear()
         text.write(f"{client.status_text}\n{client.log_path or 'No backend was started yet.'}\n\n")
         text.write(client.log_tail(400))
-        for area in context.screen.areas if context.screen else ():
-            if area.type == "TEXT_EDITOR":
-                area.spaces.active.text = text
+        area = _text_editor(context)
+        if area is not None:
+            area.spaces.active.text = text
+            area.spaces.active.top = max(0, len(text.lines) - 20)
         self.report({"INFO"}, f"The log is in the text '{LOG_TEXT}'.")
         return {"FINISHED"}
+
+
+def _text_editor(context: bpy.types.Context) -> bpy.types.Area | None:
+    """A text editor on screen; None without windows."""
+    windows = context.window_manager.windows
+    for window in windows:
+        for area in window.screen.areas:
+            if area.type == "TEXT_EDITOR":
+                return area
+    if bpy.app.background or context.window is None:
+        return None
+    bpy.ops.wm.window_new()
+    area = windows[-1].screen.areas[0]
+    area.type = "TEXT_EDITOR"
+    return area
 
 
 class WORLDFM_OT_copy_report(bpy.types.Operator):

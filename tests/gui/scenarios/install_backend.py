@@ -13,7 +13,7 @@ def play(ui):
     own.python, own.base_python = "", ui.given["base_python"]
     installation = sys.modules[f"{artist.ADDON}.installation"]
     try:
-        bpy.ops.worldfm.install()
+        bpy.ops.worldfm.install_estimate()
     except RuntimeError as error:
         ui.result["offline"] = str(error)
     preferences.system.use_online_access = True
