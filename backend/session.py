@@ -146,10 +146,15 @@ class Session:
                 busy.job.cancelled = True
 
     def _report(self, event: Progress | Devices | Ready | Broken) -> None:
-        if isinstance(event, Devices):
-            self.devices = event
-        else:
-            self.status = event
+        match event:
+            case Devices():
+                self.devices = event
+                _log.info("devices: %s", ", ".join(f"{d.id} ({d.name})" for d in event.devices))
+            case Ready():
+                self.status = event
+                _log.info("ready: %s %s", event.model_name, event.model_hash)
+            case _:
+                self.status = event
         self._tell(event)
 
     def _work(self) -> None:

@@ -71,7 +71,7 @@ class WORLDFM_OT_install(_Task, bpy.types.Operator):
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
         """Nothing is fetched before the user agreed."""
-        return context.window_manager.invoke_props_dialog(self, width=420)
+        return context.window_manager.invoke_props_dialog(self, width=420, confirm_text="Install")
 
     def draw(self, context: bpy.types.Context) -> None:
         """How much, and where to."""

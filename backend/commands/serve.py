@@ -9,6 +9,7 @@ import faulthandler
 import json
 import logging
 import os
+import platform
 import secrets
 import ssl
 import sys
@@ -75,6 +76,7 @@ def _start_log() -> None:
         format=f"%(asctime)s [{os.getpid()}] %(levelname)s %(name)s: %(message)s",
     )
     logging.getLogger("websockets").setLevel(logging.WARNING)
+    _log.info("Python %s on %s", platform.python_version(), platform.platform())
 
 
 def serve_parent(make_load: Callable[[ModelChoice], Load]) -> NoReturn:
