@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import importlib.metadata as metadata
 import json
+import ntpath
 import re
 import sys
 from pathlib import Path
@@ -96,12 +97,20 @@ def damaged(distribution: metadata.Distribution) -> list[tuple[str, str]]:
     for file in distribution.files or []:
         if file.suffix == ".pyc" or file.size is None:
             continue
-        path = Path(str(file.locate()))
+        path = Path(unlimited(str(file.locate())))
         if not path.is_file():
             found.append((str(file), "is missing"))
         elif path.stat().st_size != file.size:
             found.append((str(file), "was changed"))
     return found
+
+
+def unlimited(path: str, system: str = sys.platform) -> str:
+    r"""The path with \\?\ before it on Windows: torch has files deeper than its 260 characters."""
+    plain = ntpath.normpath(path)
+    if system != "win32" or plain.startswith("\\\\"):  # a share, or marked already
+        return path
+    return "\\\\?\\" + plain
 
 
 if __name__ == "__main__":

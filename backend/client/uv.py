@@ -142,6 +142,11 @@ _SENTENCES = (
         "Python 3.11 to 3.14 or another PyTorch in the preferences.",
     ),
     (
+        r"Long Path support|os error 206\b",
+        "{doing} failed because a path became longer than Windows allows; move the data folder to "
+        "a short one, such as C:\\WorldFM, then press Install again.",
+    ),
+    (
         r"Permission denied|Access is denied|os error 5\b|os error 13\b|os error 32\b",
         "{doing} failed because a file was locked or refused; close other Blenders, allow the "
         "data folder in your security software, then press Install again.",

@@ -250,6 +250,12 @@ def fake_tool(folder: Path, output: str, status: int = 2) -> Path:
             "found in the cache\nhint: Packages were unavailable because the network was disabled.",
             "a package does not exist for this system",
         ),
+        (
+            "ERROR: Could not install packages due to an OSError: [Errno 2] No such file or "
+            "directory\nHINT: This error might have occurred since this system does not have "
+            "Windows Long Path support enabled.",
+            r"longer than Windows allows; move the data folder to a short one, such as C:\\WorldFM",
+        ),
         ("error: Hash mismatch for `torch`", "arrived damaged; press Install again"),
         ("error: failed to remove file: Access is denied. (os error 5)", "close other Blenders"),
         ("error: something new", r"failed \(error: something new\)"),

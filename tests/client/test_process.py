@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 import shutil
 import sys
@@ -16,13 +15,6 @@ from backend.client import BackendClient, BackendState, LaunchSettings
 from backend.client import process as process_module
 from backend.client.guarded import run_guarded
 from backend.client.process import child_environment, explain, open_log, read_log
-from backend.client.process_group import (
-    ExtendedLimits,
-    JobObject,
-    PosixGroup,
-    group_for_this_system,
-)
-from backend.client.trees import prefixed, unlimited
 from backend.shared.errors import BackendError, Cancelled
 
 from .conftest import ROOT, anchors, ask, children, settings, until
@@ -186,103 +178,6 @@ def test_what_ended_it_is_told() -> None:
         "the log x."
     )
     assert "(exit status 3221225477); see the log x" in explain(3221225477, "", Path("x"))
-
-
-class Kernel32:
-    """Stands for Windows' library: records what is asked of it."""
-
-    def __init__(self, refuse: str = "") -> None:
-        self.calls: list[tuple] = []
-        self.refuse = refuse
-        self.flags = 0
-
-    def __getattr__(self, name: str):
-        def call(*arguments):
-            self.calls.append((name, *arguments))
-            if name == "SetInformationJobObject":
-                _, kind, pointer, size = arguments
-                assert kind == 9 and size == ctypes.sizeof(ExtendedLimits)
-                limits = ctypes.cast(pointer, ctypes.POINTER(ExtendedLimits)).contents
-                self.flags = limits.BasicLimitInformation.LimitFlags
-            return 0 if name == self.refuse else 77
-
-        return call
-
-    def names(self) -> list[str]:
-        return [call[0] for call in self.calls]
-
-
-class WindowsProcess:
-    """What JobObject uses of Windows' Popen."""
-
-    _handle = 55
-    killed = False
-
-    def poll(self):
-        return 1 if self.killed else None
-
-    def kill(self) -> None:
-        self.killed = True
-
-
-def test_job_object_ends_its_processes_with_the_host() -> None:
-    system, process = Kernel32(), WindowsProcess()
-    job = JobObject(system)
-    assert job.popen_options()["creationflags"] == 0x08000200
-    job.adopt(process)  # type: ignore[arg-type]
-    assert system.names() == [
-        "CreateJobObjectW",
-        "SetInformationJobObject",
-        "AssignProcessToJobObject",
-    ]
-    assert system.flags == 0x2000  # JOB_OBJECT_LIMIT_KILL_ON_JOB_CLOSE
-    assert system.calls[-1] == ("AssignProcessToJobObject", 77, 55)
-    job.kill(process)  # type: ignore[arg-type]
-    job.close()
-    job.close()
-    assert system.calls[-2:] == [("TerminateJobObject", 77, 1), ("CloseHandle", 77)]
-    assert process.killed
-
-
-@pytest.mark.skipif(ctypes.sizeof(ctypes.c_void_p) != 8, reason="64-bit layout")
-def test_job_limits_have_the_systems_layout() -> None:
-    assert ctypes.sizeof(ExtendedLimits) == 144  # winnt.h, x64
-    assert ExtendedLimits.ProcessMemoryLimit.offset == 112
-
-
-@pytest.mark.parametrize("refuse", ["CreateJobObjectW", "AssignProcessToJobObject"])
-def test_without_a_job_the_process_is_still_ended(refuse: str) -> None:
-    system, process = Kernel32(refuse), WindowsProcess()
-    job = JobObject(system)
-    job.adopt(process)  # type: ignore[arg-type]
-    job.kill(process)  # type: ignore[arg-type]
-    job.close()
-    assert process.killed and "TerminateJobObject" not in system.names()
-    assert ("CloseHandle" in system.names()) == (refuse != "CreateJobObjectW")
-
-
-def test_the_group_of_each_system(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert isinstance(group_for_this_system(), PosixGroup)
-    monkeypatch.setattr(sys, "platform", "win32")
-    monkeypatch.setattr("backend.client.process_group._load_kernel32", Kernel32)
-    assert isinstance(group_for_this_system(), JobObject)
-
-
-@pytest.mark.parametrize(
-    ("path", "long"),
-    [
-        ("C:\\Users\\Ä b\\x", "\\\\?\\C:\\Users\\Ä b\\x"),
-        ("C:/Users/x", "\\\\?\\C:\\Users\\x"),
-        ("\\\\server\\share\\x", "\\\\?\\UNC\\server\\share\\x"),
-        ("\\\\?\\C:\\x", "\\\\?\\C:\\x"),
-    ],
-)
-def test_long_windows_paths(path: str, long: str) -> None:
-    assert prefixed(path) == long
-
-
-def test_other_systems_have_no_limit(tmp_path: Path) -> None:
-    assert unlimited(tmp_path) == tmp_path
 
 
 def lines_of(code: str, **options) -> tuple[int, list[str]]:
