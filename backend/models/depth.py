@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import importlib.util
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -226,10 +226,10 @@ class MogeDepth:
         check_camera(rgb, camera)
         tensor = torch.from_numpy(rgb).to(self.device).permute(2, 0, 1).float() / 255
         fov = 2 * math.degrees(math.atan(camera.width / 2 / camera.K[0, 0]))
-        with torch.inference_mode():
-            out = self.model.infer(tensor, fov_x=fov)
-        depth = out["depth"].float().cpu().numpy()
-        solid = out["mask"].cpu().numpy().astype(bool) & np.isfinite(depth) & (depth > 0)
+        with torch.inference_mode():  # half floats are slow, or missing, on processors
+            out = self.model.infer(tensor, fov_x=fov, use_fp16=self.device != "cpu")
+        depth = out["depth"].float().cpu().numpy()  # infinite where its mask says sky
+        solid = np.isfinite(depth) & (depth > 0)
         return scaled_to_ground(np.where(solid, depth, SKY), camera, self.name)
 
 
@@ -245,7 +245,11 @@ class TransformersDepth:
         try:
             self.processor = AutoImageProcessor.from_pretrained(source, local_files_only=True)
             self.model = AutoModelForDepthEstimation.from_pretrained(source, local_files_only=True)
-        except (OSError, ValueError) as error:
+        except (ImportError, OSError, ValueError) as error:
+            if name == "depth-pro" and importlib.util.find_spec("torchvision") is None:
+                raise ModelError(
+                    "'depth-pro' needs the package torchvision; install it."
+                ) from error
             raise ModelError(
                 f"The weights of '{name}' are not here or damaged; run 'worldfm models download "
                 f"{name}' first."
@@ -260,16 +264,22 @@ class TransformersDepth:
             raw: Any = self.model(**inputs).predicted_depth
         raw = raw.reshape(1, 1, *raw.shape[-2:]).float()
         value = F.interpolate(raw, rgb.shape[:2], mode="bilinear")[0, 0].cpu().numpy()
-        if self._is_metric():
-            depth = np.where(value > 1e-3, value, SKY)
-            return scaled_to_ground(depth, camera, self.name)
+        if self._gives() == "depth":
+            return scaled_to_ground(np.where(value > 1e-3, value, SKY), camera, self.name)
+        if self._gives() == "inverse":  # of a camera of one focal length; the ground gives scale
+            far = float(camera.position[2]) * math.exp(LOG_FAR)
+            depth = np.where(value > 1e-4, 1 / np.maximum(value, 1e-4), SKY)
+            guess = scaled_to_ground(depth, camera, self.name)
+            return replace(guess, depth=np.where(guess.depth < far, guess.depth, SKY))
         return relative_to_ground(value, rgb, camera, self.name)
 
-    def _is_metric(self) -> bool:
+    def _gives(self) -> str:
+        """What the network's raw output is: depth, inverse depth, or that up to a shift."""
         config = self.model.config
         if getattr(config, "model_type", "") == "depth_pro":
-            return True
-        return getattr(config, "depth_estimation_type", "relative") == "metric"
+            return "inverse"
+        metric = getattr(config, "depth_estimation_type", "relative") == "metric"
+        return "depth" if metric else "relative"
 
 
 def scaled_to_ground(depth: np.ndarray, camera: Camera, name: str) -> DepthGuess:
