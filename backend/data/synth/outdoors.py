@@ -9,6 +9,9 @@ from . import furniture as f
 from .fields import SIZE, noise
 from .scene import FIT, Builder, Lamp, Terrain
 
+FORMS = sorted(
+    [*f.SOLIDS, "bricks", "tiles", "checker", "glyphs", "damask", "rug", "leaves", "rock"]
+)
 BUILDINGS = ["plaster", "plaster", "bricks", "bricks", "concrete", "paint", "tiles", "stripes"]
 
 
@@ -319,45 +322,13 @@ def abstract(b: Builder) -> None:
     rng = b.rng
     open_air = rng.random() < 0.6
     size = float(rng.uniform(4, 9))
-    ground = f.pick(
-        b,
-        [*f.FLOORS, "cells", "checker", "stripes", "water", "cobble"],
-        repeat=float(rng.uniform(1, 4)),
-    )
+    floors = [*f.FLOORS, "cells", "checker", "stripes", "water", "cobble"]
+    ground = f.pick(b, floors, repeat=float(rng.uniform(1, 4)))
     b.span((-4 * size, -4 * size, -1), (4 * size, 4 * size, 0), ground)
     if not open_air:
-        wall = f.pick(
-            b, [*f.WALLS, "cells", "glyphs", "checker"], repeat=float(rng.uniform(1.5, 4))
-        )
-        h = size * float(rng.uniform(0.6, 1.2))
-        for k in range(4):
-            c, s = (1, 0) if k % 2 == 0 else (0, 1)
-            sign = 1 if k < 2 else -1
-            half = (0.3, size * 1.5, h) if k % 2 == 0 else (size * 1.5, 0.3, h)
-            b.box((sign * c * size * 1.5, sign * s * size * 1.5, h), half, wall)
-        b.span(
-            (-1.6 * size, -1.6 * size, 2 * h),
-            (1.6 * size, 1.6 * size, 2 * h + 0.3),
-            f.pick(b, ["plaster", "panels"]),
-        )
+        _stage(b, size)
     looks = [
-        f.pick(
-            b,
-            sorted(
-                [
-                    *f.SOLIDS,
-                    "bricks",
-                    "tiles",
-                    "checker",
-                    "glyphs",
-                    "damask",
-                    "rug",
-                    "leaves",
-                    "rock",
-                ]
-            ),
-            repeat=float(rng.uniform(0.5, 2.5)),
-        )
+        f.pick(b, FORMS, repeat=float(rng.uniform(0.5, 2.5)))
         for _ in range(int(rng.integers(4, 9)))
     ]
     for _ in range(int(rng.integers(15, 50))):
@@ -375,6 +346,19 @@ def abstract(b: Builder) -> None:
     b.fog_color = tuple(0.6 * np.array(b.sky.horizon))
     b.near = 0.35
     b.room = np.array([[-1.2 * size, -1.2 * size, 0.5], [1.2 * size, 1.2 * size, 0.55 * size]])
+
+
+def _stage(b: Builder, size: float) -> None:
+    """Four walls and a ceiling around a stage."""
+    rng = b.rng
+    walls = [*f.WALLS, "cells", "glyphs", "checker"]
+    wall = f.pick(b, walls, repeat=float(rng.uniform(1.5, 4)))
+    h, away = size * float(rng.uniform(0.6, 1.2)), 1.5 * size
+    for sign in (1, -1):
+        b.box((sign * away, 0, h), (0.3, away, h), wall)
+        b.box((0, sign * away, h), (away, 0.3, h), wall)
+    roof = 1.6 * size
+    b.span((-roof, -roof, 2 * h), (roof, roof, 2 * h + 0.3), f.pick(b, ["plaster", "panels"]))
 
 
 def _solid(b: Builder, at: np.ndarray, size: float, m: int) -> None:
