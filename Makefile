@@ -39,7 +39,7 @@ define require_python
 	@test -n '$(PYTHON)' || { echo 'Error: WorldFM needs Python 3.11 or 3.13 with the venv module, because the bpy' \
 		'module exists for these only; install one and run make again with PYTHON=/path/to/python3.11' \
 		'(with uv: uv python install 3.11, then make again).' >&2; exit 1; }
-	@'$(PYTHON)' -c '$(usable)' || { echo 'Error: $(PYTHON) is not a Python 3.11 or 3.13 with the venv module;' \
+	@'$(PYTHON)' -c '$(usable)' 2>/dev/null || { echo 'Error: $(PYTHON) is not a Python 3.11 or 3.13 with the venv module;' \
 		'run make again with PYTHON=/path/to/python3.11.' >&2; exit 1; }
 endef
 

@@ -30,7 +30,8 @@ def texts() -> list[re.Pattern[str]]:
             else:
                 continue
             if sum(len(part or "") for part in parts) >= LEAST_WORDS:
-                patterns.append(".*".join(re.escape(part) if part else "" for part in parts))
+                pattern = ".*".join(re.escape(part) if part else "" for part in parts)
+                patterns.append(re.sub(r"\\{\w+\\}", ".*", pattern))  # fields of str.format
     return [re.compile(pattern) for pattern in patterns]
 
 
