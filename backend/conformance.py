@@ -36,6 +36,7 @@ from .schedulers import (
 from .shared.errors import InputError
 
 NETWORK_TOLERANCE = 3e-6
+NETWORK_INPUTS = re.compile(r"z|cond1|cond2|mid_noise|frac_timestep|batch\d+_(z|cond1|cond2|t)")
 INTERMEDIATE_TOLERANCE = 1e-5
 """Wider: they show the last bit of the processor's own exponential (see timestep_frequencies)."""
 SOLVER_TOLERANCE = 2e-5
@@ -51,7 +52,7 @@ def run_conformance(folder: Path) -> Iterator[Case | Skipped]:
     if not folder.is_dir():
         raise InputError(f'There is no folder "{folder}"; give the one that holds the vectors.')
     networks = sorted(p.parent for p in folder.glob("*/weights.safetensors"))
-    parts: list[tuple[str, bool, Callable[[], Iterator[Case]]]] = [
+    parts: list[tuple[str, bool, Callable[[], Iterator[Case | Skipped]]]] = [
         ("network", bool(networks), lambda: _networks(networks)),
         ("solver", (folder / "solver_closed_form.npz").is_file(), lambda: _solver(folder)),
         ("schedule", (folder / "schedule.npz").is_file(), lambda: _schedule(folder)),
@@ -66,7 +67,10 @@ def run_conformance(folder: Path) -> Iterator[Case | Skipped]:
         raise InputError(f'"{folder}" holds no conformance vectors; give the folder above dit_a.')
     for name, present, run in parts:
         if present:
-            yield from run()
+            try:
+                yield from run()
+            except KeyError as error:
+                raise InputError(f"The vectors of {name} lack {error}; copy them again.") from error
         else:
             yield Skipped(name, "no vectors of this part in the folder")
 
@@ -88,16 +92,22 @@ def load_network(folder: Path) -> FrameModel:
 # networks ----------------------------------------------------------------------------------------
 
 
-def _networks(folders: list[Path]) -> Iterator[Case]:
+def _networks(folders: list[Path]) -> Iterator[Case | Skipped]:
     for folder in folders:
-        model = load_network(folder)
         part = folder.name
+        if not (folder / "cases.npz").is_file():
+            yield Skipped(part, "no cases.npz beside its weights")
+            continue
+        model = load_network(folder)
         arrays = read_arrays(folder / "cases.npz")
         for group in sorted({key.split("/")[0] for key in arrays}):
             prefix = f"{group}/"
             case = {k.removeprefix(prefix): v for k, v in arrays.items() if k.startswith(prefix)}
             for name, error in _network_case(model, case):
-                yield Case(part, f"{group}/{name}", error, NETWORK_TOLERANCE)
+                if error is None:
+                    yield Skipped(f"{part}/{group}/{name}", "an output that this program lacks")
+                else:
+                    yield Case(part, f"{group}/{name}", error, NETWORK_TOLERANCE)
         if (folder / "intermediates_t999.npz").is_file():
             reference = read_arrays(folder / "intermediates_t999.npz")
             for name, error in _intermediates(model, arrays, reference):
@@ -105,33 +115,35 @@ def _networks(folders: list[Path]) -> Iterator[Case]:
 
 
 @torch.inference_mode()
-def _network_case(model: FrameModel, case: Arrays) -> Iterator[tuple[str, float]]:
+def _network_case(model: FrameModel, case: Arrays) -> Iterator[tuple[str, float | None]]:
+    """Every output's name and error; None where it is not known what the output is."""
     for name, reference in sorted(case.items()):
+        if NETWORK_INPUTS.fullmatch(name):
+            continue
         dtype = torch.float64 if name.endswith("_f64") else torch.float32
         model.double() if dtype == torch.float64 else model.float()
         ours = _output(model, name.removesuffix("_f64").removesuffix("_model"), case, dtype)
-        if ours is not None:
-            yield name, relative_error(ours, reference)
+        yield name, None if ours is None else relative_error(ours, reference)
     model.float()
 
 
 def _output(
     model: FrameModel, name: str, case: Arrays, dtype: torch.dtype
 ) -> Tensor | np.ndarray | None:
-    """What this implementation gives for the case called `name`; None for an input."""
+    """What this implementation gives for the case called `name`; None for none that is known."""
     z, cond1, cond2 = (torch.from_numpy(case[key]).to(dtype) for key in ("z", "cond1", "cond2"))
 
     def network(x: Tensor, t: Tensor) -> Tensor:
         return model(x, cond1, cond2, t)
 
-    if match := re.fullmatch(r"(eps|full8)_t(\d+)", name):
-        t = torch.tensor([int(match[2])])
-        return model(z, cond1, cond2, t, sigma=match[1] == "full8")
+    if match := re.fullmatch(r"(eps|full\d+)_t(\d+)", name):
+        t = torch.full((len(z),), int(match[2]))
+        return model(z, cond1, cond2, t, sigma=match[1] != "eps")
     if name == "eps_frac":
         return network(z, torch.from_numpy(case["frac_timestep"]))
-    if name == "batch2_eps":
-        inputs = (torch.from_numpy(case[f"batch2_{k}"]) for k in ("z", "cond1", "cond2", "t"))
-        return model(*inputs)
+    if match := re.fullmatch(r"(batch\d+)_eps", name):
+        keys = (f"{match[1]}_{key}" for key in ("z", "cond1", "cond2", "t"))
+        return model(*(torch.from_numpy(case[key]) for key in keys))
     if match := re.fullmatch(r"sampler_(\d)step(?:_mid(\d+))?", name):
         timesteps = few_step_timesteps(int(match[1]), int(match[2] or MID_TIMESTEP))
         noises = [z] if len(timesteps) == 1 else [z, torch.from_numpy(case["mid_noise"]).to(dtype)]
@@ -158,9 +170,10 @@ def _intermediates(
     seen["t_mod"] = modulation.flatten(1)
     handles = [
         module.register_forward_hook(lambda _m, _i, out, name=name: seen.update({name: out}))
+        for index, block in enumerate(model.blocks)
         for name, module in (
-            ("block0_attn_out", model.blocks[0].proj),
-            ("block0_mlp_out", model.blocks[0].mlp),
+            (f"block{index}_attn_out", block.proj),
+            (f"block{index}_mlp_out", block.mlp),
         )
     ]
     for index, block in enumerate(model.blocks):
@@ -233,29 +246,36 @@ def load_autoencoder(config_path: Path, weights_path: Path) -> Autoencoder:
     return Autoencoder.wrap(vae)
 
 
-def _end_to_end(folder: Path, networks: list[Path]) -> Iterator[Case]:
+def _end_to_end(folder: Path, networks: list[Path]) -> Iterator[Case | Skipped]:
     arrays = read_arrays(folder / "e2e" / "cases.npz")
     vae = load_autoencoder(
         folder / "e2e" / "vae_config.json", folder / "e2e" / "vae_weights.safetensors"
     )
-    yield from _autoencoder(vae, arrays)
+    if "vae_x" in arrays:
+        yield from _autoencoder(vae, arrays)
+    if "render_u8" not in arrays or not networks:
+        yield Skipped("e2e/frames", "no frames, or no network to make them with, in the folder")
+        return
     runs = [list(_frames(vae, load_network(path), arrays)) for path in networks]
-    if runs:  # the file doesn't say which of the networks it was made with: all others fail
-        yield from min(runs, key=lambda cases: sum(case.error for case in cases))
+    # the file doesn't say which of the networks it was made with: all others fail
+    yield from min(runs, key=lambda cases: sum(case.error for case in cases))
 
 
 @torch.inference_mode()
 def _autoencoder(vae: Autoencoder, arrays: Arrays) -> Iterator[Case]:
-    moments = vae.vae.encode(torch.from_numpy(arrays["vae_x"])).latent_dist
     image = torch.from_numpy(arrays["vae_x"])
+    moments = vae.vae.encode(image).latent_dist
     ours = {
         "vae_moments": moments.parameters,
         "vae_mean": vae.encode(image) / vae.scaling,
         "vae_logvar": moments.logvar,
         "vae_std": moments.std,
-        "vae_sample_scaled": vae.encode(image, noise=torch.from_numpy(arrays["vae_noise"])),
-        "vae_dec_image": vae.decode(torch.from_numpy(arrays["vae_dec_latent"])),
     }
+    if "vae_noise" in arrays:
+        noise = torch.from_numpy(arrays["vae_noise"])
+        ours["vae_sample_scaled"] = vae.encode(image, noise=noise)
+    if "vae_dec_latent" in arrays:
+        ours["vae_dec_image"] = vae.decode(torch.from_numpy(arrays["vae_dec_latent"]))
     for name, value in ours.items():
         if name in arrays:
             yield Case("e2e", name, relative_error(value, arrays[name]), AUTOENCODER_TOLERANCE)

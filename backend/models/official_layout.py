@@ -59,9 +59,9 @@ def read_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
             raise InputError(f'The setting "{name}" must be a number, not {value!r}; correct it.')
         if value <= 0:
             raise InputError(f'The setting "{name}" must be above 0, not {value}; correct it.')
-    if found["hidden_size"] % (4 * found["num_heads"]):
+    if found["hidden_size"] % 4 or found["hidden_size"] % found["num_heads"]:
         raise InputError(
-            "The transformer's hidden_size must be a multiple of four times its num_heads."
+            'The setting "hidden_size" must be a multiple of 4 and of num_heads; correct it.'
         )
     return found
 
