@@ -26,7 +26,7 @@ HERE = Path(__file__).resolve().parent
 MEMORY_FRAMES = (1, 10, 20, 29, 38, 48)
 SHEET_FRAMES = (6, 24, 43)  # between memory frames, so that the sheet shows generated views
 SAMPLES = 24
-POINTS = 1_000_000  # about fifteen for each pixel of a frame
+POINTS = 4_000_000  # enough for points nearer than a pixel along the whole path
 BAR_WIDTH = 32
 
 

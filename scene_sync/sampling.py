@@ -25,6 +25,11 @@ _MARGIN = 1.15
 # Additive recurrence of the plastic number: the next point of a triangle falls into a gap
 _STEP_U, _STEP_V = 0.7548776662466927, 0.5698402909980532
 
+_LATTICE_FROM = 6.0
+"""Points from which a piece is large enough for a lattice."""
+_TURN = 0.4
+"""Radians by which lattices are turned."""
+
 
 @dataclass(frozen=True, eq=False)
 class Guide:
@@ -122,28 +127,103 @@ def split_all(parts: list[np.ndarray], guides: list[Guide]) -> list[Pieces]:
 
 
 def sample(pieces: Pieces, coarser: float, seed: int) -> Samples:
-    """Points on every piece, `coarser` times as far apart as it wants; same seed, same points."""
+    """Points on every piece, `coarser` times as far apart as it wants; same seed, same points.
+
+    In order of the pieces. Large ones carry a lattice, which leaves no gaps and goes on over the
+    next piece of a plane; small ones share random points, each by its area.
+    """
     spacing = pieces.spacing * np.float32(coarser)
+    share = pieces.area / (spacing * spacing)
     rng = np.random.default_rng(seed)
-    # systematic rounding: a run of tiny triangles still gets its share of points
-    until = np.floor(np.cumsum(pieces.area / (spacing * spacing), dtype=np.float64) + rng.random())
-    counts = np.diff(until, prepend=0.0).astype(np.int64)
-    start = rng.random((len(counts), 2), dtype=np.float32)
-    total = int(counts.sum())
-    index = np.arange(total) - np.repeat(np.cumsum(counts) - counts, counts)
-    piece = np.repeat(np.arange(len(counts), dtype=np.int32), counts)
-    start = start[piece]
-    u = (start[:, 0] + index * _STEP_U) % 1.0
-    v = (start[:, 1] + index * _STEP_V) % 1.0
-    outside = u + v > 1.0
-    u = np.where(outside, 1.0 - u, u).astype(np.float32)
-    v = np.where(outside, 1.0 - v, v).astype(np.float32)
+    offset = rng.random(2)
+    large = share >= _LATTICE_FROM
+    found = [_scattered(np.flatnonzero(~large), share[~large], rng)]
+    if large.any():
+        found.append(_lattice(np.flatnonzero(large), pieces.xyz[large], spacing[large], offset))
+    piece, u, v = (np.concatenate(a) for a in zip(*found, strict=True))
+    if large.any() and not large.all():
+        order = np.argsort(piece, kind="stable")
+        piece, u, v = piece[order], u[order], v[order]
     return Samples(
         _blend(pieces.xyz, piece, u, v),
         pieces.parent[piece],
         _blend(pieces.corners, piece, u, v),
         spacing[piece],
     )
+
+
+_Found = tuple[np.ndarray, np.ndarray, np.ndarray]
+"""(N,) pieces, and (N,) float32 barycentric u and v of points in them."""
+
+
+def _scattered(piece: np.ndarray, share: np.ndarray, rng: np.random.Generator) -> _Found:
+    """`share` (P,) points in each of the pieces numbered `piece` (P,)."""
+    # systematic rounding: a run of tiny triangles still gets its share of points
+    until = np.floor(np.cumsum(share, dtype=np.float64) + rng.random())
+    counts = np.diff(until, prepend=0.0).astype(np.int64)
+    start = np.repeat(rng.random((len(counts), 2), dtype=np.float32), counts, axis=0)
+    index = _numbers(counts)
+    u = (start[:, 0] + index * _STEP_U) % 1.0
+    v = (start[:, 1] + index * _STEP_V) % 1.0
+    outside = u + v > 1.0
+    u = np.where(outside, 1.0 - u, u).astype(np.float32)
+    v = np.where(outside, 1.0 - v, v).astype(np.float32)
+    return np.repeat(piece, counts), u, v
+
+
+def _lattice(piece: np.ndarray, xyz: np.ndarray, spacing: np.ndarray, offset: np.ndarray) -> _Found:
+    """The points of a square lattice in each plane that lie in the pieces `xyz` (P, 3, 3).
+
+    spacing: (P,) metres. offset: (2,) where the lattice begins, in parts of the spacing. Row by
+    row, so that a sliver costs no more than its length.
+    """
+    xyz = xyz.astype(np.float64)
+    plane = np.einsum("pca,pka->kpc", xyz, _plane_axes(xyz)) / spacing[:, None]
+    x, y = plane - offset[:, None, None]  # (P, 3) each, in steps of the lattice
+    first = np.ceil(y.min(axis=1))
+    rows = np.maximum(np.floor(y.max(axis=1)) - first + 1, 0).astype(np.int64)
+    owner = np.repeat(np.arange(len(piece)), rows)
+    row = first[owner] + _numbers(rows)
+    left, right = np.full(len(row), np.inf), np.full(len(row), -np.inf)
+    for a, b in ((0, 1), (1, 2), (2, 0)):
+        low, rise = y[owner, a], (y[:, b] - y[:, a])[owner]
+        with np.errstate(divide="ignore", invalid="ignore"):
+            along = (row - low) / rise
+        at = x[owner, a] + along * (x[:, b] - x[:, a])[owner]
+        crossed = (along >= 0) & (along <= 1)  # never along an edge: NaN
+        np.minimum(left, at, out=left, where=crossed)
+        np.maximum(right, at, out=right, where=crossed)
+    with np.errstate(invalid="ignore"):
+        counts = np.floor(right) - np.ceil(left) + 1
+    counts = np.where(right >= left, counts, 0).astype(np.int64)
+    column = np.repeat(np.ceil(left), counts) + _numbers(counts)
+    owner, row = np.repeat(owner, counts), np.repeat(row, counts)
+    (x0, x1, x2), (y0, y1, y2) = x.T, y.T
+    area = (x1 - x0) * (y2 - y0) - (x2 - x0) * (y1 - y0)
+    px, py = column - x0[owner], row - y0[owner]
+    u = (px * (y2 - y0)[owner] - py * (x2 - x0)[owner]) / area[owner]
+    v = (py * (x1 - x0)[owner] - px * (y1 - y0)[owner]) / area[owner]
+    return piece[owner], u.astype(np.float32), v.astype(np.float32)
+
+
+def _plane_axes(xyz: np.ndarray) -> np.ndarray:
+    """(P, 2, 3) two directions in the planes of triangles, the same for all of one plane."""
+    normal = np.cross(xyz[:, 1] - xyz[:, 0], xyz[:, 2] - xyz[:, 0])
+    normal /= np.linalg.norm(normal, axis=1, keepdims=True)
+    # unequal factors: at 45 degrees, rounding must not choose
+    main = (np.abs(normal) * (1.0, 1.01, 1.02)).argmax(axis=1)
+    normal *= np.sign(np.take_along_axis(normal, main[:, None], axis=1))
+    across = np.cross(normal, np.eye(3)[(main + 1) % 3])
+    across /= np.linalg.norm(across, axis=1, keepdims=True)
+    along = np.cross(across, normal)
+    # turned, so that no row of points lies along walls, floors and rows of pixels
+    cosine, sine = np.cos(_TURN), np.sin(_TURN)
+    return np.stack([cosine * along + sine * across, cosine * across - sine * along], axis=1)
+
+
+def _numbers(counts: np.ndarray) -> np.ndarray:
+    """0, 1, ... count - 1 for each of `counts`, one after the other."""
+    return np.arange(int(counts.sum())) - np.repeat(np.cumsum(counts) - counts, counts)
 
 
 def _blend(corners: np.ndarray, index: np.ndarray, u: np.ndarray, v: np.ndarray) -> np.ndarray:

@@ -104,8 +104,11 @@ def test_points_lie_on_their_triangles_as_dense_as_wanted(seed, coarser):
     assert (points.uv >= -1e-5).all() and (points.uv.sum(axis=1) <= 1 + 1e-5).all()
     a, b, c = (triangles[points.parent][:, i] for i in range(3))
     assert np.allclose(a + u * (b - a) + v * (c - a), points.xyz, atol=1e-2)
+    # a lattice's points in a triangle differ from its area by what its border cuts
+    spacing = pieces.spacing * coarser
+    sides = np.linalg.norm(np.roll(pieces.xyz, 1, axis=1) - pieces.xyz, axis=2).sum(axis=1)
     wanted = pieces.wanted() / coarser**2
-    assert abs(len(points.xyz) - wanted) <= 1 + 1e-4 * wanted
+    assert abs(len(points.xyz) - wanted) <= 1 + (1 + sides / spacing).sum()
     again = sampling.sample(pieces, coarser, seed)
     assert np.array_equal(points.xyz, again.xyz)
     if len(points.xyz) > 10:
@@ -137,6 +140,56 @@ def test_points_fill_a_square_without_holes():
     grid = np.stack(np.meshgrid(*[np.linspace(0.02, 0.98, 40)] * 2), -1).reshape(-1, 1, 2)
     nearest = np.linalg.norm(grid - points.xyz[None, :, :2], axis=2).min(axis=1)
     assert nearest.max() < 1.5 * spacing
+
+
+def slow_lattice(triangle: np.ndarray, spacing: float, offset: np.ndarray) -> list[np.ndarray]:
+    """The lattice's points in one triangle, each looked at by itself."""
+    axes = sampling._plane_axes(triangle[None])[0]
+    corners = triangle @ axes.T / spacing - offset
+    plane = triangle[0] - axes.T @ (axes @ triangle[0])
+    (low_x, low_y), (high_x, high_y) = np.floor(corners.min(0)), np.ceil(corners.max(0))
+    found = []
+    for y in np.arange(low_y, high_y + 1):
+        for x in np.arange(low_x, high_x + 1):
+            sides = []
+            for i in range(3):
+                (ax, ay), (bx, by) = corners[i - 2], corners[i - 1]
+                sides.append((bx - ax) * (y - ay) - (by - ay) * (x - ax))
+            if min(sides) >= 0 or max(sides) <= 0:
+                found.append(plane + axes.T @ (np.add((x, y), offset) * spacing))
+    return found
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(0, 10_000))
+def test_a_lattice_has_the_points_of_the_slow_twin(seed):
+    rng = np.random.default_rng(seed)
+    triangles = rng.normal(size=(4, 3, 3)) * rng.choice([1.0, 1.0, 0.05], (4, 1, 3))
+    spacing, offset = rng.uniform(0.1, 0.3, 4), rng.random(2)
+    piece, u, v = sampling._lattice(np.arange(4), triangles, spacing, offset)
+    assert (np.diff(piece) >= 0).all()
+    for i, triangle in enumerate(triangles):
+        a, b, c = triangle
+        mine = piece == i
+        points = a + u[mine, None] * (b - a) + v[mine, None] * (c - a)
+        slow = slow_lattice(triangle, spacing[i], offset)
+        assert len(points) == len(slow)
+        if slow:
+            assert np.abs(points - np.array(slow)).max() < 1e-4
+
+
+def test_a_lattice_goes_on_over_the_triangles_of_a_plane():
+    corners = np.array([[0, 0, 1], [3, 0, 1], [3, 2, 1], [0, 2, 1]], float)
+    middle = np.array([1.1, 0.7, 1.0])
+    fan = np.array([[corners[i], corners[i - 3], middle] for i in range(4)])
+    fan[1] = fan[1][::-1]  # seen from behind: the same plane
+    flat = sampling.split(fan.astype(np.float32), [guide(1.5, 1, 9, directed=False)])
+    spacing = np.full(len(flat.xyz), 0.1, np.float32)
+    even = sampling.Pieces(flat.xyz, flat.parent, flat.corners, flat.area, spacing)
+    xyz = sampling.sample(even, 1.0, 5).xyz.astype(float)
+    assert abs(len(xyz) - 600) < 15
+    apart = np.linalg.norm(xyz[:, None] - xyz[None], axis=2) + np.eye(len(xyz))
+    assert np.abs(apart.min(axis=1) - 0.1).max() < 1e-4
 
 
 def test_exr_reads_what_openexr_wrote(tmp_path):
