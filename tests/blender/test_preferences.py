@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from tests.client.test_installer import make_wheel
+from tests.client.shelf import make_wheel
 
 
 def test_preferences_own_the_backend(blender, tmp_path):

@@ -87,3 +87,9 @@ def ready(client: BackendClient, tmp_path: Path) -> BackendClient:
     until(lambda: client.state is not BackendState.STARTING)
     assert client.state is BackendState.READY, client.status_text
     return client
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    """A data folder as unfriendly as users have them."""
+    return tmp_path / "Donées 世界" / "world fm"

@@ -3,9 +3,7 @@
 
 from __future__ import annotations
 
-import os
 import signal
-import subprocess
 import sys
 import threading
 import time
@@ -27,7 +25,7 @@ from backend.shared.errors import (
 from backend.shared.frame import FrameReply
 from backend.world.world import World
 
-from .conftest import ROOT, anchors, ask, backend_process, children, memory, settings, until
+from .conftest import anchors, ask, backend_process, children, memory, settings, until
 from .tiny_backend import tiny_reply
 
 
@@ -324,93 +322,6 @@ def test_two_hosts_at_once(ready: BackendClient, tmp_path: Path) -> None:
         assert ready.request("w", ask()).result(20).world_revision == 7
     finally:
         other.stop()
-
-
-HOST = """
-import sys, time
-from pathlib import Path
-from tests.client.conftest import *
-client = BackendClient()
-client.set_world("w", 1, anchors(), [])
-client.start(settings(Path(sys.argv[1])))
-client.request("w", ask()).result(20)
-print(backend_process().pid, flush=True)
-{end}
-"""
-
-
-@pytest.mark.parametrize("end", ["pass", "raise SystemExit", "import os; os._exit(1)", "kill"])
-def test_the_backend_ends_with_its_host(tmp_path: Path, end: str) -> None:
-    code = HOST.format(end="time.sleep(60)" if end == "kill" else end)
-    host = subprocess.Popen(
-        [sys.executable, "-c", code, str(tmp_path)],
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    )
-    assert host.stdout is not None
-    backend = int(host.stdout.readline())
-    if end == "kill":
-        host.kill()
-    _, complaints = host.communicate(timeout=10)
-    assert complaints == b""
-    until(lambda: not alive(backend), 5.0)
-
-
-QUIT = """
-import sys, threading, time
-from pathlib import Path
-from backend.client import supervisor
-from tests.client.conftest import *
-
-def refusing(self, real=threading.Thread.start):
-    if not threading.main_thread().is_alive():  # as Python 3.12 and newer do
-        raise RuntimeError("can't create new thread at interpreter shutdown")
-    real(self)
-
-threading.Thread.start = refusing
-begun = threading.Event()
-real_init = supervisor.BackendProcess.__init__
-
-def slow_init(self, *arguments):
-    real_init(self, *arguments)
-    print(self.pid, flush=True)
-    if "{where}" == "before it listens":
-        begun.set()
-        time.sleep(1.0)
-
-async def slow_run(self, address):  # as for the name of a remote backend
-    begun.set()
-    time.sleep(1.0)
-    await supervisor.asyncio.get_running_loop().getaddrinfo("localhost", 1)
-
-supervisor.BackendProcess.__init__ = slow_init
-supervisor.Connection.run = slow_run
-client = BackendClient()
-client.set_world("w", 1, anchors(), [])
-client.start(settings(Path(sys.argv[1])))
-client.request("w", ask())
-begun.wait(20)
-"""
-
-
-@pytest.mark.parametrize("where", ["before it listens", "while it connects"])
-def test_quitting_while_the_backend_starts_is_silent(tmp_path: Path, where: str) -> None:
-    code = QUIT.format(where=where)
-    host = subprocess.run(
-        [sys.executable, "-c", code, str(tmp_path)], cwd=ROOT, capture_output=True, timeout=30
-    )
-    assert host.stderr == b"" and host.returncode == 0
-    backend = int(host.stdout)
-    until(lambda: not alive(backend), 5.0)
-
-
-def alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return Path(f"/proc/{pid}/stat").read_text().split()[2] != "Z"
 
 
 def test_a_large_world_passes_and_only_news_is_sent(

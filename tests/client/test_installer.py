@@ -3,17 +3,12 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import json
 import os
-import platform
-import shutil
 import subprocess
 import sys
 import threading
 import time
-import zipfile
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,64 +16,13 @@ import psutil
 import pytest
 
 from backend.client import InstallChoice, InstallState, InstallTask
-from backend.client import uv as uv_words
-from backend.client.estimate import read_estimate
 from backend.client.installer import Installation, interpreter
 from backend.shared.errors import BackendError, Cancelled, InputError
 
 from .conftest import ROOT, until
+from .shelf import PIP, choice, make_wheel, needs_uv, uv_program
 
-PIP = "pip"
-
-
-def _uv_source() -> Path | None:
-    """uv on the path, or the wheel of it that the extension ships."""
-    if found := shutil.which("uv"):
-        return Path(found)
-    machine = "aarch64" if platform.machine() in ("arm64", "aarch64") else "x86_64"
-    system = "macosx" if sys.platform == "darwin" else "manylinux"
-    return next((ROOT / "wheels").glob(f"uv-*{system}*{machine}*.whl"), None)
-
-
-UV_SOURCE = _uv_source()
-UV: Path | None = None
-needs_uv = pytest.mark.skipif(UV_SOURCE is None, reason="uv is neither installed nor in wheels/")
-
-
-@pytest.fixture(scope="session", autouse=True)
-def uv_program(tmp_path_factory: pytest.TempPathFactory) -> None:
-    """Sets UV: the program, unpacked from the wheel where need be."""
-    global UV
-    UV = UV_SOURCE
-    if UV_SOURCE is not None and UV_SOURCE.suffix == ".whl":
-        with zipfile.ZipFile(UV_SOURCE) as wheel:
-            name = next(n for n in wheel.namelist() if n.endswith("/scripts/uv"))
-            UV = tmp_path_factory.mktemp("uv") / "uv"
-            UV.write_bytes(wheel.read(name))
-        UV.chmod(0o755)
-
-
-def make_wheel(folder: Path, name: str, version: str = "1.0", size: int = 1000) -> Path:
-    """A pure Python wheel of one module with `size` bytes of data beside it."""
-    folder.mkdir(exist_ok=True)
-    info = f"{name}-{version}.dist-info"
-    files = {
-        f"{name}/__init__.py": b"VALUE = 1\n",
-        f"{name}/data.bin": os.urandom(size),
-        f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n".encode(),
-        f"{info}/WHEEL": b"Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
-    }
-    record = [f"{path},{_digest(data)},{len(data)}" for path, data in files.items()]
-    files[f"{info}/RECORD"] = "\n".join([*record, f"{info}/RECORD,,"]).encode()
-    wheel = folder / f"{name}-{version}-py3-none-any.whl"
-    with zipfile.ZipFile(wheel, "w") as archive:
-        for path, data in files.items():
-            archive.writestr(path, data)
-    return wheel
-
-
-def _digest(data: bytes) -> str:
-    return "sha256=" + base64.urlsafe_b64encode(hashlib.sha256(data).digest()).rstrip(b"=").decode()
+tools = pytest.mark.parametrize("tool", [pytest.param("uv", marks=needs_uv), PIP])
 
 
 @pytest.fixture
@@ -95,21 +39,6 @@ def shelf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         monkeypatch.setenv(variable, "1")
     monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
     return folder
-
-
-@pytest.fixture
-def data(tmp_path: Path) -> Path:
-    """A data folder as unfriendly as users have them."""
-    return tmp_path / "Donées 世界" / "world fm"
-
-
-def choice(shelf: Path, tool: str, text: str = "alpha==1.0\nbeta==1.0\n") -> InstallChoice:
-    requirements = shelf.parent / "requirements.txt"
-    requirements.write_text(text)
-    return InstallChoice(requirements, None if tool == PIP else UV, Path(sys.executable))
-
-
-tools = pytest.mark.parametrize("tool", [pytest.param("uv", marks=needs_uv), PIP])
 
 
 def value(python: Path, code: str) -> str:
@@ -182,7 +111,7 @@ def report(progress):
         os._exit(9)
 installation.report = report
 installation.install(InstallChoice(Path({str(shelf.parent / "requirements.txt")!r}),
-                     Path({str(UV)!r}), Path(sys.executable)))
+                     Path({str(uv_program())!r}), Path(sys.executable)))
 """
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT).returncode == 9
     until(lambda: not _running(str(data)), 5.0)
@@ -220,79 +149,6 @@ def test_cancel(shelf: Path, data: Path) -> None:
     assert task.error is None and installation.verify(wanted.requirements) == []
 
 
-def fake_tool(folder: Path, output: str, status: int = 2) -> Path:
-    """A program that says what uv says when the disk is full, the net is down ..."""
-    program = folder / "fake-uv"
-    environment = f'{sys.executable} -m venv --without-pip "$last"'
-    program.write_text(
-        f'#!/bin/sh\nfor last; do :; done\n[ "$1" = venv ] && exec {environment}\n'
-        f"cat <<'EOF'\n{output}\nEOF\nexit {status}\n"
-    )
-    program.chmod(0o755)
-    return program
-
-
-@pytest.mark.parametrize(
-    ("output", "sentence"),
-    [
-        (
-            "error: Failed to install: numpy-2.4.6\n  cause: failed to hardlink file\n"
-            "  cause: No space left on device (os error 28)",
-            "the disk is full; free some space",
-        ),
-        (
-            "error: Request failed after 3 retries in 10.9s\n  cause: Failed to fetch: http://x/\n"
-            "  cause: tcp connect error\n  cause: Connection refused (os error 111)",
-            "the package server could not be reached; check",
-        ),
-        (
-            "error: No solution found when resolving dependencies\n  cause: Because x was not "
-            "found in the cache\nhint: Packages were unavailable because the network was disabled.",
-            "a package does not exist for this system",
-        ),
-        (
-            "ERROR: Could not install packages due to an OSError: [Errno 2] No such file or "
-            "directory\nHINT: This error might have occurred since this system does not have "
-            "Windows Long Path support enabled.",
-            r"longer than Windows allows; move the data folder to a short one, such as C:\\WorldFM",
-        ),
-        ("error: Hash mismatch for `torch`", "arrived damaged; press Install again"),
-        ("error: failed to remove file: Access is denied. (os error 5)", "close other Blenders"),
-        ("error: something new", r"failed \(error: something new\)"),
-        ("", "it said nothing"),
-    ],
-)
-def test_faults_become_sentences(tmp_path: Path, data: Path, output: str, sentence: str) -> None:
-    requirements = tmp_path / "requirements.txt"
-    requirements.write_text("numpy==2.4.6\n")
-    tool = fake_tool(tmp_path, output)
-    installation = Installation(data)
-    with pytest.raises(BackendError, match=sentence) as caught:
-        installation.install(InstallChoice(requirements, tool))
-    assert str(caught.value).count("\n") == 0
-    assert installation.state(requirements) is InstallState.INTERRUPTED
-    assert (data / "logs" / "install.log").read_text().strip() == output.strip()
-
-
-@pytest.mark.parametrize(
-    "output",
-    [
-        "error: No solution found when resolving dependencies\nhint: Packages were unavailable "
-        "because the network was disabled.",
-        "error: Network connectivity is disabled, but the requested data wasn't found in the cache",
-        "ERROR: No matching distribution found for numpy==2.4.6",
-    ],
-)
-def test_without_online_access_what_is_missing_is_said(
-    tmp_path: Path, data: Path, output: str
-) -> None:
-    requirements = tmp_path / "requirements.txt"
-    requirements.write_text("numpy==2.4.6\n")
-    tool = fake_tool(tmp_path, output)
-    with pytest.raises(BackendError, match="not on this computer; allow Online Access in Pref"):
-        Installation(data).install(InstallChoice(requirements, tool, online=False))
-
-
 @needs_uv
 def test_quitting_while_installing_is_silent_and_leaves_no_process(shelf: Path, data: Path) -> None:
     """The host's main thread ends in the middle, as Blender's does; a later attempt completes."""
@@ -303,7 +159,8 @@ from pathlib import Path
 from backend.client import InstallChoice, Installation, InstallTask
 installation = Installation(Path({str(data)!r}))
 task = InstallTask(installation, lambda i: i.install(InstallChoice(
-    Path({str(shelf.parent / "requirements.txt")!r}), Path({str(UV)!r}), Path(sys.executable))))
+    Path({str(shelf.parent / "requirements.txt")!r}), Path({str(uv_program())!r}),
+    Path(sys.executable))))
 while "Python" not in task.text:
     time.sleep(0.001)
 """
@@ -328,34 +185,6 @@ def test_again_without_online_access(shelf: Path, data: Path) -> None:
     assert installation.verify(offline.requirements) != []
     installation.repair(offline)
     assert installation.verify(offline.requirements) == []
-
-
-def test_too_little_space_is_said_before_anything_is_fetched(tmp_path: Path, data: Path) -> None:
-    requirements = tmp_path / "requirements.txt"
-    requirements.write_text("")
-    tool = fake_tool(tmp_path, "", 0)
-    with pytest.raises(BackendError, match=r"needs 2300000\.0 GB and .* free; free some space"):
-        Installation(data).install(InstallChoice(requirements, tool), download_bytes=10**15)
-    assert not (data / "environment.partial").exists()
-
-
-def test_a_program_that_is_not_there(tmp_path: Path, data: Path) -> None:
-    requirements = tmp_path / "requirements.txt"
-    requirements.write_text("")
-    with pytest.raises(BackendError, match="Finding a Python failed"):
-        Installation(data).install(InstallChoice(requirements, tmp_path / "uv"))
-    with pytest.raises(InputError, match="a Python has to be named"):
-        Installation(data).install(InstallChoice(requirements, None))
-
-
-def test_a_python_without_venv_is_refused(tmp_path: Path, data: Path) -> None:
-    python = tmp_path / "python"
-    python.write_text("#!/bin/sh\nexit 1\n")
-    python.chmod(0o755)
-    requirements = tmp_path / "requirements.txt"
-    requirements.write_text("")
-    with pytest.raises(InputError, match="cannot make environments"):
-        Installation(data).install(InstallChoice(requirements, None, python))
 
 
 @needs_uv
@@ -435,78 +264,6 @@ def test_an_estimate_is_no_interrupted_installation(
     assert left <= {"cache", "install.lock"} and not (data / "python").exists()
 
 
-def test_estimate_from_sizes(tmp_path: Path) -> None:
-    lock = tmp_path / "pylock.x.toml"
-    lock.write_text(
-        """lock-version = "1.0"
-[[packages]]
-name = "torch"
-version = "2.13.0"
-wheels = [{ url = "https://host/torch.whl", size = 526574961 }]
-[[packages]]
-name = "regex"
-version = "1"
-wheels = [{ url = "https://host/a.whl", size = 100 }, { url = "https://host/b.whl", size = 7 }]
-"""
-    )
-    estimate = read_estimate(lock)
-    assert (estimate.packages, estimate.download_bytes) == (2, 526575061)
-    assert estimate.torch == "2.13.0"
-    lock.write_text(lock.read_text().replace(", size = 526574961", ""))
-    assert read_estimate(lock).download_bytes == 0  # one is unknown: no false promise
-
-
-def test_progress_follows_uv() -> None:
-    progress = uv_words.InstallProgress(total_bytes=100 << 20)
-    fractions = []
-    for line in (
-        "Resolved 32 packages in 636ms",
-        "Downloading opencv-python-headless (60.0MiB)",
-        "Downloading av (40.0MiB)",
-        " Downloaded av",
-    ):
-        progress.line(line)
-        fractions.append(progress.fraction)
-    assert progress.text == "Downloading opencv-python-headless (63 MB)."
-    assert fractions[-1] == pytest.approx(0.4)
-    progress.written(int((40 + 30) * uv_words.UNPACKED) << 20)
-    assert progress.fraction == pytest.approx(0.7, abs=0.01)
-    progress.line("Prepared 32 packages in 3.11s")
-    assert (progress.text, progress.fraction) == ("Installing packages.", 0.95)
-    progress.line("Installed 32 packages in 112ms")
-    assert progress.fraction == 0.99
-
-
-def test_progress_follows_pip() -> None:
-    progress = uv_words.InstallProgress()
-    progress.line("Downloading numpy-2.4.6-cp311-manylinux_x86_64.whl (16.9 MB)")
-    assert progress.text == "Downloading numpy-2.4.6-cp311-manylinux_x86_64.whl (17 MB)."
-
-
-def test_torch_build() -> None:
-    assert uv_words.torch_arguments("cpu", {}) == ["--torch-backend", "cpu"]
-    if sys.platform != "darwin":
-        assert uv_words.torch_arguments("auto", {}) == ["--torch-backend", "auto"]
-    assert uv_words.torch_arguments("auto", {"UV_INDEX_URL": "file:///x"}) == []
-    assert uv_words.torch_arguments("cu130", {"UV_INDEX_URL": "file:///x"})[1] == "cu130"
-    with pytest.raises(InputError, match="choose auto"):
-        uv_words.torch_arguments("--index-url=evil", {})
-
-
-def test_torch_build_on_a_mac(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys, "platform", "darwin")
-    assert uv_words.torch_arguments("auto", {}) == []
-
-
-def test_pythons_variables_do_not_reach_uv(tmp_path: Path) -> None:
-    env = uv_words.environment(
-        tmp_path, {"PYTHONPATH": "/x", "VIRTUAL_ENV": "/y", "UV_INDEX_URL": "z", "PATH": "/bin"}
-    )
-    assert "PYTHONPATH" not in env and "VIRTUAL_ENV" not in env
-    assert (env["UV_INDEX_URL"], env["PATH"]) == ("z", "/bin")
-    assert env["UV_CACHE_DIR"] == str(tmp_path / "cache")
-
-
 @needs_uv
 @pytest.mark.skipif(
     not os.environ.get("WORLDFM_SLOW_TESTS"), reason="set WORLDFM_SLOW_TESTS=1: installs torch"
@@ -526,7 +283,7 @@ def test_the_whole_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     if links:
         monkeypatch.setenv("UV_FIND_LINKS", links[0])
     requirements = ROOT / "backend" / "requirements.txt"
-    wanted = InstallChoice(requirements, UV, Path(sys.executable))
+    wanted = InstallChoice(requirements, uv_program(), Path(sys.executable))
     installation = Installation(tmp_path / "data")
     estimate = installation.estimate(wanted)
     assert estimate.torch.startswith("2.")
