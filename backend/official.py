@@ -35,6 +35,7 @@ from .models.run_options import (
 )
 from .models.store import (
     OFFICIAL,
+    PUBLISHED,
     RECORD,
     ModelRecord,
     find_model,
@@ -295,10 +296,10 @@ def load_meta(path: Path, depth: str | DepthEstimator = "auto") -> tuple[World, 
 
 def is_official(name_or_path: str | Path) -> bool:
     """Whether `OfficialPipeline` is what loads this name or folder."""
+    if name_or_path in (OFFICIAL, *PUBLISHED):  # installed or not: its loader says how to get it
+        return True
     installed = models_dir() / str(name_or_path) / RECORD
-    return (
-        name_or_path == OFFICIAL or installed.is_file() or (Path(name_or_path) / RECORD).is_file()
-    )
+    return installed.is_file() or (Path(name_or_path) / RECORD).is_file()
 
 
 def load_transformer(folder: Path, dtype: torch.dtype) -> FrameModel:

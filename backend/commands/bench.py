@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
@@ -28,6 +29,9 @@ def bench(
     random_weights: Annotated[
         bool, typer.Option("--random-weights", help="With --model official: needs no download.")
     ] = False,
+    size: Annotated[
+        int, typer.Option(min=16, help="With --random-weights: pixels a side of the frame.")
+    ] = 512,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, ...")] = "auto",
     threads: Annotated[int, typer.Option(min=0, help="CPU threads; 0 = all.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
@@ -50,8 +54,11 @@ def bench(
     console = Console(stderr=True)
     results = {}
     for subject in chosen:
-        with console.status(f"Measuring: {subject}"):
-            results[subject] = _measure(subject, model, device, random_weights)
+        with console.status(f"Measuring: {subject}") as status:
+            if random_weights:
+                results[subject] = _measure_random(subject, model, device, size, status.update)
+            else:
+                results[subject] = _measure(subject, model, device)
     about = machine()
     if as_json:
         print(json.dumps({"machine": about, **_plain(results)}, indent=1))
@@ -59,15 +66,22 @@ def bench(
         _print(about, results)
 
 
-def _measure(subject: str, model: str, device: str, random_weights: bool) -> list[Figure]:
+def _measure_random(
+    subject: str, model: str, device: str, size: int, tell: Callable[[str], None]
+) -> list[Figure]:
+    """The official model with random weights, on frames of `size` pixels a side."""
+    if subject != "frame" or model != "official":
+        raise InputError("--random-weights goes with: bench frame --model official.")
+    from ..evaluation.bench_official import Subject, bench_official
+
+    return bench_official(
+        device, subject=Subject(size), progress=lambda text: tell(f"Measuring: {text}")
+    )
+
+
+def _measure(subject: str, model: str, device: str) -> list[Figure]:
     from ..evaluation import bench
 
-    if random_weights:
-        if subject != "frame" or model != "official":
-            raise InputError("--random-weights goes with: bench frame --model official.")
-        from ..evaluation.bench_official import bench_official
-
-        return bench_official(device)
     if subject == "frame":
         return bench.bench_frame(model, device)
     if subject == "anchors":

@@ -26,6 +26,7 @@ from ..models.run_options import RunOptions
 from ..models.store import WEIGHTS, ModelRecord
 from ..official import OfficialPipeline
 from ..pipeline import Stopwatch, choose_device, choose_dtype, memory_errors
+from ..shared.errors import InputError
 from .bench import Figure
 
 SDXL_VAE: dict[str, Any] = {
@@ -37,6 +38,8 @@ SDXL_VAE: dict[str, Any] = {
 }
 """The layout of the published autoencoder."""
 STAGES = ("encode", "transformer", "decode")
+STRIDE = 16
+"""Pixels that a token is wide."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +65,8 @@ def bench_official(
     are timed after a warm-up. Aims are those of a data-centre GPU and stand there only.
     """
     subject = subject or Subject()
+    if subject.image % STRIDE:
+        raise InputError(f"The size must be a multiple of {STRIDE} pixels, not {subject.image}.")
     place = choose_device(device)
     kind = choose_dtype(dtype, place)
     progress("a matrix product")

@@ -23,7 +23,16 @@ from .official_layout import (
     read_settings,
     to_frame_model,
 )
-from .store import WEIGHTS, ModelRecord, check_name, models_dir, new_folder, no_space, write_record
+from .store import (
+    WEIGHTS,
+    ModelRecord,
+    check_name,
+    models_dir,
+    new_folder,
+    no_space,
+    refuse_existing,
+    write_record,
+)
 
 VAE_FILES = ("config.json", WEIGHTS)
 
@@ -48,6 +57,8 @@ def convert(
     nothing half-written stays.
     """
     check_name(name)
+    target = destination or models_dir() / name
+    refuse_existing(target)  # before minutes of reading
     tell = progress or (lambda what, share: None)
     settings = read_config(config)
     manifest = official_manifest(settings)
@@ -63,7 +74,6 @@ def convert(
     check_vae(vae, settings["in_channels"])
     size = sum(v.numel() * v.element_size() for v in kept.values())
     size += sum((vae / file).stat().st_size for file in VAE_FILES)
-    target = destination or models_dir() / name
     with new_folder(target, size) as folder:
         tell("writing safetensors", 0.0)
         try:

@@ -48,7 +48,9 @@ def load_pretrained(
     return model
 
 
-def first_line(error: Exception) -> str:
-    """What an error of a library says, short enough for a sentence."""
+def first_line(error: BaseException) -> str:
+    """What an error of a library says at its root, short enough for a sentence."""
+    while (cause := error.__cause__ or error.__context__) is not None:
+        error = cause
     text = str(error).strip()
     return text.splitlines()[0].rstrip(".")[:200] if text else type(error).__name__

@@ -146,6 +146,12 @@ def remove(name: str) -> None:
     shutil.rmtree(doomed)
 
 
+def refuse_existing(folder: Path) -> None:
+    """Raises InputError when a model's folder is taken."""
+    if folder.exists():
+        raise InputError(f'"{folder}" exists already; remove it or choose another name.')
+
+
 @contextmanager
 def new_folder(destination: Path, needed: int) -> Iterator[Path]:
     """A folder beside `destination` that takes its place when the block ends well.
@@ -153,8 +159,7 @@ def new_folder(destination: Path, needed: int) -> Iterator[Path]:
     needed: bytes that will be written. Nothing is left behind when the block raises. Raises
     InputError when `destination` exists, WorldFMError when there is no space left.
     """
-    if destination.exists():
-        raise InputError(f'"{destination}" exists already; remove it or choose another name.')
+    refuse_existing(destination)
     parent = destination.parent
     try:
         parent.mkdir(parents=True, exist_ok=True)

@@ -90,6 +90,43 @@ def test_a_network_with_a_changed_weight_fails(tmp_path, weight):
     assert outputs and not any(case.passed for case in outputs)
 
 
+def test_an_output_that_nobody_knows_is_said_and_not_passed_over(tmp_path):
+    shutil.copytree(VECTORS / "dit_a", tmp_path / "net")
+    with np.load(tmp_path / "net" / "cases.npz") as file:
+        arrays = {
+            key: file[key] for key in file.files if key.startswith("s0_") and "dpm" not in key
+        }
+    group = next(iter(arrays)).split("/")[0]
+    arrays[f"{group}/attention_map"] = np.zeros(3, np.float32)
+    np.savez(tmp_path / "net" / "cases.npz", **arrays)
+    (tmp_path / "net" / "intermediates_t999.npz").unlink()
+    found = list(run_conformance(tmp_path))
+    skipped = [f.part for f in found if isinstance(f, Skipped)]
+    assert f"net/{group}/attention_map" in skipped
+    cases = [f for f in found if isinstance(f, Case)]
+    assert cases and all(case.passed for case in cases)
+
+
+def test_a_network_without_cases_and_frames_without_a_network_are_skipped(tmp_path):
+    (tmp_path / "net").mkdir()
+    shutil.copyfile(VECTORS / "dit_a" / "weights.safetensors", tmp_path / "net/weights.safetensors")
+    shutil.copyfile(VECTORS / "schedule.npz", tmp_path / "schedule.npz")
+    assert "net" in {f.part for f in run_conformance(tmp_path) if isinstance(f, Skipped)}
+    shutil.rmtree(tmp_path / "net")
+    shutil.copytree(VECTORS / "e2e", tmp_path / "e2e")
+    found = list(run_conformance(tmp_path))
+    assert "e2e/frames" in {f.part for f in found if isinstance(f, Skipped)}
+    assert {f.name for f in found if isinstance(f, Case)} >= {"vae_mean", "vae_dec_image"}
+
+
+def test_an_absent_array_is_named(tmp_path):
+    def spoil(arrays):
+        del arrays["cond_K"]
+
+    with pytest.raises(InputError, match="geometry/panorama lack 'cond_K'"):
+        spoiled(tmp_path, "panorama", spoil)
+
+
 def test_frames_find_their_network_among_several(everything):
     latents = [c for c in everything if isinstance(c, Case) and c.name == "out_2step_latent"]
     assert len(latents) == 1 and latents[0].error < 1e-5

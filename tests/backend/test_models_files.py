@@ -273,8 +273,10 @@ def test_an_interrupted_conversion_leaves_nothing(checkpoint, vae, monkeypatch):
 
 def test_an_installed_model_is_never_overwritten(checkpoint, vae):
     install(checkpoint, vae)
+    told = []
     with pytest.raises(InputError, match="exists already"):
-        install(checkpoint, vae)
+        install(checkpoint, vae, progress=lambda what, share: told.append(what))
+    assert told == []  # said before gigabytes are read
     assert verify(find_model("small")) == []
 
 
@@ -296,7 +298,9 @@ def test_verify_names_what_is_damaged_or_missing(checkpoint, vae):
     assert verify(folder) == [f"transformer/{WEIGHTS} is damaged", "vae/config.json is missing"]
 
 
-@pytest.mark.parametrize("text", ["", "{}", '{"version": 99}', '{"version": 1, "name": "x"'])
+@pytest.mark.parametrize(
+    "text", ["", "{}", '{"version": 99}', '{"version": 2, "name": "x"', '{"version": 1}']
+)
 def test_a_damaged_or_newer_record_is_said(checkpoint, vae, text):
     install(checkpoint, vae)
     (find_model("small") / store.RECORD).write_text(text)

@@ -55,3 +55,8 @@ def test_figures_name_stages_floor_and_memory():
 def test_random_weights_are_for_the_official_model_only():
     result = CliRunner().invoke(app, ["frame", "--model", "embedded", "--random-weights"])
     assert isinstance(result.exception, InputError)
+
+
+def test_a_size_that_is_no_whole_number_of_tokens_is_refused():
+    with pytest.raises(InputError, match="multiple of 16"):
+        bench_official("cpu", subject=Subject(40))

@@ -297,7 +297,9 @@ def test_a_model_that_is_not_here_says_how_to_get_it(tmp_path, monkeypatch):
     monkeypatch.setenv("WORLDFM_MODELS", str(tmp_path))
     with pytest.raises(ModelError, match="worldfm models download"):
         OfficialPipeline.from_pretrained("worldfm-1-step", device="cpu")
-    assert is_official("official")  # so that the user reads this and not of a missing folder
+    assert is_official("official") and is_official(
+        "worldfm-1-step"
+    )  # so that the user reads this and not of a missing folder
     with pytest.raises(ModelError, match="worldfm-2-step"):
         OfficialPipeline.from_pretrained("official", device="cpu")
 
