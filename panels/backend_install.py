@@ -30,14 +30,17 @@ def draw_installation(layout: bpy.types.UILayout, context: bpy.types.Context) ->
     state = installation.state()
     title, icon = _TITLES[state]
     named = runtime.preferences().python
-    column.label(text="A Python of your own is used" if named else title, icon=icon)
+    if named:
+        title, icon = "A Python of your own is used", "CHECKMARK"
+    column.label(text=title, icon=icon)
     row = column.row(align=True)
     row.operator("worldfm.install_estimate")
     words = "Re-install" if state is InstallState.READY else "Install"
     row.operator("worldfm.install", text=words, icon="IMPORT")
-    if state is not InstallState.ABSENT:
+    if state in {InstallState.READY, InstallState.OUTDATED}:
         row.operator("worldfm.install_verify")
         row.operator("worldfm.install_repair")
+    if state is not InstallState.ABSENT:
         row.operator("worldfm.install_remove", icon="TRASH")
     if not bpy.app.online_access:
         draw_text(
