@@ -148,69 +148,16 @@ def street(k: Kit) -> Flight:
     glass = k.plain((0.03, 0.04, 0.05, 1), 0.08)
     trims = [k.plain(k.color(0.85, 0.1)) for _ in range(3)]
     for side in (-1, 1):
-        k.box(
-            (-60, min(side * 4, side * 7), -0.3),
-            (60, max(side * 4, side * 7), 0.14),
-            k.material("checker", 0.8, 0.8),
-        )
+        low, high = sorted((side * 4, side * 7))
+        k.box((-60, low, -0.3), (60, high, 0.14), k.material("checker", 0.8, 0.8))
         x = -34.0
         while x < 34:
-            w, h = k.random.uniform(6, 11), 3.2 * k.random.randint(2, 5) + 0.6
-            wall = k.material(
-                k.random.choice(["brick", "noise", "stripes", "brick", "cells"]),
-                k.random.uniform(0.3, 1),
-            )
-            trim = k.random.choice(trims)
-            near, far = side * 7.0, side * 16.0
-            k.box((x, min(near, far), 0), (x + w - 0.02, max(near, far), h), wall)
-            k.box((x - 0.1, near - 0.25, h), (x + w + 0.1, near + 0.25, h + 0.3), trim, 0.03)
-            bays = int(w / 2.2)
-            for i in range(bays):
-                cx = x + w * (i + 0.5) / bays
-                for j in range(1, int(h / 3.2)):
-                    z = 3.2 * j + 0.9
-                    k.box((cx - 0.55, near - 0.06, z), (cx + 0.55, near + 0.06, z + 1.6), glass)
-                    k.box((cx - 0.7, near - 0.18, z - 0.12), (cx + 0.7, near + 0.18, z), trim)
-                    k.box((cx - 0.04, near - 0.09, z), (cx + 0.04, near + 0.09, z + 1.6), trim)
-                if k.random.random() < 0.5:
-                    k.box(
-                        (cx - 0.5, near - 0.08, 0.1),
-                        (cx + 0.5, near + 0.08, 2.3),
-                        k.material("wood", 2),
-                    )
-                else:
-                    k.box(
-                        (cx - 0.9, near - 0.07, 0.7),
-                        (cx + 0.9, near + 0.07, 2.5),
-                        k.picture(k.random.random() < 0.4),
-                    )
-            x += w
+            x += building(k, x, side, trims, glass)
         for x in range(-30, 31, 12):
-            k.tube((x + side, side * 4.6, 0.14), 0.14, 2.6, k.material("wood", 3), 0.08)
-            for i in range(5):
-                at = (
-                    x + side + k.random.uniform(-0.7, 0.7),
-                    side * 4.6 + k.random.uniform(-0.7, 0.7),
-                    3 + 0.45 * i,
-                )
-                k.ball(
-                    at,
-                    k.random.uniform(0.6, 1.1),
-                    k.plain((0.05, k.random.uniform(0.12, 0.25), 0.03, 1), 0.9),
-                    0.12,
-                )
+            tree(k, x + side, side * 4.6)
             k.tube((x + 6, side * 4.4, 0.14), 0.06, 4.5, k.plain((0.05, 0.05, 0.06, 1), 0.4))
     for i in range(5):
-        x, side = -22 + 10.5 * i, -1 if i % 2 else 1
-        body = k.plain(k.color(saturation=0.7), 0.15)
-        k.box((x, side * 2.9 - 0.85, 0.35), (x + 4, side * 2.9 + 0.85, 0.95), body, 0.12)
-        k.box((x + 0.9, side * 2.9 - 0.75, 0.9), (x + 3, side * 2.9 + 0.75, 1.45), glass, 0.15)
-        for wx in (0.75, 3.2):
-            for wy in (-0.8, 0.8):
-                wheel = k.tube(
-                    (x + wx, side * 2.9 + wy, 0.2), 0.32, 0.22, k.plain((0.02, 0.02, 0.02, 1))
-                )
-                wheel.rotation_euler = (math.pi / 2, 0, 0)
+        car(k, -22 + 10.5 * i, 2.9 * (-1 if i % 2 else 1), glass)
     for s in (-1, 1):
         k.box((s * 45 - 5, -30, 0), (s * 45 + 5, 30, 14), k.material("brick", 0.3))
     k.sky((0.15, 0.32, 0.8), (0.7, 0.8, 0.95), 0.9)
@@ -220,6 +167,59 @@ def street(k: Kit) -> Flight:
         [(0, 2, 2), (4, 4, 2.4), (12, 3, 2.2), (18, -4, 2.2)],
         70,
     )
+
+
+def building(
+    k: Kit, x: float, side: int, trims: list[bpy.types.Material], glass: bpy.types.Material
+) -> float:
+    """A house whose front begins at x, on one side (-1 or 1) of the street; its width."""
+    w, h = k.random.uniform(6, 11), 3.2 * k.random.randint(2, 5) + 0.6
+    wall = k.material(
+        k.random.choice(["brick", "noise", "stripes", "brick", "cells"]), k.random.uniform(0.3, 1)
+    )
+    trim = k.random.choice(trims)
+    near, far = side * 7.0, side * 16.0
+    k.box((x, min(near, far), 0), (x + w - 0.02, max(near, far), h), wall)
+    k.box((x - 0.1, near - 0.25, h), (x + w + 0.1, near + 0.25, h + 0.3), trim, 0.03)
+    bays = int(w / 2.2)
+    for i in range(bays):
+        cx = x + w * (i + 0.5) / bays
+        for floor in range(1, int(h / 3.2)):
+            window(k, cx, near, 3.2 * floor + 0.9, trim, glass)
+        if k.random.random() < 0.5:
+            door = (cx - 0.5, near - 0.08, 0.1), (cx + 0.5, near + 0.08, 2.3)
+            k.box(*door, k.material("wood", 2))
+        else:
+            poster = (cx - 0.9, near - 0.07, 0.7), (cx + 0.9, near + 0.07, 2.5)
+            k.box(*poster, k.picture(k.random.random() < 0.4))
+    return w
+
+
+def window(
+    k: Kit, x: float, y: float, z: float, trim: bpy.types.Material, glass: bpy.types.Material
+) -> None:
+    k.box((x - 0.55, y - 0.06, z), (x + 0.55, y + 0.06, z + 1.6), glass)
+    k.box((x - 0.7, y - 0.18, z - 0.12), (x + 0.7, y + 0.18, z), trim)
+    k.box((x - 0.04, y - 0.09, z), (x + 0.04, y + 0.09, z + 1.6), trim)
+
+
+def tree(k: Kit, x: float, y: float) -> None:
+    k.tube((x, y, 0.14), 0.14, 2.6, k.material("wood", 3), 0.08)
+    for i in range(5):
+        at = x + k.random.uniform(-0.7, 0.7), y + k.random.uniform(-0.7, 0.7), 3 + 0.45 * i
+        size = k.random.uniform(0.6, 1.1)
+        k.ball(at, size, k.plain((0.05, k.random.uniform(0.12, 0.25), 0.03, 1), 0.9), 0.12)
+
+
+def car(k: Kit, x: float, y: float, glass: bpy.types.Material) -> None:
+    body = k.plain(k.color(saturation=0.7), 0.15)
+    k.box((x, y - 0.85, 0.35), (x + 4, y + 0.85, 0.95), body, 0.12)
+    k.box((x + 0.9, y - 0.75, 0.9), (x + 3, y + 0.75, 1.45), glass, 0.15)
+    for wx in (0.75, 3.2):
+        for wy in (-0.8, 0.8):
+            tyre = k.plain((0.02, 0.02, 0.02, 1))
+            wheel = k.tube((x + wx, y + wy, 0.2), 0.32, 0.22, tyre)
+            wheel.rotation_euler = (math.pi / 2, 0, 0)
 
 
 def canyon(k: Kit) -> Flight:
