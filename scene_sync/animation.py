@@ -9,9 +9,16 @@ from __future__ import annotations
 import bpy
 import numpy as np
 from mathutils import Euler, Matrix, Quaternion, Vector
+from mathutils.geometry import interpolate_bezier
 
 TURNING = {"TRACK_TO", "DAMPED_TRACK", "LOCKED_TRACK", "COPY_ROTATION", "LIMIT_ROTATION"}
 """Constraints that turn an object and leave it in its place."""
+
+COPYING = {"COPY_LOCATION", "COPY_TRANSFORMS"}
+"""Constraints that put an object where another is."""
+
+_SEGMENTS = 16
+"""Points taken of each curved segment of a path."""
 
 _TRANSFORMS = ("location", "rotation_euler", "rotation_quaternion", "rotation_axis_angle", "scale")
 
@@ -57,6 +64,57 @@ def moves(ob: bpy.types.Object) -> bool:
     return own or (ob.parent is not None and moves(ob.parent))
 
 
+def places(ob: bpy.types.Object, frames: np.ndarray) -> np.ndarray | None:
+    """(N, 3) where an object may stand during `frames`, in the scene's units; None = unknown.
+
+    For what follows a path, copies another's place or is carried by what does: about right, in no
+    order of time, and the same whatever frame the scene is at.
+    """
+    if is_predictable(ob):
+        return np.array([world_matrix_at(ob, frame)[:3, 3] for frame in frames])
+    data = ob.animation_data
+    if data and (len(data.drivers) or any(not track.mute for track in data.nla_tracks)):
+        return None
+    placing = [c for c in ob.constraints if c.enabled and c.type not in TURNING]
+    if not placing:
+        carried = ob.parent is not None and ob.parent_type == "OBJECT"
+        return places(ob.parent, frames) if carried else None
+    target = getattr(placing[0], "target", None)
+    if len(placing) > 1 or target is None:
+        return None
+    if placing[0].type in COPYING:
+        return places(target, frames)
+    if placing[0].type != "FOLLOW_PATH" or target.type != "CURVE" or not is_predictable(target):
+        return None
+    points = _path_points(target.data)
+    if not len(points):
+        return None
+    own = np.array(_basis_at(ob, frames[0]))[:3, 3]
+    matrix = world_matrix_at(target, frames[0])
+    return points @ matrix[:3, :3].T + matrix[:3, 3] + own
+
+
+def _path_points(curve: bpy.types.Curve) -> np.ndarray:
+    """(N, 3) points along a curve's first spline, the one that objects follow."""
+    if not len(curve.splines):
+        return np.zeros((0, 3))
+    spline = curve.splines[0]
+    if spline.type != "BEZIER":
+        return np.array([point.co[:3] for point in spline.points])
+    knots = list(spline.bezier_points)
+    pairs = list(zip(knots, knots[1:] + knots[:1], strict=True))
+    if not spline.use_cyclic_u:
+        pairs.pop()
+    points = [
+        point
+        for one, other in pairs
+        for point in interpolate_bezier(
+            one.co, one.handle_right, other.handle_left, other.co, _SEGMENTS
+        )
+    ]
+    return np.array(points or [knots[0].co])
+
+
 def world_matrix_at(ob: bpy.types.Object, frame: float) -> np.ndarray:
     """(4, 4) float64 `matrix_world` at `frame`, by F-curves and parents; constraints left out."""
     matrix = _basis_at(ob, frame)
@@ -64,6 +122,14 @@ def world_matrix_at(ob: bpy.types.Object, frame: float) -> np.ndarray:
         parent = Matrix(world_matrix_at(ob.parent, frame).tolist())
         matrix = parent @ ob.matrix_parent_inverse @ matrix
     return np.array(matrix, dtype=np.float64)
+
+
+def number_at(owner: bpy.types.ID, name: str, frame: float) -> float:
+    """The number `name` of a data-block at `frame`, by its F-curve where it has one."""
+    for curve in fcurves_of(owner):
+        if curve.data_path == name and not curve.mute:
+            return curve.evaluate(frame)
+    return getattr(owner, name)
 
 
 def _basis_at(ob: bpy.types.Object, frame: float) -> Matrix:

@@ -7,13 +7,23 @@ animation sees the same anchors, in whatever order frames are rendered.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import bpy
 import numpy as np
 
 from ..backend.shared.camera import Camera
 from ..backend.shared.errors import CameraError
-from .animation import is_predictable, moves, turns_by_itself, world_matrix_at
-from .cameras import lens_matrix, lens_of, raster, rigid
+from .animation import (
+    fcurves_of,
+    is_predictable,
+    moves,
+    number_at,
+    places,
+    turns_by_itself,
+    world_matrix_at,
+)
+from .cameras import Lens, lens_matrix, lens_of, raster, rigid
 from .sampling import Guide
 
 PATH_SAMPLES = 12
@@ -48,30 +58,42 @@ def _cameras(scene: bpy.types.Scene) -> list[bpy.types.Object]:
 
 def _path(ob: bpy.types.Object, scene: bpy.types.Scene) -> list[Guide] | None:
     """Guides along an object's animation; None when it cannot be foretold."""
-    if not is_predictable(ob):
-        return None
-    first, last = scene.frame_start, scene.frame_end
-    count = min(PATH_SAMPLES, max(1, last - first + 1)) if moves(ob) else 1
-    frames = np.linspace(first, last, count)
-    directed = not turns_by_itself(ob)
+    frames = np.linspace(scene.frame_start, scene.frame_end, PATH_SAMPLES)
+    foreseen = is_predictable(ob)
+    if foreseen and not moves(ob) and not fcurves_of(ob.data):
+        frames = frames[:1]
+    matrices = [world_matrix_at(ob, frame) for frame in frames]
+    if not foreseen:
+        stands = places(ob, frames)
+        if stands is None:
+            return None
+        stands = stands[np.linspace(0, len(stands) - 1, PATH_SAMPLES).round().astype(int)]
+        for matrix, stand in zip(matrices, stands, strict=True):
+            matrix[:3, :3], matrix[:3, 3] = np.eye(3), stand
+    directed = foreseen and not turns_by_itself(ob)
     try:
         picture = raster(scene, use_border=False)
-        K = lens_matrix(lens_of(ob.data, ob.name), picture)
         scale = scene.unit_settings.scale_length
         return [
             Guide(
                 Camera.from_opengl(
-                    K,
-                    rigid(world_matrix_at(ob, frame), scale, ob.name),
+                    lens_matrix(_lens_at(ob, frame), picture),
+                    rigid(matrix, scale, ob.name),
                     picture.width,
                     picture.height,
                 ),
                 directed,
             )
-            for frame in frames
+            for frame, matrix in zip(frames, matrices, strict=True)
         ]
     except CameraError:  # this camera is not the one asked for; that one is checked elsewhere
         return []
+
+
+def _lens_at(ob: bpy.types.Object, frame: float) -> Lens:
+    now = lens_of(ob.data, ob.name)
+    names = ("lens", "sensor_width", "sensor_height", "shift_x", "shift_y")
+    return replace(now, **{name: number_at(ob.data, name, frame) for name in names})
 
 
 def _spread(cameras: list[Camera], count: int) -> list[Camera]:

@@ -201,8 +201,75 @@ def density() -> dict[str, Any]:
     }
 
 
+def one_world_for_a_path() -> dict[str, list[int]]:
+    """How many worlds the frames of an animation need, for cameras that are moved in many ways."""
+    scene = scenes.small_world(frames=9)
+    camera = scene.camera
+    rendering = extension.part("scene_sync.cameras")
+
+    def revisions() -> tuple[int, float]:
+        """Of how many kinds the frames' worlds are, and how far apart points are in the picture."""
+        found, apart = set(), []
+        for frame in (1, 4, 9, 2):
+            scene.frame_set(frame)
+            depsgraph = bpy.context.evaluated_depsgraph_get()
+            current = rendering.render_camera(camera.evaluated_get(depsgraph), scene)
+            made, _ = world(current)
+            found.add(made.revision)
+            uv, depth = current.project(made.anchors.xyz.astype(float))
+            seen = (depth > 0) & (uv > 0).all(axis=1) & (uv < (64, 48)).all(axis=1)
+            pixels = made.anchors.radius[seen] / 0.75 * current.K[0, 0] / depth[seen]
+            apart.append(float(np.median(pixels)))
+        return len(found), max(apart)
+
+    found = {"keys": revisions()}
+    camera.data.lens = 30
+    camera.data.keyframe_insert("lens", frame=1)
+    camera.data.lens = 90
+    camera.data.keyframe_insert("lens", frame=9)
+    found["zoom"] = revisions()
+    camera.data.animation_data_clear()
+    camera.data.lens = 50
+
+    camera.animation_data_clear()
+    camera.location = (0, 0, 0)
+    bpy.ops.curve.primitive_bezier_circle_add(radius=6, location=(0, 0, 2.5))
+    path = bpy.context.object
+    path.data.path_duration = 9
+    path.data.eval_time = 0
+    path.data.keyframe_insert("eval_time", frame=1)
+    path.data.eval_time = 4
+    path.data.keyframe_insert("eval_time", frame=9)
+    look = camera.constraints.new("TRACK_TO")
+    look.target = bpy.data.objects["Ball"]
+    follow = camera.constraints.new("FOLLOW_PATH")
+    follow.target = path
+    camera.constraints.move(1, 0)  # looks from where the path has put it
+    found["follow path"] = revisions()
+
+    camera.constraints.remove(follow)
+    carrier = bpy.data.objects.new("Carrier", None)
+    scene.collection.objects.link(carrier)
+    carrier.constraints.new("FOLLOW_PATH").target = path
+    camera.parent = carrier
+    found["carried"] = revisions()
+    camera.parent = None
+    camera.constraints.new("COPY_LOCATION").target = carrier
+    camera.constraints.move(1, 0)
+    found["copied"] = revisions()
+    return found
+
+
 def main() -> dict[str, Any]:
-    parts = (shape_and_modifiers, instances, colours, faults, same_again, density)
+    parts = (
+        shape_and_modifiers,
+        instances,
+        colours,
+        faults,
+        same_again,
+        density,
+        one_world_for_a_path,
+    )
     return {part.__name__: part() for part in parts}
 
 
