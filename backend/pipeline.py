@@ -179,9 +179,8 @@ class FramePipeline:
             t = torch.tensor([float(timestep)], device=self.device)
             latent = model.denoise(noisy.to(dtype), t, features, view, memory)
         watch.lap("transformer")
-        image = model.decode(
-            latent, features, conditions.base[None].to(dtype), conditions.weight[None].to(dtype)
-        )
+        guesses = (conditions.base, conditions.fill, conditions.weight)
+        image = model.decode(latent, features, *(guess[None].to(dtype) for guess in guesses))
         watch.lap("decoder")
         return image
 

@@ -93,7 +93,8 @@ class WorldStore:
 
     def _assemble(self, manifest: PutWorld) -> StoredWorld:
         arrays = self._arrays
-        anchors = Anchors(arrays[manifest.xyz], arrays[manifest.rgb], arrays[manifest.radius])
+        xyz, rgb, radius = (arrays[n] for n in (manifest.xyz, manifest.rgb, manifest.radius))
+        anchors = Anchors(xyz, rgb, radius, manifest.whole)
         return StoredWorld(manifest, anchors, [self._frame(ref) for ref in manifest.memory])
 
     def _frame(self, ref: MemoryRef) -> MemoryFrame:

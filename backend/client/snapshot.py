@@ -54,6 +54,7 @@ class Snapshot:
                 self._name(anchors.rgb),
                 self._name(anchors.radius),
                 tuple(self._refer(frame) for frame in self._memory),
+                anchors.whole,
             )
         return self._manifest
 

@@ -71,3 +71,23 @@ def samples(
     done = fill_cache(output, first_seed, scenes, size, per_flight)
     for _ in track(done, "Rendering scenes", total=scenes):
         pass
+
+
+@app.command()
+def completion(
+    output: Annotated[Path, typer.Option("-o", "--output", help="Folder of the trained network.")],
+    examples: Annotated[Path, typer.Option(help="Folder of examples; rendered into if need be.")],
+    scenes: Annotated[int, typer.Option(help="Procedural scenes to render first.")] = 200,
+    first_seed: Annotated[int, typer.Option(help="Seed of the first scene.")] = 0,
+    minutes: Annotated[float, typer.Option(help="How long to train.")] = 15.0,
+) -> None:
+    """The small network that completes depth where there are no anchors."""
+    from rich.progress import track
+
+    from ..training.completion import render_examples, train_completion
+
+    done = render_examples(examples, first_seed, scenes)
+    for _ in track(done, "Rendering scenes", total=scenes):
+        pass
+    for figures in train_completion(examples, output, minutes):
+        typer.echo("  ".join(f"{name} {value:.3f}" for name, value in figures.items()))

@@ -79,7 +79,8 @@ def evaluation_world(
             if i not in references and frame.depth is not None:
                 points = lift(_memory_frame(frame, i))
                 # black: geometry without a colour of its own
-                parts.append(Anchors(points.xyz, np.zeros_like(points.rgb), points.radius))
+                blank = np.zeros_like(points.rgb)
+                parts.append(Anchors(points.xyz, blank, points.radius, whole=True))
     return World(Anchors.concatenate(parts), memory, 1, {"source": "evaluation"})
 
 

@@ -53,12 +53,12 @@ class GuidedDecoder(nn.Module):
         self.conv_in = nn.Conv2d(latent_channels, widths[-1], 3, padding=1)
         self.blocks = nn.ModuleList(ResBlock(width) for width in widths)
         self.ups = nn.ModuleList(nn.Conv2d(b, a, 1) for a, b in itertools.pairwise(widths))
-        self.conv_out = nn.Conv2d(widths[0], 3, 3, padding=1)
+        self.conv_out = nn.Conv2d(widths[0], 4, 3, padding=1)
         nn.init.normal_(self.conv_out.weight, std=1e-3)
         nn.init.zeros_(self.conv_out.bias)
 
     def forward(self, latent: torch.Tensor, features: list[torch.Tensor]) -> torch.Tensor:
-        """latent (B, C, H/8, W/8) and the encoder's features -> (B, 3, H, W) residual."""
+        """latent (B, C, H/8, W/8) and the encoder's features -> (B, 4, H, W): residual rgb, gate."""
         x = self.blocks[-1](self.conv_in(latent) + features[-1])
         for level in reversed(range(len(self.ups))):
             # 1x1 before enlarging: a quarter of the work, and the same result

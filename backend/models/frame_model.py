@@ -85,7 +85,7 @@ class FrameModel(ModelMixin, ConfigMixin):
     @register_to_config
     def __init__(
         self,
-        hint_channels: int = 18,
+        hint_channels: int = 22,
         latent_channels: int = 8,
         widths: tuple[int, ...] = (24, 48, 96, 128),
         token_width: int = 192,
@@ -166,13 +166,17 @@ class FrameModel(ModelMixin, ConfigMixin):
         latent: torch.Tensor,
         features: list[torch.Tensor],
         base: torch.Tensor,
+        fill: torch.Tensor,
         weight: torch.Tensor,
     ) -> torch.Tensor:
-        """Latent to pixels: `base` (B, 3, H, W), what the hints already show, plus a residual.
+        """Latent to pixels: a mixture of two guesses (B, 3, H, W), plus a residual.
 
-        The surer memory is of a pixel (weight (B, 1, H, W) in [0, 1]), the less it is changed.
+        base and fill: see `Conditions`; they agree where memory saw the pixel. The surer it is of
+        one (weight (B, 1, H, W) in [0, 1]), the less the residual changes it.
         """
-        return base + (1 - TRUST * weight) * self.decoder(latent, features)
+        drawn = self.decoder(latent, features)
+        guess = torch.lerp(base, fill, torch.sigmoid(drawn[:, 3:]).to(base.dtype))
+        return guess + (1 - TRUST * weight) * drawn[:, :3]
 
     # "joint" conditions --------------------------------------------------------------------------
 

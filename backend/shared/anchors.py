@@ -18,11 +18,13 @@ class Anchors:
     colour is unknown (geometry only), so that a true black is stored as (1, 1, 1).
     radius: (N,) float32, metres: half the distance to the neighbouring points of the same
     surface, so that a renderer can close the gaps between them; 0 = a point by itself.
+    whole: no surface is missing (a scene's own geometry), so that nothing means sky.
     """
 
     xyz: np.ndarray
     rgb: np.ndarray
     radius: np.ndarray
+    whole: bool = False
 
     def __post_init__(self) -> None:
         n = len(self.xyz)
@@ -51,9 +53,14 @@ class Anchors:
             np.concatenate([p.xyz for p in parts]),
             np.concatenate([p.rgb for p in parts]),
             np.concatenate([p.radius for p in parts]),
+            any(p.whole for p in parts),
         )
 
     def finite(self) -> Anchors:
         """Without the points that have NaN or infinite coordinates."""
         keep = np.isfinite(self.xyz).all(axis=1)
-        return self if keep.all() else Anchors(self.xyz[keep], self.rgb[keep], self.radius[keep])
+        return self if keep.all() else self.only(keep)
+
+    def only(self, keep: np.ndarray) -> Anchors:
+        """The points that `keep`, (N,) bool, marks."""
+        return Anchors(self.xyz[keep], self.rgb[keep], self.radius[keep], self.whole)

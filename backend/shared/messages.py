@@ -129,7 +129,7 @@ class MemoryRef:
 
 @dataclass(frozen=True, eq=False)
 class PutWorld:
-    """The whole of a world; xyz, rgb, radius: hashes of the anchors' arrays."""
+    """All of a world; xyz, rgb, radius: hashes of the anchors' arrays; whole: see `Anchors`."""
 
     key: str
     revision: int
@@ -137,6 +137,7 @@ class PutWorld:
     rgb: str
     radius: str
     memory: tuple[MemoryRef, ...] = ()
+    whole: bool = False
 
 
 @dataclass(frozen=True)

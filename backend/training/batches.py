@@ -28,7 +28,7 @@ _MIRROR = np.diag([-1.0, 1.0, 1.0, 1.0])
 class Batch:
     """B samples with R memory frames each.
 
-    target (B, 3, H, W); hints (B, 18, H, W); noise (B, 2, C, H/8, W/8); memory (R, B, 5, h, w).
+    target (B, 3, H, W); hints (B, 22, H, W); noise (B, 2, C, H/8, W/8); memory (R, B, 5, h, w).
     """
 
     target: torch.Tensor
@@ -169,6 +169,7 @@ def _recolor(sample: Sample, rng: np.random.Generator) -> Sample:
     masks = (
         usable(sample.hints[WEIGHT_CHANNEL : WEIGHT_CHANNEL + 1]),
         sample.hints[COLORED_CHANNEL : COLORED_CHANNEL + 1],
+        1.0,
         1.0,
     )
     for (start, end), mask in zip(COLOR_GROUPS, masks, strict=True):

@@ -37,6 +37,11 @@ from .samples import NOISE_CHANNELS
 from .stages import STAGES, Stage, StageOutput
 
 GRADIENT_LIMIT = 1.0
+HEALTH_EVERY = 50
+"""Iterations between looks at the activations."""
+ACTIVATION_LIMIT = 100.0
+"""Root mean square of hint features beyond which a run has diverged; a sound one stays below 10,
+and the loss need not show it: the model then adds nothing to its guesses."""
 
 
 class Trainer:
@@ -91,6 +96,8 @@ class Trainer:
                 output = self._iterate(next(batches).to(self.accelerator.device))
                 self.iteration += 1
                 self.seconds += self._agreed(time.monotonic() - started)
+                if self.iteration % HEALTH_EVERY == 0:
+                    self._stop_if_diverged(output)
                 if log is not None:
                     self._log(log, output)
                 parts = " ".join(f"{k} {v.item():.4f}" for k, v in output.parts.items())
@@ -168,13 +175,21 @@ class Trainer:
                 if parameter.grad is not None:
                     parameter.grad = self.accelerator.reduce(parameter.grad, "mean")
 
-    def _agreed(self, seconds: float) -> float:
-        """The mean over all processes, so that all of them end at the same iteration."""
+    def _stop_if_diverged(self, output: StageOutput) -> None:
+        """Raises InputError, in all processes alike; the last checkpoint stays as it is."""
+        activation = self._agreed(output.figures["activation"].item())
+        if not activation < ACTIVATION_LIMIT:  # NaN too
+            raise InputError(
+                f"The run diverged at iteration {self.iteration} (activations of {activation:.0f}); "
+                "lower learning_rate and start again, or --resume the last checkpoint with it."
+            )
+
+    def _agreed(self, value: float) -> float:
+        """The mean over all processes, so that all of them decide alike."""
         if self.accelerator.num_processes == 1:
-            return seconds
-        return self.accelerator.reduce(
-            torch.tensor(seconds, device=self.accelerator.device), "mean"
-        ).item()
+            return value
+        device = self.accelerator.device
+        return self.accelerator.reduce(torch.tensor(value, device=device), "mean").item()
 
     def _optimizer(self, parameters: list[torch.nn.Parameter]) -> torch.optim.Optimizer:
         return torch.optim.AdamW(
@@ -199,7 +214,7 @@ class Trainer:
 
     def _log(self, log: SummaryWriter, output: StageOutput) -> None:
         if self.iteration % 20 == 0:
-            for name, value in output.parts.items():
+            for name, value in (output.parts | output.figures).items():
                 log.add_scalar(name, value.item(), self.iteration)
         if self.iteration % self.config.picture_every == 0:
             for name, picture in output.pictures.items():

@@ -25,18 +25,19 @@ from ..world.sampling import MemoryImages
 
 NOISE_CHANNELS = 8
 """Channels of a sample's latent noise; a model with fewer latent channels takes the first."""
-COLOR_GROUPS = ((0, 3), (4, 7), (12, 15))
-"""Hint channels that carry colours: sampled (times weight), anchors (times mask), base."""
+COLOR_GROUPS = ((0, 3), (4, 7), (12, 15), (18, 21))
+"""Hint channels that carry colours: sampled (times weight), anchors (times mask), base, fill."""
 WEIGHT_CHANNEL, COLORED_CHANNEL = 3, 7
 COVERAGE_CHANNEL, KNOWN_CHANNEL, SKY_CHANNEL = 8, 10, 11
 BASE_CHANNELS = slice(12, 15)
+FILL_CHANNELS = slice(18, 21)
 
 
 @dataclass(eq=False)
 class Sample:
     """One training example, float16 on disk.
 
-    target (3, H, W) in [-1, 1]; hints (18, H, W); noise (2, 8, H/8, W/8): one for each step.
+    target (3, H, W) in [-1, 1]; hints (22, H, W); noise (2, 8, H/8, W/8): one for each step.
     memory (R, 5, h, w) with cameras memory_K (R, 3, 3), memory_c2w (R, 4, 4); K, c2w: the target's.
     """
 
@@ -152,7 +153,7 @@ def world_anchors(references: list[MemoryFrame], others: list[MemoryFrame]) -> A
     """References' points with their colours, then the others' points without (black)."""
     colored = [lift(frame) for frame in references]
     geometry = [lift(frame) for frame in others]
-    blank = [Anchors(a.xyz, np.zeros_like(a.rgb), a.radius) for a in geometry]
+    blank = [Anchors(a.xyz, np.zeros_like(a.rgb), a.radius, whole=True) for a in geometry]
     return Anchors.concatenate(colored + blank)
 
 
@@ -173,6 +174,7 @@ def _thin(anchors: Anchors, rng: np.random.Generator) -> Anchors:
         return anchors
     keep = rng.random(len(anchors)) < rng.uniform(0.15, 0.7)
     growth = np.float32(1 / np.sqrt(max(keep.mean(), 1e-3)))
+    # sparse points leave gaps that are no sky
     return Anchors(anchors.xyz[keep], anchors.rgb[keep], anchors.radius[keep] * growth)
 
 

@@ -24,7 +24,7 @@ from .losses import (
     gradient_distance,
     hinge_discriminator,
 )
-from .samples import BASE_CHANNELS, WEIGHT_CHANNEL
+from .samples import BASE_CHANNELS, FILL_CHANNELS, WEIGHT_CHANNEL
 
 DISCRIMINATOR_HINTS = (9, 12, 13, 14)
 """Hint channels that the discriminator sees: log depth and the smooth base."""
@@ -32,11 +32,16 @@ DISCRIMINATOR_HINTS = (9, 12, 13, 14)
 
 @dataclass(eq=False)
 class StageOutput:
-    """loss to minimise, its parts by name, and pictures (B, 3, H, W) to look at."""
+    """loss to minimise, its parts by name, and pictures (B, 3, H, W) to look at.
+
+    figures: what is logged and not minimised. "activation": root mean square of the deepest hint
+    features; "guess": pixel distance of the two guesses' mean, which a working model undercuts.
+    """
 
     loss: torch.Tensor
     parts: dict[str, torch.Tensor]
     pictures: dict[str, torch.Tensor]
+    figures: dict[str, torch.Tensor]
 
 
 class Stage(nn.Module):
@@ -85,6 +90,8 @@ class Stage(nn.Module):
         hints[:, 0:8] = 0
         hints[:, 12:15] = 0
         hints[:, 15:16] = 1
+        hints[:, FILL_CHANNELS] = 0
+        hints[:, FILL_CHANNELS.stop] = 1
         return hints
 
     def decode(
@@ -92,7 +99,8 @@ class Stage(nn.Module):
     ) -> torch.Tensor:
         """The picture (B, 3, H, W) that the model paints over what the hints show."""
         weight = hints[:, WEIGHT_CHANNEL : WEIGHT_CHANNEL + 1]
-        return self.model.decode(latent, features, hints[:, BASE_CHANNELS], weight)
+        guesses = hints[:, BASE_CHANNELS], hints[:, FILL_CHANNELS]
+        return self.model.decode(latent, features, *guesses, weight)
 
     def hole_weight(self, batch: Batch) -> torch.Tensor:
         """(B, 1, H, W): 1 where memory saw the pixel, more where it has to be invented."""
@@ -110,6 +118,17 @@ class Stage(nn.Module):
         if self.losses.energy:
             holes = (1 - batch.weight).clamp(min=0.02)
             parts["energy"] = energy_distance(picture, batch.target, holes)
+
+    def figures(
+        self, features: list[torch.Tensor], batch: Batch, hints: torch.Tensor
+    ) -> dict[str, torch.Tensor]:
+        """See `StageOutput`."""
+        with torch.no_grad():
+            guess = (hints[:, BASE_CHANNELS] + hints[:, FILL_CHANNELS]) / 2
+            return {
+                "activation": features[-1].square().mean().sqrt(),
+                "guess": charbonnier(guess, batch.target, self.hole_weight(batch)),
+            }
 
     def total(self, parts: dict[str, torch.Tensor]) -> torch.Tensor:
         """The weighted sum of the parts; each is named like its weight in LossConfig."""
@@ -143,7 +162,7 @@ class ImageDiffusion(Stage):
         features = self.model.encode_hints(torch.zeros_like(batch.hints))
         blank = torch.zeros_like(batch.target)
         rough = clean + 0.05 * torch.randn_like(clean)
-        picture = self.model.decode(rough, features, blank, blank[:, :1])
+        picture = self.model.decode(rough, features, blank, blank, blank[:, :1])
         ones = torch.ones_like(batch.weight)
         t = self.random_timesteps(batch)
         noisy = self.add_noise(clean.detach(), torch.randn_like(clean), t)
@@ -153,7 +172,9 @@ class ImageDiffusion(Stage):
             "gradient": gradient_distance(picture, batch.target, ones),
             "diffusion": F.mse_loss(guess, clean.detach()),
         }
-        return StageOutput(self.total(parts), parts, {"reconstruction": picture.detach()})
+        pictures = {"reconstruction": picture.detach()}
+        figures = self.figures(features, batch, batch.hints)
+        return StageOutput(self.total(parts), parts, pictures, figures)
 
 
 class ControllableFrames(Stage):
@@ -171,7 +192,8 @@ class ControllableFrames(Stage):
         picture = self.decode(guess, features, hints)
         parts = {"diffusion": F.mse_loss(guess, clean)}
         self.picture_losses(picture, batch, parts)
-        return StageOutput(self.total(parts), parts, {"denoised": picture.detach()})
+        pictures = {"denoised": picture.detach()}
+        return StageOutput(self.total(parts), parts, pictures, self.figures(features, batch, hints))
 
 
 class FewStepGenerator(Stage):
@@ -216,7 +238,7 @@ class FewStepGenerator(Stage):
             parts["gan"] = -self.discriminator(picture, hints[:, DISCRIMINATOR_HINTS]).mean()
             self.discriminator.requires_grad_(True)
         pictures = {"generated": picture.detach(), "latent": latent.detach()}
-        return StageOutput(self.total(parts), parts, pictures)
+        return StageOutput(self.total(parts), parts, pictures, self.figures(features, batch, hints))
 
     def generate(
         self,

@@ -12,14 +12,16 @@ import torch.nn.functional as F
 from ..shared.anchors import Anchors
 from ..shared.camera import Camera
 from ..shared.frame import MemoryFrame
+from .depth_completion import complete_depth
 from .depth_units import MAX_LOG_DEPTH
 from .fill import push_pull
 from .noise import world_noise
 from .point_renderer import AnchorRender, PointCloud, render_points
 from .sampling import MemoryImages, sample_memory
+from .surface_fill import cell_grid, memory_cells, surface_fill, surfels
 from .views import select_views
 
-HINT_CHANNELS = 18
+HINT_CHANNELS = 22
 PIXEL_NOISE_CHANNELS = 2
 
 
@@ -30,8 +32,10 @@ class Conditions:
     anchors: what the points alone show. references: indices of the memory frames used.
     color (3, H, W): memory's colours in [-1, 1], 0 where `weight` (1, H, W) is 0.
     depth (H, W): metres, +inf = sky, completed by guesses where `known` (1, H, W) is 0.
-    sky (1, H, W): 1 = a direction that a memory frame saw as sky.
+    sky (1, H, W): 1 = a direction that a memory frame saw as sky, or that whole geometry left free.
     base (3, H, W): `color`, smoothly continued into the holes; level (1, H, W): how far in.
+    fill (3, H, W): `color`, and in the holes what alike surfaces show; far (1, H, W): see
+    `surface_fill`.
     """
 
     camera: Camera
@@ -44,6 +48,8 @@ class Conditions:
     sky: torch.Tensor
     base: torch.Tensor
     level: torch.Tensor
+    fill: torch.Tensor
+    far: torch.Tensor
 
     @property
     def coverage(self) -> torch.Tensor:
@@ -70,6 +76,8 @@ class Conditions:
             self.base,
             self.level / 8,
             noise,
+            self.fill,
+            self.far,
         )
         return torch.cat(parts)
 
@@ -103,7 +111,7 @@ def build_conditions(
     sampled = sample_memory(images, chosen, camera, anchors.depth)
     color = sampled.rgb.permute(2, 0, 1) * 2 - 1
     weight = sampled.weight[None].clamp(0, 1)
-    sky = sampled.sky
+    sky = sampled.sky | _open(anchors.depth) if cloud.whole else sampled.sky
     known = (anchors.depth > 0) | sky
     depth = torch.where(sky, torch.inf, anchors.depth)
     if images.frames:
@@ -111,18 +119,42 @@ def build_conditions(
     else:  # nothing remembered: the anchors' own colours are all there is
         own = (anchors.coverage[None] > 0).float()
         base, level = push_pull(anchors.rgb.permute(2, 0, 1).float() / 127.5 - 1, own)
+    depth = complete_depth(depth, camera, scale)
+    fill, far = _surface_fill(images, depth, camera, scale)
+    sure = usable(weight)
     return Conditions(
         camera=camera,
         references=chosen,
         anchors=anchors,
         color=color * (weight > 0),
         weight=weight,
-        depth=_complete_depth(depth, known, scale),
+        depth=depth,
         known=known.float()[None],
         sky=sky.float()[None],
         base=base,
         level=level,
+        fill=color * sure + fill * (1 - sure),
+        far=far,
     )
+
+
+def _open(depth: torch.Tensor) -> torch.Tensor:
+    """(H, W) bool: empty pixels of `depth` that are no mere gap between points."""
+    empty = (depth <= 0).float()[None, None]
+    eroded = -F.max_pool2d(-empty, 3, 1, 1)
+    return F.max_pool2d(eroded, 3, 1, 1)[0, 0] > 0
+
+
+def _surface_fill(
+    images: MemoryImages, depth: torch.Tensor, camera: Camera, scale: float
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """`surface_fill` at every pixel: colours (3, H, W) and their distance (1, H, W)."""
+    cells = surfels(depth, camera)
+    color, far = surface_fill(cells, memory_cells(images.frames, images.device), scale)
+    grid = cell_grid(camera.width, camera.height)
+    coarse = torch.cat([color.T, far[None]]).view(1, 4, *grid)
+    fine = F.interpolate(coarse, depth.shape, mode="bilinear")[0]
+    return fine[:3], fine[3:]
 
 
 def usable(weight: torch.Tensor) -> torch.Tensor:
@@ -147,19 +179,3 @@ def world_scale(memory: list[MemoryFrame], anchors: Anchors) -> float:
         low, high = np.percentile(anchors.xyz, (5, 95), axis=0)
         return max(0.5 * float(np.linalg.norm(high - low)), 1e-3)
     return 1.0
-
-
-def _complete_depth(depth: torch.Tensor, known: torch.Tensor, scale: float) -> torch.Tensor:
-    """Depth with its unknown pixels guessed from their surroundings, the far side preferred.
-
-    What a hole uncovers is more often the background than the object in front of it.
-    """
-    usable = known & torch.isfinite(depth)
-    if not usable.any():
-        return torch.where(known, depth, torch.full_like(depth, scale))
-    log_depth = torch.log(torch.where(usable, depth, torch.full_like(depth, scale)))
-    far = torch.exp((log_depth - log_depth[usable].max()).clamp(min=-3))
-    weight = usable.float()
-    # weights below 1 leave room for the pull; the far side gets up to 20 times the near side's
-    guess, _ = push_pull(log_depth[None], (weight * far)[None])
-    return torch.where(known, depth, torch.exp(guess[0]))

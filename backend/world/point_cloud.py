@@ -34,6 +34,7 @@ class PointCloud:
         anchors = anchors.finite()
         self.device = torch.device(device)
         self.count = len(anchors)
+        self.whole = anchors.whole
         self.origin = np.zeros(3)
         if not self.count:
             return

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A world: anchor points and memory frames, in memory and as a folder.
 
-world.json             version, revision, units, provenance, memory frames and their cameras
+world.json             version, revision, units, whole (see `Anchors`), provenance, memory frames
 anchors.safetensors    xyz (N, 3) float32 metres, rgb (N, 3) uint8, radius (N,) float32 metres
 memory/0000.png        a memory frame's picture, sRGB
 memory/0000.depth.npy  its z-depth in metres, float32, +inf = sky, 0 = unknown
@@ -56,6 +56,7 @@ class World:
         digest = hashlib.blake2b(digest_size=16)
         for array in (self.anchors.xyz, self.anchors.rgb, self.anchors.radius):
             digest.update(content_hash(array).encode())
+        digest.update(str(self.anchors.whole).encode())
         for frame in self.memory:
             depth = "-" if frame.depth is None else content_hash(frame.depth)
             camera = json.dumps(frame.camera.to_json())
@@ -94,7 +95,7 @@ class World:
         _restore_interrupted(folder)
         data = _manifest(folder)
         try:
-            anchors = _load_anchors(folder)
+            anchors = _load_anchors(folder, bool(data.get("whole", False)))
             with ThreadPoolExecutor(_THREADS) as pool:
                 memory = list(pool.map(lambda entry: _load_frame(folder, entry), data["memory"]))
             provenance = {str(k): str(v) for k, v in data.get("provenance", {}).items()}
@@ -135,6 +136,7 @@ def _write(world: World, folder: Path) -> None:
         "revision": world.revision,
         "units": "metres",
         "up": "Z",
+        "whole": world.anchors.whole,
         "provenance": world.provenance,
         "memory": entries,
     }
@@ -208,13 +210,13 @@ def _manifest(folder: Path) -> dict[str, Any]:
     return data
 
 
-def _load_anchors(folder: Path) -> Anchors:
+def _load_anchors(folder: Path, whole: bool) -> Anchors:
     path = folder / _ANCHORS
     if not path.is_file():
         raise WorldError(f"'{path}' is missing; export the world again.")
     try:
         arrays = load_file(path)
-        return Anchors(arrays["xyz"], arrays["rgb"], arrays["radius"])
+        return Anchors(arrays["xyz"], arrays["rgb"], arrays["radius"], whole)
     except (OSError, SafetensorError, KeyError) as error:
         raise WorldError(f"'{path}' is damaged ({error}); export the world again.") from error
 

@@ -12,6 +12,7 @@ import torch
 from backend.data.nerfstudio import PosedFrame
 from backend.models.load_frame_model import load_frame_model
 from backend.shared.errors import InputError
+from backend.training import loop
 from backend.training.batches import SampleBatches, _mirror, _recolor
 from backend.training.checkpoints import find_checkpoint, read_state
 from backend.training.config import LossConfig, ModelConfig, TrainConfig, read_config
@@ -86,6 +87,16 @@ def test_killed_run_goes_on_where_its_checkpoint_was(samples, tmp_path):
     assert torch.equal(moment, again)
     second.run()
     assert read_state(find_checkpoint(tmp_path))["iteration"] == 3
+
+
+def test_run_that_diverges_stops_and_leaves_its_last_checkpoint(samples, tmp_path, monkeypatch):
+    monkeypatch.setattr(loop, "HEALTH_EVERY", 2)
+    config = tiny(samples, tmp_path, iterations=40, learning_rate=1e4, checkpoint_minutes=60)
+    trainer = Trainer("stage2", config, resume=False)
+    trainer.save()
+    with pytest.raises(InputError, match="diverged .* lower learning_rate"):
+        trainer.run()
+    assert read_state(find_checkpoint(tmp_path))["iteration"] == 0
 
 
 def test_kill_between_the_renames_leaves_the_previous_checkpoint(samples, tmp_path):

@@ -52,7 +52,8 @@ def main(samples: str, output: str) -> None:
     }
     if accelerator.is_main_process:
         Path(output, "found.json").write_text(json.dumps(found), encoding="utf-8")
-    torch.distributed.destroy_process_group()
+    # no destroy_process_group: with a model still wrapped, its end joins a thread that waits for
+    # this one's interpreter lock
 
 
 if __name__ == "__main__":

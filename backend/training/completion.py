@@ -1,0 +1,194 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Trains the network that completes depth, on what references show of procedural scenes.
+
+One process may render examples into a folder while another trains from it: `render_examples` and
+`train_completion`. Both end and go on as they please; nothing of a file is read half-written.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from diffusers.training_utils import EMAModel
+from safetensors.torch import load_file, save_file
+
+from ..data.nerfstudio import PosedFrame
+from ..models.completion_net import CompletionNet
+from ..shared.errors import InputError
+from ..world.conditions import world_scale
+from ..world.depth_completion import completion_cells, smooth_guess
+from ..world.point_renderer import PointCloud, render_points
+from ..world.sampling import MemoryImages, sample_memory
+from ..world.surface_fill import cell_centres
+from .sample_cache import FLIGHTS, render_flight, training_scene
+from .samples import to_memory, world_anchors
+
+SIZE = 128
+WORLDS_PER_FLIGHT, VIEWS_PER_WORLD = 6, 5
+REFERENCE_COUNTS = (1, 1, 1, 2, 3)
+BATCH = 32
+LEARNING_RATE = 1e-3
+SKY_WEIGHT = 0.5
+DEEPEST = 4.0
+"""Log depths in world scales are clipped to +- this."""
+LEFT_RIGHT = 4
+"""The channel of the cells that changes its sign in a mirror: the ray's image x."""
+HELD_OUT = 10
+"""One scene in so many is for measuring."""
+LOOK_AGAIN_S = 90.0
+
+
+def render_examples(folder: Path, first_seed: int, scenes: int) -> Iterator[int]:
+    """Write the examples of `scenes` scenes into `folder`; yields each seed when it is done."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for seed in range(first_seed, first_seed + scenes):
+        scene = training_scene(seed)
+        for flight in range(FLIGHTS):
+            path = folder / f"{seed:07d}-{flight}.safetensors"
+            if path.exists():
+                continue
+            frames = render_flight(scene, flight, SIZE)
+            cells, truth = flight_examples(frames, seed * FLIGHTS + flight)
+            partial = path.with_suffix(".tmp")
+            save_file({"cells": cells, "truth": truth}, partial)
+            partial.replace(path)
+        yield seed
+
+
+def flight_examples(frames: list[PosedFrame], seed: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """cells (N, 9, h, w): what the network sees, then the log of the guess; truth (N, h, w).
+
+    Log depths are in world scales, +inf = sky; float16.
+    """
+    rng = np.random.default_rng(seed)
+    cells, truth = [], []
+    for _ in range(WORLDS_PER_FLIGHT):
+        count = min(int(rng.choice(REFERENCE_COUNTS)), len(frames) - 1)
+        references = rng.choice(len(frames), count, replace=False)
+        memory = [to_memory(frames[i], f"{i:04d}") for i in references]
+        anchors = world_anchors(memory, [])
+        scale = world_scale(memory, anchors)
+        cloud, images = PointCloud(anchors), MemoryImages(memory)
+        others = [i for i in range(len(frames)) if i not in references]
+        for i in rng.choice(others, min(VIEWS_PER_WORLD, len(others)), replace=False):
+            camera = frames[i].camera
+            drawn = render_points(cloud, camera).depth
+            sky = sample_memory(images, range(count), camera, drawn).sky
+            depth = torch.where(sky, torch.inf, drawn)
+            guess = smooth_guess(depth, scale)
+            centres = cell_centres(camera, depth.device)
+            told = completion_cells(depth, guess, camera, scale)
+            cells.append(torch.cat([told, torch.log(guess[centres] / scale)[None]]))
+            truth.append(torch.log(torch.from_numpy(frames[i].depth)[centres] / scale))
+    return torch.stack(cells).half(), torch.stack(truth).half()
+
+
+def completion_losses(
+    network: CompletionNet, cells: torch.Tensor, truth: torch.Tensor
+) -> dict[str, torch.Tensor]:
+    """Means over the unknown cells. depth: error of log depth on surfaces; guess: that of the
+    smooth guess; sky: cross entropy; sky_wrong: part of the cells called wrongly."""
+    told, guess = cells[:, :-1], cells[:, -1]
+    correction, logit = network(told).unbind(1)
+    unknown = (told[:, 0] + told[:, 1] == 0).float()
+    sky = torch.isinf(truth).float()
+    surface = unknown * (1 - sky)
+    wanted = torch.where(sky > 0, 0.0, truth).clamp(-DEEPEST, DEEPEST)
+    count = unknown.sum().clamp(min=1)
+    entropy = F.binary_cross_entropy_with_logits(logit, sky, reduction="none")
+    return {
+        "depth": ((guess + correction - wanted).abs() * surface).sum() / count,
+        "guess": ((guess - wanted).abs() * surface).sum() / count,
+        "sky": (entropy * unknown).sum() / count,
+        "sky_wrong": (((logit > 0).float() != sky).float() * unknown).sum() / count,
+    }
+
+
+def train_completion(
+    examples: Path, output: Path, minutes: float, seed: int = 0
+) -> Iterator[dict[str, float]]:
+    """Train and write `output` (as `load_completion` reads it); yields measurements as it goes.
+
+    Raises InputError when there are too few examples.
+    """
+    torch.manual_seed(seed)
+    network = CompletionNet()
+    average = EMAModel(network.parameters(), decay=0.998)
+    optimizer = torch.optim.AdamW(network.parameters(), LEARNING_RATE, betas=(0.9, 0.99))
+    began = looked = time.monotonic()
+    training, held_out = _read(examples)
+    iteration = 0
+    while (spent := (time.monotonic() - began) / (60 * minutes)) < 1:
+        if time.monotonic() - looked > LOOK_AGAIN_S:
+            (training, held_out), looked = _read(examples), time.monotonic()
+            yield _save(network, average, output, held_out)
+        _set_rate(optimizer, iteration, spent)
+        losses = completion_losses(network, *_batch(*training))
+        (losses["depth"] + SKY_WEIGHT * losses["sky"]).backward()
+        torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
+        optimizer.step()
+        optimizer.zero_grad()
+        average.step(network.parameters())
+        iteration += 1
+    yield _save(network, average, output, held_out)
+
+
+def _set_rate(optimizer: torch.optim.Optimizer, iteration: int, spent: float) -> None:
+    rate = LEARNING_RATE * min(1.0, (iteration + 1) / 100) * min(1.0, max(0.03, 2 * (1 - spent)))
+    for group in optimizer.param_groups:
+        group["lr"] = rate
+
+
+def _batch(cells: torch.Tensor, truth: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    chosen = torch.randint(0, len(cells), (BATCH,))
+    cells, truth = cells[chosen].float(), truth[chosen].float()
+    if torch.rand(()) < 0.5:
+        cells, truth = cells.flip(-1), truth.flip(-1)
+        cells[:, LEFT_RIGHT] *= -1
+    return cells, truth
+
+
+def _read(folder: Path) -> tuple[tuple[torch.Tensor, torch.Tensor], ...]:
+    """All examples as (cells, truth): those to train on, those held out."""
+    parts: tuple[list[dict[str, torch.Tensor]], ...] = ([], [])
+    for path in sorted(folder.glob("*-*.safetensors")):
+        parts[int(path.stem.split("-")[0]) % HELD_OUT == HELD_OUT - 1].append(load_file(path))
+    if not all(parts):
+        raise InputError(
+            f"'{folder}' holds too few examples to train and to measure; render "
+            f"at least {HELD_OUT} scenes into it first."
+        )
+    return tuple(
+        (torch.cat([p["cells"] for p in part]), torch.cat([p["truth"] for p in part]))
+        for part in parts
+    )
+
+
+@torch.no_grad()
+def _save(
+    network: CompletionNet,
+    average: EMAModel,
+    output: Path,
+    held_out: tuple[torch.Tensor, torch.Tensor],
+) -> dict[str, float]:
+    average.store(network.parameters())
+    average.copy_to(network.parameters())
+    partial = output.with_name(output.name + ".part")
+    network.half().save_pretrained(partial)
+    network.float()
+    losses = completion_losses(network, held_out[0].float(), held_out[1].float())
+    output.mkdir(parents=True, exist_ok=True)
+    for path in partial.iterdir():
+        path.replace(output / path.name)
+    partial.rmdir()
+    average.restore(network.parameters())
+    figures = {name: value.item() for name, value in losses.items()}
+    if not math.isfinite(figures["depth"]):
+        raise InputError("The training diverged; start again with another seed.")
+    return figures

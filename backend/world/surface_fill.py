@@ -1,0 +1,185 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Colours for surfaces that no memory frame saw: those of the nearest alike surfaces it did see.
+
+On a coarse grid every cell of the target looks at every cell of the memory frames and takes their
+mean colour, weighted by how near they are in the world and by how nearly they lie in one plane: an
+unseen piece of floor looks like the floor beside it, not like the wall that covers it in the
+picture. Since it is a function of the surface and of memory alone, it stays on the surface when the
+camera moves. A piece of sky takes the colour of sky in a like direction.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from weakref import WeakKeyDictionary
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+from ..shared.camera import Camera
+from ..shared.frame import MemoryFrame
+
+CELLS = 32
+"""Cells along the longer side of a picture."""
+
+NEARNESS = 2.1
+"""Power with which weight falls with the squared distance."""
+PLANE = 1.2
+"""Power with which weight falls with the squared distance from one another's plane."""
+NORMAL = 4.5
+"""How much a surface of another direction counts less, e-folds from alike to perpendicular."""
+LEAST_DISTANCE = 0.02
+LEAST_OFFSET = 0.035
+"""Distances below which nothing is nearer, along and across planes, in world scales."""
+SKY_AZIMUTH, SKY_ELEVATION = 1.0, 8.0
+"""Fall of the weight of sky, e-folds for a radian: its colour changes with the elevation."""
+
+MOST_CELLS = 4096
+"""Cells of memory that a target looks at, at most."""
+
+
+@dataclass(eq=False)
+class Surfels:
+    """Cells of a picture as pieces of surface: all float32 on one device.
+
+    position, normal: (N, 3) world space; normals face the camera. direction: (N, 3) unit rays.
+    color: (N, 3) in [-1, 1]. sky, known: (N,) bool; position and normal hold where known & ~sky.
+    """
+
+    position: torch.Tensor
+    normal: torch.Tensor
+    direction: torch.Tensor
+    color: torch.Tensor
+    sky: torch.Tensor
+    known: torch.Tensor
+
+    def only(self, which: torch.Tensor | slice) -> Surfels:
+        """Some of the cells."""
+        return Surfels(*(part[which] for part in vars(self).values()))
+
+    @classmethod
+    def join(cls, parts: list[Surfels]) -> Surfels:
+        """The cells of several pictures."""
+        return cls(
+            *(torch.cat(same) for same in zip(*(vars(p).values() for p in parts), strict=True))
+        )
+
+
+_kept: WeakKeyDictionary[MemoryFrame, Surfels] = WeakKeyDictionary()
+
+
+def cell_grid(width: int, height: int) -> tuple[int, int]:
+    """(rows, columns) of the cells of a picture."""
+    longer = max(width, height)
+    return tuple(max(1, round(CELLS * side / longer)) for side in (height, width))
+
+
+def cell_centres(camera: Camera, device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
+    """Indices (rows, 1) and (1, columns) of the pixels in the middle of a picture's cells."""
+    rows, columns = cell_grid(camera.width, camera.height)
+    y, x = (
+        torch.from_numpy(((np.arange(n) + 0.5) * side / n).astype(np.int64)).to(device)
+        for n, side in ((rows, camera.height), (columns, camera.width))
+    )
+    return y[:, None], x[None]
+
+
+def surfels(depth: torch.Tensor, camera: Camera, color: torch.Tensor | None = None) -> Surfels:
+    """The cells of a view. depth: (H, W) metres, +inf = sky, 0 = unknown; color: (3, H, W)."""
+    rows, columns = cell_grid(camera.width, camera.height)
+    sparse = camera.resized(3 * columns, 3 * rows)
+    y, x = (
+        torch.from_numpy(((np.arange(n) + 0.5) * side / n).astype(np.int64)).to(depth.device)
+        for n, side in ((3 * rows, camera.height), (3 * columns, camera.width))
+    )
+    z = depth[y[:, None], x[None]]
+    rays = torch.from_numpy(sparse.rays()).to(depth.device, torch.float32)
+    origin = torch.tensor(camera.position, dtype=torch.float32, device=depth.device)
+    solid = (z > 0) & torch.isfinite(z)
+    points = rays * torch.where(solid, z, 0.0)[..., None]
+    middle = (slice(1, None, 3), slice(1, None, 3))
+    across = points[1::3, 2::3] - points[1::3, 0::3]
+    down = points[2::3, 1::3] - points[0::3, 1::3]
+    normal = F.normalize(torch.linalg.cross(across, down), dim=-1)
+    ray = F.normalize(rays[middle], dim=-1)
+    normal = torch.where((normal * ray).sum(-1, keepdim=True) > 0, -normal, normal)
+    mean = torch.zeros(rows, columns, 3, device=depth.device)
+    if color is not None:
+        mean = F.adaptive_avg_pool2d(color[None], (rows, columns))[0].permute(1, 2, 0)
+    return Surfels(
+        position=(points[middle] + origin).reshape(-1, 3),
+        normal=normal.reshape(-1, 3),
+        direction=ray.reshape(-1, 3),
+        color=mean.reshape(-1, 3),
+        sky=torch.isinf(z[middle]).reshape(-1),
+        known=(z[middle] > 0).reshape(-1),
+    )
+
+
+def memory_cells(frames: list[MemoryFrame], device: torch.device) -> Surfels:
+    """The cells of all frames that have depth: the same for every camera that looks at them.
+
+    With many frames they are thinned evenly to `MOST_CELLS`.
+    """
+    parts = [_frame_cells(frame, device) for frame in frames if frame.depth is not None]
+    if not parts:
+        none, nowhere = torch.zeros(0, 3, device=device), torch.zeros(0, dtype=torch.bool)
+        return Surfels(none, none, none, none, nowhere.to(device), nowhere.to(device))
+    cells = Surfels.join(parts)
+    step = -(-len(cells.sky) // MOST_CELLS)
+    return cells if step == 1 else cells.only(slice(None, None, step))
+
+
+def _frame_cells(frame: MemoryFrame, device: torch.device) -> Surfels:
+    """Kept for as long as the frame lives."""
+    kept = _kept.get(frame)
+    if kept is None or kept.sky.device != device:
+        color = torch.from_numpy(frame.rgb).to(device).permute(2, 0, 1).float() / 127.5 - 1
+        kept = surfels(torch.from_numpy(frame.depth).to(device), frame.camera, color)
+        _kept[frame] = kept
+    return kept
+
+
+def surface_fill(target: Surfels, memory: Surfels, scale: float) -> tuple[torch.Tensor, ...]:
+    """Colours (N, 3) for the target's cells and how far they come from (N,), 0 = here, 1 = no idea.
+
+    scale: metres, see `world_scale`. Cells without anything alike take the mean of all memory.
+    """
+    seen = memory.color[memory.known]
+    mean = seen.mean(0) if len(seen) else torch.zeros(3, device=memory.color.device)
+    color = mean.expand(len(target.sky), 3).clone()
+    far = torch.ones(len(target.sky), device=color.device)
+    for ours, theirs, weigh in (
+        (~target.sky, memory.known & ~memory.sky, _surface_weights),
+        (target.sky, memory.sky, _sky_weights),
+    ):
+        if ours.any() and theirs.any():
+            logits, distance = weigh(target.only(ours), memory.only(theirs), scale)
+            share = torch.softmax(logits, dim=1)
+            color[ours] = share @ memory.color[theirs]
+            far[ours] = (share * distance).sum(1)
+    return color, far
+
+
+def _surface_weights(
+    target: Surfels, memory: Surfels, scale: float
+) -> tuple[torch.Tensor, torch.Tensor]:
+    centre = memory.position.mean(0)
+    t, m = (target.position - centre) / scale, (memory.position - centre) / scale
+    square = ((t**2).sum(1)[:, None] + (m**2).sum(1) - 2 * t @ m.T).clamp(min=0)
+    ours = (t * target.normal).sum(1)[:, None] - target.normal @ m.T
+    theirs = t @ memory.normal.T - (m * memory.normal).sum(1)
+    offset = ours**2 + theirs**2
+    cosine = target.normal @ memory.normal.T
+    logits = -NEARNESS * torch.log(square + LEAST_DISTANCE**2)
+    logits -= PLANE * torch.log(offset + LEAST_OFFSET**2) + NORMAL * (1 - cosine)
+    return logits, square / (square + 1)
+
+
+def _sky_weights(
+    target: Surfels, memory: Surfels, scale: float
+) -> tuple[torch.Tensor, torch.Tensor]:
+    angle = torch.acos((target.direction @ memory.direction.T).clamp(-1, 1))
+    rise = (target.direction[:, 2:] - memory.direction[:, 2]).abs()
+    return -SKY_AZIMUTH * angle - SKY_ELEVATION * rise, angle / (angle + 1)

@@ -1,0 +1,182 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Colours for unseen surfaces and depth for unknown pixels, against slow twins and in a room."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from backend.models.completion_net import CompletionNet, load_completion
+from backend.shared.anchors import Anchors
+from backend.shared.camera import Camera, intrinsics, look_at
+from backend.shared.errors import ModelError
+from backend.shared.frame import MemoryFrame
+from backend.world import surface_fill as fill
+from backend.world.conditions import build_conditions
+from backend.world.depth_completion import complete_depth, smooth_guess
+from backend.world.lifting import lift
+from backend.world.point_renderer import PointCloud
+from backend.world.sampling import MemoryImages
+
+RED, BLUE, SKY = (200, 30, 30), (30, 30, 200), (90, 150, 230)
+
+
+def floor_and_wall(camera: Camera) -> tuple[np.ndarray, np.ndarray]:
+    """A red floor at z = 0 and a blue wall at y = 4, two metres high, under the sky."""
+    rays = camera.rays().astype(np.float64)
+    origin = camera.position
+    with np.errstate(divide="ignore", invalid="ignore"):
+        floor = np.where(rays[..., 2] < 0, -origin[2] / rays[..., 2], np.inf)
+        wall = np.where(rays[..., 1] > 0, (4 - origin[1]) / rays[..., 1], np.inf)
+    wall = np.where(origin[2] + wall * rays[..., 2] < 2, wall, np.inf)
+    depth = np.minimum(floor, wall)
+    rgb = np.where((floor < wall)[..., None], RED, BLUE)
+    rgb = np.where(np.isinf(depth)[..., None], SKY, rgb)
+    return rgb.astype(np.uint8), depth.astype(np.float32)
+
+
+def camera_at(x: float, toward: float, size: int = 64) -> Camera:
+    return Camera(
+        intrinsics(70.0, size, size), look_at((x, 0.0, 1.0), (toward, 4.0, 0.9)), size, size
+    )
+
+
+def memory_of(camera: Camera) -> MemoryFrame:
+    rgb, depth = floor_and_wall(camera)
+    return MemoryFrame("0", "memory", camera, rgb, depth)
+
+
+def slow_fill(
+    target: fill.Surfels, memory: fill.Surfels, scale: float, i: int
+) -> tuple[np.ndarray, float]:
+    """The colour and distance of cell `i`, one memory cell after the other."""
+    weights, colours, distances = [], [], []
+    for j in range(len(memory.sky)):
+        if not memory.known[j] or memory.sky[j] != target.sky[i]:
+            continue
+        if target.sky[i]:
+            a, b = (c.direction[k].double() for c, k in ((target, i), (memory, j)))
+            angle = math.acos(max(-1.0, min(1.0, float(a @ b))))
+            rise = abs(float(a[2] - b[2]))
+            weights.append(math.exp(-fill.SKY_AZIMUTH * angle - fill.SKY_ELEVATION * rise))
+            distances.append(angle / (angle + 1))
+        else:
+            between = (target.position[i] - memory.position[j]).double() / scale
+            square = float(between @ between)
+            offsets = [float(between @ c.normal[k].double()) for c, k in ((target, i), (memory, j))]
+            cosine = float(target.normal[i].double() @ memory.normal[j].double())
+            weights.append(
+                (square + fill.LEAST_DISTANCE**2) ** -fill.NEARNESS
+                * (offsets[0] ** 2 + offsets[1] ** 2 + fill.LEAST_OFFSET**2) ** -fill.PLANE
+                * math.exp(-fill.NORMAL * (1 - cosine))
+            )
+            distances.append(square / (square + 1))
+        colours.append(memory.color[j].double().numpy())
+    share = np.array(weights) / sum(weights)
+    return share @ np.array(colours), float(share @ np.array(distances))
+
+
+def test_fill_agrees_with_its_slow_twin():
+    memory = fill.memory_cells([memory_of(camera_at(0, 0))], torch.device("cpu"))
+    camera = camera_at(1.0, 3.0)
+    target = fill.surfels(torch.from_numpy(floor_and_wall(camera)[1]), camera)
+    color, far = fill.surface_fill(target, memory, 3.0)
+    for i in range(0, len(target.sky), 97):
+        expected, distance = slow_fill(target, memory, 3.0, i)
+        assert color[i].numpy() == pytest.approx(expected, abs=2e-3)
+        assert float(far[i]) == pytest.approx(distance, abs=2e-3)
+
+
+def test_unseen_floor_is_coloured_like_the_floor_and_not_like_the_wall_beside_it():
+    memory = memory_of(camera_at(0, 0))
+    camera = camera_at(3.0, 7.0)
+    truth, depth = floor_and_wall(camera)
+    target = fill.surfels(torch.from_numpy(depth), camera)
+    color, _ = fill.surface_fill(target, fill.memory_cells([memory], torch.device("cpu")), 3.0)
+    expected = fill.surfels(
+        torch.from_numpy(depth), camera, torch.from_numpy(truth).permute(2, 0, 1) / 127.5 - 1
+    ).color
+    assert (color - expected).abs().median() < 0.02
+    assert (color - expected).abs().mean() < 0.1
+
+
+def test_colour_stays_on_its_surface_when_the_camera_moves():
+    memory = fill.memory_cells([memory_of(camera_at(0, 0))], torch.device("cpu"))
+    colours = []
+    for x in (2.0, 2.3):
+        camera = camera_at(x, x + 3)
+        target = fill.surfels(torch.from_numpy(floor_and_wall(camera)[1]), camera)
+        point = torch.tensor([3.0, 3.0, 0.0])
+        nearest = (target.position - point).norm(dim=1).argmin()
+        colours.append(fill.surface_fill(target, memory, 3.0)[0][nearest])
+    assert (colours[0] - colours[1]).abs().max() < 0.05
+
+
+def test_many_frames_are_thinned_and_none_give_grey():
+    frames = [memory_of(camera_at(0.1 * i, 0)) for i in range(9)]
+    cells = fill.memory_cells(frames, torch.device("cpu"))
+    assert 0 < len(cells.sky) <= fill.MOST_CELLS
+    nothing = fill.memory_cells([], torch.device("cpu"))
+    camera = camera_at(0, 0)
+    target = fill.surfels(torch.from_numpy(floor_and_wall(camera)[1]), camera)
+    color, far = fill.surface_fill(target, nothing, 1.0)
+    assert (color == 0).all() and (far == 1).all()
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_only_whole_geometry_makes_sky_of_what_is_empty(whole: bool):
+    near, beside = memory_of(camera_at(0, 0)), memory_of(camera_at(5, 9))
+    parts = [lift(near), lift(beside)]
+    points = Anchors.concatenate(
+        [Anchors(p.xyz, np.zeros_like(p.rgb), p.radius, whole) for p in parts]
+    )
+    camera = camera_at(5, 9)
+    conditions = build_conditions(
+        PointCloud(points), MemoryImages([near]), camera, references=1, scale=3.0
+    )
+    truth = torch.isinf(torch.from_numpy(beside.depth))
+    found = (conditions.sky[0] > 0) & (conditions.weight[0] == 0)
+    assert (found == truth).float().mean() > 0.97 if whole else not found.any()
+
+
+def test_completed_depth_keeps_what_is_known_and_knows_every_pixel():
+    camera = camera_at(0, 0)
+    depth = torch.from_numpy(floor_and_wall(camera)[1])
+    partly = depth.clone()
+    partly[:, 30:] = 0
+    whole = complete_depth(partly, camera, 3.0)
+    assert torch.equal(whole[:, :30], depth[:, :30])
+    assert (whole > 0).all()
+    assert torch.equal(complete_depth(depth, camera, 3.0), depth)
+    nothing = complete_depth(torch.zeros(16, 16), camera.resized(16, 16), 2.0)
+    assert (nothing == 2.0).all()
+
+
+def test_the_shipped_network_continues_floors_and_walls_better_than_the_smooth_guess():
+    errors = {"network": [], "guess": []}
+    for x in (0.0, 1.0, 2.0):
+        camera = camera_at(x, x + 1.5, 128)
+        truth = torch.from_numpy(floor_and_wall(camera)[1])
+        partly = truth.clone()
+        partly[:, 60:] = 0
+        surface = torch.isfinite(truth) & (partly == 0)
+        for name, made in (
+            ("network", complete_depth(partly, camera, 3.0)),
+            ("guess", smooth_guess(partly, 3.0)),
+        ):
+            error = (torch.log(made.clamp(max=100)) - torch.log(truth)).abs()[surface].mean()
+            errors[name].append(float(error))
+    assert np.mean(errors["network"]) < 0.8 * np.mean(errors["guess"])
+
+
+def test_a_missing_or_damaged_network_is_named(tmp_path):
+    with pytest.raises(ModelError, match="reinstall WorldFM"):
+        load_completion(torch.device("cpu"), tmp_path)
+    CompletionNet((8, 8)).save_pretrained(tmp_path)
+    weights = next(tmp_path.glob("*.safetensors"))
+    weights.write_bytes(weights.read_bytes()[:-100])
+    with pytest.raises(ModelError, match="reinstall WorldFM"):
+        load_completion(torch.device("cpu"), tmp_path)
