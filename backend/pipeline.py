@@ -8,16 +8,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, WeakValueDictionary
 
 import torch
 from torch import nn
 
+from .models.completion_net import load_completion
 from .models.frame_model import LATENT_STRIDE, TOKEN_STRIDE, FrameModel, MemoryTokens
 from .models.load_frame_model import load_frame_model, weights_hash
 from .models.memory_input import memory_tokens
 from .models.prope import encode_view
 from .schedulers import few_step_timesteps, signal_and_noise
+from .shared.anchors import Anchors
 from .shared.camera import Camera
 from .shared.errors import InputError, OutOfMemoryError, WorldError
 from .shared.frame import FrameReply, FrameRequest, MemoryFrame
@@ -75,6 +77,7 @@ class FramePipeline:
         self._tokens: WeakKeyDictionary[MemoryFrame, tuple[float, MemoryTokens]] = (
             WeakKeyDictionary()
         )
+        self._clouds: WeakValueDictionary[tuple[int, ...], PointCloud] = WeakValueDictionary()
 
     @classmethod
     def from_pretrained(
@@ -89,6 +92,7 @@ class FramePipeline:
         place = choose_device(device)
         name = "embedded" if folder == EMBEDDED else folder.name
         model = load_frame_model(folder)
+        load_completion(place)  # before the first frame asks for it
         return cls(model, name, weights_hash(folder), place, choose_dtype(dtype, place))
 
     @torch.inference_mode()
@@ -103,12 +107,21 @@ class FramePipeline:
         with memory_errors():
             tokens = [self._tokens_of(frame, scale) for frame in memory]
             return PreparedWorld(
-                cloud=PointCloud(world.anchors, self.device),
+                cloud=self._cloud_of(world.anchors),
                 images=MemoryImages(memory, self.device),
                 tokens=tokens,
                 scale=scale,
                 revision=world.revision,
             )
+
+    def _cloud_of(self, anchors: Anchors) -> PointCloud:
+        """Sorted once for as long as a prepared world shows the same points."""
+        # a cloud keeps its anchors, so that no other arrays can have their ids meanwhile
+        key = (id(anchors.xyz), id(anchors.rgb), id(anchors.radius))
+        cloud = self._clouds.get(key)
+        if cloud is None or cloud.anchors.whole != anchors.whole:
+            cloud = self._clouds[key] = PointCloud(anchors, self.device)
+        return cloud
 
     def _tokens_of(self, frame: MemoryFrame, scale: float) -> MemoryTokens:
         """Encoded once for as long as the frame lives: animated geometry leaves memory as it is."""

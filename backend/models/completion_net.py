@@ -8,6 +8,7 @@ tells where floors and sky are.
 
 from __future__ import annotations
 
+import itertools
 from functools import cache
 from pathlib import Path
 
@@ -31,7 +32,7 @@ class CompletionNet(ModelMixin, ConfigMixin):
     def __init__(self, widths: tuple[int, ...] = (48, 64, 96, 128)) -> None:
         super().__init__()
         widths = tuple(widths)
-        pairs = list(zip(widths, widths[1:], strict=False))
+        pairs = list(itertools.pairwise(widths))
         self.conv_in = nn.Conv2d(INPUT_CHANNELS, widths[0], 3, padding=1)
         self.down_blocks = nn.ModuleList(ResBlock(w) for w in widths)
         self.downs = nn.ModuleList(nn.Conv2d(a, b, 3, stride=2, padding=1) for a, b in pairs)

@@ -58,7 +58,7 @@ class GuidedDecoder(nn.Module):
         nn.init.zeros_(self.conv_out.bias)
 
     def forward(self, latent: torch.Tensor, features: list[torch.Tensor]) -> torch.Tensor:
-        """latent (B, C, H/8, W/8) and the encoder's features -> (B, 4, H, W): residual rgb, gate."""
+        """latent (B, C, H/8, W/8) and the encoder's features -> (B, 4, H, W): rgb and gate."""
         x = self.blocks[-1](self.conv_in(latent) + features[-1])
         for level in reversed(range(len(self.ups))):
             # 1x1 before enlarging: a quarter of the work, and the same result

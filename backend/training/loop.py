@@ -180,7 +180,7 @@ class Trainer:
         activation = self._agreed(output.figures["activation"].item())
         if not activation < ACTIVATION_LIMIT:  # NaN too
             raise InputError(
-                f"The run diverged at iteration {self.iteration} (activations of {activation:.0f}); "
+                f"The run diverged at iteration {self.iteration} (activations {activation:.0f}); "
                 "lower learning_rate and start again, or --resume the last checkpoint with it."
             )
 

@@ -94,7 +94,7 @@ def test_run_that_diverges_stops_and_leaves_its_last_checkpoint(samples, tmp_pat
     config = tiny(samples, tmp_path, iterations=40, learning_rate=1e4, checkpoint_minutes=60)
     trainer = Trainer("stage2", config, resume=False)
     trainer.save()
-    with pytest.raises(InputError, match="diverged .* lower learning_rate"):
+    with pytest.raises(InputError, match=r"diverged .* lower learning_rate"):
         trainer.run()
     assert read_state(find_checkpoint(tmp_path))["iteration"] == 0
 
