@@ -31,6 +31,7 @@ class PointCloud:
     """
 
     def __init__(self, anchors: Anchors, device: torch.device | str = "cpu") -> None:
+        self.anchors = anchors
         anchors = anchors.finite()
         self.device = torch.device(device)
         self.count = len(anchors)

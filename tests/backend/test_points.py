@@ -3,12 +3,16 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
+
 import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from backend.pipeline import FramePipeline
 from backend.shared.anchors import Anchors
 from backend.shared.camera import Camera, intrinsics, look_at
 from backend.shared.errors import InputError
@@ -17,7 +21,9 @@ from backend.world import point_cloud
 from backend.world.lifting import lift
 from backend.world.point_cloud import PointCloud
 from backend.world.point_renderer import render_points
+from backend.world.world import World
 
+from .test_frame_model import tiny_model
 from .world_room import photograph, room_camera, trace
 
 
@@ -239,3 +245,21 @@ def test_dense_chunks_are_thinned_and_unseen_ones_left_out(
     # one chunk may reach from wall to wall, around the camera
     assert nothing.shape[1] <= point_cloud.CHUNK
     assert not render_points(cloud, away).coverage.any()
+
+
+def test_worlds_of_the_same_points_share_a_cloud_as_long_as_one_is_there() -> None:
+    pipeline = FramePipeline(tiny_model(), "tiny", "", torch.device("cpu"), torch.float32)
+    frame = photograph(room_camera())
+    points = lift(frame)
+    first = pipeline.prepare(World(points, [], 1, {}))
+    # as the store makes them: other objects around the same arrays
+    same = Anchors(points.xyz, points.rgb, points.radius)
+    second = pipeline.prepare(World(same, [frame], 2, {}))
+    assert second.cloud is first.cloud
+    moved = Anchors(points.xyz + 1, points.rgb, points.radius)
+    third = pipeline.prepare(World(moved, [frame], 3, {}))
+    assert third.cloud is not first.cloud
+    kept = weakref.ref(first.cloud)
+    del first, second
+    gc.collect()
+    assert kept() is None
