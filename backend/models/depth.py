@@ -25,8 +25,10 @@ from .depth_net import LOG_FAR, DepthNet, load_depth_net
 from .pop_up import pop_up
 
 EMBEDDED = Path(__file__).parent / "embedded_depth"
-BACKDROP_DISTANCE = 6.0
+BACKDROP_OUTDOORS, BACKDROP_INDOORS = 6.0, 4.0
 """Camera heights to what stands behind a ground of which nothing else is known."""
+OUTDOORS = 0.03
+"""Share of the picture that is sky from which on it counts as taken outdoors."""
 GROUND_SLACK = 0.45
 """Difference of log distance from the plane z = 0 up to which what was cut out as ground is it."""
 EMBEDDED_PIXELS = 8_600
@@ -105,7 +107,7 @@ def level_directions(camera: Camera) -> np.ndarray:
 
 
 class EmbeddedDepth:
-    """What ships with WorldFM: a small network and a pop-up, coarse, held to the ground plane."""
+    """What ships with WorldFM: a small network among simpler guesses, held to the ground plane."""
 
     name = "embedded"
 
@@ -125,24 +127,28 @@ class EmbeddedDepth:
             flipped = self.net(tensor.flip(-1), directions.flip(-1) * mirror).flip(-1)
             out = (0.5 * (out + flipped))[0].numpy()
         rays = directions[0].permute(1, 2, 0).numpy()
-        log_distance, ground = _agreed(out[0], image, rays)
+        log_distance, ground = agreed_distance(out, image, rays)
         sky = 1 / (1 + np.exp(-out[2]))
         maps = np.stack([log_distance, ground, sky], axis=2).astype(np.float32)
         return _to_metres(upsample_guided(maps, image, rgb), camera)
 
 
-def _agreed(
-    learned: np.ndarray, image: np.ndarray, rays: np.ndarray
+def agreed_distance(
+    out: np.ndarray, image: np.ndarray, rays: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """(H, W) log distance and ground in {0, 1}: the mean of three guesses that err differently.
+    """(H, W) log distance and ground in {0, 1}: the mean of guesses that err differently.
 
-    The network, the pop-up (smoothed: where things stand is known by the column, hardly by the
-    pixel) and the bare ground with a backdrop. Ground is what was cut out as such and lies there.
+    out: (3, H, W) of the network. The guesses are the network's, the bare ground with a backdrop,
+    and outdoors the pop-up, smoothed: where things stand is known by the column, hardly by the
+    pixel. Indoors furniture and shadows hide where the floor ends, and the pop-up errs too much.
+    Ground is what was cut out as such and lies there.
     """
+    outdoors = (out[2] > 0).mean() > OUTDOORS
     on_plane = np.log(1 / np.maximum(-rays[..., 2], math.exp(-LOG_FAR)))
-    guesses = [learned, np.minimum(on_plane, math.log(BACKDROP_DISTANCE))]
+    backdrop = BACKDROP_OUTDOORS if outdoors else BACKDROP_INDOORS
+    guesses = [out[0], np.minimum(on_plane, math.log(backdrop))]
     cut = pop_up(image, rays)
-    if cut is not None:
+    if cut is not None and outdoors:
         guesses.append(cv2.GaussianBlur(cut.log_distance, (0, 0), min(image.shape[:2]) / 16))
     log_distance = np.mean(guesses, axis=0)
     if cut is None:

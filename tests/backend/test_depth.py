@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 import torch
@@ -11,6 +13,7 @@ from hypothesis import strategies as st
 
 from backend.models.depth import (
     EmbeddedDepth,
+    agreed_distance,
     level_directions,
     load_depth,
     scaled_to_ground,
@@ -230,3 +233,24 @@ def test_fitting_keeps_sky_and_a_guess_without_knowledge():
     fitted = fit_depth(guess, known)
     assert np.isinf(fitted[0]).all() and np.isinf(fitted[1, :4]).all()
     assert (fitted[2:] == 2.0).all()
+
+
+def ground_before_a_wall(sky: bool) -> tuple[np.ndarray, np.ndarray]:
+    """A picture of a ground with a dark wall behind it, and its rays; the wall or sky above."""
+    rays = level_directions(standing(1.7, -0.1, (96, 64)))
+    rgb = np.full((64, 96, 3), (150, 140, 120), np.uint8)
+    rgb[rays[..., 2] > -1 / 3.0] = (60, 70, 200) if sky else (40, 40, 60)
+    return rgb, rays
+
+
+@pytest.mark.parametrize(("sky", "backdrop"), [(True, 6.0), (False, 4.0)])
+def test_the_pop_up_has_a_say_outdoors_only(sky, backdrop):
+    rgb, rays = ground_before_a_wall(sky)
+    out = np.zeros((3, 64, 96), np.float32)
+    out[2] = np.where(rays[..., 2] > 0.2, 9.0, -9.0) if sky else -9.0
+    log, ground = agreed_distance(out, rgb, rays)
+    with np.errstate(divide="ignore"):
+        plane = np.where(rays[..., 2] < 0, -np.log(np.abs(rays[..., 2])), np.inf)
+    two = 0.5 * np.minimum(plane, math.log(backdrop))  # the network says 0 everywhere
+    assert np.allclose(log, two, atol=1e-4) != sky
+    assert ground[-1].mean() > 0.9 and not ground[0].any()

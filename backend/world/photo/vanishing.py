@@ -22,7 +22,7 @@ NOISE = math.radians(0.6)
 """Standard deviation of a segment's direction, for the prior's weight."""
 HYPOTHESES = 160
 FEWEST_SEGMENTS = 8
-LEAST_CONFIDENCE = 0.12
+LEAST_CONFIDENCE = 0.25
 STEEPEST = math.radians(65)
 
 
