@@ -6,6 +6,7 @@ from __future__ import annotations
 import bpy
 
 from .. import runtime
+from ..backend.client.process import read_log
 from ..backend.shared.errors import WorldFMError
 
 LOG_TEXT = "WorldFM Log"
@@ -64,6 +65,7 @@ class WORLDFM_OT_show_log(bpy.types.Operator):
         text.clear()
         text.write(f"{client.status_text}\n{client.log_path or 'No backend was started yet.'}\n\n")
         text.write(client.log_tail(400))
+        text.write(failed_installation())
         area = _text_editor(context)
         if area is not None:
             area.spaces.active.text = text
@@ -100,6 +102,12 @@ class WORLDFM_OT_copy_report(bpy.types.Operator):
         return {"FINISHED"}
 
 
+def failed_installation() -> str:
+    """What the installer said when it failed last; "" when it never did."""
+    said = read_log(runtime.data_folder() / "logs" / "install.log")
+    return f"\n\nThe last installation that failed:\n{said}" if said else ""
+
+
 def report_text(scene: bpy.types.Scene) -> str:
     """Versions, devices, settings and the last lines of the log."""
     client = runtime.client()
@@ -113,6 +121,7 @@ def report_text(scene: bpy.types.Scene) -> str:
         f"{settings.point_budget}, memory frames {len(settings.memory)}",
         "",
         client.log_tail(60),
+        failed_installation(),
     ]
     return "\n".join(lines)
 

@@ -32,6 +32,10 @@ def test_preferences_own_the_backend(blender, tmp_path):
     assert found["models"] == str(folder / "new" / "models")
     assert "not installed" in found["start"]
     assert found["log"] == "The backend is not running."
+    failed = "needs packages that are not on this computer" in found["offline "]
+    assert failed or "has no installer for this system" in found["offline "]  # without its wheels
+    for text in (found["install log"], found["report"]):
+        assert ("The last installation that failed:" in text) == failed
     assert "Blender" in found["report"] and "stopped" in found["report"]
     assert found["history"] == [
         ["Frame 3, seed 6", "0000000000ff", "small abc"],

@@ -56,6 +56,7 @@ def main() -> dict[str, Any]:
     preferences.python = ""
     found["start"] = said(ops.backend_start)
     ops.show_log()
+    found["install log"] = bpy.data.texts["WorldFM Log"].as_string()
     found["log"] = bpy.data.texts["WorldFM Log"].as_string().splitlines()[0]
     backend = extension.part("operators.backend")
     found["report"] = backend.report_text(bpy.context.scene)
