@@ -108,9 +108,9 @@ def _networks(folders: list[Path]) -> Iterator[Case | Skipped]:
                     yield Skipped(f"{part}/{group}/{name}", "an output that this program lacks")
                 else:
                     yield Case(part, f"{group}/{name}", error, NETWORK_TOLERANCE)
-        if (folder / "intermediates_t999.npz").is_file():
-            reference = read_arrays(folder / "intermediates_t999.npz")
-            for name, error in _intermediates(model, arrays, reference):
+        for path in sorted(folder.glob("intermediates_t*.npz")):
+            t = int(path.stem.removeprefix("intermediates_t"))
+            for name, error in _intermediates(model, arrays, read_arrays(path), t):
                 yield Case(part, f"intermediates/{name}", error, INTERMEDIATE_TOLERANCE)
 
 
@@ -157,7 +157,7 @@ def _output(
 
 @torch.inference_mode()
 def _intermediates(
-    model: FrameModel, cases: Arrays, reference: Arrays
+    model: FrameModel, cases: Arrays, reference: Arrays, t: int
 ) -> Iterator[tuple[str, float]]:
     first = min(key.split("/")[0] for key in cases)
     z, cond1, cond2 = (torch.from_numpy(cases[f"{first}/{k}"]) for k in ("z", "cond1", "cond2"))
@@ -165,7 +165,7 @@ def _intermediates(
     seen: dict[str, Tensor] = {"pos_embed": model.positions(rows, columns)}
     seen["tokens_in"] = x = model.join(z, cond1, cond2)
     seen["patch_tokens"] = x - seen["pos_embed"]
-    seen["t_emb"] = t_emb = model.time.embed(torch.tensor([999]), x.dtype)
+    seen["t_emb"] = t_emb = model.time.embed(torch.tensor([t]), x.dtype)
     modulation = model.time.rows(t_emb)
     seen["t_mod"] = modulation.flatten(1)
     handles = [

@@ -11,6 +11,7 @@ from typing import Any
 
 from safetensors import SafetensorError
 from safetensors.torch import save_file
+from torch import Tensor
 
 from ..shared.errors import InputError, ModelError, WorldFMError
 from .autoencoder import Autoencoder
@@ -61,15 +62,7 @@ def convert(
     refuse_existing(target)  # before minutes of reading
     tell = progress or (lambda what, share: None)
     settings = read_config(config)
-    manifest = official_manifest(settings)
-    what = f'"{checkpoint}"'
-    tell("reading the checkpoint", 0.0)
-    weights = read_checkpoint(checkpoint)
-    kept = {}
-    for key, value in check_weights(weights, manifest, what):
-        kept[key] = value.contiguous()
-        tell("checking the weights", len(kept) / len(manifest))
-    kept = to_frame_model(kept, manifest, settings["patch_size"])
+    kept = _read_checked(checkpoint, settings, tell)
     tell("checking the autoencoder", 0.0)
     check_vae(vae, settings["in_channels"])
     size = sum(v.numel() * v.element_size() for v in kept.values())
@@ -88,6 +81,18 @@ def convert(
         record = write_record(folder, name, steps, source or {"file": str(checkpoint.resolve())})
     tell("done", 1.0)
     return record
+
+
+def _read_checked(checkpoint: Path, settings: dict[str, Any], tell: Progress) -> dict[str, Tensor]:
+    """`FrameModel`'s weights out of a checkpoint that holds what it must."""
+    tell("reading the checkpoint", 0.0)
+    weights = read_checkpoint(checkpoint)
+    manifest = official_manifest(settings)
+    kept = {}
+    for key, value in check_weights(weights, manifest, f'"{checkpoint}"'):
+        kept[key] = value.contiguous()
+        tell("checking the weights", len(kept) / len(manifest))
+    return to_frame_model(kept, manifest, settings["patch_size"])
 
 
 def read_config(path: Path | None) -> dict[str, Any]:
@@ -129,7 +134,7 @@ def check_vae(folder: Path, latent_channels: int) -> None:
             )
 
 
-def _write(folder: Path, weights: dict[str, Any], config: dict[str, Any], vae: Path) -> None:
+def _write(folder: Path, weights: dict[str, Tensor], config: dict[str, Any], vae: Path) -> None:
     (folder / "transformer").mkdir()
     (folder / "vae").mkdir()
     save_file(weights, folder / "transformer" / WEIGHTS, metadata={"format": "pt"})
