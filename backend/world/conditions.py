@@ -18,7 +18,7 @@ from .fill import push_pull
 from .noise import world_noise
 from .point_renderer import AnchorRender, PointCloud, render_points
 from .sampling import MemoryImages, sample_memory
-from .surface_fill import cell_grid, memory_cells, surface_fill, surfels
+from .surface_fill import memory_cells, spread_cells, surface_fill, surfels
 from .views import select_views
 
 HINT_CHANNELS = 22
@@ -120,8 +120,10 @@ def build_conditions(
         own = (anchors.coverage[None] > 0).float()
         base, level = push_pull(anchors.rgb.permute(2, 0, 1).float() / 127.5 - 1, own)
     depth = complete_depth(depth, camera, scale)
-    fill, far = _surface_fill(images, depth, camera, scale)
     sure = usable(weight)
+    cells = surfels(depth, camera)
+    drawn = surface_fill(cells, memory_cells(images.frames, images.device), scale)
+    fill, far = spread_cells(cells, torch.cat(drawn, 1), depth, camera, sure[0] < 1).split((3, 1))
     return Conditions(
         camera=camera,
         references=chosen,
@@ -143,18 +145,6 @@ def _open(depth: torch.Tensor) -> torch.Tensor:
     empty = (depth <= 0).float()[None, None]
     eroded = -F.max_pool2d(-empty, 3, 1, 1)
     return F.max_pool2d(eroded, 3, 1, 1)[0, 0] > 0
-
-
-def _surface_fill(
-    images: MemoryImages, depth: torch.Tensor, camera: Camera, scale: float
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """`surface_fill` at every pixel: colours (3, H, W) and their distance (1, H, W)."""
-    cells = surfels(depth, camera)
-    color, far = surface_fill(cells, memory_cells(images.frames, images.device), scale)
-    grid = cell_grid(camera.width, camera.height)
-    coarse = torch.cat([color.T, far[None]]).view(1, 4, *grid)
-    fine = F.interpolate(coarse, depth.shape, mode="bilinear")[0]
-    return fine[:3], fine[3:]
 
 
 def usable(weight: torch.Tensor) -> torch.Tensor:

@@ -35,6 +35,11 @@ LEAST_OFFSET = 0.035
 SKY_AZIMUTH, SKY_ELEVATION = 1.0, 8.0
 """Fall of the weight of sky, e-folds for a radian: its colour changes with the elevation."""
 
+ON_PLANE = 0.02
+"""Distance from a cell's plane, as part of the depth, at which a pixel hardly belongs to it."""
+STRANGER = 1e-3
+"""Weight of a cell that a pixel does not belong to: counts where all four are strangers."""
+
 MOST_CELLS = 4096
 """Cells of memory that a target looks at, at most."""
 
@@ -141,15 +146,17 @@ def _frame_cells(frame: MemoryFrame, device: torch.device) -> Surfels:
     return kept
 
 
-def surface_fill(target: Surfels, memory: Surfels, scale: float) -> tuple[torch.Tensor, ...]:
-    """Colours (N, 3) for the target's cells and how far they come from (N,), 0 = here, 1 = no idea.
+def surface_fill(
+    target: Surfels, memory: Surfels, scale: float
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Colours (N, 3) for the target's cells, and how far they come from (N, 1), 0 = here, 1 = far.
 
     scale: metres, see `world_scale`. Cells without anything alike take the mean of all memory.
     """
     seen = memory.color[memory.known]
     mean = seen.mean(0) if len(seen) else torch.zeros(3, device=memory.color.device)
     color = mean.expand(len(target.sky), 3).clone()
-    far = torch.ones(len(target.sky), device=color.device)
+    far = torch.ones(len(target.sky), 1, device=color.device)
     for ours, theirs, weigh in (
         (~target.sky, memory.known & ~memory.sky, _surface_weights),
         (target.sky, memory.sky, _sky_weights),
@@ -158,7 +165,7 @@ def surface_fill(target: Surfels, memory: Surfels, scale: float) -> tuple[torch.
             logits, distance = weigh(target.only(ours), memory.only(theirs), scale)
             share = torch.softmax(logits, dim=1)
             color[ours] = share @ memory.color[theirs]
-            far[ours] = (share * distance).sum(1)
+            far[ours] = (share * distance).sum(1, keepdim=True)
     return color, far
 
 
@@ -183,3 +190,39 @@ def _sky_weights(
     angle = torch.acos((target.direction @ memory.direction.T).clamp(-1, 1))
     rise = (target.direction[:, 2:] - memory.direction[:, 2]).abs()
     return -SKY_AZIMUTH * angle - SKY_ELEVATION * rise, angle / (angle + 1)
+
+
+def spread_cells(
+    cells: Surfels, values: torch.Tensor, depth: torch.Tensor, camera: Camera, where: torch.Tensor
+) -> torch.Tensor:
+    """(C, H, W): the cells' `values` (N, C) at the pixels that `where` (H, W) marks, 0 elsewhere.
+
+    Joint bilateral (Kopf et al. 2007): of the four cells around a pixel those count whose plane
+    its point lies on, so that colours do not run over a silhouette. depth: (H, W), all known.
+    """
+    height, width = depth.shape
+    rows, columns = cell_grid(camera.width, camera.height)
+    result = torch.zeros(values.shape[1], height * width, device=depth.device)
+    pixel = torch.nonzero(where.reshape(-1)).squeeze(1)
+    y, x = pixel // width, pixel % width
+    z = depth.reshape(-1)[pixel]
+    sky = torch.isinf(z)
+    ray = torch.from_numpy(camera.rays()).to(depth.device, torch.float32).view(-1, 3)[pixel]
+    reach = torch.where(sky, 1.0, z)
+    origin = torch.tensor(camera.position, dtype=torch.float32, device=depth.device)
+    point = ray * reach[:, None] + origin
+    v, u = ((p + 0.5) * n / side - 0.5 for p, n, side in ((y, rows, height), (x, columns, width)))
+    total = torch.full_like(z, 1e-12)
+    mean = torch.zeros(len(pixel), values.shape[1], device=depth.device)
+    for dy, dx in ((0, 0), (0, 1), (1, 0), (1, 1)):
+        row, column = v.floor() + dy, u.floor() + dx
+        share = (1 - (v - row).abs()) * (1 - (u - column).abs())
+        cell = (row.clamp(0, rows - 1) * columns + column.clamp(0, columns - 1)).long()
+        offset = ((point - cells.position[cell]) * cells.normal[cell]).sum(1) / (ON_PLANE * reach)
+        alike = torch.where(sky, 0.0, torch.exp(-offset.square()))
+        alike = torch.where(cells.sky[cell], sky.float(), alike)
+        weight = share * (alike + STRANGER)
+        mean += weight[:, None] * values[cell]
+        total += weight
+    result[:, pixel] = (mean / total[:, None]).T
+    return result.view(-1, height, width)
