@@ -53,11 +53,16 @@ class PointCloud:
         packed[:3] = local[order].T
         packed[3] = order.astype(np.int32).view(np.float32)
         self.packed = torch.from_numpy(packed).to(self.device)
-        place = np.empty(self.count, np.int64)
-        place[order] = np.arange(self.count)
-        self.place = torch.from_numpy(place).to(self.device)
-        self.rgb = torch.from_numpy(anchors.rgb[order]).to(self.device)
-        self.radius = torch.from_numpy(anchors.radius[order]).to(self.device)
+        # all there is to know of a point in one row, in the order of `anchors`: rows are looked up
+        # at random, and each costs a wait for memory
+        rows = np.zeros((self.count, 6), np.float32)
+        rows[:, :3] = local
+        rows[:, 3] = anchors.radius
+        rows.view(np.uint8)[:, 16:19] = anchors.rgb
+        chunk = np.empty(self.count, np.int32)
+        chunk[order] = np.arange(self.count, dtype=np.int32) // CHUNK
+        rows.view(np.int32)[:, 5] = chunk
+        self._rows = torch.from_numpy(rows).to(self.device)
 
     def __len__(self) -> int:
         return self.count
@@ -83,12 +88,19 @@ class PointCloud:
         points = torch.cat(pieces, dim=1) if pieces else self.packed[:, :0]
         return points, torch.from_numpy(radius).to(self.device)
 
-    def least_radius(self, place: torch.Tensor, least: torch.Tensor) -> torch.Tensor:
-        """Radius in metres of the points at `place`, with what `visible` said of their chunks."""
-        radius = self.radius[place]
-        if self.chunks is None:
-            return radius
-        return torch.maximum(radius, least[place // CHUNK])
+    def look_up(
+        self, number: torch.Tensor, least: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """The points with these numbers (M,) in `anchors`: xyz (3, M), radius (M,), rgb (M, 3).
+
+        xyz: relative to `origin`. radius: metres, at least what `visible` said in `least` of the
+        points' chunks.
+        """
+        rows = self._rows.index_select(0, number)
+        radius = rows[:, 3]
+        if self.chunks is not None:
+            radius = torch.maximum(radius, least[rows.view(torch.int32)[:, 5]])
+        return rows[:, :3].T, radius, rows.view(torch.uint8)[:, 16:19]
 
 
 class Chunks:

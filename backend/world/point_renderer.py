@@ -126,10 +126,9 @@ def _gather(
     """Maps of the points that the keys `nearest` (H * W,) name."""
     seen = nearest != EMPTY
     halves = nearest.view(torch.int32).view(-1, 2)
-    place = cloud.place[torch.where(seen, halves[:, 0], 0)]
+    points, radius, rgb = cloud.look_up(torch.where(seen, halves[:, 0], 0), least)
     z = torch.where(seen, halves[:, 1].contiguous().view(torch.float32), torch.inf)
-    points = [axis[place] for axis in cloud.packed[:3]]
     inverse = z.reciprocal()
     u, v = (_transform(points, row).mul_(inverse) for row in rows[:2])
-    radius = cloud.least_radius(place, least).mul_(focal).mul_(inverse)
-    return Samples(z, u, v, radius, cloud.rgb[place] * seen[:, None], size, focal, MARGIN)
+    radius = radius.mul(focal).mul_(inverse)
+    return Samples(z, u, v, radius, rgb * seen[:, None], size, focal, MARGIN)
