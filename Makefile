@@ -18,7 +18,7 @@ BACKEND := $(VENV)/.installed
 HEADLESS := $(VENV_BLENDER)/.installed
 BPY_3.11 := bpy==5.0.1
 BPY_3.13 := bpy==5.2.3
-# Older Blenders to test with too, for instance ALSO='4.2 4.5' (their bpy modules need Python 3.11).
+# Other Blenders to test with too, for instance ALSO='4.2 4.5 5.2': up to 5.0 they need Python 3.11, then 3.13.
 ALSO ?=
 OTHERS := $(ALSO:%=$(VENV_BLENDER)-%/.installed)
 
@@ -62,7 +62,13 @@ $(HEADLESS): Makefile
 $(VENV_BLENDER)-%/.installed:
 	$(require_python)
 	@echo 'Setting up Blender $* as a Python module in $(@D)'
-	@test -x $(@D)/bin/python || '$(PYTHON)' -m venv $(@D)
+	@case '$*' in 4.*|5.0) needed=3.11;; *) needed=3.13;; esac; \
+	for python in '$(PYTHON)' "python$$needed" "$$(uv python find --managed-python $$needed 2>/dev/null)"; do \
+		test -n "$$python" && test "$$("$$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null)" \
+			= "$$needed" && break; python=; \
+	done; \
+	test -n "$$python" || { echo "Error: Blender $* as a module needs Python $$needed; install it and run make again." >&2; exit 1; }; \
+	test -x $(@D)/bin/python || "$$python" -m venv $(@D)
 	@$(@D)/bin/python -m pip install --quiet --disable-pip-version-check 'bpy==$*.*' numpy
 	@touch $@
 

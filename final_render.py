@@ -10,7 +10,7 @@ import bpy
 
 from . import display, file_version, history, runtime
 from .backend.client import BackendState, Ticket
-from .backend.shared.errors import Cancelled
+from .backend.shared.errors import CameraError, Cancelled
 from .backend.shared.frame import FrameReply, FrameRequest
 from .scene_sync.cameras import render_camera, scene_camera
 
@@ -56,6 +56,10 @@ def render(engine: bpy.types.RenderEngine, depsgraph: bpy.types.Depsgraph) -> No
     # scene.camera is the original here: it stands where it stood when the render began
     viewer = (engine.camera_override or scene_camera(scene)).evaluated_get(depsgraph)
     camera = render_camera(viewer, scene)
+    if scene.render.use_multiview:
+        raise CameraError(
+            "WorldFM renders one eye only; turn off Stereoscopy in the Output properties."
+        )
     settings = scene.worldfm
     request = FrameRequest(camera, settings.steps, settings.seed, settings.references)
 

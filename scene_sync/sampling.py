@@ -17,7 +17,8 @@ PIXELS_APART = 0.6
 UNSEEN = 8.0
 """How much coarser surfaces are that no camera has in its picture."""
 NEAREST = 0.1
-"""Metres: closer to a camera than this, density grows no further."""
+"""Metres: closer to a camera than this, density grows no further; where units are smaller than
+metres, units."""
 
 _MAX_EDGE = 0.5
 _ROUNDS = 24
@@ -33,10 +34,15 @@ _TURN = 0.4
 
 @dataclass(frozen=True, eq=False)
 class Guide:
-    """A place pictures are taken from. directed: whether it looks only where its camera does."""
+    """A place pictures are taken from.
+
+    directed: whether it looks only where its camera does. nearest: metres; closer to it than
+    this, density grows no further.
+    """
 
     camera: Camera
     directed: bool = True
+    nearest: float = NEAREST
 
 
 @dataclass(frozen=True, eq=False)
@@ -258,7 +264,7 @@ def _needs(
         camera = guide.camera
         away = centre - camera.position.astype(np.float32)
         d = np.sqrt(np.einsum("ti,ti->t", away, away)) - radius
-        np.maximum(d, np.float32(NEAREST), out=d)
+        np.maximum(d, np.float32(guide.nearest), out=d)
         spacing = d * np.float32(PIXELS_APART / camera.K[0, 0])
         if guide.directed:
             spacing[~_in_picture(camera, away, radius)] *= UNSEEN

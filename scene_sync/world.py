@@ -255,7 +255,7 @@ def _coarser(wanted: float, budget: int) -> float:
 
 def _guide_bytes(guide: Guide) -> bytes:
     camera = guide.camera
-    size = np.array([camera.width, camera.height, guide.directed], np.float64)
+    size = np.array([camera.width, camera.height, guide.directed, guide.nearest], np.float64)
     return camera.K.tobytes() + camera.c2w.tobytes() + size.tobytes()
 
 

@@ -46,6 +46,7 @@ def test_a_scene_becomes_its_anchors(blender):
 
     assert found["density"]["covered"] > 0.97
     assert 5_000 < found["density"]["few"] <= 10_000
+    assert found["density"]["tiny"] > 10_000
     assert found["density"]["size_in_metres"] == pytest.approx(0.2, abs=0.002)
 
     for name, (worlds, apart) in found["one_world_for_a_path"].items():

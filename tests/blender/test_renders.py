@@ -62,6 +62,8 @@ def test_border_percentage_and_film(blender, tmp_path):
 EXPECTED = {
     "orthographic": "Perspective",
     "panoramic": "Perspective",
+    "flat camera": "zero scale",
+    "stereo": "Stereoscopy",
     "no camera": "no camera",  # Blender's own words
     "16k": "16384 x 48",
     "no pixels": "too small",  # Blender's own words

@@ -193,8 +193,11 @@ def density() -> dict[str, Any]:
     scene.worldfm.point_budget = 200_000
     scene.unit_settings.scale_length = 0.01
     small = world()[0].anchors.xyz
+    scene.unit_settings.scale_length = 1e-4  # a world of four millimetres
+    tiny = len(world()[0].anchors)
     scene.unit_settings.scale_length = 1.0
     return {
+        "tiny": tiny,
         "covered": float(hit[floor].mean()),
         "few": few,
         "size_in_metres": float(small[:, 0].max()),

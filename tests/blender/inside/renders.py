@@ -201,6 +201,14 @@ def faults() -> dict[str, Any]:
     camera.data.type = "PANO"
     both("panoramic")
     camera.data.type = "PERSP"
+    camera.scale = (0, 0, 0)
+    camera.keyframe_insert("scale", frame=1)
+    both("flat camera")
+    camera.scale = (1, 1, 1)
+    camera.keyframe_insert("scale", frame=1)
+    scene.render.use_multiview = True
+    both("stereo")
+    scene.render.use_multiview = False
     scene.camera = None
     both("no camera")
     scene.camera = camera
