@@ -17,7 +17,14 @@ from ..models.prope import ViewEncoding, encode_view
 from ..shared.camera import Camera
 from ..shared.errors import InputError
 from ..world.conditions import usable
-from .samples import COLOR_GROUPS, COLORED_CHANNEL, WEIGHT_CHANNEL, Sample
+from .samples import (
+    BASE_CHANNELS,
+    COLOR_GROUPS,
+    COLORED_CHANNEL,
+    FILL_CHANNELS,
+    WEIGHT_CHANNEL,
+    Sample,
+)
 
 RESCAN_BATCHES = 50
 """A cache may grow while it is read: look for new samples this often."""
@@ -47,7 +54,12 @@ class Batch:
     @property
     def base(self) -> torch.Tensor:
         """(B, 3, H, W): what memory shows, smoothly continued."""
-        return self.hints[:, 12:15]
+        return self.hints[:, BASE_CHANNELS]
+
+    @property
+    def fill(self) -> torch.Tensor:
+        """(B, 3, H, W): what memory shows, and what alike surfaces show elsewhere."""
+        return self.hints[:, FILL_CHANNELS]
 
     @property
     def weight(self) -> torch.Tensor:
@@ -59,7 +71,7 @@ class SampleBatches(IterableDataset):
     """Endless random batches. Raises InputError when the folders hold no usable sample."""
 
     def __init__(
-        self, folders: list[Path], batch: int, crop: int, head_dim: int, seed: int
+        self, folders: list[Path], batch: int, crop: int, head_dim: int, seed: int | tuple[int, ...]
     ) -> None:
         self.folders, self.batch, self.crop = folders, batch, crop
         self.head_dim, self.seed = head_dim, seed
@@ -67,8 +79,9 @@ class SampleBatches(IterableDataset):
 
     def __iter__(self) -> Iterator[Batch]:
         worker = get_worker_info()
-        rng = np.random.default_rng((self.seed, worker.id if worker else 0))
-        torch.set_num_threads(1)
+        rng = np.random.default_rng(np.append(self.seed, worker.id if worker else 0))
+        if worker:
+            torch.set_num_threads(1)
         count = 0
         while True:
             if count % RESCAN_BATCHES == 0:

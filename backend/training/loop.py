@@ -137,9 +137,10 @@ class Trainer:
             with self.accelerator.accumulate(self.prepared):
                 output = self.prepared(batch, self.iteration)
                 self._step("generator", output.loss)
-                self.ema.step(self.stage.model.parameters())
+                if self.accelerator.sync_gradients:
+                    self.ema.step(self.stage.model.parameters())
                 with self.accelerator.autocast():
-                    second = self.stage.after_backward(batch, output)
+                    second = self.stage.after_backward(output)
                 if second is not None:
                     output.parts["adversary"] = second.detach()
                     self._step("adversary", second)
@@ -208,7 +209,7 @@ class Trainer:
         config = self.config
         folders = [Path(folder) for folder in config.samples]
         # another seed after a resume, or the same first batches would come again
-        seed = config.seed + self.iteration + self.accelerator.process_index
+        seed = config.seed, self.iteration, self.accelerator.process_index
         data = SampleBatches(folders, config.batch, config.crop, self.stage.model.head_dim, seed)
         return DataLoader(data, batch_size=None, num_workers=config.workers)
 

@@ -7,7 +7,7 @@ batch into losses; the loop in `loop.py` optimises them.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 import torch.nn.functional as F
@@ -24,7 +24,7 @@ from .losses import (
     gradient_distance,
     hinge_discriminator,
 )
-from .samples import BASE_CHANNELS, FILL_CHANNELS, WEIGHT_CHANNEL
+from .samples import FILL_CHANNELS
 
 DISCRIMINATOR_HINTS = (9, 12, 13, 14)
 """Hint channels that the discriminator sees: log depth and the smooth base."""
@@ -36,12 +36,14 @@ class StageOutput:
 
     figures: what is logged and not minimised. "activation": root mean square of the deepest hint
     features; "guess": pixel distance of the two guesses' mean, which a working model undercuts.
+    batch: what the model was told, after the random loss of conditions.
     """
 
     loss: torch.Tensor
     parts: dict[str, torch.Tensor]
     pictures: dict[str, torch.Tensor]
     figures: dict[str, torch.Tensor]
+    batch: Batch
 
 
 class Stage(nn.Module):
@@ -59,10 +61,8 @@ class Stage(nn.Module):
         """The weights of the losses."""
         return self.config.loss
 
-    def memory(self, model: FrameModel, batch: Batch, keep: bool) -> MemoryTokens | None:
-        """The batch's memory tokens, or None where this batch goes without."""
-        if not keep:
-            return None
+    def memory(self, model: FrameModel, batch: Batch) -> MemoryTokens | None:
+        """The batch's memory tokens, or None where it has none."""
         pairs = zip(batch.memory, batch.memory_views, strict=True)
         return MemoryTokens.join([model.encode_memory(image, view) for image, view in pairs])
 
@@ -80,27 +80,27 @@ class Stage(nn.Module):
         """True with `probability`."""
         return torch.rand(()).item() < probability
 
-    def hints(self, batch: Batch, iteration: int) -> torch.Tensor:
-        """The batch's hints, without any colour in some batches (see TrainConfig.drop_ramp)."""
+    def thinned(self, batch: Batch, iteration: int) -> Batch:
+        """The batch, some without memory tokens, some without any colour (`TrainConfig`)."""
+        if self.draw(self.config.drop_memory):
+            batch = replace(batch, memory=batch.memory[:0], memory_views=[])
         ramp = self.config.drop_ramp
         early = max(0.0, 1 - iteration / ramp) if ramp else 0.0
         if not self.draw(max(early, self.config.drop_color)):
-            return batch.hints
+            return batch
         hints = batch.hints.clone()
         hints[:, 0:8] = 0
         hints[:, 12:15] = 0
         hints[:, 15:16] = 1
         hints[:, FILL_CHANNELS] = 0
         hints[:, FILL_CHANNELS.stop] = 1
-        return hints
+        return replace(batch, hints=hints)
 
     def decode(
-        self, latent: torch.Tensor, features: list[torch.Tensor], hints: torch.Tensor
+        self, latent: torch.Tensor, features: list[torch.Tensor], batch: Batch
     ) -> torch.Tensor:
         """The picture (B, 3, H, W) that the model paints over what the hints show."""
-        weight = hints[:, WEIGHT_CHANNEL : WEIGHT_CHANNEL + 1]
-        guesses = hints[:, BASE_CHANNELS], hints[:, FILL_CHANNELS]
-        return self.model.decode(latent, features, *guesses, weight)
+        return self.model.decode(latent, features, batch.base, batch.fill, batch.weight)
 
     def hole_weight(self, batch: Batch) -> torch.Tensor:
         """(B, 1, H, W): 1 where memory saw the pixel, more where it has to be invented."""
@@ -119,12 +119,10 @@ class Stage(nn.Module):
             holes = (1 - batch.weight).clamp(min=0.02)
             parts["energy"] = energy_distance(picture, batch.target, holes)
 
-    def figures(
-        self, features: list[torch.Tensor], batch: Batch, hints: torch.Tensor
-    ) -> dict[str, torch.Tensor]:
+    def figures(self, features: list[torch.Tensor], batch: Batch) -> dict[str, torch.Tensor]:
         """See `StageOutput`."""
         with torch.no_grad():
-            guess = (hints[:, BASE_CHANNELS] + hints[:, FILL_CHANNELS]) / 2
+            guess = (batch.base + batch.fill) / 2
             return {
                 "activation": features[-1].square().mean().sqrt(),
                 "guess": charbonnier(guess, batch.target, self.hole_weight(batch)),
@@ -138,7 +136,7 @@ class Stage(nn.Module):
         """The stage's losses on one batch."""
         raise NotImplementedError
 
-    def after_backward(self, batch: Batch, output: StageOutput) -> torch.Tensor | None:
+    def after_backward(self, output: StageOutput) -> torch.Tensor | None:
         """A second loss, for the networks that are trained against the generator, if any."""
         return None
 
@@ -173,8 +171,7 @@ class ImageDiffusion(Stage):
             "diffusion": F.mse_loss(guess, clean.detach()),
         }
         pictures = {"reconstruction": picture.detach()}
-        figures = self.figures(features, batch, batch.hints)
-        return StageOutput(self.total(parts), parts, pictures, figures)
+        return StageOutput(self.total(parts), parts, pictures, self.figures(features, batch), batch)
 
 
 class ControllableFrames(Stage):
@@ -183,17 +180,17 @@ class ControllableFrames(Stage):
     def forward(self, batch: Batch, iteration: int) -> StageOutput:
         with torch.no_grad():
             clean = self.encoder(batch.target)
-        hints = self.hints(batch, iteration)
-        features = self.model.encode_hints(hints)
-        memory = self.memory(self.model, batch, not self.draw(self.config.drop_memory))
+        batch = self.thinned(batch, iteration)
+        features = self.model.encode_hints(batch.hints)
+        memory = self.memory(self.model, batch)
         t = self.random_timesteps(batch)
         noisy = self.add_noise(clean, torch.randn_like(clean), t)
         guess = self.model.denoise(noisy, t, features, batch.view, memory)
-        picture = self.decode(guess, features, hints)
+        picture = self.decode(guess, features, batch)
         parts = {"diffusion": F.mse_loss(guess, clean)}
         self.picture_losses(picture, batch, parts)
         pictures = {"denoised": picture.detach()}
-        return StageOutput(self.total(parts), parts, pictures, self.figures(features, batch, hints))
+        return StageOutput(self.total(parts), parts, pictures, self.figures(features, batch), batch)
 
 
 class FewStepGenerator(Stage):
@@ -219,12 +216,12 @@ class FewStepGenerator(Stage):
         return [p for network in networks for p in network.parameters()]
 
     def forward(self, batch: Batch, iteration: int) -> StageOutput:
-        hints = self.hints(batch, iteration)
-        features = self.model.encode_hints(hints)
-        memory = self.memory(self.model, batch, not self.draw(self.config.drop_memory))
+        batch = self.thinned(batch, iteration)
+        features = self.model.encode_hints(batch.hints)
+        memory = self.memory(self.model, batch)
         steps = 2 if self.draw(0.25) else 1
         latent = self.generate(batch, features, memory, steps)
-        picture = self.decode(latent, features, hints)
+        picture = self.decode(latent, features, batch)
         parts: dict[str, torch.Tensor] = {}
         self.picture_losses(picture, batch, parts)
         if self.losses.diffusion:
@@ -232,13 +229,13 @@ class FewStepGenerator(Stage):
                 clean = self.encoder(batch.target)
             parts["diffusion"] = F.mse_loss(latent, clean)
         if self.teacher is not None:
-            parts["dmd"] = self.distribution_matching(latent, batch, hints)
+            parts["dmd"] = self.distribution_matching(latent, batch)
         if self.discriminator is not None:
             self.discriminator.requires_grad_(False)
-            parts["gan"] = -self.discriminator(picture, hints[:, DISCRIMINATOR_HINTS]).mean()
+            parts["gan"] = -self.discriminator(picture, batch.hints[:, DISCRIMINATOR_HINTS]).mean()
             self.discriminator.requires_grad_(True)
         pictures = {"generated": picture.detach(), "latent": latent.detach()}
-        return StageOutput(self.total(parts), parts, pictures, self.figures(features, batch, hints))
+        return StageOutput(self.total(parts), parts, pictures, self.figures(features, batch), batch)
 
     def generate(
         self,
@@ -257,9 +254,7 @@ class FewStepGenerator(Stage):
                 latent = self.model.denoise(noisy, t, features, batch.view, memory)
         return latent
 
-    def distribution_matching(
-        self, latent: torch.Tensor, batch: Batch, hints: torch.Tensor
-    ) -> torch.Tensor:
+    def distribution_matching(self, latent: torch.Tensor, batch: Batch) -> torch.Tensor:
         """A loss whose gradient is the difference of the fake's and the teacher's predictions.
 
         Normalised by the teacher's own error, as in DMD (arXiv 2311.18828, equation 8).
@@ -267,33 +262,25 @@ class FewStepGenerator(Stage):
         t = torch.randint(20, 980, (len(latent),), device=latent.device)
         with torch.no_grad():
             noisy = self.add_noise(latent, torch.randn_like(latent), t)
-            real, fake = (
-                self._predict(net, noisy, t, batch, hints) for net in (self.teacher, self.fake)
-            )
+            real, fake = (self._predict(net, noisy, t, batch) for net in (self.teacher, self.fake))
             norm = (latent - real).abs().mean((1, 2, 3), keepdim=True).clamp(min=1e-3)
             direction = (fake - real) / norm
         return 0.5 * F.mse_loss(latent, (latent - direction).detach())
 
     def _predict(
-        self,
-        network: FrameModel,
-        noisy: torch.Tensor,
-        t: torch.Tensor,
-        batch: Batch,
-        hints: torch.Tensor,
+        self, network: FrameModel, noisy: torch.Tensor, t: torch.Tensor, batch: Batch
     ) -> torch.Tensor:
-        memory = self.memory(network, batch, True)
-        return network.denoise(noisy, t, network.encode_hints(hints), batch.view, memory)
+        features, memory = network.encode_hints(batch.hints), self.memory(network, batch)
+        return network.denoise(noisy, t, features, batch.view, memory)
 
-    def after_backward(self, batch: Batch, output: StageOutput) -> torch.Tensor | None:
+    def after_backward(self, output: StageOutput) -> torch.Tensor | None:
         losses = []
+        batch = output.batch
         if self.fake is not None:
             latent = output.pictures["latent"]
             t = self.random_timesteps(batch)
             noisy = self.add_noise(latent, torch.randn_like(latent), t)
-            losses.append(
-                F.mse_loss(self._predict(self.fake, noisy, t, batch, batch.hints), latent)
-            )
+            losses.append(F.mse_loss(self._predict(self.fake, noisy, t, batch), latent))
         if self.discriminator is not None:
             condition = batch.hints[:, DISCRIMINATOR_HINTS]
             real = self.discriminator(batch.target, condition)

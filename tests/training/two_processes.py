@@ -7,6 +7,7 @@ Leaves found.json: how far apart the processes' networks and iterations are at t
 from __future__ import annotations
 
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -52,8 +53,9 @@ def main(samples: str, output: str) -> None:
     }
     if accelerator.is_main_process:
         Path(output, "found.json").write_text(json.dumps(found), encoding="utf-8")
-    # no destroy_process_group: with a model still wrapped, its end joins a thread that waits for
-    # this one's interpreter lock
+    accelerator.wait_for_everyone()
+    # the end of a gloo group may join a thread that waits for the interpreter lock held here
+    os._exit(0)
 
 
 if __name__ == "__main__":
