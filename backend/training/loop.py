@@ -173,8 +173,9 @@ class Trainer:
         """Over all processes."""
         if self.accelerator.num_processes > 1:
             for parameter in parameters:
-                if parameter.grad is not None:
-                    parameter.grad = self.accelerator.reduce(parameter.grad, "mean")
+                # a process may have drawn a batch without memory: every one takes part all the same
+                own = torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
+                parameter.grad = self.accelerator.reduce(own, "mean")
 
     def _stop_if_diverged(self, output: StageOutput) -> None:
         """Raises InputError, in all processes alike; the last checkpoint stays as it is."""
