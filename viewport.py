@@ -12,50 +12,37 @@ from __future__ import annotations
 import threading
 import time
 import traceback
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import bpy
-import numpy as np
 
 from . import runtime
 from .backend.client import BackendState, LaunchSettings
-from .backend.shared.camera import Camera
 from .backend.shared.errors import WorldFMError
 from .backend.shared.frame import FrameReply, FrameRequest
-from .scene_sync.cameras import render_camera, scene_camera, viewport_camera
 from .scene_sync.textures import forget_textures
 from .scene_sync.world import SceneCopy, SceneWorld
-from .viewport_paint import Dots, Painter, picture_rectangle
+from .viewport_paint import Dots, Painter, Shown
+from .viewport_wish import (
+    MOVING_SIDE,
+    Wish,
+    fits,
+    free_guides,
+    looks_from,
+    moved,
+    same_request,
+    sized,
+    wish_of,
+)
 
 STILL_SECONDS = 0.25
-MOVING_SIDE = 192
 TICK_SECONDS = 1 / 60
-_MULTIPLE = 8
-_MOVED = 0.25
-
-
-@dataclass(frozen=True, eq=False)
-class _Wish:
-    """What a viewport wants to show. picture: the camera asked for at full size.
-
-    rectangle: where it belongs in the region (x, y, width, height, y upwards).
-    """
-
-    picture: Camera
-    region: Camera
-    rectangle: tuple[float, float, float, float]
-    free: bool
-    to_clip: np.ndarray
-    far: float
-
-    def same_view(self, other: _Wish | None) -> bool:
-        """Whether both look from one place through one lens."""
-        return (
-            other is not None
-            and np.array_equal(self.picture.c2w, other.picture.c2w)
-            and np.array_equal(self.picture.K, other.picture.K)
-            and self.rectangle == other.rectangle
-        )
+REBUILD_SECONDS = 1.0
+"""Time between worlds that are made for a view while it moves."""
+_NEAR_ENOUGH = 0.1
+_FAR_OFF = 0.5
+"""Shares of the distance to what is nearest that a view may move before its anchors are too few:
+at rest, and on its way."""
 
 
 @dataclass(eq=False)
@@ -64,12 +51,14 @@ class View:
 
     key: str
     painter: Painter = field(default_factory=Painter)
-    wish: _Wish | None = None
+    wish: Wish | None = None
     engine: int = 0
     drawn: float = 0.0
     moved: float = 0.0
     dirty: bool = True
-    built_for: Camera | None = None
+    copy: SceneCopy | None = None
+    built_for: Wish | None = None
+    built_at: float = 0.0
     world: SceneWorld | None = None
     dots: Dots | None = None
     builder: threading.Thread | None = None
@@ -84,6 +73,9 @@ class View:
     asked_revision: int = -1
     launched: LaunchSettings | None = None
     shown: FrameReply | None = None
+    frame: Shown | None = None
+    """The newest frame, made ready to be drawn."""
+    preparer: threading.Thread | None = None
     arrivals: list[float] = field(default_factory=list)
     latency: float = 0.0
     changes: int = -1
@@ -142,7 +134,7 @@ def _draw(
     depsgraph: bpy.types.Depsgraph,
 ) -> None:
     now = time.monotonic()
-    wish = _wish(context, depsgraph)
+    wish = wish_of(context, depsgraph)
     if not wish.same_view(view.wish):
         view.moved, view.refined = now, False
     view.wish = wish
@@ -156,75 +148,59 @@ def _draw(
     except WorldFMError as error:  # the anchors can be shown all the same
         view.problem = str(error)
     view.refined = still
-    newest = runtime.client().newest(view.key)
-    _note_arrival(view, newest, now)
-    reply = newest if view.world is not None else None
-    if reply is not None and _looks_from(reply, wish):
-        view.painter.frame(reply, *wish.rectangle)
+    _prepare(view)
+    _note_arrival(view, now)
+    frame = view.frame if view.world is not None else None
+    if frame is not None and looks_from(frame.reply, wish):
+        view.painter.frame(frame, *wish.rectangle)
     else:
         size = (context.region.width, context.region.height)
         dots = view.dots if view.world else None
-        view.painter.guess(reply, dots, wish.to_clip, size, wish.far, wish.rectangle)
-    engine.update_stats("", _statistics(view, reply) if settings.show_statistics else "")
-
-
-def _wish(context: bpy.types.Context, depsgraph: bpy.types.Depsgraph) -> _Wish:
-    """What the viewport looks at. Raises CameraError when it cannot be rendered."""
-    region, view3d, space = context.region, context.region_data, context.space_data
-    scale = context.scene.unit_settings.scale_length
-    window, matrix = view3d.window_matrix, view3d.view_matrix
-    through = viewport_camera(window, matrix, region.width, region.height, scale)
-    metres = np.diag([1 / scale, 1 / scale, 1 / scale, 1.0])
-    to_clip = np.array(window, float) @ np.array(matrix, float) @ metres
-    far = 0.9 * space.clip_end * scale
-    if view3d.view_perspective != "CAMERA":
-        whole = (0.0, 0.0, float(region.width), float(region.height))
-        return _Wish(through, through, whole, True, to_clip, far)
-    ob = space.camera if space.use_local_camera else scene_camera(context.scene)
-    picture = render_camera(ob.evaluated_get(depsgraph), context.scene, use_border=False)
-    far = 0.9 * ob.data.clip_end * scale
-    rectangle = picture_rectangle(picture, through)
-    return _Wish(picture, through, rectangle, False, to_clip, far)
-
-
-def _looks_from(reply: FrameReply, wish: _Wish) -> bool:
-    """Whether a frame shows exactly this view, at whatever size."""
-    camera = reply.request.camera
-    if not np.array_equal(camera.c2w, wish.picture.c2w):
-        return False
-    wanted = wish.picture.resized(camera.width, camera.height)
-    return bool(np.allclose(camera.K, wanted.K, rtol=1e-9, atol=1e-6))
+        view.painter.guess(frame, dots, wish.to_clip, size, wish.far, wish.rectangle)
+    engine.update_stats("", _statistics(view, frame) if settings.show_statistics else "")
 
 
 def _refresh_world(
     view: View,
     context: bpy.types.Context,
     depsgraph: bpy.types.Depsgraph,
-    wish: _Wish,
+    wish: Wish,
     still: bool,
 ) -> None:
-    """Read the scene again when it has changed, and build its world in a thread."""
-    far_off = still and wish.free and _moved_far(view, wish.picture)
-    if view.builder is not None or not (view.dirty or far_off):
+    """Read the scene again when it has changed, and build its world in a thread.
+
+    A view that only moved has its world built again of what was read before.
+    """
+    if view.builder is not None:
         return
-    space = context.space_data if context.space_data.local_view else None
-    view.dirty, view.built_for = False, wish.picture
-    try:
-        copy = view.source.reader.read(
-            depsgraph, wish.picture, free=wish.free, keep=True, local_view=space
-        )
-    except WorldFMError as error:
-        view.world, view.build_problem = None, str(error)
+    built = view.built_for
+    if view.dirty or (built is not None and built.free and not wish.free):
+        space = context.space_data if context.space_data.local_view else None
+        view.dirty, view.built_for, view.copy = False, wish, None
+        try:
+            view.copy = view.source.reader.read(
+                depsgraph, wish.picture, keep=True, local_view=space
+            )
+        except WorldFMError as error:
+            view.world, view.build_problem = None, str(error)
+            return
+    elif view.copy is None or not wish.free or _dense_enough(view, wish, still):
         return
-    builder = threading.Thread(target=_build, args=(view, copy), daemon=True)
-    view.builder = builder
-    builder.start()
+    view.built_for, view.built_at = wish, time.monotonic()
+    copy = view.copy
+    if wish.free:
+        side = context.scene.worldfm.preview_size
+        copy = replace(copy, guides=free_guides(wish.picture, side))
+    view.builder = threading.Thread(target=_build, args=(view, view.source, copy), daemon=True)
+    view.builder.start()
 
 
-def _build(view: View, copy: SceneCopy) -> None:
+def _build(view: View, source: runtime.WorldSource, copy: SceneCopy) -> None:
     """In a thread: no bpy here."""
     try:
-        world = view.source.builder.build(copy)
+        world = source.builder.build(copy)
+        if _views.get(view.key) is not view:  # closed meanwhile
+            return
         runtime.client().set_world(view.key, world.revision, world.anchors, world.memory)
         if view.world is None or view.world.anchors is not world.anchors:
             view.dots = Dots.of(world.anchors)
@@ -238,26 +214,45 @@ def _build(view: View, copy: SceneCopy) -> None:
         view.builder = None
 
 
-def _moved_far(view: View, camera: Camera) -> bool:
-    """Whether the anchors were made for a place so far off that their density is wrong here."""
-    if view.built_for is None or view.shown is None:
+def _dense_enough(view: View, wish: Wish, still: bool) -> bool:
+    """Whether the anchors that were made for another free view will do for this one."""
+    built = view.built_for
+    if built is None or not built.free:
         return False
-    depth = view.shown.depth
-    seen = depth[np.isfinite(depth) & (depth > 0)]
-    near = float(np.quantile(seen, 0.1)) if seen.size else 1.0
-    return float(np.linalg.norm(camera.position - view.built_for.position)) > _MOVED * near
+    near = view.frame.near if view.frame is not None else 1.0
+    if still:
+        return fits(built.picture, wish.picture, _NEAR_ENOUGH * near)
+    waited = time.monotonic() - view.built_at > REBUILD_SECONDS
+    return not waited or moved(built.picture, wish.picture) < _FAR_OFF * near
 
 
-def _ask(view: View, scene: bpy.types.Scene, wish: _Wish, still: bool, now: float) -> None:
+def _prepare(view: View) -> None:
+    """Have the newest frame made ready in a thread: no pixels are touched while drawing."""
+    newest = runtime.client().newest(view.key)
+    ready = view.frame.reply if view.frame is not None else None
+    if newest is None or newest is ready or view.preparer is not None:
+        return
+
+    def prepare() -> None:
+        try:
+            view.frame = Shown.of(newest)
+        finally:
+            view.preparer = None
+
+    view.preparer = threading.Thread(target=prepare, daemon=True)
+    view.preparer.start()
+
+
+def _ask(view: View, scene: bpy.types.Scene, wish: Wish, still: bool, now: float) -> None:
     """Ask the backend for what is wanted now, unless it is what was asked for last."""
     settings = scene.worldfm
     if not still and now - view.asked_at < 1 / settings.fps_cap:
         return
-    camera = _sized(wish.picture, settings.preview_size if still else str(MOVING_SIDE))
+    camera = sized(wish.picture, settings.preview_size if still else str(MOVING_SIDE))
     steps = settings.preview_steps if still else 1
     request = FrameRequest(camera, steps, settings.seed, settings.references)
     revision = view.world.revision
-    if view.asked_revision == revision and _same(view.asked, request):
+    if view.asked_revision == revision and same_request(view.asked, request):
         return
     client = runtime.client()
     launch = runtime.launch_settings(settings.model)
@@ -269,40 +264,17 @@ def _ask(view: View, scene: bpy.types.Scene, wish: _Wish, still: bool, now: floa
     view.asked, view.asked_at, view.asked_revision = request, now, revision
 
 
-def _same(one: FrameRequest | None, other: FrameRequest) -> bool:
-    return (
-        one is not None
-        and (one.steps, one.seed, one.references) == (other.steps, other.seed, other.references)
-        and (one.camera.width, one.camera.height) == (other.camera.width, other.camera.height)
-        and np.array_equal(one.camera.c2w, other.camera.c2w)
-        and np.array_equal(one.camera.K, other.camera.K)
-    )
-
-
-def _sized(picture: Camera, side: str) -> Camera:
-    """The picture at most `side` pixels long; whole when that is enough or side is FULL."""
-    longest = max(picture.width, picture.height)
-    if side == "FULL" or longest <= int(side):
-        return picture
-    scale = int(side) / longest
-    width, height = (
-        max(_MULTIPLE, round(length * scale / _MULTIPLE) * _MULTIPLE)
-        for length in (picture.width, picture.height)
-    )
-    return picture.resized(width, height)
-
-
-def _note_arrival(view: View, reply: FrameReply | None, now: float) -> None:
-    if reply is None or reply is view.shown:
+def _note_arrival(view: View, now: float) -> None:
+    if view.frame is None or view.frame.reply is view.shown:
         return
-    view.shown = reply
-    runtime.note_frame(reply)
-    if reply.request is view.asked:
+    view.shown = view.frame.reply
+    runtime.note_frame(view.shown)
+    if view.shown.request is view.asked:
         view.latency = now - view.asked_at
     view.arrivals = [*(t for t in view.arrivals if now - t < 2.0), now]
 
 
-def _statistics(view: View, reply: FrameReply | None) -> str:
+def _statistics(view: View, frame: Shown | None) -> str:
     """One line for the viewport's corner."""
     client = runtime.client()
     error = client.preview_error(view.key)
@@ -313,15 +285,14 @@ def _statistics(view: View, reply: FrameReply | None) -> str:
         return "WorldFM | Reading the scene"
     if client.state is not BackendState.READY:
         return f"WorldFM | {client.status_text}"
-    if reply is None:
+    if frame is None:
         return "WorldFM | Waiting for the first frame"
-    camera = reply.request.camera
+    reply, camera = frame.reply, frame.reply.request.camera
     rate = len(view.arrivals) / 2.0
     stages = ", ".join(f"{name} {ms:.0f} ms" for name, ms in reply.timings.items())
-    coverage = 100 * float(reply.coverage.mean())
     return (
         f"WorldFM | {camera.width} x {camera.height} | {rate:.1f} frames/s | "
-        f"latency {1000 * view.latency:.0f} ms | coverage {coverage:.0f} % | {stages}"
+        f"latency {1000 * view.latency:.0f} ms | coverage {100 * frame.coverage:.0f} % | {stages}"
     )
 
 
@@ -337,6 +308,7 @@ def _tick() -> float | None:
         forget(key)
     now, busy = time.monotonic(), False
     for key, view in _views.items():
+        _prepare(view)
         if _something_new(view, now):
             regions[key].tag_redraw()
         busy |= _unsettled(view, now)
@@ -363,7 +335,7 @@ def _something_new(view: View, now: float) -> bool:
     if client.changes != view.changes:
         view.changes = client.changes
         return True
-    if client.newest(view.key) is not view.shown:
+    if view.frame is not None and view.frame.reply is not view.shown:
         return True
     if view.dirty and view.builder is None:
         return True
@@ -377,6 +349,8 @@ def _unsettled(view: View, now: float) -> bool:
     client = runtime.client()
     return not view.stuck and (
         view.builder is not None
+        or view.preparer is not None
+        or client.newest(view.key) is not view.shown
         or view.dirty
         or client.waiting(view.key)
         or not view.refined

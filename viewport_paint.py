@@ -53,7 +53,7 @@ _POINT_VERTEX = """
 void main()
 {
   gl_Position = to_clip * vec4(place, 1.0);
-  gl_PointSize = dot_size;
+  gl_PointSize = clamp(dot_size * rgb.a / max(gl_Position.w, 1e-3), 2.0, 24.0);
   tint = rgb;
 }
 """
@@ -71,7 +71,8 @@ void main()
 class Dots:
     """Some of a world's anchors, in random order: any first part is spread over everything.
 
-    places: (N, 3) float32, metres. tints: (N, 4) float32 sRGB.
+    places: (N, 3) float32, metres. tints: (N, 4) float32, sRGB and a radius in metres that lets
+    all of them cover the surfaces.
     """
 
     places: np.ndarray
@@ -81,30 +82,57 @@ class Dots:
     def of(cls, anchors: Anchors) -> Dots:
         """Enough to see what is where until a frame comes. Takes its time: not for a draw."""
         chosen = np.random.default_rng(0).permutation(len(anchors))[:MAX_POINTS]
-        tints = np.ones((len(chosen), 4), np.float32)
+        chosen = chosen[anchors.rgb[chosen].any(axis=1)]  # black: nobody saw their colour
+        tints = np.empty((len(chosen), 4), np.float32)
         tints[:, :3] = anchors.rgb[chosen] / np.float32(255)
+        wider = np.sqrt(len(anchors) / max(len(chosen), 1))
+        tints[:, 3] = anchors.radius[chosen] * np.float32(wider)
         return cls(anchors.xyz[chosen], tints)
+
+
+@dataclass(frozen=True, eq=False)
+class Shown:
+    """A frame made ready to be drawn.
+
+    rgba: (H, W, 4) float32 scene linear and depth: (H, W) float32, 0 = unknown or sky, both with
+    row 0 at the bottom. near: metres to what is nearest, but for stray points. coverage: 0 to 1.
+    """
+
+    reply: FrameReply
+    rgba: np.ndarray
+    depth: np.ndarray
+    near: float
+    coverage: float
+
+    @classmethod
+    def of(cls, reply: FrameReply) -> Shown:
+        """Takes its time: not for a draw."""
+        known = np.where(np.isfinite(reply.depth), reply.depth, np.float32(0))
+        seen = known[known > 0]
+        near = float(np.quantile(seen, 0.1)) if seen.size else 1.0
+        depth = np.ascontiguousarray(known[::-1], np.float32)
+        return cls(reply, linear_rgba(reply.rgb), depth, near, float(reply.coverage.mean()))
 
 
 class Painter:
     """What one viewport keeps on the GPU. Use only while that viewport is drawn."""
 
     def __init__(self) -> None:
-        self._reply: FrameReply | None = None
+        self._frame: Shown | None = None
         self._picture: gpu.types.GPUTexture | None = None
         self._depth: gpu.types.GPUTexture | None = None
         self._dots: Dots | None = None
         self._points: gpu.types.GPUBatch | None = None
         self._canvas: gpu.types.GPUOffScreen | None = None
 
-    def frame(self, reply: FrameReply, x: float, y: float, width: float, height: float) -> None:
+    def frame(self, frame: Shown, x: float, y: float, width: float, height: float) -> None:
         """The frame as it is, in a rectangle of the region's pixels (y upwards)."""
-        self._take(reply)
+        self._take(frame)
         draw_texture_2d(self._picture, (x, y), width, height)
 
     def guess(
         self,
-        reply: FrameReply | None,
+        frame: Shown | None,
         dots: Dots | None,
         to_clip: np.ndarray,
         size: tuple[int, int],
@@ -125,10 +153,12 @@ class Painter:
             gpu.state.depth_mask_set(True)
             gpu.state.blend_set("NONE")
             if dots is not None and len(dots.places):
-                self._draw_dots(dots, to_clip, MAX_POINTS if reply is None else GAP_POINTS)
+                self._draw_dots(
+                    dots, to_clip, canvas.height, MAX_POINTS if frame is None else GAP_POINTS
+                )
                 buffer.clear(depth=1.0)  # the frame hides anchors, they show in its gaps only
-            if reply is not None:
-                self._draw_relief(reply, to_clip, far)
+            if frame is not None:
+                self._draw_relief(frame, to_clip, far)
             gpu.state.depth_mask_set(False)
             gpu.state.depth_test_set("NONE")
         gpu.state.blend_set("ALPHA_PREMULT")
@@ -144,22 +174,21 @@ class Painter:
             self._canvas.free()
             self._canvas = None
 
-    def _take(self, reply: FrameReply) -> None:
+    def _take(self, frame: Shown) -> None:
         """Upload a frame, once."""
-        if reply is self._reply:
+        if frame is self._frame:
             return
-        self._reply = reply
-        self._picture = _texture(linear_rgba(reply.rgb), "RGBA16F")
+        self._frame = frame
+        self._picture = _texture(frame.rgba, "RGBA16F")
         self._depth = None
 
-    def _draw_relief(self, reply: FrameReply, to_clip: np.ndarray, far: float) -> None:
-        self._take(reply)
+    def _draw_relief(self, frame: Shown, to_clip: np.ndarray, far: float) -> None:
+        self._take(frame)
         if self._depth is None:
-            known = np.where(np.isfinite(reply.depth), reply.depth, np.float32(0))[::-1]
-            self._depth = _texture(known, "R32F")
-        height, width = reply.depth.shape
+            self._depth = _texture(frame.depth, "R32F")
+        height, width = frame.depth.shape
         shader, batch = _relief_shader(), _grid(width, height)
-        camera = reply.request.camera
+        camera = frame.reply.request.camera
         K = camera.K
         shader.bind()
         shader.uniform_float("to_clip", Matrix((to_clip @ camera.c2w).tolist()))
@@ -170,15 +199,18 @@ class Painter:
         shader.uniform_sampler("depth_map", self._depth)
         batch.draw(shader)
 
-    def _draw_dots(self, dots: Dots, to_clip: np.ndarray, most: int) -> None:
+    def _draw_dots(self, dots: Dots, to_clip: np.ndarray, height: int, most: int) -> None:
         if dots is not self._dots:
             self._dots, self._points = dots, _batch(dots)
         shader = _point_shader()
         shader.bind()
         shader.uniform_float("to_clip", Matrix(to_clip.tolist()))
-        shader.uniform_float("dot_size", 3.0)
+        count = min(most, len(dots.places))
+        # twice the radius in pixels at a distance of one
+        per_metre = np.linalg.norm(to_clip[1, :3]) * height * np.sqrt(len(dots.places) / count)
+        shader.uniform_float("dot_size", float(per_metre))
         gpu.state.program_point_size_set(True)
-        self._points.draw_range(shader, elem_start=0, elem_count=min(most, len(dots.places)))
+        self._points.draw_range(shader, elem_start=0, elem_count=count)
         gpu.state.program_point_size_set(False)
 
     def _canvas_of(self, size: tuple[int, int]) -> gpu.types.GPUOffScreen:

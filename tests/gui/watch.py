@@ -34,7 +34,7 @@ class Watch:
             and view.shown is not None
             and view.wish is not None
             and view.shown.request is view.asked
-            and self.viewport._looks_from(view.shown, view.wish)
+            and self.viewport.looks_from(view.shown, view.wish)
             and not self.viewport._unsettled(view, time.monotonic())
         )
 
@@ -51,8 +51,19 @@ class Watch:
             "p50_ms": round(float(np.quantile(held, 0.5)), 2),
             "p99_ms": round(float(np.quantile(held, 0.99)), 2),
             "p99_processor_ms": round(float(np.quantile(busy, 0.99)), 2),
+            "most_processor_ms": round(float(busy.max()), 2),
             "slowest": [slowest[0], *(round(ms, 2) for ms in slowest[1:])],
         }
+
+    def all_settled(self) -> bool:
+        """Whether every viewport shows what it wants, or says that it cannot."""
+        now = time.monotonic()
+        views = self.viewport._views.values()
+        return bool(views) and not any(self.viewport._unsettled(view, now) for view in views)
+
+    def faults(self) -> list[str]:
+        """Exceptions that viewports met while they were drawn."""
+        return [view.failure for view in self.viewport._views.values() if view.failure]
 
     def mark(self) -> tuple[int, int]:
         return len(self.calls), len(self.frames)

@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a 3D viewport looks at, and whether a frame or a world is fit for it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import bpy
+import numpy as np
+
+from .backend.shared.camera import Camera
+from .backend.shared.frame import FrameReply, FrameRequest
+from .scene_sync.cameras import render_camera, scene_camera, viewport_camera
+from .scene_sync.sampling import Guide
+from .viewport_paint import picture_rectangle
+
+MOVING_SIDE = 192
+"""Longest side of frames of a view that moves."""
+_MULTIPLE = 8
+_MARGIN = 0.07
+"""Share of a picture that anchors made for it reach beyond each of its sides."""
+_ZOOMED = 1.15
+
+
+@dataclass(frozen=True, eq=False)
+class Wish:
+    """What a viewport wants to show. picture: the camera asked for at full size.
+
+    rectangle: where it belongs in the region (x, y, width, height, y upwards).
+    """
+
+    picture: Camera
+    region: Camera
+    rectangle: tuple[float, float, float, float]
+    free: bool
+    to_clip: np.ndarray
+    far: float
+
+    def same_view(self, other: Wish | None) -> bool:
+        """Whether both look from one place through one lens."""
+        return (
+            other is not None
+            and np.array_equal(self.picture.c2w, other.picture.c2w)
+            and np.array_equal(self.picture.K, other.picture.K)
+            and self.rectangle == other.rectangle
+        )
+
+
+def wish_of(context: bpy.types.Context, depsgraph: bpy.types.Depsgraph) -> Wish:
+    """What the viewport looks at. Raises CameraError when it cannot be rendered."""
+    region, view3d, space = context.region, context.region_data, context.space_data
+    scale = context.scene.unit_settings.scale_length
+    window, matrix = view3d.window_matrix, view3d.view_matrix
+    through = viewport_camera(window, matrix, region.width, region.height, scale)
+    metres = np.diag([1 / scale, 1 / scale, 1 / scale, 1.0])
+    to_clip = np.array(window, float) @ np.array(matrix, float) @ metres
+    far = 0.9 * space.clip_end * scale
+    if view3d.view_perspective != "CAMERA":
+        whole = (0.0, 0.0, float(region.width), float(region.height))
+        return Wish(through, through, whole, True, to_clip, far)
+    ob = space.camera if space.use_local_camera else scene_camera(context.scene)
+    picture = render_camera(ob.evaluated_get(depsgraph), context.scene, use_border=False)
+    far = 0.9 * ob.data.clip_end * scale
+    rectangle = picture_rectangle(picture, through)
+    return Wish(picture, through, rectangle, False, to_clip, far)
+
+
+def looks_from(reply: FrameReply, wish: Wish) -> bool:
+    """Whether a frame shows exactly this view, at whatever size."""
+    camera = reply.request.camera
+    if not np.array_equal(camera.c2w, wish.picture.c2w):
+        return False
+    wanted = wish.picture.resized(camera.width, camera.height)
+    return bool(np.allclose(camera.K, wanted.K, rtol=1e-9, atol=1e-6))
+
+
+def same_request(one: FrameRequest | None, other: FrameRequest) -> bool:
+    """Whether two requests ask for the same frame."""
+    return (
+        one is not None
+        and (one.steps, one.seed, one.references) == (other.steps, other.seed, other.references)
+        and (one.camera.width, one.camera.height) == (other.camera.width, other.camera.height)
+        and np.array_equal(one.camera.c2w, other.camera.c2w)
+        and np.array_equal(one.camera.K, other.camera.K)
+    )
+
+
+def sized(picture: Camera, side: str) -> Camera:
+    """The picture at most `side` pixels long; whole when that is enough or side is FULL."""
+    longest = max(picture.width, picture.height)
+    if side == "FULL" or longest <= int(side):
+        return picture
+    scale = int(side) / longest
+    width, height = (
+        max(_MULTIPLE, round(length * scale / _MULTIPLE) * _MULTIPLE)
+        for length in (picture.width, picture.height)
+    )
+    return picture.resized(width, height)
+
+
+def free_guides(picture: Camera, side: str) -> list[Guide]:
+    """How dense anchors are for a view that no camera has: as its frames need where it looks,
+    and all around as the small frames do that are shown while it turns.
+    """
+    around = sized(picture, str(MOVING_SIDE // 2))
+    return [Guide(sized(picture, side)), Guide(around, directed=False)]
+
+
+def fits(built: Camera, wanted: Camera, room: float) -> bool:
+    """Whether anchors that were made for one view are dense enough for another.
+
+    room: metres that the place may differ by.
+    """
+    if moved(built, wanted) > room or wanted.K[0, 0] > _ZOOMED * built.K[0, 0]:
+        return False
+    u, v = np.array([0, 1, 0, 1]) * wanted.width, np.array([0, 0, 1, 1]) * wanted.height
+    corners = np.linalg.inv(wanted.K) @ np.stack([u, v, np.ones(4)])
+    x, y, z = built.K @ built.c2w[:3, :3].T @ wanted.c2w[:3, :3] @ corners
+    if (z <= 0).any():
+        return False
+    across, down = x / z / built.width, y / z / built.height
+    return bool(
+        min(across.min(), down.min()) > -_MARGIN and max(across.max(), down.max()) < 1 + _MARGIN
+    )
+
+
+def moved(one: Camera, other: Camera) -> float:
+    """Metres between the places of two cameras."""
+    return float(np.linalg.norm(one.position - other.position))
