@@ -51,6 +51,17 @@ def test_rendered_shading_streams_and_then_rests(stage, demo_file, measured):
     assert found["orbit"]["draws"] > 20, "the view did not move with the mouse"
     assert found["orbit"]["frames"] >= 2
     assert found["quiet"]["draws"] <= 5, "a viewport that shows what it wants must rest"
+    assert found["quiet_free"]["draws"] <= 5
+    assert found["free_coverage"] > 0.5, "a view off the camera's path has too few anchors"
+    assert found["like_f12"], "the camera's view is not what F12 renders"
+    assert found["all"]["most_processor_ms"] < 1000, found["all"]
+    assert "Traceback" not in found["log"]
+
+
+def test_a_viewport_takes_what_an_artist_does_to_it(stage, demo_file, tmp_path):
+    found = stage.play("everyday", demo_file, seconds=600, target=str(tmp_path / "again.blend"))
+    assert found["problems"] == []
+    assert "Error" not in found["log"]
     assert "Traceback" not in found["log"]
 
 

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Rendered shading: the camera's view, quiet when still, orbit by mouse, a new frame, an edit."""
 
+import sys
+
 import artist
 import bpy
 from watch import Watch
@@ -26,12 +28,20 @@ def play(ui):
     artist.leave_camera(space, distance=3.0)
     before = space.region_3d.view_matrix.copy()
     mark = watch.mark()
-    yield from ui.drag(region, (0.35, 0.5), (0.43, 0.49), steps=40)
+    yield from ui.drag(region, (0.35, 0.5), (0.55, 0.47), steps=60)
     ui.result["orbit"] = watch.since(mark)
     ui.result["orbited"] = space.region_3d.view_matrix != before
     yield from ui.picture("preview-moving")
     yield from ui.until(watch.settled, 120, "a frame of the view after the orbit")
     yield from ui.picture("preview-still")
+    ui.result["free_coverage"] = watch.view().frame.coverage
+    yield 1.0
+    mark = watch.mark()
+    yield 3.0
+    ui.result["quiet_free"] = watch.since(mark)
+    yield from ui.drag(region, (0.35, 0.5), (0.39, 0.5), steps=30)
+    yield from ui.picture("preview-moving-on")
+    yield from ui.until(watch.settled, 120, "a frame after the second orbit")
 
     space.region_3d.view_perspective = "CAMERA"
     scene.frame_set(30)
@@ -48,4 +58,14 @@ def play(ui):
     yield 0.5
     space.shading.type = "RENDERED"
     yield from ui.until(watch.settled, 120, "a frame after switching the shading back and forth")
+
+    settings = scene.worldfm
+    scene.camera.data.shift_x, settings.preview_steps = 0.1, settings.steps
+    yield 0.5
+    yield from ui.until(watch.settled, 120, "the camera's view with a shifted lens")
+    shown = watch.view().shown
+    yield from ui.picture("preview-shift")
+    bpy.ops.render.render()
+    rendered = sys.modules[f"{artist.ADDON}.runtime"].latest_frame()
+    ui.result["like_f12"] = rendered is not shown and bool((rendered.rgb == shown.rgb).all())
     ui.result["all"] = watch.since((0, 0))
