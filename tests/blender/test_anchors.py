@@ -21,6 +21,7 @@ def test_a_scene_becomes_its_anchors(blender):
     assert shape["area"] == pytest.approx(12, rel=0.01)  # three squares of 2 x 2 metres
     assert shape["colours"] == 1
     assert shape["first"] == [srgb(0.8), srgb(0.05), srgb(0.05)]
+    assert shape["whole"]  # what the scene's geometry leaves empty is sky
 
     copies = found["instances"]
     assert copies["between"] == 0

@@ -43,6 +43,7 @@ def shape_and_modifiers() -> dict[str, Any]:
         "area": area,
         "colours": len(np.unique(made.anchors.rgb, axis=0)),
         "first": made.anchors.rgb[0].tolist(),
+        "whole": made.anchors.whole,
     }
 
 
