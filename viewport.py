@@ -39,6 +39,8 @@ STILL_SECONDS = 0.25
 TICK_SECONDS = 1 / 60
 REBUILD_SECONDS = 1.0
 """Time between worlds that are made for a view while it moves."""
+_READ_SECONDS = 0.004
+"""Time of one draw that goes into reading a scene, about."""
 _NEAR_ENOUGH = 0.1
 _FAR_OFF = 0.5
 """Shares of the distance to what is nearest that a view may move before its anchors are too few:
@@ -93,13 +95,13 @@ def update(
     engine: bpy.types.RenderEngine, context: bpy.types.Context, depsgraph: bpy.types.Depsgraph
 ) -> None:
     """The scene, the frame or a setting changed."""
+    images = {i.id.name_full for i in depsgraph.updates if isinstance(i.id, bpy.types.Image)}
+    forget_textures(images)
     changed = {
         item.id.original.session_uid
         for item in depsgraph.updates
         if isinstance(item.id, bpy.types.Object) and item.is_updated_geometry
     }
-    if any(isinstance(item.id, bpy.types.Image) for item in depsgraph.updates):
-        forget_textures()
     for view in _views.values():
         view.dirty = True
         view.source.reader.forget(changed)
@@ -169,6 +171,7 @@ def _refresh_world(
 ) -> None:
     """Read the scene again when it has changed, and build its world in a thread.
 
+    What is not at hand is read a little in each draw; the old world stays until all is.
     A view that only moved has its world built again of what was read before.
     """
     if view.builder is not None:
@@ -176,6 +179,9 @@ def _refresh_world(
     built = view.built_for
     if view.dirty or (built is not None and built.free and not wish.free):
         space = context.space_data if context.space_data.local_view else None
+        view.dirty = True
+        if not view.source.reader.prepare(depsgraph, _READ_SECONDS, space):
+            return
         view.dirty, view.built_for, view.copy = False, wish, None
         try:
             view.copy = view.source.reader.read(

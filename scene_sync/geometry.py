@@ -57,15 +57,29 @@ def instances(
     """
     for item in depsgraph.object_instances:
         ob = item.object
-        if ob.type not in SURFACE_TYPES or not (item.show_self or item.is_instance):
-            continue
-        owner = item.parent if item.is_instance else ob
-        if local_view is not None and not owner.original.visible_in_viewport_get(local_view):
+        if not _shows(item, local_view):
             continue
         key = ob.name_full
         if item.is_instance:
             key = f"{item.parent.name_full}/{key}/{list(item.persistent_id)}"
         yield Instance(ob.name, key, ob, np.array(item.matrix_world, dtype=np.float64))
+
+
+def surfaces(
+    depsgraph: bpy.types.Depsgraph, local_view: bpy.types.SpaceView3D | None = None
+) -> Iterator[bpy.types.Object]:
+    """The object of each of `instances`, valid only until the next one is asked for."""
+    return (item.object for item in depsgraph.object_instances if _shows(item, local_view))
+
+
+def _shows(
+    item: bpy.types.DepsgraphObjectInstance, local_view: bpy.types.SpaceView3D | None
+) -> bool:
+    ob = item.object
+    if ob.type not in SURFACE_TYPES or not (item.show_self or item.is_instance):
+        return False
+    owner = item.parent if item.is_instance else ob
+    return local_view is None or owner.original.visible_in_viewport_get(local_view)
 
 
 def read_mesh(ob: bpy.types.Object) -> Mesh | None:

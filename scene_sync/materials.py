@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import bpy
 import numpy as np
@@ -28,7 +28,7 @@ class Look:
     colour: linear RGB used where nothing else says more. texture: an image laid out by `uv`
     (a layer name, "" = the active one) after the affine `mapping` (2, 3). attribute: a colour
     attribute's name ("" = the active one), or None. cut: drop points where the image's alpha is
-    below one half.
+    below one half. mean_of: an image whose mean stands for `colour`.
     """
 
     colour: tuple[float, float, float] = GREY
@@ -37,12 +37,17 @@ class Look:
     mapping: np.ndarray | None = None
     attribute: str | None = None
     cut: bool = False
+    mean_of: Texture | None = None
+
+    def linear(self) -> tuple[float, float, float]:
+        """Linear RGB where nothing else says more. May take its time: not for a draw."""
+        return self.mean_of.mean if self.mean_of else self.colour
 
     def fingerprint(self) -> tuple[object, ...]:
         """Equal for looks that colour alike."""
         texture = self.texture.fingerprint if self.texture else b""
         mapping = b"" if self.mapping is None else self.mapping.tobytes()
-        return (self.colour, texture, self.uv, mapping, self.attribute, self.cut)
+        return (self.linear(), texture, self.uv, mapping, self.attribute, self.cut)
 
 
 def look_of(material: bpy.types.Material | None) -> Look:
@@ -80,12 +85,13 @@ def _principled_look(node: bpy.types.Node) -> Look:
     if strength > 0 and not node.inputs["Emission Strength"].is_linked:
         if glow.is_linked:
             return _colour_look(glow, min(strength, 1.0))
-        emitted = np.minimum(np.array(look.colour) + strength * np.array(glow.default_value[:3]), 1)
         if look.texture is None and look.attribute is None:
+            emitted = np.array(look.linear()) + strength * np.array(glow.default_value[:3])
+            emitted = np.minimum(emitted, 1)
             return Look(tuple(float(c) for c in emitted))
     alpha = node.inputs["Alpha"]
     if alpha.is_linked and alpha.links[0].from_node.type == "TEX_IMAGE" and look.texture:
-        return Look(look.colour, look.texture, look.uv, look.mapping, look.attribute, cut=True)
+        return replace(look, cut=True)
     return look
 
 
@@ -139,8 +145,8 @@ def _image_look(node: bpy.types.ShaderNodeTexImage) -> Look | None:
     elif source and not (source.from_node.type == "TEX_COORD" and source.from_socket.name == "UV"):
         flat = False
     if not flat:  # laid out by something other than UV: its mean is the honest answer
-        return Look(texture.mean)
-    return Look(texture.mean, texture, uv, mapping)
+        return Look(mean_of=texture)
+    return Look(texture=texture, uv=uv, mapping=mapping, mean_of=texture)
 
 
 def _affine(node: bpy.types.ShaderNodeMapping) -> np.ndarray:
@@ -163,7 +169,7 @@ def colours_of(
     area: (T,) float of the mesh's triangles where they stand, square metres.
     """
     slots = np.clip(mesh.material, 0, len(looks) - 1)
-    plain = np.array([_bytes(np.array(look.colour)) for look in looks])
+    plain = np.array([_bytes(np.array(look.linear())) for look in looks])
     rgb = plain[slots[samples.parent]]
     solid = np.ones(len(rgb), bool)
     for slot, look in enumerate(looks):

@@ -96,6 +96,11 @@ def read_frames(scene: bpy.types.Scene) -> tuple[list[MemoryFrame], list[str]]:
     return frames, problems
 
 
+def is_kept(item: bpy.types.PropertyGroup) -> bool:
+    """Whether `read_frame` has it at hand."""
+    return item.id in _cache and item.colour is not None
+
+
 def read_frame(item: bpy.types.PropertyGroup) -> MemoryFrame:
     """The memory frame of a list item. Raises InputError when its image is gone or damaged."""
     kept = _cache.get(item.id)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from threading import Lock
 
 import bpy
 import numpy as np
@@ -14,26 +15,80 @@ from ..backend.shared.frame import linear_to_srgb, srgb_to_linear
 MAX_SIDE = 2048
 """Larger textures are read in steps: no anchor is finer than this."""
 
+_MOST_WAITING = 512 * 2**20
+"""Bytes of copied pixels that may wait for a thread; beyond, they are worked on at once."""
+
 
 @dataclass(frozen=True, eq=False)
-class Texture:
-    """levels: (H, W, 4) uint8 sRGB, row 0 at the bottom, each half the size of the one before.
+class _Copied:
+    """Pixels (H, W, C) float32 as Blender gave them. linear: of scene values, not of sRGB ones."""
 
-    mean: linear RGB. extension: what lies outside the unit square (REPEAT, EXTEND, CLIP, MIRROR).
-    """
+    values: np.ndarray
+    linear: bool
 
+
+@dataclass(frozen=True, eq=False)
+class _Made:
     levels: list[np.ndarray]
     mean: tuple[float, float, float]
-    extension: str
     fingerprint: bytes
+
+
+class Texture:
+    """An image's pixels. Copied in Blender's thread; all else is made where it is first asked for.
+
+    extension: what lies outside the unit square (REPEAT, EXTEND, CLIP, MIRROR).
+    """
+
+    def __init__(self, copied: _Copied, extension: str) -> None:
+        self.extension = extension
+        self._copied: _Copied | None = copied
+        self._made: _Made | None = None
+        self._lock = Lock()
+
+    @property
+    def levels(self) -> list[np.ndarray]:
+        """(H, W, 4) uint8 sRGB, row 0 at the bottom, each half the size of the one before."""
+        return self.made().levels
+
+    @property
+    def mean(self) -> tuple[float, float, float]:
+        """Linear RGB."""
+        return self.made().mean
+
+    @property
+    def fingerprint(self) -> bytes:
+        """Equal for equal textures."""
+        return self.made().fingerprint
+
+    @property
+    def waiting(self) -> int:
+        """Bytes of copied pixels that nothing was made of yet."""
+        copied = self._copied
+        return 0 if copied is None else copied.values.nbytes
+
+    def made(self) -> _Made:
+        """What is made of the pixels, once. Takes its time: not for a draw."""
+        with self._lock:
+            if self._made is None:
+                self._made = _make(self._copied, self.extension)
+                self._copied = None
+            return self._made
 
 
 _cache: dict[tuple[object, ...], Texture] = {}
 
 
-def forget_textures() -> None:
-    """Read every image anew: something may have been painted or loaded."""
-    _cache.clear()
+def forget_textures(names: set[str] | None = None) -> None:
+    """Read images anew, all or those of these full names: they were painted or loaded."""
+    for key in list(_cache):
+        if names is None or key[0] in names:
+            _cache.pop(key, None)
+
+
+def textures_kept() -> int:
+    """How many textures were read and not forgotten."""
+    return len(_cache)
 
 
 def image_texture(image: bpy.types.Image, extension: str) -> Texture | None:
@@ -42,37 +97,52 @@ def image_texture(image: bpy.types.Image, extension: str) -> Texture | None:
     if width == 0 or height == 0 or image.channels not in {1, 3, 4}:
         return None
     key = (image.name_full, width, height, image.filepath, extension)
-    if key not in _cache:
-        _cache[key] = _read(image, extension)
-    return _cache[key]
+    texture = _cache.get(key)
+    if texture is None:
+        waiting = sum(kept.waiting for kept in list(_cache.values()))
+        texture = _cache[key] = Texture(_copied(image, MAX_SIDE), extension)
+        if waiting > _MOST_WAITING:
+            texture.made()
+    return texture
 
 
 def image_bytes(image: bpy.types.Image) -> np.ndarray:
     """(H, W, 4) uint8 sRGB of every pixel of an image, row 0 at the bottom."""
+    return _bytes(_copied(image, max(image.size)))
+
+
+def _copied(image: bpy.types.Image, most: int) -> _Copied:
+    """The pixels, thinned to at most `most` on each side."""
     width, height = image.size
-    channels = image.channels
-    flat = np.empty(width * height * channels, np.float32)
+    flat = np.empty(width * height * image.channels, np.float32)
     image.pixels.foreach_get(flat)
-    values = flat.reshape(height, width, channels)
+    values = flat.reshape(height, width, image.channels)
+    step = max(1, -(-max(width, height) // most))
+    if step > 1:  # a view would keep the whole
+        values = values[::step, ::step].copy()
+    # the pixels of byte images stand as they are stored, those of float images are linear
+    linear = image.is_float or image.colorspace_settings.name not in {"sRGB", ""}
+    return _Copied(values, linear)
+
+
+def _bytes(copied: _Copied) -> np.ndarray:
+    """(H, W, 4) uint8 sRGB."""
+    values = copied.values
+    height, width, channels = values.shape
     if channels < 4:
         rgb = values if channels == 3 else np.repeat(values[..., :1], 3, axis=2)
         values = np.concatenate([rgb, np.ones((height, width, 1), np.float32)], axis=2)
-    # the pixels of byte images stand as they are stored, those of float images are linear
-    linear = image.is_float or image.colorspace_settings.name not in {"sRGB", ""}
-    rgb = linear_to_srgb(values[..., :3]) if linear else np.clip(values[..., :3], 0, 1)
+    rgb = linear_to_srgb(values[..., :3]) if copied.linear else np.clip(values[..., :3], 0, 1)
     rgba = np.concatenate([rgb, np.clip(values[..., 3:], 0, 1)], axis=2)
     return (np.nan_to_num(rgba) * np.float32(255) + np.float32(0.5)).astype(np.uint8)
 
 
-def _read(image: bpy.types.Image, extension: str) -> Texture:
-    step = max(1, -(-max(image.size) // MAX_SIDE))
-    rgba = np.ascontiguousarray(image_bytes(image)[::step, ::step])
+def _make(copied: _Copied, extension: str) -> _Made:
+    rgba = np.ascontiguousarray(_bytes(copied))
     mean = srgb_to_linear(rgba[..., :3].reshape(-1, 3) / np.float32(255)).mean(axis=0)
     digest = hashlib.blake2b(rgba.data, digest_size=16)
     digest.update(extension.encode())
-    return Texture(
-        smaller_and_smaller(rgba), tuple(float(c) for c in mean), extension, digest.digest()
-    )
+    return _Made(smaller_and_smaller(rgba), tuple(float(c) for c in mean), digest.digest())
 
 
 def smaller_and_smaller(rgba: np.ndarray) -> list[np.ndarray]:

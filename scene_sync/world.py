@@ -8,7 +8,10 @@ points without touching Blender, so that a viewport can do it in another thread.
 from __future__ import annotations
 
 import hashlib
+import time
 import zlib
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 import bpy
@@ -16,14 +19,15 @@ import numpy as np
 
 from ..backend.shared.anchors import Anchors
 from ..backend.shared.camera import Camera
-from ..backend.shared.errors import WorldError
+from ..backend.shared.errors import WorldError, WorldFMError
 from ..backend.shared.frame import MemoryFrame
 from .anchor_points import is_anchors, read_anchors
-from .geometry import Instance, Mesh, instances, read_mesh
+from .geometry import Instance, Mesh, instances, read_mesh, surfaces
 from .guides import render_guides
 from .materials import Look, colours_of, look_of
-from .memory import read_frames
+from .memory import is_kept, read_frame, read_frames
 from .sampling import Guide, Pieces, sample, split_all
+from .textures import textures_kept
 
 RADIUS = 0.75
 """Radius of a point against the mean spacing: neighbours may lie half as far again apart."""
@@ -71,6 +75,50 @@ class SceneReader:
     """Reads a scene again and again. Only within Blender's own calls, and in one thread."""
 
     _meshes: dict[tuple[int, int], Mesh | None] = field(default_factory=dict)
+    _tried: set[str] = field(default_factory=set)
+
+    def prepare(
+        self,
+        depsgraph: bpy.types.Depsgraph,
+        seconds: float,
+        local_view: bpy.types.SpaceView3D | None = None,
+    ) -> bool:
+        """Spend about `seconds` on what `read` will need; True when it has all at hand.
+
+        Call it again until then. Every call looks at the scene as it is now and holds on to
+        nothing of Blender's, so that anything may change or go between two calls.
+        """
+        began = time.monotonic()
+        complete = True
+        for _ in self._missing(depsgraph, local_view):
+            complete = False
+            if time.monotonic() - began > seconds:
+                break
+        return complete
+
+    def _missing(
+        self, depsgraph: bpy.types.Depsgraph, local_view: bpy.types.SpaceView3D | None
+    ) -> Iterator[None]:
+        """Reads what is not at hand, one thing a step."""
+        for item in depsgraph.scene.original.worldfm.memory:
+            if item.enabled and not is_kept(item) and item.id not in self._tried:
+                self._tried.add(item.id)
+                with suppress(WorldFMError):  # said when the scene is read
+                    read_frame(item)
+                yield
+        seen: set[bpy.types.Material | None] = set()
+        for ob in surfaces(depsgraph, local_view):
+            pointer = (ob.original.session_uid, ob.data.as_pointer())
+            kept = textures_kept()
+            new = {slot.material for slot in ob.material_slots} - seen
+            seen |= new
+            for material in new:
+                look_of(material)
+            fresh = pointer not in self._meshes
+            if fresh:
+                self._meshes[pointer] = read_mesh(ob)
+            if fresh or textures_kept() > kept:
+                yield
 
     def read(
         self,
