@@ -195,8 +195,8 @@ def _refresh_world(
     view.built_for, view.built_at = wish, time.monotonic()
     copy = view.copy
     if wish.free:
-        side = context.scene.worldfm.preview_size
-        copy = replace(copy, guides=free_guides(wish.picture, side))
+        side, scale = context.scene.worldfm.preview_size, context.scene.unit_settings.scale_length
+        copy = replace(copy, guides=free_guides(wish.picture, side, scale))
     view.builder = threading.Thread(target=_build, args=(view, view.source, copy), daemon=True)
     view.builder.start()
 

@@ -11,7 +11,7 @@ import numpy as np
 from .backend.shared.camera import Camera
 from .backend.shared.frame import FrameReply, FrameRequest
 from .scene_sync.cameras import render_camera, scene_camera, viewport_camera
-from .scene_sync.sampling import Guide
+from .scene_sync.sampling import Guide, nearest_of
 from .viewport_paint import picture_rectangle
 
 MOVING_SIDE = 192
@@ -98,12 +98,15 @@ def sized(picture: Camera, side: str) -> Camera:
     return picture.resized(width, height)
 
 
-def free_guides(picture: Camera, side: str) -> list[Guide]:
+def free_guides(picture: Camera, side: str, scale_length: float) -> list[Guide]:
     """How dense anchors are for a view that no camera has: as its frames need where it looks,
     and all around as the small frames do that are shown while it turns.
+
+    scale_length: metres per unit of the scene.
     """
     around = sized(picture, str(MOVING_SIDE // 2))
-    return [Guide(sized(picture, side)), Guide(around, directed=False)]
+    nearest = nearest_of(scale_length)
+    return [Guide(sized(picture, side), True, nearest), Guide(around, False, nearest)]
 
 
 def fits(built: Camera, wanted: Camera, room: float) -> bool:

@@ -24,7 +24,7 @@ from .animation import (
     world_matrix_at,
 )
 from .cameras import Lens, lens_matrix, lens_of, raster, rigid
-from .sampling import NEAREST, Guide
+from .sampling import Guide, nearest_of
 
 PATH_SAMPLES = 12
 MEMORY_SAMPLES = 8
@@ -45,7 +45,7 @@ def render_guides(
         guides += path or []
     if current is not None and not (foreseen and guides):
         guides.append(Guide(current))
-    nearest = NEAREST * min(1.0, scene.unit_settings.scale_length)
+    nearest = nearest_of(scene.unit_settings.scale_length)
     return [replace(guide, nearest=nearest) for guide in guides]
 
 

@@ -79,6 +79,11 @@ class Samples:
     spacing: np.ndarray
 
 
+def nearest_of(scale_length: float) -> float:
+    """`Guide.nearest` where a unit is `scale_length` metres."""
+    return NEAREST * min(1.0, scale_length)
+
+
 def split(xyz: np.ndarray, guides: list[Guide]) -> Pieces:
     """Cut triangles (T, 3, 3) whose distance to the guides varies along them, and rate each.
 

@@ -26,7 +26,7 @@ from .geometry import Instance, Mesh, instances, read_mesh, surfaces
 from .guides import render_guides
 from .materials import Look, colours_of, look_of
 from .memory import is_kept, read_frame, read_frames
-from .sampling import Guide, Pieces, sample, split_all
+from .sampling import Guide, Pieces, nearest_of, sample, split_all
 from .textures import textures_kept
 
 RADIUS = 0.75
@@ -141,7 +141,8 @@ class SceneReader:
         memory, warnings = read_frames(scene)
         guides = render_guides(scene, [frame.camera for frame in memory], current)
         if free and current is not None:
-            guides.append(Guide(current, directed=False))
+            nearest = nearest_of(scene.unit_settings.scale_length)
+            guides.append(Guide(current, directed=False, nearest=nearest))
         placed, skipped = self._placed(
             depsgraph, scene.unit_settings.scale_length, keep, local_view
         )

@@ -54,7 +54,6 @@ def test_rendered_shading_streams_and_then_rests(stage, demo_file, measured):
     assert found["quiet_free"]["draws"] <= 5
     assert found["free_coverage"] > 0.5, "a view off the camera's path has too few anchors"
     assert found["like_f12"], "the camera's view is not what F12 renders"
-    assert found["all"]["most_processor_ms"] < 1000, found["all"]
     assert "Traceback" not in found["log"]
 
 
