@@ -18,7 +18,7 @@ from .fill import push_pull
 from .noise import world_noise
 from .point_renderer import AnchorRender, PointCloud, render_points
 from .sampling import MemoryImages, sample_memory
-from .surface_fill import memory_cells, spread_cells, surface_fill, surfels
+from .surface_fill import fill_pixels
 from .views import select_views
 
 HINT_CHANNELS = 22
@@ -121,9 +121,7 @@ def build_conditions(
         base, level = push_pull(anchors.rgb.permute(2, 0, 1).float() / 127.5 - 1, own)
     depth = complete_depth(depth, camera, scale)
     sure = usable(weight)
-    cells = surfels(depth, camera)
-    drawn = surface_fill(cells, memory_cells(images.frames, images.device), scale)
-    fill, far = spread_cells(cells, torch.cat(drawn, 1), depth, camera, sure[0] < 1).split((3, 1))
+    fill, far = fill_pixels(images, depth, camera, scale, sure[0] < 1)
     return Conditions(
         camera=camera,
         references=chosen,

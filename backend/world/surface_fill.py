@@ -19,6 +19,7 @@ import torch.nn.functional as F
 
 from ..shared.camera import Camera
 from ..shared.frame import MemoryFrame
+from .sampling import MemoryImages
 
 CELLS = 32
 """Cells along the longer side of a picture."""
@@ -165,23 +166,31 @@ def surface_fill(
             logits, distance = weigh(target.only(ours), memory.only(theirs), scale)
             share = torch.softmax(logits, dim=1)
             color[ours] = share @ memory.color[theirs]
-            far[ours] = (share * distance).sum(1, keepdim=True)
+            far[ours] = share.mul_(distance).sum(1, keepdim=True)
     return color, far
 
 
 def _surface_weights(
     target: Surfels, memory: Surfels, scale: float
 ) -> tuple[torch.Tensor, torch.Tensor]:
+    """Logits and distances, (N, M). Every sum over coordinates is one matrix product, since passes
+    over N x M numbers are what this costs."""
     centre = memory.position.mean(0)
     t, m = (target.position - centre) / scale, (memory.position - centre) / scale
-    square = ((t**2).sum(1)[:, None] + (m**2).sum(1) - 2 * t @ m.T).clamp(min=0)
-    ours = (t * target.normal).sum(1)[:, None] - target.normal @ m.T
-    theirs = t @ memory.normal.T - (m * memory.normal).sum(1)
-    offset = ours**2 + theirs**2
-    cosine = target.normal @ memory.normal.T
-    logits = -NEARNESS * torch.log(square + LEAST_DISTANCE**2)
-    logits -= PLANE * torch.log(offset + LEAST_OFFSET**2) + NORMAL * (1 - cosine)
-    return logits, square / (square + 1)
+    one_t, one_m = torch.ones_like(t[:, :1]), torch.ones_like(m[:, :1])
+    square = torch.cat([-2 * t, one_t, _dot(t, t)], 1) @ torch.cat([m, _dot(m, m), one_m], 1).T
+    square.clamp_(min=0)
+    ours = torch.cat([_dot(t, target.normal), -target.normal], 1) @ torch.cat([one_m, m], 1).T
+    theirs = torch.cat([t, one_t], 1) @ torch.cat([memory.normal, -_dot(m, memory.normal)], 1).T
+    offset = ours.square_().addcmul_(theirs, theirs).add_(LEAST_OFFSET**2).log_()
+    distance = (square + 1).reciprocal_().neg_().add_(1)
+    nearness = square.add_(LEAST_DISTANCE**2).log_()
+    logits = nearness.mul_(-NEARNESS).add_(offset, alpha=-PLANE)
+    return logits.addmm_(target.normal, memory.normal.T, alpha=NORMAL), distance
+
+
+def _dot(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+    return (a * b).sum(1, keepdim=True)
 
 
 def _sky_weights(
@@ -190,6 +199,29 @@ def _sky_weights(
     angle = torch.acos((target.direction @ memory.direction.T).clamp(-1, 1))
     rise = (target.direction[:, 2:] - memory.direction[:, 2]).abs()
     return -SKY_AZIMUTH * angle - SKY_ELEVATION * rise, angle / (angle + 1)
+
+
+def fill_pixels(
+    images: MemoryImages, depth: torch.Tensor, camera: Camera, scale: float, where: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """`surface_fill` at the pixels that `where` (H, W) marks: (3, H, W) and (1, H, W), 0 elsewhere.
+
+    depth: (H, W) metres, +inf = sky, all known.
+    """
+    target = surfels(depth, camera)
+    wanted = cells_around(where, camera)
+    values = torch.zeros(len(wanted), 4, device=depth.device)
+    if wanted.any():
+        memory = memory_cells(images.frames, images.device)
+        values[wanted] = torch.cat(surface_fill(target.only(wanted), memory, scale), dim=1)
+    return spread_cells(target, values, depth, camera, where).split((3, 1))
+
+
+def cells_around(where: torch.Tensor, camera: Camera) -> torch.Tensor:
+    """(N,) bool: the cells that `spread_cells` looks at for the pixels `where` (H, W) marks."""
+    grid = cell_grid(camera.width, camera.height)
+    own = F.adaptive_max_pool2d(where.float()[None], grid)
+    return F.max_pool2d(own, 3, 1, 1).reshape(-1) > 0
 
 
 def spread_cells(

@@ -138,6 +138,24 @@ def test_colours_spread_over_pixels_do_not_run_over_a_silhouette():
     assert torch.equal(part[:, 64:], fine[:, 64:])
 
 
+def test_only_the_cells_around_holes_are_asked_and_the_rest_changes_nothing():
+    images = MemoryImages([memory_of(camera_at(0, 0))])
+    camera = camera_at(1.0, 3.0, 96)
+    depth = torch.from_numpy(floor_and_wall(camera)[1])
+    everywhere = torch.ones(96, 96, dtype=torch.bool)
+    somewhere = torch.zeros_like(everywhere)
+    somewhere[20:31, 50:] = True
+    somewhere[95, 0] = True
+    asked = fill.cells_around(somewhere, camera)
+    assert 0 < asked.sum() < 0.3 * len(asked)
+    some, all_of_it = (
+        torch.cat(fill.fill_pixels(images, depth, camera, 3.0, w)) for w in (somewhere, everywhere)
+    )
+    assert torch.allclose(some[:, somewhere], all_of_it[:, somewhere], atol=1e-4)
+    assert (some[:, ~somewhere] == 0).all()
+    assert not fill.cells_around(~everywhere, camera).any()
+
+
 def test_many_frames_are_thinned_and_none_give_grey():
     frames = [memory_of(camera_at(0.1 * i, 0)) for i in range(9)]
     cells = fill.memory_cells(frames, torch.device("cpu"))
