@@ -12,7 +12,7 @@ from bpy.props import EnumProperty, IntProperty, StringProperty
 
 from ..backend.shared.errors import InputError, WorldFMError
 from ..scene_sync.cameras import render_camera, scene_camera
-from ..scene_sync.capture import ENGINES, capture_frame, private_scene
+from ..scene_sync.capture import ENGINES, capture_frame, engine_name, private_scene
 from ..scene_sync.memory import store_frame
 from ..scene_sync.pictures import depth_seen_from, load_picture
 from .steps import Step, StepOperator
@@ -95,7 +95,7 @@ class WORLDFM_OT_capture_memory(StepOperator, bpy.types.Operator):
             for done, frame in enumerate(frames, 1):
                 camera, rgb, depth = capture_frame(copy, frame)
                 item = store_frame(scene, f"{camera_name} {frame}", camera, rgb, depth)
-                item.source = f"{self.engine.title()}, frame {frame}"
+                item.source = f"{engine_name(self.engine)}, frame {frame}"
                 text = f"Captured {done} of {len(frames)} memory frames"
                 yield Step(text, done / len(frames))
 

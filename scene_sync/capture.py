@@ -26,6 +26,11 @@ ENGINES = (
 _FAR = 1e9
 
 
+def engine_name(engine: str) -> str:
+    """What artists call an engine."""
+    return next((name for known, name, _ in ENGINES if known == engine), engine)
+
+
 @contextmanager
 def private_scene(
     scene: bpy.types.Scene, engine: str, samples: int, percentage: int
@@ -89,11 +94,11 @@ def capture_frame(copy: bpy.types.Scene, frame: int) -> tuple[Camera, np.ndarray
                 bpy.ops.render.render(write_still=True)
         except RuntimeError as error:
             raise InputError(
-                f"{copy.render.engine.title()} could not render frame {frame}: {error}"
+                f"{engine_name(copy.render.engine)} could not render frame {frame}: {error}"
             ) from error
         if not path.is_file():
             raise BackendError(
-                f"Frame {frame} was not rendered with {copy.render.engine.title()}; render it "
+                f"Frame {frame} was not rendered with {engine_name(copy.render.engine)}; render it "
                 f"with that engine once to see why, or choose another engine."
             )
         channels = read_exr(path)

@@ -37,7 +37,10 @@ def test_esc_stops_an_animation_and_keeps_its_frames(stage, demo_file, tmp_path)
 
 def test_memory_frames_are_kept_in_the_file(stage, demo_file, tmp_path):
     found = stage.play("memory", demo_file, target=str(tmp_path / "kept.blend"))
-    assert len(found["names"]) == 4
+    assert len(found["names"]) == 6
+    assert [source.split(",")[0] for source in found["looks"]] == ["Cycles", "EEVEE", "Workbench"]
+    for source, look in found["looks"].items():
+        assert 0.05 < look["mean"] < 0.95 and look["spread"] > 0.05, source
     assert found["names_after_loading"] == found["names"]
     assert all(found["pictures_after_loading"])
     assert "Traceback" not in found["log"]

@@ -1,8 +1,17 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Keep one more memory frame, save, open the file again."""
+"""Capture memory frames with every engine, save, open the file again."""
 
 import artist
 import bpy
+import numpy as np
+
+
+def look(item):
+    """Mean and spread of a frame's colours."""
+    colour = np.empty(len(item.colour.pixels), np.float32)
+    item.colour.pixels.foreach_get(colour)
+    colour = colour.reshape(-1, 4)[:, :3]
+    return {"mean": float(colour.mean()), "spread": float(colour.std())}
 
 
 def play(ui):
@@ -13,9 +22,17 @@ def play(ui):
     space.region_3d.view_perspective = "CAMERA"
     yield 1.0
     window = bpy.context.window_manager.windows[0]
-    with bpy.context.temp_override(window=window, area=area, region=region):
-        bpy.ops.worldfm.capture_memory("INVOKE_DEFAULT", frames="40", samples=4)
-    yield from ui.until(lambda: len(settings.memory) > len(before), 180, "the new memory frame")
+    eevee = "BLENDER_EEVEE_NEXT" if bpy.app.version < (5, 0, 0) else "BLENDER_EEVEE"
+    engines = {"CYCLES": "40", eevee: "30", "BLENDER_WORKBENCH": "20"}
+    for count, (engine, frame) in enumerate(engines.items(), len(before) + 1):
+        with bpy.context.temp_override(window=window, area=area, region=region):
+            bpy.ops.worldfm.capture_memory(
+                "INVOKE_DEFAULT", frames=frame, samples=4, engine=engine, percentage=50
+            )
+        captured = lambda count=count: len(settings.memory) >= count  # noqa: E731
+        yield from ui.until(captured, 180, f"the memory frame by {engine}")
+        yield 1.0
+    ui.result["looks"] = {item.source: look(item) for item in settings.memory[len(before) :]}
     settings.memory_index = 1
     yield 3.0
     names = [item.name for item in settings.memory]
