@@ -45,6 +45,8 @@ def test_a_scene_becomes_its_anchors(blender):
         "order": True, "kept": True, "fresh": True, "moved": True, "unmoved_points": True
     }  # fmt: skip
 
+    assert found["last_bits"] == {"bits": True, "move": False}
+
     assert found["density"]["covered"] > 0.97
     assert 5_000 < found["density"]["few"] <= 10_000
     assert found["density"]["tiny"] > 10_000

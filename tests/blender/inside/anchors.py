@@ -172,6 +172,25 @@ def same_again() -> dict[str, Any]:
     }
 
 
+def last_bits() -> dict[str, Any]:
+    """Whether the last bits of UVs, and a real move of them, make another world."""
+    scenes.empty()
+    scenes.add_camera((0, 0, 9))
+    square = scenes.add_square("Square", 1, 0)
+    layer = square.data.uv_layers.active or square.data.uv_layers.new()
+    uv = np.random.default_rng(0).random(2 * len(layer.uv), np.float32)
+    revisions = []
+    for moved in (0.0, 1e-7, 0.05):
+        layer.uv.foreach_set("vector", uv + np.float32(moved))
+        square.data.update()
+        bpy.context.view_layer.update()
+        revisions.append(world()[0].revision)
+    return {
+        "bits": revisions[1] == revisions[0],
+        "move": revisions[2] == revisions[0],
+    }
+
+
 def density() -> dict[str, Any]:
     """No pixel of the camera's picture is far from a point; and metres follow the scene's unit."""
     scene = scenes.empty()
@@ -271,6 +290,7 @@ def main() -> dict[str, Any]:
         colours,
         faults,
         same_again,
+        last_bits,
         density,
         one_world_for_a_path,
     )
