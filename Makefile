@@ -86,9 +86,10 @@ extension: $(HEADLESS)
 	@$(VENV_BLENDER)/bin/python wheels/fetch.py
 	@$(VENV_BLENDER)/bin/python wheels/build_extension.py dist
 
-bench: $(BACKEND)
+bench: $(BACKEND) extension
 	@mkdir -p outputs
 	@$(VENV)/bin/worldfm bench --json > outputs/.bench.json.tmp
+	@$(VENV_BLENDER)/bin/python -m demo.measure --into outputs/.bench.json.tmp > /dev/null
 	@mv outputs/.bench.json.tmp outputs/bench.json
 	@cat outputs/bench.json
 
