@@ -15,6 +15,7 @@ from ..backend.shared.errors import InputError, WorldFMError
 from ..scene_sync.animation import fcurves_of
 from ..scene_sync.cameras import render_camera, scene_camera
 from ..scene_sync.import_world import place_camera
+from .file_choice import ChoosesFile
 
 _LAST_FRAME = 1_048_574
 _LENS = ("lens", "shift_x", "shift_y")
@@ -81,7 +82,7 @@ def _animate(ob: bpy.types.Object, cameras: list[Camera], first: int, scale_leng
             point.interpolation = "LINEAR"
 
 
-class WORLDFM_OT_export_camera_path(bpy.types.Operator):
+class WORLDFM_OT_export_camera_path(ChoosesFile, bpy.types.Operator):
     """Write the active camera at every frame to a file for 'worldfm render --cameras'"""
 
     bl_idname = "worldfm.export_camera_path"
@@ -89,11 +90,6 @@ class WORLDFM_OT_export_camera_path(bpy.types.Operator):
 
     filepath: StringProperty(name="File", default="cameras.json", subtype="FILE_PATH")
     check_existing: BoolProperty(default=True, options={"HIDDEN"})
-
-    def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
-        """Choose the file first."""
-        context.window_manager.fileselect_add(self)
-        return {"RUNNING_MODAL"}
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """An existing file is replaced only once the new one is whole."""
@@ -106,7 +102,7 @@ class WORLDFM_OT_export_camera_path(bpy.types.Operator):
         return {"FINISHED"}
 
 
-class WORLDFM_OT_import_camera_path(bpy.types.Operator):
+class WORLDFM_OT_import_camera_path(ChoosesFile, bpy.types.Operator):
     """Add a camera that moves along a path from a file, one key a frame"""
 
     bl_idname = "worldfm.import_camera_path"
@@ -122,11 +118,6 @@ class WORLDFM_OT_import_camera_path(bpy.types.Operator):
     use_size: BoolProperty(
         name="Use the Path's Size", description="Set the scene's resolution to the path's"
     )
-
-    def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
-        """Choose the file first."""
-        context.window_manager.fileselect_add(self)
-        return {"RUNNING_MODAL"}
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """The new camera becomes the active one; a file that does not fit is reported."""

@@ -19,6 +19,7 @@ from ..scene_sync.world import SceneReader, SceneWorld, WorldBuilder
 from ..scene_sync.world_files import write_world
 from .build_process import CommandOperator
 from .camera_path_file import path_cameras
+from .file_choice import ChoosesFile
 
 
 def scene_world(context: bpy.types.Context, operator: bpy.types.Operator) -> SceneWorld:
@@ -40,7 +41,7 @@ def provenance(scene: bpy.types.Scene) -> dict[str, str]:
     return {"source": Path(bpy.data.filepath).name or "unsaved.blend", "scene": scene.name}
 
 
-class WORLDFM_OT_export_world(bpy.types.Operator):
+class WORLDFM_OT_export_world(ChoosesFile, bpy.types.Operator):
     """Write the scene's anchors and memory to a folder for 'worldfm render'"""
 
     bl_idname = "worldfm.export_world"
@@ -48,11 +49,6 @@ class WORLDFM_OT_export_world(bpy.types.Operator):
 
     directory: StringProperty(name="Folder", default="//world", subtype="DIR_PATH")
     filter_folder: BoolProperty(default=True, options={"HIDDEN"})
-
-    def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
-        """Choose the folder first."""
-        context.window_manager.fileselect_add(self)
-        return {"RUNNING_MODAL"}
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """The same anchors and memory that a render of this view layer uses."""
@@ -67,7 +63,7 @@ class WORLDFM_OT_export_world(bpy.types.Operator):
         return {"FINISHED"}
 
 
-class _ExportByCommand(CommandOperator):
+class _ExportByCommand(ChoosesFile, CommandOperator):
     """Writes the scene's world to a temporary folder, lets the backend convert it, puts it there.
 
     The target appears when all of it is written, and stays as it was on Esc or an error.
@@ -78,11 +74,6 @@ class _ExportByCommand(CommandOperator):
     stopped = "Stopped; nothing was written."
     target = ""
     """The option of `worldfm world export`."""
-
-    def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
-        """Choose the place first."""
-        context.window_manager.fileselect_add(self)
-        return {"RUNNING_MODAL"}
 
     def path(self) -> Path:
         """Where it goes, absolute. Raises InputError when that cannot be."""

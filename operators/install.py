@@ -13,6 +13,7 @@ from bpy.props import StringProperty
 from .. import installation, runtime
 from ..backend.client import Installation
 from ..backend.shared.errors import BackendError, WorldFMError
+from .file_choice import ChoosesFile
 
 _OFFLINE = (
     "Downloads need Online Access; allow it in Preferences > System, then press the button again."
@@ -134,7 +135,7 @@ class WORLDFM_OT_install_remove(_Task, bpy.types.Operator):
         return (lambda i: i.remove()), (lambda _: "The backend was removed; models were kept.")
 
 
-class WORLDFM_OT_install_move(_Task, bpy.types.Operator):
+class WORLDFM_OT_install_move(ChoosesFile, _Task, bpy.types.Operator):
     """Move the backend, its models and logs to another folder"""
 
     bl_idname = "worldfm.install_move"
@@ -142,11 +143,6 @@ class WORLDFM_OT_install_move(_Task, bpy.types.Operator):
 
     directory: StringProperty(name="Folder", subtype="DIR_PATH")
     filter_folder: bpy.props.BoolProperty(default=True, options={"HIDDEN"})
-
-    def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
-        """Choose the folder first."""
-        context.window_manager.fileselect_add(self)
-        return {"RUNNING_MODAL"}
 
     def task(self) -> tuple[Callable[[Installation], Any], Callable[[Any], str]]:
         """The preferences name the new folder once everything is there."""

@@ -15,6 +15,7 @@ from ..scene_sync.cameras import render_camera, scene_camera
 from ..scene_sync.capture import ENGINES, capture_frame, engine_name, private_scene
 from ..scene_sync.memory import store_frame
 from ..scene_sync.pictures import depth_seen_from, load_picture
+from .file_choice import ChoosesFile
 from .steps import Step, StepOperator
 
 
@@ -100,7 +101,7 @@ class WORLDFM_OT_capture_memory(StepOperator, bpy.types.Operator):
                 yield Step(text, done / len(frames))
 
 
-class WORLDFM_OT_add_memory_image(bpy.types.Operator):
+class WORLDFM_OT_add_memory_image(ChoosesFile, bpy.types.Operator):
     """Keep an image file as what a camera sees; its depth comes from the scene's geometry"""
 
     bl_idname = "worldfm.add_memory_image"
@@ -113,11 +114,6 @@ class WORLDFM_OT_add_memory_image(bpy.types.Operator):
     camera: StringProperty(
         name="Camera", description="Camera the image belongs to; empty = the active one"
     )
-
-    def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
-        """Choose the file first."""
-        context.window_manager.fileselect_add(self)
-        return {"RUNNING_MODAL"}
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Read the image, find its depth, keep both."""

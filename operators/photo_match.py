@@ -22,6 +22,7 @@ from ..backend.shared.errors import InputError, WorldFMError
 from ..backend.shared.fspy import read_fspy
 from ..scene_sync.import_world import RESOLUTION, add_photo_camera, photo_camera, place_camera
 from .build_process import CommandOperator
+from .file_choice import ChoosesFile
 
 LINES = "worldfm_lines"
 """Custom property of a camera: axis number, x1, y1, x2, y2 of each line, in parts of the photo."""
@@ -63,7 +64,7 @@ def solve_lines(ob: bpy.types.Object, lines: np.ndarray, scale_length: float) ->
     return match.notes
 
 
-class WORLDFM_OT_match_photo(CommandOperator, bpy.types.Operator):
+class WORLDFM_OT_match_photo(ChoosesFile, CommandOperator, bpy.types.Operator):
     """Find a photo's focal length and direction from its straight lines, and add that camera"""
 
     bl_idname = "worldfm.match_photo"
@@ -77,11 +78,6 @@ class WORLDFM_OT_match_photo(CommandOperator, bpy.types.Operator):
         name="Camera Height", description="Of the camera above the ground, in metres",
         default=1.6, min=0.01, soft_max=100.0, unit="LENGTH",
     )  # fmt: skip
-
-    def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
-        """Choose the photo first."""
-        context.window_manager.fileselect_add(self)
-        return {"RUNNING_MODAL"}
 
     def begin(self, context: bpy.types.Context, folder: Path) -> list[str]:
         """The match command."""
@@ -99,7 +95,7 @@ class WORLDFM_OT_match_photo(CommandOperator, bpy.types.Operator):
         add_photo_camera(scene, path.stem, camera, image, scene.collection)
 
 
-class WORLDFM_OT_import_fspy(bpy.types.Operator):
+class WORLDFM_OT_import_fspy(ChoosesFile, bpy.types.Operator):
     """Add the camera and the picture of an fSpy project"""
 
     bl_idname = "worldfm.import_fspy"
@@ -108,11 +104,6 @@ class WORLDFM_OT_import_fspy(bpy.types.Operator):
 
     filepath: StringProperty(name="fSpy Project", subtype="FILE_PATH")
     filter_glob: StringProperty(default="*.fspy", options={"HIDDEN"})
-
-    def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
-        """Choose the file first."""
-        context.window_manager.fileselect_add(self)
-        return {"RUNNING_MODAL"}
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """The picture is packed into this file."""

@@ -12,6 +12,7 @@ from ..backend.shared.errors import WorldFMError
 from ..scene_sync.anchor_points import is_anchors
 from ..scene_sync.move_world import point_to_folder, world_to_file, world_to_folder
 from ..scene_sync.world_folder import FOLDER
+from .file_choice import ChoosesFile
 
 
 class _ActiveWorld:
@@ -64,7 +65,7 @@ class WORLDFM_OT_world_to_file(_ActiveWorld, bpy.types.Operator):
         return f"The world is in this file now; '{folder}' is still there."
 
 
-class WORLDFM_OT_find_world_folder(_ActiveWorld, bpy.types.Operator):
+class WORLDFM_OT_find_world_folder(ChoosesFile, _ActiveWorld, bpy.types.Operator):
     """Say where the world's folder is, after it was moved"""
 
     bl_idname = "worldfm.find_world_folder"
@@ -73,11 +74,6 @@ class WORLDFM_OT_find_world_folder(_ActiveWorld, bpy.types.Operator):
 
     directory: StringProperty(name="Folder", subtype="DIR_PATH")
     filter_folder: BoolProperty(default=True, options={"HIDDEN"})
-
-    def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
-        """Choose the folder first."""
-        context.window_manager.fileselect_add(self)
-        return {"RUNNING_MODAL"}
 
     def move(self, context: bpy.types.Context) -> str:
         """What to tell the user."""

@@ -25,6 +25,7 @@ from ..scene_sync.move_world import world_to_folder
 from ..scene_sync.world_reader import read_world
 from .build_process import CommandOperator
 from .camera_path_file import add_camera_path, check_path
+from .file_choice import ChoosesFile
 
 DEPTHS = (
     ("auto", "Automatic", "The best estimator whose weights are here"),
@@ -58,17 +59,12 @@ class _Keeps:
             self.report({"WARNING"}, f"The world is kept in this file: {error}")
 
 
-class _FromFile(_Keeps, CommandOperator):
+class _FromFile(ChoosesFile, _Keeps, CommandOperator):
     """Chooses a file first, then builds a world from it."""
 
     bl_options = {"REGISTER", "UNDO"}
 
     source = ""
-
-    def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
-        """Choose the file first."""
-        context.window_manager.fileselect_add(self)
-        return {"RUNNING_MODAL"}
 
     def path(self) -> Path:
         """The file as an absolute path. Raises InputError when none is chosen."""
@@ -229,7 +225,7 @@ class WORLDFM_OT_world_from_meta(_FromFile, bpy.types.Operator):
         add_camera_path(context.scene, f"{self.path().parent.name} Path", cameras, 1)
 
 
-class WORLDFM_OT_open_world(_Keeps, bpy.types.Operator):
+class WORLDFM_OT_open_world(ChoosesFile, _Keeps, bpy.types.Operator):
     """Bring a world's folder into this file"""
 
     bl_idname = "worldfm.open_world"
@@ -238,11 +234,6 @@ class WORLDFM_OT_open_world(_Keeps, bpy.types.Operator):
 
     directory: StringProperty(name="Folder", subtype="DIR_PATH")
     filter_folder: BoolProperty(default=True, options={"HIDDEN"})
-
-    def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
-        """Choose the folder first."""
-        context.window_manager.fileselect_add(self)
-        return {"RUNNING_MODAL"}
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Points and memory; nothing when the folder is damaged."""

@@ -12,6 +12,13 @@ from .wrapped import draw_text
 ENGINES = {"WORLDFM"}
 
 
+def _settings(layout: bpy.types.UILayout) -> bpy.types.UILayout:
+    """The layout with labels in a column of their own, as Blender's render properties have them."""
+    layout.use_property_split = True
+    layout.use_property_decorate = False
+    return layout
+
+
 class _RenderPanel:
     bl_space_type = "PROPERTIES"
     bl_region_type = "WINDOW"
@@ -31,9 +38,7 @@ class WORLDFM_PT_sampling(_RenderPanel, bpy.types.Panel):
 
     def draw(self, context: bpy.types.Context) -> None:
         """Settings both uses share."""
-        layout = self.layout
-        layout.use_property_split = True
-        layout.use_property_decorate = False
+        layout = _settings(self.layout)
         settings = context.scene.worldfm
         layout.prop(settings, "seed")
         if context.scene.view_settings.view_transform != "Standard":
@@ -49,9 +54,7 @@ class WORLDFM_PT_sampling_viewport(_RenderPanel, bpy.types.Panel):
 
     def draw(self, context: bpy.types.Context) -> None:
         """Small while moving, this when still."""
-        layout = self.layout
-        layout.use_property_split = True
-        layout.use_property_decorate = False
+        layout = _settings(self.layout)
         settings = context.scene.worldfm
         layout.prop(settings, "preview_steps", text="Steps")
         layout.prop(settings, "preview_size", text="Size")
@@ -67,9 +70,7 @@ class WORLDFM_PT_sampling_render(_RenderPanel, bpy.types.Panel):
 
     def draw(self, context: bpy.types.Context) -> None:
         """The final frame's quality."""
-        layout = self.layout
-        layout.use_property_split = True
-        layout.use_property_decorate = False
+        layout = _settings(self.layout)
         layout.prop(context.scene.worldfm, "steps", text="Steps")
 
 
@@ -81,9 +82,7 @@ class WORLDFM_PT_device(_RenderPanel, bpy.types.Panel):
 
     def draw(self, context: bpy.types.Context) -> None:
         """Saved with this computer, not with the file."""
-        layout = self.layout
-        layout.use_property_split = True
-        layout.use_property_decorate = False
+        layout = _settings(self.layout)
         preferences = runtime.preferences()
         layout.prop(preferences, "device")
         layout.prop(preferences, "threads")
@@ -97,9 +96,7 @@ class WORLDFM_PT_model(_RenderPanel, bpy.types.Panel):
 
     def draw(self, context: bpy.types.Context) -> None:
         """Saved with the file."""
-        layout = self.layout
-        layout.use_property_split = True
-        layout.use_property_decorate = False
+        layout = _settings(self.layout)
         layout.prop(context.scene.worldfm, "model")
         layout.operator("worldfm.download_model", icon="IMPORT")
         client = runtime.client()
@@ -115,9 +112,7 @@ class WORLDFM_PT_memory_use(_RenderPanel, bpy.types.Panel):
 
     def draw(self, context: bpy.types.Context) -> None:
         """What can be lowered, and what there is."""
-        layout = self.layout
-        layout.use_property_split = True
-        layout.use_property_decorate = False
+        layout = _settings(self.layout)
         settings = context.scene.worldfm
         layout.prop(settings, "references")
         layout.prop(settings, "point_budget")
@@ -155,9 +150,7 @@ class WORLDFM_PT_passes(bpy.types.Panel):
 
     def draw(self, context: bpy.types.Context) -> None:
         """Combined is always there."""
-        layout = self.layout
-        layout.use_property_split = True
-        layout.use_property_decorate = False
+        layout = _settings(self.layout)
         column = layout.column(heading="Include")
         column.prop(context.view_layer, "use_pass_z", text="Depth")
         column.prop(context.view_layer.worldfm, "use_pass_anchor")

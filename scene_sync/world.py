@@ -26,7 +26,7 @@ from .geometry import Instance, Mesh, instances, read_mesh, surfaces
 from .guides import render_guides
 from .materials import Look, colours_of, look_of
 from .memory import is_kept, read_frame, read_frames
-from .sampling import Guide, Pieces, nearest_of, sample, split_all
+from .sampling import Guide, Pieces, sample, split_all
 from .textures import textures_kept
 
 RADIUS = 0.75
@@ -125,24 +125,19 @@ class SceneReader:
         depsgraph: bpy.types.Depsgraph,
         current: Camera | None,
         *,
-        free: bool = False,
         keep: bool = False,
         local_view: bpy.types.SpaceView3D | None = None,
     ) -> SceneCopy:
         """A copy of what `depsgraph` shows and of the scene's memory.
 
-        current: the camera of this picture. free: it stands outside the scene's path, as a
-        viewport's does, and the anchors are to be fit for it too. keep: meshes that were read
-        before and not named to `forget` since are taken to be the same. local_view: leave out
-        what this viewport does not show.
+        current: the camera of this picture. keep: meshes that were read before and not named to
+        `forget` since are taken to be the same. local_view: leave out what this viewport does not
+        show.
         Raises WorldError when there is neither geometry nor memory.
         """
         scene = depsgraph.scene.original
         memory, warnings = read_frames(scene)
         guides = render_guides(scene, [frame.camera for frame in memory], current)
-        if free and current is not None:
-            nearest = nearest_of(scene.unit_settings.scale_length)
-            guides.append(Guide(current, directed=False, nearest=nearest))
         placed, skipped = self._placed(
             depsgraph, scene.unit_settings.scale_length, keep, local_view
         )

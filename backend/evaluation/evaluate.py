@@ -77,10 +77,7 @@ def evaluation_world(
     if geometry == "all":
         for i, frame in enumerate(frames):
             if i not in references and frame.depth is not None:
-                points = lift(_memory_frame(frame, i))
-                # black: geometry without a colour of its own
-                blank = np.zeros_like(points.rgb)
-                parts.append(Anchors(points.xyz, blank, points.radius, whole=True))
+                parts.append(lift(_memory_frame(frame, i)).uncoloured())
     return World(Anchors.concatenate(parts), memory, 1, {"source": "evaluation"})
 
 

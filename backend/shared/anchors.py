@@ -56,6 +56,10 @@ class Anchors:
             any(p.whole for p in parts),
         )
 
+    def uncoloured(self) -> Anchors:
+        """The same points as geometry alone: of no known colour, and with no surface missing."""
+        return Anchors(self.xyz, np.zeros_like(self.rgb), self.radius, whole=True)
+
     def finite(self) -> Anchors:
         """Without the points that have NaN or infinite coordinates."""
         keep = np.isfinite(self.xyz).all(axis=1)

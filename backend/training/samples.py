@@ -152,9 +152,7 @@ def to_memory(frame: PosedFrame, identity: str) -> MemoryFrame:
 def world_anchors(references: list[MemoryFrame], others: list[MemoryFrame]) -> Anchors:
     """References' points with their colours, then the others' points without (black)."""
     colored = [lift(frame) for frame in references]
-    geometry = [lift(frame) for frame in others]
-    blank = [Anchors(a.xyz, np.zeros_like(a.rgb), a.radius, whole=True) for a in geometry]
-    return Anchors.concatenate(colored + blank)
+    return Anchors.concatenate(colored + [lift(frame).uncoloured() for frame in others])
 
 
 def _flaw_depth(frame: MemoryFrame, rng: np.random.Generator) -> MemoryFrame:

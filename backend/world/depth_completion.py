@@ -25,6 +25,8 @@ def complete_depth(
     scale: see `world_scale`. network: the shipped one if none is given.
     """
     known = depth > 0
+    if known.all():
+        return depth
     guess = smooth_guess(depth, scale)
     if (~known).float().mean() < WORTH_IT or not (known & torch.isfinite(depth)).any():
         return torch.where(known, depth, guess)
