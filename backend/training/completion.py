@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -18,19 +19,22 @@ import torch.nn.functional as F
 from diffusers.training_utils import EMAModel
 from safetensors.torch import load_file, save_file
 
-from ..data.nerfstudio import PosedFrame
+from ..data.synth import fly_path, render_depth
 from ..models.completion_net import CompletionNet
+from ..shared.camera import Camera
 from ..shared.errors import InputError
+from ..shared.frame import MemoryFrame
 from ..world.conditions import world_scale
 from ..world.depth_completion import completion_cells, smooth_guess
 from ..world.point_renderer import PointCloud, render_points
 from ..world.sampling import MemoryImages, sample_memory
 from ..world.surface_fill import cell_centres
-from .sample_cache import FLIGHTS, render_flight, training_scene
-from .samples import to_memory, world_anchors
+from .sample_cache import training_scene
+from .samples import world_anchors
 
 SIZE = 128
-WORLDS_PER_FLIGHT, VIEWS_PER_WORLD = 6, 5
+FLIGHTS, VIEWS = 6, 14
+WORLDS_PER_FLIGHT, FLOWN, TURNED = 5, 4, 2
 REFERENCE_COUNTS = (1, 1, 1, 2, 3)
 BATCH = 32
 LEARNING_RATE = 1e-3
@@ -53,31 +57,35 @@ def render_examples(folder: Path, first_seed: int, scenes: int) -> Iterator[int]
             path = folder / f"{seed:07d}-{flight}.safetensors"
             if path.exists():
                 continue
-            frames = render_flight(scene, flight, SIZE)
-            cells, truth = flight_examples(frames, seed * FLIGHTS + flight)
-            partial = path.with_suffix(".tmp")
-            save_file({"cells": cells, "truth": truth}, partial)
-            partial.replace(path)
+            see = partial(render_depth, scene)
+            cameras = fly_path(scene, flight, VIEWS, (SIZE, SIZE))
+            cells, truth = flight_examples(cameras, see, seed * FLIGHTS + flight)
+            beside = path.with_suffix(".tmp")
+            save_file({"cells": cells, "truth": truth}, beside)
+            beside.replace(path)
         yield seed
 
 
-def flight_examples(frames: list[PosedFrame], seed: int) -> tuple[torch.Tensor, torch.Tensor]:
+def flight_examples(
+    cameras: list[Camera], see: Callable[[Camera], torch.Tensor], seed: int
+) -> tuple[torch.Tensor, torch.Tensor]:
     """cells (N, 9, h, w): what the network sees, then the log of the guess; truth (N, h, w).
 
-    Log depths are in world scales, +inf = sky; float16.
+    see: a camera's true z-depth (H, W). Log depths are in world scales, +inf = sky; float16.
     """
     rng = np.random.default_rng(seed)
     cells, truth = [], []
     for _ in range(WORLDS_PER_FLIGHT):
-        count = min(int(rng.choice(REFERENCE_COUNTS)), len(frames) - 1)
-        references = rng.choice(len(frames), count, replace=False)
-        memory = [to_memory(frames[i], f"{i:04d}") for i in references]
+        count = min(int(rng.choice(REFERENCE_COUNTS)), len(cameras) - 1)
+        references = rng.choice(len(cameras), count, replace=False)
+        memory = [_bare(cameras[i], see, f"{i:04d}") for i in references]
         anchors = world_anchors(memory, [])
         scale = world_scale(memory, anchors)
         cloud, images = PointCloud(anchors), MemoryImages(memory)
-        others = [i for i in range(len(frames)) if i not in references]
-        for i in rng.choice(others, min(VIEWS_PER_WORLD, len(others)), replace=False):
-            camera = frames[i].camera
+        others = [i for i in range(len(cameras)) if i not in references]
+        views = [cameras[i] for i in rng.choice(others, min(FLOWN, len(others)), replace=False)]
+        views += [turned(cameras[rng.choice(references)], rng) for _ in range(TURNED)]
+        for camera in views:
             drawn = render_points(cloud, camera).depth
             sky = sample_memory(images, range(count), camera, drawn).sky
             depth = torch.where(sky, torch.inf, drawn)
@@ -85,8 +93,30 @@ def flight_examples(frames: list[PosedFrame], seed: int) -> tuple[torch.Tensor, 
             centres = cell_centres(camera, depth.device)
             told = completion_cells(depth, guess, camera, scale)
             cells.append(torch.cat([told, torch.log(guess[centres] / scale)[None]]))
-            truth.append(torch.log(torch.from_numpy(frames[i].depth)[centres] / scale))
+            truth.append(torch.log(see(camera)[centres] / scale))
     return torch.stack(cells).half(), torch.stack(truth).half()
+
+
+def turned(camera: Camera, rng: np.random.Generator) -> Camera:
+    """A look aside from where `camera` stands, wider or narrower."""
+    yaw, pitch = rng.choice([-1, 1]) * rng.uniform(0.35, 1.4), rng.normal(0, 0.15)
+    about_up = np.array(
+        [[math.cos(yaw), -math.sin(yaw), 0], [math.sin(yaw), math.cos(yaw), 0], [0, 0, 1]]
+    )
+    about_right = np.array(
+        [[1, 0, 0], [0, math.cos(pitch), -math.sin(pitch)], [0, math.sin(pitch), math.cos(pitch)]]
+    )
+    c2w = camera.c2w.copy()
+    c2w[:3, :3] = about_up @ c2w[:3, :3] @ about_right
+    K = camera.K.copy()
+    K[[0, 1], [0, 1]] *= rng.uniform(0.6, 1.1)
+    return Camera(K, c2w, camera.width, camera.height)
+
+
+def _bare(camera: Camera, see: Callable[[Camera], torch.Tensor], identity: str) -> MemoryFrame:
+    """A memory frame of which nothing but the depth matters."""
+    depth = see(camera).numpy()
+    return MemoryFrame(identity, identity, camera, np.zeros((*depth.shape, 3), np.uint8), depth)
 
 
 def completion_losses(

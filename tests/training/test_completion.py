@@ -8,7 +8,6 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from backend.data.nerfstudio import PosedFrame
 from backend.models.completion_net import load_completion
 from backend.shared.errors import InputError
 from backend.training.completion import completion_losses, flight_examples, train_completion
@@ -17,11 +16,8 @@ from tests.backend.world_room import photograph, room_camera
 
 @pytest.fixture(scope="module")
 def examples() -> tuple[torch.Tensor, torch.Tensor]:
-    frames = []
-    for i in range(4):
-        shot = photograph(room_camera((0.3 * i, -2.5, 0.2), (0, 1, -0.2), (48, 48)))
-        frames.append(PosedFrame(shot.camera, shot.rgb, shot.depth, f"{i}"))
-    return flight_examples(frames, 0)
+    cameras = [room_camera((0.3 * i, -2.5, 0.2), (0, 1, -0.2), (48, 48)) for i in range(4)]
+    return flight_examples(cameras, lambda c: torch.from_numpy(photograph(c).depth), 0)
 
 
 def test_examples_hold_the_truth_where_something_is_known(examples):

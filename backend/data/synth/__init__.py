@@ -3,7 +3,7 @@
 
 from .kinds import KINDS, make_scene
 from .paths import fly_path
-from .render import render_view
+from .render import render_depth, render_view
 from .scene import Scene
 
-__all__ = ["KINDS", "Scene", "fly_path", "make_scene", "render_view"]
+__all__ = ["KINDS", "Scene", "fly_path", "make_scene", "render_depth", "render_view"]

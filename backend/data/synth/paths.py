@@ -7,8 +7,9 @@ import numpy as np
 import torch
 
 from ...shared.camera import Camera, intrinsics, look_at
+from .prepared import solid
 from .scene import Scene
-from .trace import Geometry, nearest
+from .trace import nearest
 
 
 def fly_path(scene: Scene, seed: int, count: int, size: tuple[int, int]) -> list[Camera]:
@@ -139,9 +140,7 @@ def _targets(
 
 def _score(scene: Scene, cameras: list[Camera]) -> float:
     """How much there is to see: coarse rays that end at a comfortable distance, on many things."""
-    geometry = scene.cache.get("cpu_geometry")
-    if geometry is None:
-        geometry = scene.cache["cpu_geometry"] = Geometry.of(scene, "cpu")
+    geometry = solid(scene, "cpu").geometry
     open_air = scene.terrain is not None or scene.kind in ("street", "abstract")
     scores = []
     for camera in (cameras[0], cameras[len(cameras) // 2], cameras[-1]):

@@ -17,10 +17,17 @@ from .trace import Geometry
 
 
 @dataclass(eq=False)
-class Prepared:
-    """A scene's tensors on one device."""
+class Solid:
+    """What rays can hit, on one device."""
 
     geometry: Geometry
+    terrain: TerrainField | None
+
+
+@dataclass(eq=False)
+class Prepared(Solid):
+    """A scene's tensors on one device."""
+
     rotation: torch.Tensor  # (P, 3, 3)
     half: torch.Tensor  # (P, 3)
     material: torch.Tensor  # (P,)
@@ -29,11 +36,19 @@ class Prepared:
     tint: torch.Tensor  # (M, 3)
     texels: torch.Tensor  # (T * L, CHANNELS)
     levels: torch.Tensor  # (LEVELS,) first texel of each mip level
-    terrain: TerrainField | None
     center: torch.Tensor  # (P, 3)
     mean_color: torch.Tensor  # (P, 3) albedo seen from afar
     glow: torch.Tensor  # (P,) emission
     light: Lightmap | None = None
+
+
+def solid(scene: Scene, device: torch.device | str) -> Solid:
+    """What rays can hit, made once and kept with the scene: no textures, no light."""
+    key = f"solid {device}"
+    if key not in scene.cache:
+        terrain = TerrainField.of(scene, device) if scene.terrain is not None else None
+        scene.cache[key] = Solid(Geometry.of(scene, device), terrain)
+    return scene.cache[key]
 
 
 def prepare(scene: Scene, device: torch.device | str) -> Prepared:
@@ -53,12 +68,12 @@ def prepare(scene: Scene, device: torch.device | str) -> Prepared:
         means = texels[[m.texture for m in scene.materials], -1, :3]
         means = means * np.array([m.tint for m in scene.materials])
         emission = np.array([m.emission for m in scene.materials])
+        bare = solid(scene, device)
         prepared = Prepared(
-            Geometry.of(scene, device), put(scene.rotation), put(scene.half),
+            bare.geometry, bare.terrain, put(scene.rotation), put(scene.half),
             torch.tensor(scene.material, device=device), put(scene.offset), put(looks),
             put([m.tint for m in scene.materials]), put(texels.reshape(-1, texels.shape[2])),
             torch.tensor(np.cumsum([0, *sizes]), device=device),
-            TerrainField.of(scene, device) if scene.terrain is not None else None,
             put(scene.center), put(means[scene.material]), put(emission[scene.material]),
         )  # fmt: skip
         with torch.no_grad():
