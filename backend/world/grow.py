@@ -19,8 +19,8 @@ from ..shared.anchors import Anchors
 from ..shared.camera import Camera
 from ..shared.errors import InputError
 from ..shared.frame import FrameReply, MemoryFrame
+from .depth_completion import smooth_guess
 from .depth_fit import fit_depth
-from .fill import push_pull
 from .identity import frame_id
 from .lifting import lift
 from .photo.depth_edges import sharpen_edges
@@ -137,7 +137,7 @@ def completed_depth(
     """(H, W) float32: `known` where there is some, elsewhere a guess that joins it smoothly.
 
     A camera that does not stand over the ground, or a frame that shows next to nothing known, gets
-    the known depth spread smoothly instead of an estimate.
+    the known depth spread smoothly, the far side preferred, instead of an estimate.
     """
     if (known != 0).all():
         return known.astype(np.float32)
@@ -145,14 +145,11 @@ def completed_depth(
         estimator = load_depth(depth) if isinstance(depth, str) else depth
         guess = sharpen_edges(estimator.estimate(rgb, camera).depth)
         return fit_depth(guess, known)
-    surface = np.isfinite(known) & (known > 0)
-    if not surface.any():
+    if not (np.isfinite(known) & (known > 0)).any():
         raise InputError(
             "Nothing of the world is visible in this frame; turn the camera to something known."
         )
-    log = np.log(np.where(surface, known, 1.0)).astype(np.float32)
-    weight = torch.from_numpy(surface.astype(np.float32))[None]
-    spread = push_pull(torch.from_numpy(log)[None] * weight, weight)[0][0].exp().numpy()
+    spread = smooth_guess(torch.from_numpy(known).float(), scale=1.0).numpy()
     return np.where(known != 0, known, spread).astype(np.float32)
 
 
