@@ -11,6 +11,7 @@ import importlib.util
 import math
 from dataclasses import dataclass, replace
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any, Protocol
 
 import cv2
@@ -218,14 +219,24 @@ class MogeDepth:
         if importlib.util.find_spec("moge") is None:
             raise ModelError("MoGe-2 needs the package dlr-moge; install it or use 'embedded'.")
         from huggingface_hub import try_to_load_from_cache
-        from moge.model.v2 import MoGeModel
 
+        try:
+            from moge.model.v2 import MoGeModel
+        except ImportError as error:
+            raise ModelError(
+                f"MoGe-2's package needs '{error.name}', which is not here; install it too."
+            ) from error
         weights = try_to_load_from_cache(repository, "model.pt")
         if not isinstance(weights, str):
             raise ModelError(
-                f"MoGe-2's weights are not here; run 'worldfm models download {self.name}' first."
+                f"MoGe-2's weights are not here; run 'hf download {repository} model.pt' first."
             )
-        self.model = MoGeModel.from_pretrained(weights).to(device).eval()
+        try:
+            self.model = MoGeModel.from_pretrained(weights).to(device).eval()
+        except (OSError, EOFError, KeyError, TypeError, RuntimeError, UnpicklingError) as error:
+            raise ModelError(
+                f"MoGe-2's weights are damaged; delete '{weights}' and download them again."
+            ) from error
         self.device = device
 
     def estimate(self, rgb: np.ndarray, camera: Camera) -> DepthGuess:
@@ -257,8 +268,9 @@ class TransformersDepth:
                     "'depth-pro' needs the package torchvision; install it."
                 ) from error
             raise ModelError(
-                f"The weights of '{name}' are not here or damaged; run 'worldfm models download "
-                f"{name}' first."
+                f"The weights of '{name}' are not here or damaged; run 'hf download {source}' first."
+                if source != name
+                else f"The folder '{name}' holds no depth model that can be read; choose another."
             ) from error
         self.model = self.model.to(device).eval()
         self.device = device

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import shutil
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -88,5 +90,22 @@ def test_what_a_perfect_network_puts_out_becomes_the_depth(estimator, monkeypatc
 
 def test_absent_weights_are_one_sentence(tmp_path, monkeypatch):
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
-    with pytest.raises(ModelError, match="models download"):
+    with pytest.raises(ModelError, match="hf download Ruicheng/moge-2"):
+        load_depth("moge-2")
+
+
+@pytest.mark.parametrize("damage", [b"", b"not a checkpoint"])
+def test_damaged_weights_are_one_sentence(cache, tmp_path, monkeypatch, damage):
+    root = tmp_path / "hub"
+    shutil.copytree(cache, root)
+    next(root.rglob("model.pt")).write_bytes(damage)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(root))
+    with pytest.raises(ModelError, match="weights are damaged"):
+        load_depth("moge-2")
+
+
+def test_a_package_without_its_own_needs_is_one_sentence(monkeypatch):
+    monkeypatch.delitem(sys.modules, "moge.model.v2")
+    monkeypatch.setitem(sys.modules, "utils3d", None)  # as if it were not installed
+    with pytest.raises(ModelError, match="needs 'utils3d', which is not here"):
         load_depth("moge-2")
