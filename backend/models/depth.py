@@ -268,7 +268,7 @@ class TransformersDepth:
                     "'depth-pro' needs the package torchvision; install it."
                 ) from error
             raise ModelError(
-                f"The weights of '{name}' are not here or damaged; run 'hf download {source}' first."
+                f"'{name}' is not here or damaged; run 'hf download {source}' first."
                 if source != name
                 else f"The folder '{name}' holds no depth model that can be read; choose another."
             ) from error
