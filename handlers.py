@@ -7,6 +7,7 @@ import bpy
 from bpy.app.handlers import persistent
 
 from . import file_version, final_render, runtime, viewport
+from .scene_sync import save_elsewhere
 from .scene_sync.textures import forget_textures
 
 
@@ -28,12 +29,20 @@ def _before_render(*_: object) -> None:
 
 
 @persistent
-def _before_save(*_: object) -> None:
+def _before_save(target: str, *_: object) -> None:
     file_version.stamp()
+    save_elsewhere.before_save(target)
+
+
+@persistent
+def _after_save(*_: object) -> None:
+    save_elsewhere.after_save()
 
 
 _LISTENERS = {
     "save_pre": _before_save,
+    "save_post": _after_save,
+    "save_post_fail": _after_save,
     "load_post": _after_load,
     "undo_post": _after_undo,
     "redo_post": _after_undo,

@@ -9,7 +9,6 @@ costs nothing.
 
 from __future__ import annotations
 
-import threading
 import time
 import traceback
 from dataclasses import dataclass, field, replace
@@ -23,6 +22,7 @@ from .backend.shared.frame import FrameReply, FrameRequest
 from .scene_sync.textures import forget_textures
 from .scene_sync.world import SceneCopy, SceneWorld
 from .viewport_paint import Dots, Painter, Shown
+from .viewport_text import say, statistics
 from .viewport_wish import (
     MOVING_SIDE,
     Wish,
@@ -34,13 +34,16 @@ from .viewport_wish import (
     sized,
     wish_of,
 )
+from .worker import Worker, take_turns_as_usual, take_turns_sooner
 
 STILL_SECONDS = 0.25
 TICK_SECONDS = 1 / 60
 REBUILD_SECONDS = 1.0
 """Time between worlds that are made for a view while it moves."""
+_LAUNCH_SECONDS = 1.0
+"""Time between looks at the preferences and at the backend's files while frames are asked for."""
 _READ_SECONDS = 0.004
-"""Time of one draw that goes into reading a scene, about."""
+"""Processor time of one draw that goes into reading a scene, about."""
 _NEAR_ENOUGH = 0.1
 _FAR_OFF = 0.5
 """Shares of the distance to what is nearest that a view may move before its anchors are too few:
@@ -63,7 +66,7 @@ class View:
     built_at: float = 0.0
     world: SceneWorld | None = None
     dots: Dots | None = None
-    builder: threading.Thread | None = None
+    building: bool = False
     failure: str = ""
     problem: str = ""
     build_problem: str = ""
@@ -74,10 +77,12 @@ class View:
     asked_at: float = 0.0
     asked_revision: int = -1
     launched: LaunchSettings | None = None
+    launch_read: float = 0.0
     shown: FrameReply | None = None
     frame: Shown | None = None
     """The newest frame, made ready to be drawn."""
-    preparer: threading.Thread | None = None
+    preparing: bool = False
+    asking: bool = False
     arrivals: list[float] = field(default_factory=list)
     latency: float = 0.0
     changes: int = -1
@@ -89,6 +94,7 @@ class View:
 
 
 _views: dict[str, View] = {}
+_frames, _worlds = Worker("WorldFM frames"), Worker("WorldFM worlds")
 
 
 def update(
@@ -103,7 +109,7 @@ def update(
         if isinstance(item.id, bpy.types.Object) and item.is_updated_geometry
     }
     for view in _views.values():
-        view.dirty = True
+        view.dirty, view.launch_read = True, 0.0
         view.source.reader.forget(changed)
 
 
@@ -114,18 +120,18 @@ def draw(
     key = f"view/{context.region.as_pointer()}"
     view = _views.setdefault(key, View(key))
     if view.engine != engine.as_pointer():
-        view.engine, view.launched = engine.as_pointer(), None
+        view.engine, view.launched, view.launch_read = engine.as_pointer(), None, 0.0
     view.drawn, view.stuck = time.monotonic(), True
     try:
         _draw(view, engine, context, depsgraph)
         view.stuck = False
     except WorldFMError as error:
-        engine.update_stats("", str(error))
+        say(engine, context, str(error))
     except Exception as error:  # Blender goes on drawing whatever happens here
         if view.failure != repr(error):
             view.failure = repr(error)
             traceback.print_exc()
-        engine.update_stats("", f"WorldFM failed ({error}); details are in the system console.")
+        say(engine, context, f"WorldFM failed ({error}); details are in the system console.")
     _keep_ticking()
 
 
@@ -153,13 +159,14 @@ def _draw(
     _prepare(view)
     _note_arrival(view, now)
     frame = view.frame if view.world is not None else None
-    if frame is not None and looks_from(frame.reply, wish):
-        view.painter.frame(frame, *wish.rectangle)
-    else:
+    exact = frame is not None and looks_from(frame.reply, wish)
+    if not exact or not view.painter.practised:
         size = (context.region.width, context.region.height)
         dots = view.dots if view.world else None
         view.painter.guess(frame, dots, wish.to_clip, size, wish.far, wish.rectangle)
-    engine.update_stats("", _statistics(view, frame) if settings.show_statistics else "")
+    if exact:
+        view.painter.frame(frame, *wish.rectangle)
+    say(engine, context, statistics(view, frame) if settings.show_statistics else "")
 
 
 def _refresh_world(
@@ -174,7 +181,7 @@ def _refresh_world(
     What is not at hand is read a little in each draw; the old world stays until all is.
     A view that only moved has its world built again of what was read before.
     """
-    if view.builder is not None:
+    if view.building:
         return
     built = view.built_for
     if view.dirty or (built is not None and built.free and not wish.free):
@@ -197,8 +204,8 @@ def _refresh_world(
     if wish.free:
         side, scale = context.scene.worldfm.preview_size, context.scene.unit_settings.scale_length
         copy = replace(copy, guides=free_guides(wish.picture, side, scale))
-    view.builder = threading.Thread(target=_build, args=(view, view.source, copy), daemon=True)
-    view.builder.start()
+    view.building, source = True, view.source
+    _worlds.do(lambda: _build(view, source, copy))
 
 
 def _build(view: View, source: runtime.WorldSource, copy: SceneCopy) -> None:
@@ -217,7 +224,7 @@ def _build(view: View, source: runtime.WorldSource, copy: SceneCopy) -> None:
             f"WorldFM could not read this scene ({error}); details are in the system console."
         )
     finally:
-        view.builder = None
+        view.building = False
 
 
 def _dense_enough(view: View, wish: Wish, still: bool) -> bool:
@@ -236,17 +243,17 @@ def _prepare(view: View) -> None:
     """Have the newest frame made ready in a thread: no pixels are touched while drawing."""
     newest = runtime.client().newest(view.key)
     ready = view.frame.reply if view.frame is not None else None
-    if newest is None or newest is ready or view.preparer is not None:
+    if newest is None or newest is ready or view.preparing:
         return
 
     def prepare() -> None:
         try:
             view.frame = Shown.of(newest)
         finally:
-            view.preparer = None
+            view.preparing = False
 
-    view.preparer = threading.Thread(target=prepare, daemon=True)
-    view.preparer.start()
+    view.preparing = True
+    _frames.do(prepare)
 
 
 def _ask(view: View, scene: bpy.types.Scene, wish: Wish, still: bool, now: float) -> None:
@@ -260,14 +267,29 @@ def _ask(view: View, scene: bpy.types.Scene, wish: Wish, still: bool, now: float
     revision = view.world.revision
     if view.asked_revision == revision and same_request(view.asked, request):
         return
+    _bring_up(view, settings.model, now)
     client = runtime.client()
-    launch = runtime.launch_settings(settings.model)
+
+    def ask() -> None:
+        if _views.get(view.key) is view:  # else it was closed meanwhile
+            client.preview(view.key, view.key, request)
+        view.asking = view.asked is not request
+
+    view.asked, view.asked_at, view.asked_revision, view.asking = request, now, revision, True
+    _frames.do(ask)  # waking the client's thread would make this one wait
+
+
+def _bring_up(view: View, model: str, now: float) -> None:
+    """Start the backend where it is not, or is another than is wanted now."""
+    client = runtime.client()
     down = client.state in {BackendState.FAILED, BackendState.STOPPED}
+    if not down and now - view.launch_read < _LAUNCH_SECONDS:
+        return
+    launch = runtime.launch_settings(model)
+    view.launch_read = now
     if not (down and launch == view.launched):
         client.start(launch)
         view.launched = launch
-    client.preview(view.key, view.key, request)
-    view.asked, view.asked_at, view.asked_revision = request, now, revision
 
 
 def _note_arrival(view: View, now: float) -> None:
@@ -280,31 +302,10 @@ def _note_arrival(view: View, now: float) -> None:
     view.arrivals = [*(t for t in view.arrivals if now - t < 2.0), now]
 
 
-def _statistics(view: View, frame: Shown | None) -> str:
-    """One line for the viewport's corner."""
-    client = runtime.client()
-    error = client.preview_error(view.key)
-    problem = view.build_problem or view.problem or (str(error) if error else "")
-    if problem:
-        return problem
-    if view.world is None:
-        return "WorldFM | Reading the scene"
-    if client.state is not BackendState.READY:
-        return f"WorldFM | {client.status_text}"
-    if frame is None:
-        return "WorldFM | Waiting for the first frame"
-    reply, camera = frame.reply, frame.reply.request.camera
-    rate = len(view.arrivals) / 2.0
-    stages = ", ".join(f"{name} {ms:.0f} ms" for name, ms in reply.timings.items())
-    return (
-        f"WorldFM | {camera.width} x {camera.height} | {rate:.1f} frames/s | "
-        f"latency {1000 * view.latency:.0f} ms | coverage {100 * frame.coverage:.0f} % | {stages}"
-    )
-
-
 def _keep_ticking() -> None:
     if not bpy.app.timers.is_registered(_tick):
         bpy.app.timers.register(_tick, first_interval=TICK_SECONDS, persistent=True)
+        take_turns_sooner()
 
 
 def _tick() -> float | None:
@@ -318,7 +319,10 @@ def _tick() -> float | None:
         if _something_new(view, now):
             regions[key].tag_redraw()
         busy |= _unsettled(view, now)
-    return TICK_SECONDS if busy else None
+    if busy:
+        return TICK_SECONDS
+    take_turns_as_usual()
+    return None
 
 
 def _regions() -> dict[str, bpy.types.Region]:
@@ -343,23 +347,29 @@ def _something_new(view: View, now: float) -> bool:
         return True
     if view.frame is not None and view.frame.reply is not view.shown:
         return True
-    if view.dirty and view.builder is None:
+    if view.dirty and not view.building:
         return True
-    if view.world is not None and view.asked_revision != view.world.revision:
-        return not view.problem
-    return not view.refined and now - view.moved > STILL_SECONDS
+    return _world_is_new(view) or (not view.refined and now - view.moved > STILL_SECONDS)
+
+
+def _world_is_new(view: View) -> bool:
+    """Whether no frame of the present world was asked for, and one could be."""
+    known = view.world is None or view.asked_revision == view.world.revision
+    return not known and not view.problem
 
 
 def _unsettled(view: View, now: float) -> bool:
     """Whether anything is still to come for this viewport."""
     client = runtime.client()
     return not view.stuck and (
-        view.builder is not None
-        or view.preparer is not None
+        view.building
+        or view.preparing
+        or view.asking
         or client.newest(view.key) is not view.shown
         or view.dirty
         or client.waiting(view.key)
         or not view.refined
+        or _world_is_new(view)
         or client.state in {BackendState.STARTING, BackendState.RESTARTING}
     )
 
@@ -375,6 +385,9 @@ def forget_all() -> None:
     """Every viewport: another file was loaded, or the extension goes."""
     for key in list(_views):
         forget(key)
+    _frames.stop()
+    _worlds.stop()
+    take_turns_as_usual()
 
 
 def forget_meshes() -> None:

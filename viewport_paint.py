@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import gpu
 import numpy as np
-from gpu_extras.presets import draw_texture_2d
+from gpu_extras.batch import batch_for_shader
 from mathutils import Matrix
 
 from .backend.shared.anchors import Anchors
@@ -20,9 +20,9 @@ from .backend.shared.camera import Camera
 from .backend.shared.frame import FrameReply
 from .display import linear_rgba
 
-MAX_GRID = 192
+MAX_GRID = 128
 MAX_POINTS = 150_000
-GAP_POINTS = 30_000
+GAP_POINTS = 15_000
 """Points where a frame is there already: they show in its gaps only."""
 MAX_CANVAS = 800
 """Longest side that a moved frame is drawn with: it was small, and is soon replaced."""
@@ -122,13 +122,20 @@ class Painter:
         self._picture: gpu.types.GPUTexture | None = None
         self._depth: gpu.types.GPUTexture | None = None
         self._dots: Dots | None = None
+        self._count = 0
         self._points: gpu.types.GPUBatch | None = None
         self._canvas: gpu.types.GPUOffScreen | None = None
+
+    @property
+    def practised(self) -> bool:
+        """Whether a frame was moved before: the first time, shaders are compiled, and that is
+        better done while the view stands still."""
+        return "relief" in _kept
 
     def frame(self, frame: Shown, x: float, y: float, width: float, height: float) -> None:
         """The frame as it is, in a rectangle of the region's pixels (y upwards)."""
         self._take(frame)
-        draw_texture_2d(self._picture, (x, y), width, height)
+        _draw_picture(self._picture, x, y, width, height)
 
     def guess(
         self,
@@ -144,6 +151,8 @@ class Painter:
         to_clip: (4, 4) world space in metres to clip space. far: metres, where sky is drawn.
         inside: the rectangle (x, y, width, height, y upwards) beyond which nothing is drawn.
         """
+        if frame is None and dots is None:
+            return
         scale = min(1.0, MAX_CANVAS / max(size))
         canvas = self._canvas_of((max(1, round(size[0] * scale)), max(1, round(size[1] * scale))))
         with canvas.bind():
@@ -164,7 +173,7 @@ class Painter:
         gpu.state.blend_set("ALPHA_PREMULT")
         gpu.state.scissor_test_set(True)
         gpu.state.scissor_set(*_whole_pixels(inside, size))
-        draw_texture_2d(canvas.texture_color, (0, 0), *size)
+        _draw_picture(canvas.texture_color, 0, 0, *size)
         gpu.state.scissor_test_set(False)
         gpu.state.blend_set("NONE")
 
@@ -200,17 +209,17 @@ class Painter:
         batch.draw(shader)
 
     def _draw_dots(self, dots: Dots, to_clip: np.ndarray, height: int, most: int) -> None:
-        if dots is not self._dots:
-            self._dots, self._points = dots, _batch(dots)
+        count = min(most, len(dots.places))
+        if dots is not self._dots or count != self._count:
+            self._dots, self._count, self._points = dots, count, _batch(dots, count)
         shader = _point_shader()
         shader.bind()
         shader.uniform_float("to_clip", Matrix(to_clip.tolist()))
-        count = min(most, len(dots.places))
         # twice the radius in pixels at a distance of one
         per_metre = np.linalg.norm(to_clip[1, :3]) * height * np.sqrt(len(dots.places) / count)
         shader.uniform_float("dot_size", float(per_metre))
         gpu.state.program_point_size_set(True)
-        self._points.draw_range(shader, elem_start=0, elem_count=count)
+        self._points.draw(shader)
         gpu.state.program_point_size_set(False)
 
     def _canvas_of(self, size: tuple[int, int]) -> gpu.types.GPUOffScreen:
@@ -252,6 +261,23 @@ def _texture(values: np.ndarray, kind: str) -> gpu.types.GPUTexture:
 
 
 _kept: dict[object, object] = {}
+
+
+def _draw_picture(
+    texture: gpu.types.GPUTexture, x: float, y: float, width: float, height: float
+) -> None:
+    """`gpu_extras.presets.draw_texture_2d`, but that it uploads its corners once."""
+    shader = gpu.shader.from_builtin("IMAGE")
+    if "corners" not in _kept:
+        corners = ((0, 0), (1, 0), (1, 1), (0, 1))
+        places = {"pos": corners, "texCoord": corners}
+        _kept["corners"] = batch_for_shader(shader, "TRI_FAN", places)
+    with gpu.matrix.push_pop():
+        gpu.matrix.translate((x, y))
+        gpu.matrix.scale((width, height))
+        shader.bind()
+        shader.uniform_sampler("image", texture)
+        _kept["corners"].draw(shader)
 
 
 def _relief_shader() -> gpu.types.GPUShader:
@@ -310,13 +336,13 @@ def _grid(width: int, height: int) -> gpu.types.GPUBatch:
     return _kept[key]
 
 
-def _batch(dots: Dots) -> gpu.types.GPUBatch:
+def _batch(dots: Dots, count: int) -> gpu.types.GPUBatch:
     layout = gpu.types.GPUVertFormat()
     layout.attr_add(id="place", comp_type="F32", len=3, fetch_mode="FLOAT")
     layout.attr_add(id="rgb", comp_type="F32", len=4, fetch_mode="FLOAT")
-    vertices = gpu.types.GPUVertBuf(layout, len(dots.places))
-    vertices.attr_fill("place", dots.places)
-    vertices.attr_fill("rgb", dots.tints)
+    vertices = gpu.types.GPUVertBuf(layout, count)
+    vertices.attr_fill("place", dots.places[:count])
+    vertices.attr_fill("rgb", dots.tints[:count])
     return gpu.types.GPUBatch(type="POINTS", buf=vertices)
 
 

@@ -7,7 +7,7 @@ import bpy
 
 from .. import runtime
 from ..backend.client.process import read_log
-from ..backend.shared.errors import WorldFMError
+from .reports import reports_errors
 
 LOG_TEXT = "WorldFM Log"
 
@@ -18,13 +18,10 @@ class WORLDFM_OT_backend_start(bpy.types.Operator):
     bl_idname = "worldfm.backend_start"
     bl_label = "Start Backend"
 
+    @reports_errors
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Returns at once; the panels show how it goes."""
-        try:
-            runtime.running_client(context.scene)
-        except WorldFMError as error:
-            self.report({"ERROR"}, str(error))
-            return {"CANCELLED"}
+        runtime.running_client(context.scene)
         return {"FINISHED"}
 
 

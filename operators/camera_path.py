@@ -10,8 +10,9 @@ import bpy
 from bpy.props import BoolProperty, FloatProperty, StringProperty
 from mathutils import Matrix, Quaternion, Vector
 
-from ..backend.shared.errors import InputError, WorldFMError
+from ..backend.shared.errors import InputError
 from ..scene_sync.animation import fcurves_of
+from .reports import reports_errors
 
 _KEY_EVERY = 12
 
@@ -31,13 +32,10 @@ class _CameraPath:
         default=True,
     )
 
+    @reports_errors
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Build the move; an input that does not fit is reported."""
-        try:
-            self.build(context)
-        except WorldFMError as error:
-            self.report({"ERROR"}, str(error))
-            return {"CANCELLED"}
+        self.build(context)
         return {"FINISHED"}
 
     def last_frame(self, scene: bpy.types.Scene, length: float) -> int:

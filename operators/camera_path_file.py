@@ -11,11 +11,12 @@ from bpy.props import BoolProperty, IntProperty, StringProperty
 
 from ..backend.shared.camera import Camera
 from ..backend.shared.camera_path import read_camera_path, write_camera_path
-from ..backend.shared.errors import InputError, WorldFMError
+from ..backend.shared.errors import InputError
 from ..scene_sync.animation import fcurves_of
 from ..scene_sync.cameras import render_camera, scene_camera
 from ..scene_sync.import_world import place_camera
 from .file_choice import ChoosesFile
+from .reports import reports_errors
 
 _LAST_FRAME = 1_048_574
 _LENS = ("lens", "shift_x", "shift_y")
@@ -91,14 +92,11 @@ class WORLDFM_OT_export_camera_path(ChoosesFile, bpy.types.Operator):
     filepath: StringProperty(name="File", default="cameras.json", subtype="FILE_PATH")
     check_existing: BoolProperty(default=True, options={"HIDDEN"})
 
+    @reports_errors
     def execute(self, context: bpy.types.Context) -> set[str]:
         """An existing file is replaced only once the new one is whole."""
         path = Path(bpy.path.abspath(self.filepath))
-        try:
-            write_camera_path(path, path_cameras(context.scene))
-        except WorldFMError as error:
-            self.report({"ERROR"}, str(error))
-            return {"CANCELLED"}
+        write_camera_path(path, path_cameras(context.scene))
         return {"FINISHED"}
 
 
@@ -119,15 +117,12 @@ class WORLDFM_OT_import_camera_path(ChoosesFile, bpy.types.Operator):
         name="Use the Path's Size", description="Set the scene's resolution to the path's"
     )
 
+    @reports_errors
     def execute(self, context: bpy.types.Context) -> set[str]:
         """The new camera becomes the active one; a file that does not fit is reported."""
         path = Path(bpy.path.abspath(self.filepath))
-        try:
-            cameras = read_camera_path(path)
-            check_path(cameras, self.start)
-        except WorldFMError as error:
-            self.report({"ERROR"}, str(error))
-            return {"CANCELLED"}
+        cameras = read_camera_path(path)
+        check_path(cameras, self.start)
         scene = context.scene
         add_camera_path(scene, path.stem, cameras, self.start)
         if self.set_range:

@@ -20,6 +20,7 @@ from ..scene_sync.world_files import write_world
 from .build_process import CommandOperator
 from .camera_path_file import path_cameras
 from .file_choice import ChoosesFile
+from .reports import reports_errors
 
 
 def scene_world(context: bpy.types.Context, operator: bpy.types.Operator) -> SceneWorld:
@@ -50,15 +51,12 @@ class WORLDFM_OT_export_world(ChoosesFile, bpy.types.Operator):
     directory: StringProperty(name="Folder", default="//world", subtype="DIR_PATH")
     filter_folder: BoolProperty(default=True, options={"HIDDEN"})
 
+    @reports_errors
     def execute(self, context: bpy.types.Context) -> set[str]:
         """The same anchors and memory that a render of this view layer uses."""
         folder = Path(bpy.path.abspath(self.directory))
-        try:
-            world = scene_world(context, self)
-            write_world(folder, world, provenance(context.scene))
-        except WorldFMError as error:
-            self.report({"ERROR"}, str(error))
-            return {"CANCELLED"}
+        world = scene_world(context, self)
+        write_world(folder, world, provenance(context.scene))
         self.report({"INFO"}, f"{len(world.anchors)} points and the memory are in {folder}.")
         return {"FINISHED"}
 

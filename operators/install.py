@@ -12,8 +12,9 @@ from bpy.props import StringProperty
 
 from .. import installation, runtime
 from ..backend.client import Installation
-from ..backend.shared.errors import BackendError, WorldFMError
+from ..backend.shared.errors import BackendError
 from .file_choice import ChoosesFile
+from .reports import reports_errors
 
 _OFFLINE = (
     "Downloads need Online Access; allow it in Preferences > System, then press the button again."
@@ -32,16 +33,13 @@ class _Task:
         cls.poll_message_set("The installer is busy")
         return installation.task() is None
 
+    @reports_errors
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Begin; what stands in the way is reported."""
-        try:
-            if self.needs_network and not bpy.app.online_access:
-                raise BackendError(_OFFLINE)
-            work, finish = self.task()
-            installation.begin(work, finish)
-        except WorldFMError as error:
-            self.report({"ERROR"}, str(error))
-            return {"CANCELLED"}
+        if self.needs_network and not bpy.app.online_access:
+            raise BackendError(_OFFLINE)
+        work, finish = self.task()
+        installation.begin(work, finish)
         if bpy.app.background:
             self.report({"INFO"}, installation.outcome)
         return {"FINISHED"}

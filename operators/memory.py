@@ -10,12 +10,19 @@ from pathlib import Path
 import bpy
 from bpy.props import EnumProperty, IntProperty, StringProperty
 
-from ..backend.shared.errors import InputError, WorldFMError
+from ..backend.shared.errors import InputError
 from ..scene_sync.cameras import render_camera, scene_camera
-from ..scene_sync.capture import ENGINES, capture_frame, engine_name, private_scene
+from ..scene_sync.capture import (
+    ENGINES,
+    can_denoise,
+    capture_frame,
+    engine_name,
+    private_scene,
+)
 from ..scene_sync.memory import store_frame
 from ..scene_sync.pictures import depth_seen_from, load_picture
 from .file_choice import ChoosesFile
+from .reports import reports_errors
 from .steps import Step, StepOperator
 
 
@@ -93,6 +100,11 @@ class WORLDFM_OT_capture_memory(StepOperator, bpy.types.Operator):
             scene, self.engine, self.samples, self.percentage
         )
         with copying as copy:
+            if self.engine == "CYCLES" and not can_denoise(copy):
+                self.report(
+                    {"WARNING"},
+                    "This Blender has no denoiser: raise Samples if the memory frames are noisy.",
+                )
             for done, frame in enumerate(frames, 1):
                 camera, rgb, depth = capture_frame(copy, frame)
                 item = store_frame(scene, f"{camera_name} {frame}", camera, rgb, depth)
@@ -115,16 +127,9 @@ class WORLDFM_OT_add_memory_image(ChoosesFile, bpy.types.Operator):
         name="Camera", description="Camera the image belongs to; empty = the active one"
     )
 
+    @reports_errors
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Read the image, find its depth, keep both."""
-        try:
-            self._add(context)
-        except WorldFMError as error:
-            self.report({"ERROR"}, str(error))
-            return {"CANCELLED"}
-        return {"FINISHED"}
-
-    def _add(self, context: bpy.types.Context) -> None:
         scene = context.scene
         if self.camera and self.camera not in scene.objects:
             raise InputError(f"There is no camera named '{self.camera}' in this scene; choose one.")
@@ -137,6 +142,7 @@ class WORLDFM_OT_add_memory_image(ChoosesFile, bpy.types.Operator):
         depth = depth_seen_from(depsgraph, camera)
         item = store_frame(scene, path.stem, camera, rgb, depth)
         item.source = path.name
+        return {"FINISHED"}
 
     def draw(self, context: bpy.types.Context) -> None:
         """The file browser's side bar."""

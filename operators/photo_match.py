@@ -18,11 +18,12 @@ from bpy.props import BoolProperty, EnumProperty, FloatProperty, StringProperty
 
 from ..backend.shared.camera import Camera
 from ..backend.shared.camera_match import solve_axes
-from ..backend.shared.errors import InputError, WorldFMError
+from ..backend.shared.errors import InputError
 from ..backend.shared.fspy import read_fspy
 from ..scene_sync.import_world import RESOLUTION, add_photo_camera, photo_camera, place_camera
 from .build_process import CommandOperator
 from .file_choice import ChoosesFile
+from .reports import reports_errors
 
 LINES = "worldfm_lines"
 """Custom property of a camera: axis number, x1, y1, x2, y2 of each line, in parts of the photo."""
@@ -105,14 +106,11 @@ class WORLDFM_OT_import_fspy(ChoosesFile, bpy.types.Operator):
     filepath: StringProperty(name="fSpy Project", subtype="FILE_PATH")
     filter_glob: StringProperty(default="*.fspy", options={"HIDDEN"})
 
+    @reports_errors
     def execute(self, context: bpy.types.Context) -> set[str]:
         """The picture is packed into this file."""
         path = Path(bpy.path.abspath(self.filepath))
-        try:
-            project = read_fspy(path)
-        except WorldFMError as error:
-            self.report({"ERROR"}, str(error))
-            return {"CANCELLED"}
+        project = read_fspy(path)
         image = None
         if project.image:
             name = f"{path.stem} {hashlib.blake2b(project.image, digest_size=4).hexdigest()}"
@@ -136,15 +134,12 @@ class WORLDFM_OT_solve_match(bpy.types.Operator):
         name="Lines", description="JSON: a list of [axis 0-2, x1, y1, x2, y2] in parts of the photo"
     )
 
+    @reports_errors
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Nothing changes when no camera fits."""
-        try:
-            ob = self._camera(context.scene)
-            lines = self._lines(ob)
-            notes = solve_lines(ob, lines, context.scene.unit_settings.scale_length)
-        except WorldFMError as error:
-            self.report({"ERROR"}, str(error))
-            return {"CANCELLED"}
+        ob = self._camera(context.scene)
+        lines = self._lines(ob)
+        notes = solve_lines(ob, lines, context.scene.unit_settings.scale_length)
         for note in notes:
             self.report({"WARNING"}, note)
         return {"FINISHED"}

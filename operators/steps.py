@@ -9,6 +9,7 @@ from typing import NamedTuple
 import bpy
 
 from ..backend.shared.errors import WorldFMError
+from .reports import reports_errors
 
 
 class Step(NamedTuple):
@@ -42,14 +43,11 @@ class StepOperator:
         """Whether the steps are taken one at a time, so that none of them should wait."""
         return self._timer is not None
 
+    @reports_errors
     def execute(self, context: bpy.types.Context) -> set[str]:
         """To the end at once; used by scripts and by redo."""
-        try:
-            for _ in self.steps(context):
-                pass
-        except WorldFMError as error:
-            self.report({"ERROR"}, str(error))
-            return {"CANCELLED"}
+        for _ in self.steps(context):
+            pass
         return {"FINISHED"}
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:

@@ -8,11 +8,11 @@ from pathlib import Path
 import bpy
 from bpy.props import BoolProperty, StringProperty
 
-from ..backend.shared.errors import WorldFMError
 from ..scene_sync.anchor_points import is_anchors
 from ..scene_sync.move_world import point_to_folder, world_to_file, world_to_folder
 from ..scene_sync.world_folder import FOLDER
 from .file_choice import ChoosesFile
+from .reports import reports_errors
 
 
 class _ActiveWorld:
@@ -30,13 +30,10 @@ class _ActiveWorld:
         ob = context.active_object
         return ob is not None and is_anchors(ob) and (FOLDER in ob) == cls.in_folder
 
+    @reports_errors
     def execute(self, context: bpy.types.Context) -> set[str]:
         """All of it, or an error and nothing."""
-        try:
-            self.report({"INFO"}, self.move(context))
-        except WorldFMError as error:
-            self.report({"ERROR"}, str(error))
-            return {"CANCELLED"}
+        self.report({"INFO"}, self.move(context))
         return {"FINISHED"}
 
 

@@ -26,6 +26,7 @@ from ..scene_sync.world_reader import read_world
 from .build_process import CommandOperator
 from .camera_path_file import add_camera_path, check_path
 from .file_choice import ChoosesFile
+from .reports import reports_errors
 
 DEPTHS = (
     ("auto", "Automatic", "The best estimator whose weights are here"),
@@ -235,16 +236,13 @@ class WORLDFM_OT_open_world(ChoosesFile, _Keeps, bpy.types.Operator):
     directory: StringProperty(name="Folder", subtype="DIR_PATH")
     filter_folder: BoolProperty(default=True, options={"HIDDEN"})
 
+    @reports_errors
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Points and memory; nothing when the folder is damaged."""
         folder = Path(bpy.path.abspath(self.directory))
-        try:
-            self.check_place()
-            built = read_world(folder)
-            self.keep(context, add_world(context.scene, folder.name or "World", built, None, False))
-        except WorldFMError as error:
-            self.report({"ERROR"}, str(error))
-            return {"CANCELLED"}
+        self.check_place()
+        built = read_world(folder)
+        self.keep(context, add_world(context.scene, folder.name or "World", built, None, False))
         return {"FINISHED"}
 
 

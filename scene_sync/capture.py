@@ -31,6 +31,11 @@ def engine_name(engine: str) -> str:
     return next((name for known, name, _ in ENGINES if known == engine), engine)
 
 
+def can_denoise(scene: bpy.types.Scene) -> bool:
+    """Whether this Blender was built with a denoiser; without one, asking for it may fail."""
+    return scene.cycles.denoiser != ""
+
+
 @contextmanager
 def private_scene(
     scene: bpy.types.Scene, engine: str, samples: int, percentage: int
@@ -55,7 +60,7 @@ def _configure(copy: bpy.types.Scene, engine: str, samples: int, percentage: int
     render.engine = engine
     if engine == "CYCLES":
         copy.cycles.samples = samples
-        copy.cycles.use_denoising = True
+        copy.cycles.use_denoising = can_denoise(copy)
     elif engine == EEVEE:
         copy.eevee.taa_render_samples = samples
     render.resolution_percentage = max(1, render.resolution_percentage * percentage // 100)

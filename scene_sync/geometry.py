@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -34,7 +35,7 @@ class Mesh:
     active_colour: str
     digest: bytes
 
-    @property
+    @functools.cached_property
     def finite(self) -> bool:
         """Whether every coordinate is a number."""
         return bool(np.isfinite(self.corners).all())

@@ -93,16 +93,18 @@ def textures_kept() -> int:
 
 def image_texture(image: bpy.types.Image, extension: str) -> Texture | None:
     """The image's pixels, or None when it cannot be read."""
+    key = (image.name_full, image.filepath, extension)
+    texture = _cache.get(key)
+    if texture is not None:
+        return texture
+    # asking an image for its size has Blender decode it, and again once it let go of the pixels
     width, height = image.size
     if width == 0 or height == 0 or image.channels not in {1, 3, 4}:
         return None
-    key = (image.name_full, width, height, image.filepath, extension)
-    texture = _cache.get(key)
-    if texture is None:
-        waiting = sum(kept.waiting for kept in list(_cache.values()))
-        texture = _cache[key] = Texture(_copied(image, MAX_SIDE), extension)
-        if waiting > _MOST_WAITING:
-            texture.made()
+    waiting = sum(kept.waiting for kept in list(_cache.values()))
+    texture = _cache[key] = Texture(_copied(image, MAX_SIDE), extension)
+    if waiting > _MOST_WAITING:
+        texture.made()
     return texture
 
 

@@ -83,31 +83,36 @@ class SceneReader:
         seconds: float,
         local_view: bpy.types.SpaceView3D | None = None,
     ) -> bool:
-        """Spend about `seconds` on what `read` will need; True when it has all at hand.
+        """Spend about `seconds` of processor on what `read` will need; True when it has all.
 
         Call it again until then. Every call looks at the scene as it is now and holds on to
         nothing of Blender's, so that anything may change or go between two calls.
         """
-        began = time.monotonic()
-        complete = True
-        for _ in self._missing(depsgraph, local_view):
-            complete = False
-            if time.monotonic() - began > seconds:
+        spent, complete = 0.0, True
+        for took in self._missing(depsgraph, local_view):
+            spent, complete = spent + took, False
+            if spent > seconds:
                 break
         return complete
 
     def _missing(
         self, depsgraph: bpy.types.Depsgraph, local_view: bpy.types.SpaceView3D | None
-    ) -> Iterator[None]:
-        """Reads what is not at hand, one thing a step."""
+    ) -> Iterator[float]:
+        """Reads what is not at hand, one thing a step; yields the processor seconds it took.
+
+        Looking for it does not count: every call has to, and in a scene of many objects that
+        would leave no time to read any.
+        """
         for item in depsgraph.scene.original.worldfm.memory:
             if item.enabled and not is_kept(item) and item.id not in self._tried:
+                began = time.thread_time()
                 self._tried.add(item.id)
                 with suppress(WorldFMError):  # said when the scene is read
                     read_frame(item)
-                yield
+                yield time.thread_time() - began
         seen: set[bpy.types.Material | None] = set()
         for ob in surfaces(depsgraph, local_view):
+            began = time.thread_time()
             pointer = (ob.original.session_uid, ob.data.as_pointer())
             kept = textures_kept()
             new = {slot.material for slot in ob.material_slots} - seen
@@ -118,7 +123,7 @@ class SceneReader:
             if fresh:
                 self._meshes[pointer] = read_mesh(ob)
             if fresh or textures_kept() > kept:
-                yield
+                yield time.thread_time() - began
 
     def read(
         self,
@@ -167,43 +172,52 @@ class SceneReader:
     ) -> tuple[list[Placed], list[str]]:
         meshes = self._meshes if keep else {}
         seen: dict[tuple[int, int], Mesh | None] = {}
-        placed: list[Placed] = []
-        skipped: dict[str, str] = {}
         looks: dict[bpy.types.Material | None, Look] = {}
+        found: list[tuple[Instance, Mesh, list[Look]]] = []
         for instance in instances(depsgraph, local_view):
             ob = instance.object
-            problem = _problem(instance)
-            if problem:
-                skipped[instance.name] = _SKIPPED.format(instance.name, problem)
-                continue
             pointer = (ob.original.session_uid, ob.data.as_pointer())
             if pointer not in seen:
                 seen[pointer] = meshes[pointer] if pointer in meshes else read_mesh(ob)
             mesh = seen[pointer]
             if mesh is None:
                 continue
-            if not mesh.finite:
-                skipped[instance.name] = _SKIPPED.format(instance.name, "it has NaN coordinates")
-                continue
             materials = [slot.material for slot in ob.material_slots] or [None]
             for material in materials:
                 if material not in looks:
                     looks[material] = look_of(material)
-            matrix = instance.matrix.copy()
-            matrix[:3] *= scale_length
-            mine = [looks[material] for material in materials]
-            placed.append(Placed(instance.key, mesh, mine, matrix))
+            found.append((instance, mesh, [looks[material] for material in materials]))
         self._meshes = seen
-        # the depsgraph's order follows how objects were made; a world must not
-        placed.sort(key=lambda p: p.key)
-        return placed, list(skipped.values())
+        return _in_place(found, scale_length)
+
+
+def _in_place(
+    found: list[tuple[Instance, Mesh, list[Look]]], scale_length: float
+) -> tuple[list[Placed], list[str]]:
+    """The instances that can be placed, in the order of their keys, and why others cannot."""
+    skipped: dict[str, str] = {}
+    placed: list[Placed] = []
+    matrices = np.array([instance.matrix for instance, _, _ in found]).reshape(-1, 4, 4)
+    problems = _problems(matrices)
+    matrices[:, :3] *= scale_length
+    for (instance, mesh, looks), matrix, problem in zip(found, matrices, problems, strict=True):
+        problem = problem or ("" if mesh.finite else "it has NaN coordinates")
+        if problem:
+            skipped[instance.name] = _SKIPPED.format(instance.name, problem)
+        else:
+            placed.append(Placed(instance.key, mesh, looks, matrix))
+    # the depsgraph's order follows how objects were made; a world must not
+    placed.sort(key=lambda p: p.key)
+    return placed, list(skipped.values())
 
 
 def stored_anchors(depsgraph: bpy.types.Depsgraph, scale_length: float) -> Anchors:
     """The points of all objects that hold some, in metres and in the order of their keys."""
     found: dict[str, Anchors] = {}
+    if not any(map(is_anchors, surfaces(depsgraph))):  # the usual case, quicker than below
+        return Anchors.empty()
     for instance in instances(depsgraph):
-        if is_anchors(instance.object) and not _problem(instance):
+        if is_anchors(instance.object) and not any(_problems(instance.matrix[None])):
             matrix = instance.matrix.copy()
             matrix[:3] *= scale_length
             found[instance.key] = read_anchors(instance.object, matrix)
@@ -216,13 +230,15 @@ def _stored_bytes(stored: Anchors) -> list[bytes]:
     return [stored.xyz.tobytes(), stored.rgb.tobytes(), stored.radius.tobytes()]
 
 
-def _problem(instance: Instance) -> str:
-    """Why an instance cannot be placed; "" when it can."""
-    matrix = instance.matrix
-    if not np.isfinite(matrix).all():
-        return "its transform has NaN values"
-    scales = np.linalg.norm(matrix[:3, :3], axis=0)
-    return "its scale is zero" if np.sort(scales)[1] < 1e-9 else ""
+def _problems(matrices: np.ndarray) -> list[str]:
+    """Why something cannot be placed by each of (N, 4, 4); "" where it can."""
+    finite = np.isfinite(matrices).all(axis=(1, 2))
+    scales = np.sort(np.linalg.norm(matrices[:, :3, :3], axis=1), axis=1)
+    flat = scales[:, 1] < 1e-9
+    return [
+        "its transform has NaN values" if not known else "its scale is zero" if thin else ""
+        for known, thin in zip(finite, flat, strict=True)
+    ]
 
 
 @dataclass(eq=False)

@@ -17,7 +17,8 @@ from backend.shared.camera import Camera, intrinsics, look_at
 from backend.shared.frame import MemoryFrame
 from backend.world.exporters import export_meta, export_ply
 from backend.world.world import World
-from tests.backend.test_import_worlds import capture, room_panorama
+from tests.backend.grounded_room import capture
+from tests.backend.test_import_panorama import room_panorama
 from tests.backend.world_room import trace
 
 SIZE = (300, 200)
@@ -169,6 +170,11 @@ def test_other_sources_and_worlds_in_folders(blender, sources):
     assert found["images"] < 96 * 72 * 3  # a thumbnail, without depth
     assert found["smaller"] < 0.5
     assert found["loaded"] and found["copied"]
+    elsewhere = found["elsewhere"]
+    assert elsewhere["after a copy"] == elsewhere["after a failure"] == [True, True, True]
+    assert "no such folder" in elsewhere["refused"] and elsewhere["relative"]
+    for name in ("after Save As", "copy loaded", "scene loaded"):
+        assert elsewhere[name] == [False, True, True], name
     kind, said = found["missing"]
     assert kind == "WorldError" and "is missing; put it back beside this file" in said
     assert "another world" in found["another"]

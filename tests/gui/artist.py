@@ -46,8 +46,8 @@ def client():
     return sys.modules[f"{ADDON}.runtime"].client()
 
 
-def backend_processes() -> list[int]:
-    """Process ids of the backends that this Blender started."""
+def backend_processes(word: str = "serve") -> list[int]:
+    """Process ids of the backends that this Blender started with `word` in their command."""
     found = []
     for folder in Path("/proc").glob("[0-9]*"):
         try:
@@ -55,7 +55,7 @@ def backend_processes() -> list[int]:
             parent = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
         except OSError:
             continue  # it ended meanwhile
-        if parent == os.getpid() and b"serve" in words:
+        if parent == os.getpid() and word.encode() in words:
             found.append(int(folder.name))
     return found
 

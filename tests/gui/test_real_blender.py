@@ -56,6 +56,7 @@ def test_rendered_shading_streams_and_then_rests(stage, demo_file, measured):
     assert found["quiet"]["draws"] <= 5, "a viewport that shows what it wants must rest"
     assert found["quiet_free"]["draws"] <= 5
     assert found["free_coverage"] > 0.5, "a view off the camera's path has too few anchors"
+    assert 1 <= found["capped"]["asked"] <= found["capped"]["allowed"]
     assert found["like_f12"], "the camera's view is not what F12 renders"
     assert "Traceback" not in found["log"]
 
@@ -63,7 +64,21 @@ def test_rendered_shading_streams_and_then_rests(stage, demo_file, measured):
 def test_a_viewport_takes_what_an_artist_does_to_it(stage, demo_file, tmp_path):
     found = stage.play("everyday", demo_file, seconds=600, target=str(tmp_path / "again.blend"))
     assert found["problems"] == []
+    # Blender itself writes an engine's line into the first quarter
+    assert found["quarters"] == ["This view is orthograph", "WorldFM | 512 x 344 | 0"]
     assert "Error" not in found["log"]
+    assert "Traceback" not in found["log"]
+
+
+def test_long_work_stops_and_what_was_kept_is_taken_back(stage, demo_file, tmp_path):
+    found = stage.play("tools", demo_file, seconds=600, photo=str(tmp_path / "photo.png"))
+    assert 1 <= found["captured"] < 8
+    assert found["scenes"] == ["Scene"], "the capture left its copy of the scene behind"
+    assert found["baking"] and found["unbaked"] >= 1
+    assert found["added by a stopped build"] == 0
+    assert found["kept"] == {"frames": 1, "undone": True, "redone": True}
+    assert found["handles"]["moved"] > 0.01
+    assert found["handles"]["taken back"]
     assert "Traceback" not in found["log"]
 
 

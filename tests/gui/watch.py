@@ -6,9 +6,23 @@ from __future__ import annotations
 import functools
 import sys
 import time
+from typing import NamedTuple
 
 import numpy as np
 from artist import ADDON
+
+
+class Call(NamedTuple):
+    """What one call cost, in ms by the clock and of the main thread's processor time.
+
+    gpu: the part of `processor` that went into drawing commands, which software OpenGL computes
+    where a graphics card would.
+    """
+
+    name: str
+    held: float
+    processor: float
+    gpu: float
 
 
 class Watch:
@@ -16,11 +30,17 @@ class Watch:
 
     def __init__(self) -> None:
         self.viewport = sys.modules[f"{ADDON}.viewport"]
-        self.calls: list[tuple[str, float, float]] = []  # name, ms held, ms of processor
+        self.calls: list[Call] = []
         self.frames: list[float] = []
         self._shown = None
+        self._painted = 0.0
+        self.asked = 0
+        self._count_requests()
         for name in ("update", "draw", "_tick"):
             setattr(self.viewport, name, self._timed(name, getattr(self.viewport, name)))
+        for name in ("frame", "guess"):
+            painter = self.viewport.Painter
+            setattr(painter, name, self._painting(getattr(painter, name)))
 
     def view(self):
         """The one viewport in Rendered shading, None before it was drawn."""
@@ -41,25 +61,29 @@ class Watch:
     def since(self, mark: tuple[int, int]) -> dict:
         """Hold times in ms and frames since `mark()`."""
         calls, frames = self.calls[mark[0] :], self.frames[mark[1] :]
-        held = np.array([ms for _, ms, _ in calls] or [0.0])
-        busy = np.array([ms for _, _, ms in calls] or [0.0])
-        slowest = max(calls, key=lambda call: call[1], default=("", 0.0, 0.0))
+        calls = calls or [Call("", 0.0, 0.0, 0.0)]
+        columns = np.array([call[1:] for call in calls])
+        held, busy, own = columns[:, 0], columns[:, 1], columns[:, 1] - columns[:, 2]
+        slowest = max(calls, key=lambda call: call.processor)
         return {
-            "calls": len(calls),
-            "draws": sum(call[0] == "draw" for call in calls),
+            "calls": len(self.calls) - mark[0],
+            "draws": sum(call.name == "draw" for call in calls),
             "frames": len(frames),
-            "p50_ms": round(float(np.quantile(held, 0.5)), 2),
-            "p99_ms": round(float(np.quantile(held, 0.99)), 2),
-            "p99_processor_ms": round(float(np.quantile(busy, 0.99)), 2),
-            "most_processor_ms": round(float(busy.max()), 2),
-            "slowest": [slowest[0], *(round(ms, 2) for ms in slowest[1:])],
+            "p50_ms": _at(held, 0.5),
+            "p99_ms": _at(held, 0.99),
+            "p99_processor_ms": _at(busy, 0.99),
+            "p99_processor_without_drawing_ms": _at(own, 0.99),
+            "most_processor_ms": _at(busy, 1),
+            "slowest": [slowest.name, *(round(ms, 2) for ms in slowest[1:])],
         }
 
     def all_settled(self) -> bool:
         """Whether every viewport shows what it wants, or says that it cannot."""
         now = time.monotonic()
-        views = self.viewport._views.values()
-        return bool(views) and not any(self.viewport._unsettled(view, now) for view in views)
+        views = self.viewport._views
+        on_screen = self.viewport._regions()
+        drawn = bool(on_screen) and on_screen.keys() <= views.keys()
+        return drawn and not any(self.viewport._unsettled(views[key], now) for key in on_screen)
 
     def faults(self) -> list[str]:
         """Exceptions that viewports met while they were drawn."""
@@ -71,18 +95,42 @@ class Watch:
     def _timed(self, name, call):
         @functools.wraps(call)
         def timed(*arguments):
-            began, worked = time.perf_counter(), time.thread_time()
+            began, worked, self._painted = time.perf_counter(), time.thread_time(), 0.0
             try:
                 return call(*arguments)
             finally:
                 held, busy = time.perf_counter() - began, time.thread_time() - worked
-                self.calls.append((name, 1000 * held, 1000 * busy))
+                self.calls.append(Call(name, 1000 * held, 1000 * busy, 1000 * self._painted))
                 self._count()
 
         return timed
+
+    def _count_requests(self) -> None:
+        bring_up = self.viewport._bring_up  # called for each request, and for nothing else
+
+        def counting(*arguments):
+            self.asked += 1
+            bring_up(*arguments)
+
+        self.viewport._bring_up = counting
+
+    def _painting(self, call):
+        @functools.wraps(call)
+        def painting(*arguments):
+            worked = time.thread_time()
+            try:
+                return call(*arguments)
+            finally:
+                self._painted += time.thread_time() - worked
+
+        return painting
 
     def _count(self) -> None:
         view = self.view()
         if view is not None and view.shown is not None and view.shown is not self._shown:
             self._shown = view.shown
             self.frames.append(time.monotonic())
+
+
+def _at(values: np.ndarray, share: float) -> float:
+    return round(float(np.quantile(values, share)), 2)

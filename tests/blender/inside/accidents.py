@@ -88,4 +88,4 @@ def unregister() -> dict[str, Any]:
     return found
 
 
-extension.run({"newer": newer, "unregister": unregister}[sys.argv[1]])
+extension.run_one(newer, unregister)

@@ -283,18 +283,13 @@ def one_world_for_a_path() -> dict[str, list[int]]:
     return found
 
 
-def main() -> dict[str, Any]:
-    parts = (
-        shape_and_modifiers,
-        instances,
-        colours,
-        faults,
-        same_again,
-        last_bits,
-        density,
-        one_world_for_a_path,
-    )
-    return {part.__name__: part() for part in parts}
-
-
-extension.run(main)
+extension.run_all(
+    shape_and_modifiers,
+    instances,
+    colours,
+    faults,
+    same_again,
+    last_bits,
+    density,
+    one_world_for_a_path,
+)

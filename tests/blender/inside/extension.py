@@ -61,3 +61,13 @@ def run(main: Callable[[], dict[str, Any]]) -> None:
     sys.stdout.write("\n" + json.dumps(findings) + "\n")
     sys.stdout.flush()
     os._exit(code)
+
+
+def run_all(*parts: Callable[[], Any]) -> None:
+    """`run` all of a script's parts; the findings of each stand under its name."""
+    run(lambda: {part.__name__: part() for part in parts})
+
+
+def run_one(*parts: Callable[[], dict[str, Any]]) -> None:
+    """`run` the part that the script's first argument names."""
+    run({part.__name__: part for part in parts}[sys.argv[1]])

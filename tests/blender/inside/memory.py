@@ -139,8 +139,4 @@ def kept() -> dict[str, Any]:
     return found
 
 
-def main() -> dict[str, Any]:
-    return {part.__name__: part() for part in (captured, added, kept)}
-
-
-extension.run(main)
+extension.run_all(captured, added, kept)

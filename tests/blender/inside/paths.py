@@ -131,10 +131,4 @@ def refused() -> list[str]:
     return said
 
 
-def main() -> dict[str, Any]:
-    parts = (orbit, dolly, crane, follow, viewpoints)
-    found: dict[str, Any] = {part.__name__: part() for part in parts}
-    return {**found, "refused": refused()}
-
-
-extension.run(main)
+extension.run_all(orbit, dolly, crane, follow, viewpoints, refused)

@@ -7,6 +7,7 @@ import hashlib
 import os
 import signal
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -190,12 +191,24 @@ def refused(**changes: Any) -> str:
 def faults() -> dict[str, Any]:
     """Every bad input gets a sentence, stills and multilayer animations alike."""
     scene = scenes.small_world()
-    camera, found = scene.camera, {}
     folder = output("OPEN_EXR_MULTILAYER", "faults")
+    found: dict[str, Any] = {}
 
     def both(name: str) -> None:
         found[name] = [refused(write_still=True), refused(animation=True)]
 
+    unfit_cameras(scene, both)
+    unfit_sizes(scene, both)
+    unfit_models(scene, both)
+    no_backend(both)
+    nothing_to_see(scene, both)
+    found |= unfit_pictures()
+    found["recovered"] = [refused()]
+    return {"found": found, "written": sorted(p.name for p in folder.glob("*"))}
+
+
+def unfit_cameras(scene: bpy.types.Scene, both: Callable[[str], None]) -> None:
+    camera = scene.camera
     camera.data.type = "ORTHO"
     both("orthographic")
     camera.data.type = "PANO"
@@ -212,11 +225,17 @@ def faults() -> dict[str, Any]:
     scene.camera = None
     both("no camera")
     scene.camera = camera
+
+
+def unfit_sizes(scene: bpy.types.Scene, both: Callable[[str], None]) -> None:
     scene.render.resolution_x = 16384
     both("16k")
     scene.render.resolution_x, scene.render.resolution_percentage = 64, 1
     both("no pixels")
     scene.render.resolution_percentage = 100
+
+
+def unfit_models(scene: bpy.types.Scene, both: Callable[[str], None]) -> None:
     scene.worldfm.model = str(FOLDER / "nothing here")
     both("wrong model")
     (FOLDER / "broken").mkdir()
@@ -224,6 +243,9 @@ def faults() -> dict[str, Any]:
     scene.worldfm.model = str(FOLDER / "broken")
     both("broken model")
     scene.worldfm.model = "embedded"
+
+
+def no_backend(both: Callable[[str], None]) -> None:
     preferences = extension.part("runtime").preferences()
     os.environ.pop("WORLDFM_PYTHON")
     bpy.ops.worldfm.backend_stop()
@@ -233,29 +255,32 @@ def faults() -> dict[str, Any]:
     preferences.python = "/bin/false"
     both("a python that is none")
     preferences.python = ""
+    os.environ["WORLDFM_PYTHON"] = sys.argv[3]
+
+
+def nothing_to_see(scene: bpy.types.Scene, both: Callable[[str], None]) -> None:
     for ob in scene.objects:
         ob.hide_render = ob.type == "MESH"
-    os.environ["WORLDFM_PYTHON"] = sys.argv[3]
     both("nothing to see")
-    wrong = FOLDER / "wrong.png"
-    output("PNG", "wrong")
-    bpy.data.images.new("Wrong", 30, 30).save_render(str(wrong))
-    (FOLDER / "text.png").write_text("not a picture")
-    for name, path in (("missing", FOLDER / "absent.png"), ("unreadable", FOLDER / "text.png"),
-                       ("other aspect", wrong)):  # fmt: skip
-        try:
-            bpy.ops.worldfm.add_memory_image(filepath=str(path))
-            found[name] = [""]
-        except RuntimeError as error:
-            found[name] = [str(error)]
     for ob in scene.objects:
         ob.hide_render = False
-    found["recovered"] = [refused()]
-    return {"found": found, "written": sorted(p.name for p in folder.glob("*"))}
 
 
-def main() -> dict[str, Any]:
-    return {p.__name__: p for p in (passes, order, killed, framing, faults)}[sys.argv[1]]()
+def unfit_pictures() -> dict[str, list[str]]:
+    """What adding a picture to memory says to files that are no such picture."""
+    wrong, text = FOLDER / "wrong.png", FOLDER / "text.png"
+    output("PNG", "wrong")
+    bpy.data.images.new("Wrong", 30, 30).save_render(str(wrong))
+    text.write_text("not a picture")
+    said = {}
+    files = {"missing": FOLDER / "absent.png", "unreadable": text, "other aspect": wrong}
+    for name, path in files.items():
+        try:
+            bpy.ops.worldfm.add_memory_image(filepath=str(path))
+            said[name] = [""]
+        except RuntimeError as error:
+            said[name] = [str(error)]
+    return said
 
 
-extension.run(main)
+extension.run_one(passes, order, killed, framing, faults)

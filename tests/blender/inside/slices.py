@@ -142,8 +142,4 @@ def damaged() -> dict[str, Any]:
     return {"warnings": copy.warnings, "placed": len(copy.placed)}
 
 
-def main() -> dict[str, Any]:
-    return {part.__name__: part() for part in (whole, changed, deleted, damaged)}
-
-
-extension.run(main)
+extension.run_all(whole, changed, deleted, damaged)

@@ -109,7 +109,35 @@ def folders(found: dict[str, Any]) -> None:
     place.rename(other)
     bpy.ops.wm.open_mainfile(filepath=str(other / "scene.blend"))
     found["copied"] = scene_world().revision == before.revision
+    found["elsewhere"] = saved_elsewhere(before.revision)
+    bpy.ops.wm.open_mainfile(filepath=str(other / "scene.blend"))
     lost(found, other, before.revision)
+
+
+def saved_elsewhere(revision: int) -> dict[str, Any]:
+    """A copy in another folder, a save that fails, Save As: every file finds its world."""
+    listed = select_points()["worldfm_folder"]
+    far = FOLDER / "far" / "away"
+    far.mkdir(parents=True)
+    save = bpy.ops.wm.save_as_mainfile
+    found: dict[str, Any] = {}
+
+    def here(name: str) -> None:
+        frames = {item.folder for item in bpy.context.scene.worldfm.memory if item.folder}
+        now = select_points()["worldfm_folder"]
+        found[name] = [now == listed, frames == {now}, scene_world().revision == revision]
+
+    save(filepath=str(far / "copy.blend"), copy=True)
+    here("after a copy")
+    found["refused"] = refused(save, filepath=str(far / "no such folder" / "scene.blend"))
+    here("after a failure")
+    save(filepath=str(far / "scene.blend"))
+    here("after Save As")
+    found["relative"] = select_points()["worldfm_folder"].startswith("//")
+    for name in ("copy", "scene"):
+        bpy.ops.wm.open_mainfile(filepath=str(far / f"{name}.blend"))
+        here(f"{name} loaded")
+    return found
 
 
 def lost(found: dict[str, Any], other: Path, revision: int) -> None:

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What happens to a viewport in Rendered shading on an ordinary day, one thing after the other."""
+"""What happens to viewports in Rendered shading on an ordinary day, one thing after the other."""
+
+import sys
 
 import artist
 import bpy
@@ -7,83 +9,168 @@ from watch import Watch
 
 
 def play(ui):
-    scene = bpy.context.scene
-    area, region, space = artist.viewport()
-    window = bpy.context.window_manager.windows[0]
-    artist.clear_view(space)
-    watch = Watch()
-    problems = ui.result["problems"] = []
-
-    def here():
-        return bpy.context.temp_override(window=window, area=area, region=region)
-
-    def after(what, picture=False):
-        yield 0.3
-        yield from ui.until(watch.all_settled, 120, f"rest after {what}")
-        problems.extend(f"{what}: {fault}" for fault in watch.faults())
-        if picture:
-            yield from ui.picture(f"everyday-{what}")
-
-    space.region_3d.view_perspective = "CAMERA"
-    space.shading.type = "RENDERED"
+    day = Day(ui)
+    day.space.region_3d.view_perspective = "CAMERA"
+    day.space.shading.type = "RENDERED"
     yield from artist.ready(ui, 240)
-    yield from after("the first frame")
-    for frame in (5, 9, 14):
-        scene.frame_set(frame)
-        yield 0.1
-    yield from after("scrubbing")
-    if watch.view().shown.request is not watch.view().asked:
-        problems.append("scrubbing: an old frame stayed")
-    artist.leave_camera(space, distance=3.0)
-    with here():
-        bpy.ops.screen.region_quadview()
-    yield from after("quad", picture=True)
-    with here():
-        bpy.ops.screen.region_quadview()
-    area, region, space = artist.viewport()
-    yield from after("the end of quad view")
-    cushion = bpy.data.objects["Cushion"]
-    bpy.ops.object.select_all(action="DESELECT")
-    cushion.select_set(True)
-    bpy.context.view_layer.objects.active = cushion
-    with here():
-        bpy.ops.view3d.localview(frame_selected=False)
-    yield from after("local", picture=True)
-    with here():
-        bpy.ops.view3d.localview(frame_selected=False)
-    yield from after("the end of local view")
-    space.show_region_ui = True
-    space.show_region_toolbar = False
-    yield from after("resizing", picture=True)
-    with here():
-        bpy.ops.view3d.walk("INVOKE_DEFAULT")
-    yield from ui.tool("xdotool", "keydown", "w")
-    yield 0.7
-    yield from ui.tool("xdotool", "keyup", "w", "key", "Return")
-    yield from after("walk", picture=True)
-    with here():
-        bpy.ops.ed.undo_push(message="before")
-        cushion.location.z += 0.4
-        bpy.ops.ed.undo_push(message="moved")
-    yield from after("an edit")
-    with here():
-        bpy.ops.ed.undo()
-    yield from after("undo")
-    for kind in ("SOLID", "RENDERED", "WIREFRAME", "RENDERED"):
-        space.shading.type = kind
-        yield 0.2
-    yield from after("toggling the shading")
-    other = bpy.data.scenes.new("Other")
-    other.render.engine = "WORLDFM"
-    window.scene = other
-    yield from after("empty-scene", picture=True)
-    window.scene = bpy.data.scenes["Scene"]
-    yield from after("the first scene again")
-    space.region_3d.view_perspective = "CAMERA"
-    bpy.data.objects.remove(bpy.context.scene.camera)
-    yield from after("deleting-the-camera", picture=True)
+    yield from day.after("the first frame")
+    for part in (
+        day.scrubbing,
+        day.quarters,
+        day.two_viewports,
+        day.local_view,
+        day.navigating,
+        day.undoing,
+        day.shadings,
+        day.another_scene,
+        day.deleting_the_camera,
+    ):
+        yield from part()
     bpy.ops.wm.save_as_mainfile(filepath=ui.given["target"])
     bpy.ops.wm.open_mainfile(filepath=ui.given["target"])
     yield 1.0
     artist.viewport()[2].shading.type = "RENDERED"  # Blender opens files in Solid
-    yield from after("loading", picture=True)
+    yield from day.after("loading", picture=True)
+
+
+class Day:
+    """The main viewport, and what went wrong in it."""
+
+    def __init__(self, ui):
+        self.ui = ui
+        self.area, self.region, self.space = artist.viewport()
+        self.window = bpy.context.window_manager.windows[0]
+        artist.clear_view(self.space)
+        self.watch = Watch()
+        self.problems = ui.result["problems"] = []
+
+    def here(self):
+        return bpy.context.temp_override(window=self.window, area=self.area, region=self.region)
+
+    def after(self, what, picture=False):
+        """Wait until every viewport rests; note what they met until then."""
+        yield 0.3
+        yield from self.ui.until(self.watch.all_settled, 120, f"rest after {what}")
+        self.problems.extend(f"{what}: {fault}" for fault in self.watch.faults())
+        if picture:
+            yield from self.ui.picture(f"everyday-{what}")
+
+    def scrubbing(self):
+        for frame in (5, 9, 14):
+            bpy.context.scene.frame_set(frame)
+            yield 0.1
+        yield from self.after("scrubbing")
+        if self.watch.view().shown.request is not self.watch.view().asked:
+            self.problems.append("scrubbing: an old frame stayed")
+
+    def quarters(self):
+        said = lines_written()
+        artist.leave_camera(self.space, distance=3.0)
+        with self.here():
+            bpy.ops.screen.region_quadview()
+        yield from self.after("quad", picture=True)
+        self.ui.result["quarters"] = sorted({text[:23] for text in said})
+        with self.here():
+            bpy.ops.screen.region_quadview()
+        self.area, self.region, self.space = artist.viewport()
+        yield from self.after("the end of quad view")
+
+    def two_viewports(self):
+        """One looks through the camera, the other is free; both show frames of their own."""
+        with self.here():
+            bpy.ops.screen.area_split(direction="VERTICAL", factor=0.5)
+        yield 0.5
+        views = [area for area in self.window.screen.areas if area.type == "VIEW_3D"]
+        other = next(area for area in views if area != self.area)
+        other.spaces.active.shading.type = "RENDERED"
+        other.spaces.active.region_3d.view_perspective = "CAMERA"
+        yield from self.after("two-viewports", picture=True)
+        shown = [view.shown for view in self.watch.viewport._views.values() if not view.stuck]
+        if len(shown) != 2 or len({id(frame) for frame in shown}) != 2 or None in shown:
+            self.problems.append(f"two viewports show {len(shown)} frames")
+        with bpy.context.temp_override(window=self.window, area=other):
+            bpy.ops.screen.area_close()
+        yield 0.5
+        self.area, self.region, self.space = artist.viewport()
+        yield from self.after("one viewport again")
+        if len(self.watch.viewport._views) != 1:
+            self.problems.append("a viewport that was closed is still served")
+
+    def local_view(self):
+        cushion = bpy.data.objects["Cushion"]
+        bpy.ops.object.select_all(action="DESELECT")
+        cushion.select_set(True)
+        bpy.context.view_layer.objects.active = cushion
+        with self.here():
+            bpy.ops.view3d.localview(frame_selected=False)
+        yield from self.after("local", picture=True)
+        with self.here():
+            bpy.ops.view3d.localview(frame_selected=False)
+        yield from self.after("the end of local view")
+        self.space.show_region_ui = True
+        self.space.show_region_toolbar = False
+        yield from self.after("resizing", picture=True)
+
+    def navigating(self):
+        """Walk with the keyboard, Fly with the wheel."""
+        xdotool = self.ui.tool
+        before = self.space.region_3d.view_matrix.copy()
+        with self.here():
+            bpy.ops.view3d.walk("INVOKE_DEFAULT")
+        yield from xdotool("xdotool", "keydown", "w")
+        yield 0.7
+        yield from xdotool("xdotool", "keyup", "w", "key", "Return")
+        yield from self.after("walk", picture=True)
+        walked = self.space.region_3d.view_matrix.copy()
+        with self.here():
+            bpy.ops.view3d.fly("INVOKE_DEFAULT")
+        yield from xdotool("xdotool", "click", "4", "click", "4")  # forwards
+        yield 1.0
+        yield from self.ui.picture("everyday-flying")
+        yield from xdotool("xdotool", "key", "Return")
+        yield from self.after("fly", picture=True)
+        if self.space.region_3d.view_matrix in (before, walked) or walked == before:
+            self.problems.append("walking or flying did not move the view")
+
+    def undoing(self):
+        with self.here():
+            bpy.ops.ed.undo_push(message="before")
+            bpy.data.objects["Cushion"].location.z += 0.4
+            bpy.ops.ed.undo_push(message="moved")
+        yield from self.after("an edit")
+        with self.here():
+            bpy.ops.ed.undo()
+        yield from self.after("undo")
+
+    def shadings(self):
+        for kind in ("SOLID", "RENDERED", "WIREFRAME", "RENDERED"):
+            self.space.shading.type = kind
+            yield 0.2
+        yield from self.after("toggling the shading")
+
+    def another_scene(self):
+        other = bpy.data.scenes.new("Other")
+        other.render.engine = "WORLDFM"
+        self.window.scene = other
+        yield from self.after("empty-scene", picture=True)
+        self.window.scene = bpy.data.scenes["Scene"]
+        yield from self.after("the first scene again")
+
+    def deleting_the_camera(self):
+        self.space.region_3d.view_perspective = "CAMERA"
+        yield from self.after("the camera's view again")
+        bpy.data.objects.remove(bpy.context.scene.camera)
+        yield from self.after("deleting-the-camera", picture=True)
+
+
+def lines_written():
+    """What the extension itself writes into viewports, from now on."""
+    module = sys.modules[f"{artist.ADDON}.viewport_text"]
+    said, write = [], module._write
+
+    def noting(text, *place):
+        said.append(text)
+        write(text, *place)
+
+    module._write = noting
+    return said

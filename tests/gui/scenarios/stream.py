@@ -2,14 +2,17 @@
 """Rendered shading: the camera's view, quiet when still, orbit by mouse, a new frame, an edit."""
 
 import sys
+import time
 
 import artist
 import bpy
 from watch import Watch
 
+CAP = 2
+"""Frames a second that the preview is held to in between."""
+
 
 def play(ui):
-    scene = bpy.context.scene
     _, region, space = artist.viewport()
     artist.clear_view(space)
     watch = Watch()
@@ -19,12 +22,23 @@ def play(ui):
     yield from artist.ready(ui, 240)
     yield from ui.until(watch.settled, 120, "the first frame of the camera's view")
     yield from ui.picture("preview-camera")
+    yield from at_rest(ui, watch, "quiet")
+    yield from orbiting(ui, watch, region, space)
+    yield from at_rest(ui, watch, "quiet_free")
+    yield from capped(ui, watch, region)
+    yield from another_frame_and_an_edit(ui, watch, space)
+    yield from like_f12(ui, watch)
+    ui.result["all"] = watch.since((0, 0))
 
+
+def at_rest(ui, watch, name):
     yield 1.0
     mark = watch.mark()
     yield 3.0
-    ui.result["quiet"] = watch.since(mark)
+    ui.result[name] = watch.since(mark)
 
+
+def orbiting(ui, watch, region, space):
     artist.leave_camera(space, distance=3.0)
     before = space.region_3d.view_matrix.copy()
     mark = watch.mark()
@@ -35,16 +49,25 @@ def play(ui):
     yield from ui.until(watch.settled, 120, "a frame of the view after the orbit")
     yield from ui.picture("preview-still")
     ui.result["free_coverage"] = watch.view().frame.coverage
-    yield 1.0
-    mark = watch.mark()
-    yield 3.0
-    ui.result["quiet_free"] = watch.since(mark)
+
+
+def capped(ui, watch, region):
+    """Another orbit, with the frame rate limit; counts what was asked for meanwhile."""
+    settings = bpy.context.scene.worldfm
+    usual, settings.fps_cap = settings.fps_cap, CAP
+    yield 0.5
+    asked, began = watch.asked, time.monotonic()
     yield from ui.drag(region, (0.35, 0.5), (0.39, 0.5), steps=30)
+    seconds = time.monotonic() - began
+    ui.result["capped"] = {"asked": watch.asked - asked, "allowed": CAP * seconds + 1}
+    settings.fps_cap = usual
     yield from ui.picture("preview-moving-on")
     yield from ui.until(watch.settled, 120, "a frame after the second orbit")
 
+
+def another_frame_and_an_edit(ui, watch, space):
     space.region_3d.view_perspective = "CAMERA"
-    scene.frame_set(30)
+    bpy.context.scene.frame_set(30)
     yield from ui.until(watch.settled, 120, "the camera's view at another frame")
     revision = watch.view().shown.world_revision
     bpy.data.objects["Cushion"].location.z += 0.5
@@ -59,6 +82,10 @@ def play(ui):
     space.shading.type = "RENDERED"
     yield from ui.until(watch.settled, 120, "a frame after switching the shading back and forth")
 
+
+def like_f12(ui, watch):
+    """The camera's view with a shifted lens, against a render of it."""
+    scene = bpy.context.scene
     settings = scene.worldfm
     scene.camera.data.shift_x, settings.preview_steps = 0.1, settings.steps
     yield 0.5
@@ -68,4 +95,3 @@ def play(ui):
     bpy.ops.render.render()
     rendered = sys.modules[f"{artist.ADDON}.runtime"].latest_frame()
     ui.result["like_f12"] = rendered is not shown and bool((rendered.rgb == shown.rgb).all())
-    ui.result["all"] = watch.since((0, 0))
