@@ -21,7 +21,7 @@ from .backend.shared.errors import WorldFMError
 from .backend.shared.frame import FrameReply, FrameRequest
 from .scene_sync.textures import forget_textures
 from .scene_sync.world import SceneCopy, SceneWorld
-from .viewport_paint import Dots, Painter, Shown
+from .viewport_paint import GAP_POINTS, MAX_POINTS, Dots, Painter, Shown
 from .viewport_text import say, statistics
 from .viewport_wish import (
     MOVING_SIDE,
@@ -29,6 +29,7 @@ from .viewport_wish import (
     fits,
     free_guides,
     looks_from,
+    mostly_seen,
     moved,
     same_request,
     sized,
@@ -163,7 +164,9 @@ def _draw(
     if not exact or not view.painter.practised:
         size = (context.region.width, context.region.height)
         dots = view.dots if view.world else None
-        view.painter.guess(frame, dots, wish.to_clip, size, wish.far, wish.rectangle)
+        filled = frame is not None and mostly_seen(frame.reply.request.camera, wish, frame.near)
+        most = GAP_POINTS if filled else MAX_POINTS
+        view.painter.guess(frame, dots, most, wish.to_clip, size, wish.far, wish.rectangle)
     if exact:
         view.painter.frame(frame, *wish.rectangle)
     say(engine, context, statistics(view, frame) if settings.show_statistics else "")

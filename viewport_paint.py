@@ -23,7 +23,7 @@ from .display import linear_rgba
 MAX_GRID = 128
 MAX_POINTS = 150_000
 GAP_POINTS = 15_000
-"""Points where a frame is there already: they show in its gaps only."""
+"""Points where a frame fills most of the view: they show in its gaps only."""
 MAX_CANVAS = 800
 """Longest side that a moved frame is drawn with: it was small, and is soon replaced."""
 
@@ -141,6 +141,7 @@ class Painter:
         self,
         frame: Shown | None,
         dots: Dots | None,
+        most: int,
         to_clip: np.ndarray,
         size: tuple[int, int],
         far: float,
@@ -148,7 +149,8 @@ class Painter:
     ) -> None:
         """The last frame moved to where the viewport is now, over the anchors.
 
-        to_clip: (4, 4) world space in metres to clip space. far: metres, where sky is drawn.
+        most: dots that are drawn. to_clip: (4, 4) world space in metres to clip space.
+        far: metres, where sky is drawn.
         inside: the rectangle (x, y, width, height, y upwards) beyond which nothing is drawn.
         """
         if frame is None and dots is None:
@@ -162,9 +164,7 @@ class Painter:
             gpu.state.depth_mask_set(True)
             gpu.state.blend_set("NONE")
             if dots is not None and len(dots.places):
-                self._draw_dots(
-                    dots, to_clip, canvas.height, MAX_POINTS if frame is None else GAP_POINTS
-                )
+                self._draw_dots(dots, to_clip, canvas.height, most)
                 buffer.clear(depth=1.0)  # the frame hides anchors, they show in its gaps only
             if frame is not None:
                 self._draw_relief(frame, to_clip, far)

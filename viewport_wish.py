@@ -20,6 +20,8 @@ _MULTIPLE = 8
 _MARGIN = 0.07
 """Share of a picture that anchors made for it reach beyond each of its sides."""
 _ZOOMED = 1.15
+_HARDLY_TURNED = 0.94
+"""Cosine of 20 degrees."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,6 +74,12 @@ def looks_from(reply: FrameReply, wish: Wish) -> bool:
         return False
     wanted = wish.picture.resized(camera.width, camera.height)
     return bool(np.allclose(camera.K, wanted.K, rtol=1e-9, atol=1e-6))
+
+
+def mostly_seen(camera: Camera, wish: Wish, near: float) -> bool:
+    """Whether what a camera saw fills most of a view, moved there. near: metres to what is near."""
+    turned = float(camera.c2w[:3, 2] @ wish.region.c2w[:3, 2])
+    return turned > _HARDLY_TURNED and moved(camera, wish.region) < near
 
 
 def same_request(one: FrameRequest | None, other: FrameRequest) -> bool:

@@ -65,7 +65,8 @@ def test_a_viewport_takes_what_an_artist_does_to_it(stage, demo_file, tmp_path):
     found = stage.play("everyday", demo_file, seconds=600, target=str(tmp_path / "again.blend"))
     assert found["problems"] == []
     # Blender itself writes an engine's line into the first quarter
-    assert found["quarters"] == ["This view is orthograph", "WorldFM | 512 x 344 | 0"]
+    sentence = "This view is orthographic; press Numpad 5 for a perspective view."
+    assert found["quarters"] == [sentence, "WorldFM"]
     assert "Error" not in found["log"]
     assert "Traceback" not in found["log"]
 
@@ -89,10 +90,16 @@ def test_a_killed_backend_comes_back_while_streaming(stage, demo_file):
     assert "Traceback" not in found["log"]
 
 
-def test_the_install_button_makes_an_environment_that_works(stage):
-    found = stage.play("install_backend", seconds=1800, base_python=sys.executable)
+def test_the_install_button_makes_an_environment_that_works(stage, tmp_path):
+    elsewhere = tmp_path / "else where"
+    found = stage.play(
+        "install_backend", seconds=1800, base_python=sys.executable, folder=str(elsewhere)
+    )
     assert "Online Access" in found["offline"]
     assert found["cancelled"][0] in {"absent", "interrupted"}
     assert found["installed"] == ["ready", "The backend is installed."]
     assert found["verified"] == "Every installed file is as it should be."
+    assert found["moved"] == ["ready", f"Everything is in {elsewhere} now."]
+    assert found["removed"] == ["absent", "The backend was removed; models were kept."]
+    assert "environment" not in found["left"] and "mine.txt" in found["models"]
     assert "Traceback" not in found["log"]

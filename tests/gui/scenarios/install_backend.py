@@ -1,7 +1,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The preferences install the backend: size first, a cancel in the middle, then to the end."""
+"""The preferences install the backend: size first, a cancel in the middle, then to the end.
+
+Then everything moves to another folder, works there, and is removed but for the models.
+"""
 
 import sys
+from pathlib import Path
 
 import artist
 import bpy
@@ -48,3 +52,22 @@ def play(ui):
     yield from artist.ready(ui, 240)
     yield 1.0
     yield from ui.picture("install-ready")
+
+    models = sys.modules[f"{artist.ADDON}.runtime"].models_folder()
+    models.mkdir(exist_ok=True)
+    (models / "mine.txt").write_text("a model of the user's")
+    target = Path(ui.given["folder"])
+    bpy.ops.worldfm.install_move(directory=str(target))
+    yield from ui.until(lambda: not busy(), 240, "the end of the move")
+    ui.result["moved"] = [installation.state().value, installation.outcome]
+    bpy.ops.worldfm.backend_start()
+    yield from artist.ready(ui, 240)
+    yield 1.0
+    yield from ui.picture("install-moved")
+    bpy.ops.worldfm.install_remove()
+    yield from ui.until(lambda: not busy(), 120, "the end of the removal")
+    ui.result["removed"] = [installation.state().value, installation.outcome]
+    ui.result["left"] = sorted(path.name for path in target.iterdir())
+    ui.result["models"] = [path.name for path in (target / "models").iterdir()]
+    yield 1.0
+    yield from ui.picture("install-removed")
