@@ -178,7 +178,13 @@ class Painter:
         gpu.state.blend_set("NONE")
 
     def free(self) -> None:
-        """Give the canvas back; the rest goes by itself."""
+        """Give everything back, here and now: threads may hold on to the view for a while, and
+        what is on the GPU must not go in one of them."""
+        self._free_canvas()
+        self._frame = self._picture = self._depth = None
+        self._dots = self._points = None
+
+    def _free_canvas(self) -> None:
         if self._canvas is not None:
             self._canvas.free()
             self._canvas = None
@@ -224,7 +230,7 @@ class Painter:
 
     def _canvas_of(self, size: tuple[int, int]) -> gpu.types.GPUOffScreen:
         if self._canvas is not None and (self._canvas.width, self._canvas.height) != size:
-            self.free()
+            self._free_canvas()
         if self._canvas is None:
             self._canvas = gpu.types.GPUOffScreen(*size, format="RGBA16F")
         return self._canvas

@@ -59,3 +59,4 @@ class Worker:
                 job()
             except Exception:
                 traceback.print_exc()
+            del job  # while this waits for the next, nothing is kept alive
