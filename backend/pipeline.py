@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from weakref import WeakKeyDictionary, WeakValueDictionary
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -24,22 +25,31 @@ from .shared.camera import Camera
 from .shared.errors import InputError, OutOfMemoryError, WorldError
 from .shared.frame import FrameReply, FrameRequest, MemoryFrame
 from .world.conditions import Conditions, build_conditions, world_scale
+from .world.free_space import contradicts
+from .world.imagined import WORTH_IT, Imagined, views_aside
 from .world.point_renderer import PointCloud
 from .world.sampling import MemoryImages
 from .world.world import World
+
+IMAGINED_REFERENCES = 4
+"""Memory frames that an imagined view is drawn from."""
 
 EMBEDDED = Path(__file__).parent / "models" / "embedded"
 
 
 @dataclass(eq=False)
 class PreparedWorld:
-    """A world on the device: points ready to render, memory ready to sample and attend to."""
+    """A world on the device: points ready to render, memory ready to sample and attend to.
+
+    imagined: the surroundings that nobody saw, of the seed last asked for.
+    """
 
     cloud: PointCloud
     images: MemoryImages
     tokens: list[MemoryTokens | None]
     scale: float
     revision: int
+    imagined: tuple[int, Imagined] | None = None
 
 
 @dataclass(eq=False)
@@ -138,20 +148,22 @@ class FramePipeline:
         watch = Stopwatch(self.device)
         camera = request.camera
         with memory_errors():
+            imagined = self.imagined(prepared, request.seed)
+            watch.lap("surroundings")
             conditions = build_conditions(
                 prepared.cloud,
                 prepared.images,
                 padded_camera(camera),
                 references=request.references,
                 scale=prepared.scale,
+                imagined=imagined,
             )
             watch.lap("anchors")
             image = self.generate(conditions, prepared, request.seed, request.steps, watch)
         crop = slice(0, camera.height), slice(0, camera.width)
-        rgb = (image[0].permute(1, 2, 0)[crop].float() * 127.5 + 127.5).round().clamp(0, 255)
         reply = FrameReply(
-            rgb=rgb.to(torch.uint8).cpu().numpy(),
-            depth=torch.where(conditions.known[0] > 0, conditions.depth, 0.0)[crop].cpu().numpy(),
+            rgb=_bytes(image)[crop],
+            depth=torch.where(conditions.seen, conditions.depth, 0.0)[crop].cpu().numpy(),
             coverage=conditions.coverage[crop].cpu().numpy(),
             anchor_rgb=conditions.anchors.rgb[crop].cpu().numpy(),
             request=request,
@@ -162,6 +174,38 @@ class FramePipeline:
         )
         watch.lap("output")
         return reply
+
+    @torch.inference_mode()
+    def imagined(self, prepared: PreparedWorld, seed: int) -> Imagined | None:
+        """What surrounds the memory of a world, imagined once a seed; None = nothing missing.
+
+        Geometry that is whole leaves nothing to imagine, and changes while an artist works.
+        """
+        if prepared.cloud.whole:
+            return None
+        if prepared.imagined is None or prepared.imagined[0] != seed:
+            prepared.imagined = seed, self._imagine(prepared, seed)
+        return prepared.imagined[1]
+
+    def _imagine(self, prepared: PreparedWorld, seed: int) -> Imagined:
+        imagined = Imagined.nothing(self.device)
+        for camera in views_aside(prepared.images.frames):
+            conditions = build_conditions(
+                prepared.cloud,
+                prepared.images,
+                padded_camera(camera),
+                references=IMAGINED_REFERENCES,
+                scale=prepared.scale,
+                imagined=imagined,
+            )
+            new = conditions.known[0] == 0
+            if new.float().mean() < WORTH_IT:
+                continue
+            image = self.generate(conditions, prepared, seed, 1, Stopwatch(self.device))
+            depth = torch.where(new, conditions.depth, 0.0).cpu().numpy()
+            depth[contradicts(depth, conditions.camera, prepared.images.frames)] = 0
+            imagined = imagined.joined(conditions.camera, _bytes(image), depth)
+        return imagined
 
     def generate(
         self,
@@ -196,6 +240,12 @@ class FramePipeline:
         image = model.decode(latent, features, *(guess[None].to(dtype) for guess in guesses))
         watch.lap("decoder")
         return image
+
+
+def _bytes(image: torch.Tensor) -> np.ndarray:
+    """(1, 3, H, W) in [-1, 1] to (H, W, 3) uint8."""
+    rgb = (image[0].permute(1, 2, 0).float() * 127.5 + 127.5).round().clamp(0, 255)
+    return rgb.to(torch.uint8).cpu().numpy()
 
 
 def padded_camera(camera: Camera) -> Camera:

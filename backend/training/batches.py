@@ -16,7 +16,7 @@ from ..models.frame_model import LATENT_STRIDE, TOKEN_STRIDE
 from ..models.prope import ViewEncoding, encode_view
 from ..shared.camera import Camera
 from ..shared.errors import InputError
-from ..world.conditions import usable
+from ..world.sampling import usable
 from .samples import (
     BASE_CHANNELS,
     COLOR_GROUPS,

@@ -29,7 +29,7 @@ from ..world.depth_completion import completion_cells, smooth_guess
 from ..world.point_renderer import PointCloud, render_points
 from ..world.sampling import MemoryImages, sample_memory
 from ..world.surface_fill import cell_centres
-from .sample_cache import training_scene
+from .sample_cache import training_scene, turned
 from .samples import world_anchors
 
 SIZE = 128
@@ -95,22 +95,6 @@ def flight_examples(
             cells.append(torch.cat([told, torch.log(guess[centres] / scale)[None]]))
             truth.append(torch.log(see(camera)[centres] / scale))
     return torch.stack(cells).half(), torch.stack(truth).half()
-
-
-def turned(camera: Camera, rng: np.random.Generator) -> Camera:
-    """A look aside from where `camera` stands, wider or narrower."""
-    yaw, pitch = rng.choice([-1, 1]) * rng.uniform(0.35, 1.4), rng.normal(0, 0.15)
-    about_up = np.array(
-        [[math.cos(yaw), -math.sin(yaw), 0], [math.sin(yaw), math.cos(yaw), 0], [0, 0, 1]]
-    )
-    about_right = np.array(
-        [[1, 0, 0], [0, math.cos(pitch), -math.sin(pitch)], [0, math.sin(pitch), math.cos(pitch)]]
-    )
-    c2w = camera.c2w.copy()
-    c2w[:3, :3] = about_up @ c2w[:3, :3] @ about_right
-    K = camera.K.copy()
-    K[[0, 1], [0, 1]] *= rng.uniform(0.6, 1.1)
-    return Camera(K, c2w, camera.width, camera.height)
 
 
 def _bare(camera: Camera, see: Callable[[Camera], torch.Tensor], identity: str) -> MemoryFrame:

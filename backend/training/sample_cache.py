@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +13,7 @@ import torch
 
 from ..data.nerfstudio import PosedFrame, read_dataset
 from ..data.synth import KINDS, Scene, fly_path, make_scene, render_view
+from ..shared.camera import Camera
 from ..shared.errors import InputError
 from .samples import Sample, choose_references, make_sample
 
@@ -19,6 +22,10 @@ TRAINING_SEEDS = 1_000_000
 REFERENCE_COUNTS = (1, 1, 1, 2, 3, 3, 4)
 FLIGHTS = 2
 VIEWS = 14
+LOOKS = 6
+"""Looks aside from a flight's cameras: what imagined views see (`backend.imagination`)."""
+LOOK_SHARE = 0.35
+"""Part of the samples that show a look aside."""
 
 
 def training_scene(seed: int) -> Scene:
@@ -28,26 +35,66 @@ def training_scene(seed: int) -> Scene:
     return make_scene(KINDS[seed % len(KINDS)], seed)
 
 
-def render_flight(scene: Scene, flight: int, size: int) -> list[PosedFrame]:
-    """The views along one flight through a scene, `size` pixels a side."""
-    frames = []
-    for i, camera in enumerate(fly_path(scene, flight, VIEWS, (size, size))):
-        rgb, depth = render_view(scene, camera)
-        picture = (rgb * 255).round().clamp(0, 255).to(torch.uint8).numpy()
-        frames.append(PosedFrame(camera, picture, depth.numpy(), f"{scene.kind}-{flight}-{i:02d}"))
-    return frames
+@dataclass(eq=False)
+class Flight:
+    """views: along the way. looks: aside from it, each with the index of the view it turns from."""
+
+    views: list[PosedFrame]
+    looks: list[tuple[int, PosedFrame]]
 
 
-def scene_samples(frames: list[PosedFrame], seed: int, count: int) -> Iterator[Sample]:
-    """`count` samples of one scene; references, target and kind of geometry drawn by `seed`."""
+def render_flight(scene: Scene, flight: int, size: int) -> Flight:
+    """The views along one flight through a scene, and looks aside, `size` pixels a side."""
+    cameras = fly_path(scene, flight, VIEWS, (size, size))
+    name = f"{scene.kind}-{flight}"
+    rng = np.random.default_rng([scene.seed, flight, 5])
+    sources = rng.choice(len(cameras), min(LOOKS, len(cameras)), replace=False)
+    return Flight(
+        [_photograph(scene, camera, f"{name}-{i:02d}") for i, camera in enumerate(cameras)],
+        [
+            (int(i), _photograph(scene, turned(cameras[i], rng), f"{name}-{i:02d}-aside"))
+            for i in sources
+        ],
+    )
+
+
+def _photograph(scene: Scene, camera: Camera, name: str) -> PosedFrame:
+    rgb, depth = render_view(scene, camera)
+    picture = (rgb * 255).round().clamp(0, 255).to(torch.uint8).numpy()
+    return PosedFrame(camera, picture, depth.numpy(), name)
+
+
+def turned(camera: Camera, rng: np.random.Generator) -> Camera:
+    """A look aside from where `camera` stands, wider or narrower."""
+    yaw, pitch = rng.choice([-1, 1]) * rng.uniform(0.0, 1.3), rng.normal(0, 0.15)
+    about_up = np.array(
+        [[math.cos(yaw), -math.sin(yaw), 0], [math.sin(yaw), math.cos(yaw), 0], [0, 0, 1]]
+    )
+    about_right = np.array(
+        [[1, 0, 0], [0, math.cos(pitch), -math.sin(pitch)], [0, math.sin(pitch), math.cos(pitch)]]
+    )
+    c2w = camera.c2w.copy()
+    c2w[:3, :3] = about_up @ c2w[:3, :3] @ about_right
+    K = camera.K.copy()
+    K[[0, 1], [0, 1]] *= rng.uniform(0.55, 1.1)
+    return Camera(K, c2w, camera.width, camera.height)
+
+
+def scene_samples(flight: Flight, seed: int, count: int) -> Iterator[Sample]:
+    """`count` samples of one flight; references, target and kind of geometry drawn by `seed`."""
     rng = np.random.default_rng(seed)
+    views = flight.views
     for i in range(count):
-        wanted = min(int(rng.choice(REFERENCE_COUNTS)), len(frames) - 1)
-        references = choose_references(wanted, len(frames), rng)
-        others = [j for j in range(len(frames)) if j not in references]
-        target = int(rng.choice(others))
+        wanted = min(int(rng.choice(REFERENCE_COUNTS)), len(views) - 1)
+        references = choose_references(wanted, len(views), rng)
         whole = bool(rng.random() < 0.5)
-        yield make_sample(frames, target, references, whole, seed * 64 + i)
+        if flight.looks and rng.random() < LOOK_SHARE:
+            source, target = flight.looks[rng.integers(len(flight.looks))]
+            nearest = min(range(wanted), key=lambda k: abs(references[k] - source))
+            references[nearest] = source
+        else:
+            target = views[rng.choice([j for j in range(len(views)) if j not in references])]
+        yield make_sample(views, target, references, whole, seed * 64 + i)
 
 
 def fill_cache(
@@ -65,15 +112,16 @@ def fill_cache(
             if any(folder.glob(f"{name}-{per_flight - 1:02d}-*.safetensors")):
                 continue
             scene = scene or training_scene(seed)
-            frames = render_flight(scene, flight, size)
-            _save(folder, name, scene_samples(frames, seed * FLIGHTS + flight, per_flight))
+            drawn = render_flight(scene, flight, size)
+            _save(folder, name, scene_samples(drawn, seed * FLIGHTS + flight, per_flight))
         yield seed
 
 
 def add_dataset(folder: Path, dataset: Path, name: str, count: int, seed: int) -> None:
     """Write `count` samples of a nerfstudio dataset (a Blender-rendered one, say)."""
     folder.mkdir(parents=True, exist_ok=True)
-    _save(folder, name, scene_samples(read_dataset(dataset), seed, count))
+    flight = Flight(read_dataset(dataset), [])
+    _save(folder, name, scene_samples(flight, seed, count))
 
 
 def _save(folder: Path, name: str, samples: Iterator[Sample]) -> None:

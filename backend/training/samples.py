@@ -101,9 +101,9 @@ class Sample:
 
 
 def make_sample(
-    frames: list[PosedFrame], target: int, references: list[int], whole: bool, seed: int
+    frames: list[PosedFrame], target: PosedFrame, references: list[int], whole: bool, seed: int
 ) -> Sample:
-    """The sample that shows `frames[target]` given `references`, all of one scene.
+    """The sample that shows `target` given the `references` among `frames`, all of one scene.
 
     whole: geometry comes from every frame's depth, as with an artist's proxies; their points have
     no colour. Otherwise it comes from the references' depth alone. Depth flaws are drawn by `seed`.
@@ -114,7 +114,7 @@ def make_sample(
     others = [to_memory(frames[i], f"{i:04d}") for i in range(len(frames)) if i not in references]
     anchors = world_anchors(flawed, others if whole else [])
     scale = world_scale(memory, anchors)
-    camera = frames[target].camera
+    camera = target.camera
     conditions = build_conditions(
         PointCloud(_thin(anchors, rng)),
         MemoryImages(flawed),
@@ -128,7 +128,7 @@ def make_sample(
     ]
     cameras = [memory_camera(frame) for frame in memory]
     return Sample(
-        target=torch.from_numpy(frames[target].rgb).permute(2, 0, 1).float() / 127.5 - 1,
+        target=torch.from_numpy(target.rgb).permute(2, 0, 1).float() / 127.5 - 1,
         hints=conditions.hints(scale, seed),
         noise=torch.stack(noise),
         memory=torch.stack([memory_image(frame, scale) for frame in flawed]),

@@ -12,7 +12,8 @@ from backend.shared.camera import Camera, intrinsics, look_at
 from backend.shared.errors import InputError
 from backend.shared.frame import FrameReply, FrameRequest, MemoryFrame
 from backend.world.frame_exchange import read_frame_to_keep, write_growth
-from backend.world.grow import completed_depth, contradicts, grow, keep_frame, known_depth
+from backend.world.free_space import contradicts
+from backend.world.grow import completed_depth, grow, keep_frame, known_depth
 from backend.world.lifting import lift
 from backend.world.point_renderer import PointCloud, render_points
 from backend.world.sampling import MemoryImages, sample_memory

@@ -83,7 +83,7 @@ def samples(tmp_path_factory) -> Path:
     for i in range(3):
         shot = photograph(room_camera((0.3 * i, -2.5, 0.2), (0, 1, -0.2), (SIZE, SIZE)))
         frames.append(PosedFrame(shot.camera, shot.rgb, shot.depth, f"{i}"))
-    make_sample(frames, 1, [0, 2], True, 0).save(folder / "room-00-r2.safetensors")
+    make_sample(frames, frames[1], [0, 2], True, 0).save(folder / "room-00-r2.safetensors")
     return folder
 
 

@@ -20,7 +20,7 @@ def test_two_processes_train_the_same_networks_and_stop_together(tmp_path: Path)
         shot = photograph(room_camera((0.3 * i, -2.5, 0.2), (0, 1, -0.2), (32, 32)))
         frames.append(PosedFrame(shot.camera, shot.rgb, shot.depth, f"{i}"))
     for i in range(2):
-        sample = make_sample(frames, 1, [2 * i], True, i)
+        sample = make_sample(frames, frames[1], [2 * i], True, i)
         sample.save(tmp_path / f"room-{i:02d}-r1.safetensors")
     output = tmp_path / "run"
     launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]

@@ -37,7 +37,7 @@ def frames() -> list[PosedFrame]:
 def samples(frames, tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("samples")
     for i, whole in enumerate((True, False)):
-        make_sample(frames, 2, [0, 3], whole, i).save(folder / f"room-{i:02d}-r2.safetensors")
+        make_sample(frames, frames[2], [0, 3], whole, i).save(folder / f"room-{i:02d}-r2.safetensors")
     return folder
 
 
@@ -109,7 +109,7 @@ def test_kill_between_the_renames_leaves_the_previous_checkpoint(samples, tmp_pa
 
 
 def test_sample_survives_disk(frames, tmp_path):
-    sample = make_sample(frames, 1, [0, 3], True, 5)
+    sample = make_sample(frames, frames[1], [0, 3], True, 5)
     sample.save(tmp_path / "s.safetensors")
     loaded = Sample.load(tmp_path / "s.safetensors")
     assert torch.allclose(loaded.hints, sample.hints, atol=5e-3)
@@ -118,13 +118,13 @@ def test_sample_survives_disk(frames, tmp_path):
 
 
 def test_whole_geometry_knows_more_depth_and_no_more_colour(frames):
-    part, whole = (make_sample(frames, 2, [0], geometry, 3) for geometry in (False, True))
+    part, whole = (make_sample(frames, frames[2], [0], geometry, 3) for geometry in (False, True))
     assert whole.hints[10].mean() > part.hints[10].mean()
     assert whole.hints[7].mean() <= part.hints[7].mean() + 0.05
 
 
 def test_mirrored_sample_shows_the_mirrored_world(frames):
-    sample = make_sample(frames, 1, [0, 3], True, 5)
+    sample = make_sample(frames, frames[1], [0, 3], True, 5)
     points = np.array([[0.2, 1.0, 0.1], [-0.4, 2.0, -0.3]])
     before, depth = sample.camera().project(points)
     after, mirrored_depth = _mirror(sample).camera().project(points * [-1, 1, 1])
@@ -134,7 +134,7 @@ def test_mirrored_sample_shows_the_mirrored_world(frames):
 
 
 def test_recolouring_changes_all_pictures_alike(frames):
-    sample = make_sample(frames, 1, [0, 2, 3], True, 1)
+    sample = make_sample(frames, frames[1], [0, 2, 3], True, 1)
     seen = sample.hints[3] > 0.99
     before = (sample.hints[0:3] - sample.target)[:, seen].abs().mean()
     changed = _recolor(sample, np.random.default_rng(0))
@@ -193,7 +193,7 @@ def test_missing_samples_resume_and_small_pictures_are_named(samples, tmp_path):
 def test_frame_without_depth_and_damaged_sample_are_named(frames, tmp_path):
     bare = [PosedFrame(f.camera, f.rgb, None, f.name) for f in frames]
     with pytest.raises(InputError, match="no depth"):
-        make_sample(bare, 0, [1], False, 0)
+        make_sample(bare, bare[0], [1], False, 0)
     (tmp_path / "bad-r1.safetensors").write_bytes(b"not a sample")
     with pytest.raises(InputError, match="damaged"):
         Sample.load(tmp_path / "bad-r1.safetensors")

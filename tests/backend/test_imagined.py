@@ -1,0 +1,204 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Imagined surroundings: which views, how they meet what is real, and that they stay in place."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from dataclasses import replace
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from backend.evaluation.metrics import reproject
+from backend.pipeline import FramePipeline
+from backend.shared.anchors import Anchors
+from backend.shared.camera import Camera, intrinsics, look_at
+from backend.shared.frame import FrameRequest, MemoryFrame
+from backend.world import imagined as views
+from backend.world.free_space import contradicts
+from backend.world.imagined import Imagined, views_aside
+from backend.world.lifting import lift
+from backend.world.point_renderer import AnchorRender, render_points
+from backend.world.sampling import Sampled
+from backend.world.world import World
+from tests.backend.test_surface_fill import floor_and_wall
+from tests.backend.world_room import photograph, room_camera
+
+SIDE = 96
+
+
+def camera_at(x: float, toward: float) -> Camera:
+    c2w = look_at(np.array([x, 0.0, 1.0]), np.array([toward, 4.0, 0.9]))
+    return Camera(intrinsics(1.0, SIDE, SIDE), c2w, SIDE, SIDE)
+
+
+@pytest.fixture(scope="module")
+def pipeline() -> FramePipeline:
+    return FramePipeline.from_pretrained("embedded", "cpu")
+
+
+@pytest.fixture(scope="module")
+def world() -> World:
+    """One photograph of a floor before a wall."""
+    camera = camera_at(0.0, 0.0)
+    rgb, depth = floor_and_wall(camera)
+    memory = MemoryFrame("0", "memory", camera, rgb, depth)
+    return World(lift(memory), [memory], 1, {})
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    st.integers(16, 4000),
+    st.integers(16, 4000),
+    st.floats(0.3, 2.6),
+    st.floats(-math.pi, math.pi),
+    st.floats(-1.2, 1.2),
+)
+def test_views_aside_are_turned_wider_and_of_a_bounded_size(width, height, fov, yaw, pitch):
+    forward = (
+        math.cos(yaw) * math.cos(pitch),
+        math.sin(yaw) * math.cos(pitch),
+        math.sin(pitch),
+    )
+    camera = Camera(intrinsics(fov, width, height), look_at(np.zeros(3), forward), width, height)
+    rgb = np.broadcast_to(np.uint8(0), (height, width, 3))
+    depth = np.broadcast_to(np.float32(0), (height, width))
+    frame = MemoryFrame("0", "0", camera, rgb, depth)
+    asides = views_aside([frame])
+    assert len(asides) == len(views.TURNS)
+    for aside, turn in zip(asides, views.TURNS, strict=True):
+        assert np.allclose(aside.position, camera.position)
+        about = aside.c2w[:3, :3] @ camera.c2w[:3, :3].T
+        assert about[2, 2] == pytest.approx(1)  # the vertical stays
+        assert math.degrees(math.atan2(about[1, 0], about[0, 0])) == pytest.approx(turn)
+        sides = np.array([aside.width, aside.height])
+        assert (sides <= views.MOST_SIDE).all() and (sides >= 1).all()
+        tangent = 0.5 * sides / aside.K[[0, 1], [0, 1]]
+        own = 0.5 * np.array([width, height]) / camera.K[[0, 1], [0, 1]]
+        assert np.allclose(tangent, np.minimum(views.WIDER * own, views.WIDEST))
+
+
+def test_frames_without_depth_and_disabled_ones_are_no_sources():
+    frame = photograph(room_camera(size=(48, 32)))
+    assert len(views_aside([frame])) == len(views.TURNS)
+    assert views_aside([replace(frame, depth=None), replace(frame, enabled=False)]) == []
+    many = [replace(frame, id=str(i)) for i in range(40)]
+    assert len(views_aside(many)) == views.SOURCES * len(views.TURNS)
+
+
+def test_an_imagined_surface_shows_where_nothing_is_real_or_as_near(world):
+    camera = world.memory[0].camera
+    near = np.full((SIDE, SIDE), 1.0, np.float32)
+    near[: SIDE // 2] = 0
+    imagined = Imagined.nothing(torch.device("cpu")).joined(
+        camera, np.full((SIDE, SIDE, 3), 77, np.uint8), near
+    )
+    real = AnchorRender(
+        torch.full((SIDE, SIDE, 3), 200, dtype=torch.uint8),
+        torch.full((SIDE, SIDE), 5.0),
+        torch.ones(SIDE, SIDE),
+    )
+    real.depth[:, : SIDE // 2] = 0.5
+    real.depth[SIDE - 10 :] = 0
+    ours = render_points(imagined.cloud, camera)
+    shown = imagined.behind(real, camera)
+    for y in range(0, SIDE, 5):  # the slow twin
+        for x in range(0, SIDE, 5):
+            mine, other = float(ours.depth[y, x]), float(real.depth[y, x])
+            takes = mine > 0 and (other == 0 or mine < other * (1 - views.SAME_SURFACE))
+            assert float(shown.depth[y, x]) == (mine if takes else other)
+            assert int(shown.rgb[y, x, 0]) == (77 if takes else 200)
+
+
+def test_memory_comes_before_imagination(world):
+    camera = world.memory[0].camera
+    depth = torch.full((SIDE, SIDE), 2.0)
+    imagined = Imagined.nothing(torch.device("cpu")).joined(
+        camera, np.full((SIDE, SIDE, 3), 51, np.uint8), depth.numpy()
+    )
+    weight = torch.zeros(SIDE, SIDE)
+    weight[:, : SIDE // 2] = 0.9
+    rgb = torch.where(weight[..., None] > 0, 0.8, 0.0).expand(SIDE, SIDE, 3)
+    merged = imagined.beside(
+        Sampled(rgb, weight, torch.zeros(SIDE, SIDE, dtype=torch.bool)), camera, depth
+    )
+    inner = slice(10, SIDE - 10)
+    assert torch.equal(merged.rgb[:, : SIDE // 2], rgb[:, : SIDE // 2])
+    assert torch.equal(merged.weight[:, : SIDE // 2], weight[:, : SIDE // 2])
+    assert torch.allclose(merged.rgb[inner, SIDE // 2 : SIDE - 10], torch.tensor(0.2), atol=1e-3)
+    assert (merged.weight[inner, SIDE // 2 : SIDE - 10] > 0.5).all()
+
+
+def _step(pipeline: FramePipeline, world: World) -> float:
+    """Mean change of what memory never saw between two neighbouring cameras, warped."""
+    cameras = camera_at(0.5, 3.4), camera_at(0.62, 3.3)
+    prepared = pipeline.prepare(world)
+    first, second = (pipeline.render(prepared, FrameRequest(camera)) for camera in cameras)
+    depth = floor_and_wall(cameras[0])[1]
+    u, v, z = reproject(cameras[0], depth, cameras[1])
+    warped = cv2.remap(second.rgb, u - 0.5, v - 0.5, cv2.INTER_LINEAR)
+    inside = (z > 0) & (u > 1) & (v > 1) & (u < SIDE - 1) & (v < SIDE - 1)
+    unseen = inside & (first.coverage == 0)
+    assert unseen.mean() > 0.3
+    return float(np.abs(warped.astype(float) - first.rgb)[unseen].mean())
+
+
+def test_what_is_imagined_stays_in_place(pipeline, world, monkeypatch):
+    with_imagination = _step(pipeline, world)
+    monkeypatch.setattr(pipeline, "imagined", lambda prepared, seed: None)
+    assert with_imagination < 0.7 * _step(pipeline, world)
+
+
+def test_imagination_claims_no_coverage_and_no_depth(pipeline, world, monkeypatch):
+    request = FrameRequest(camera_at(0.5, 3.4))
+    reply = pipeline.render(pipeline.prepare(world), request)
+    monkeypatch.setattr(pipeline, "imagined", lambda prepared, seed: None)
+    bare = pipeline.render(pipeline.prepare(world), request)
+    # less, where an imagined surface hides sky that memory saw from elsewhere
+    assert (reply.coverage <= bare.coverage).all()
+    assert ((reply.depth > 0) <= (bare.depth > 0)).all()
+    assert (reply.coverage == bare.coverage).mean() > 0.9
+    assert np.array_equal(reply.anchor_rgb, bare.anchor_rgb)
+    assert not np.array_equal(reply.rgb, bare.rgb)
+
+
+def test_it_is_made_once_a_seed_and_not_for_whole_geometry(pipeline, world):
+    prepared = pipeline.prepare(world)
+    first = pipeline.imagined(prepared, 0)
+    assert first is not None and len(first.images) == len(views.TURNS)
+    assert pipeline.imagined(prepared, 0) is first
+    other = pipeline.imagined(prepared, 1)
+    assert not np.array_equal(first.images.frames[0].rgb, other.images.frames[0].rgb)
+    again = pipeline.imagined(prepared, 0)
+    assert np.array_equal(first.images.frames[0].rgb, again.images.frames[0].rgb)
+    whole = replace(world, anchors=world.anchors.uncoloured())
+    assert pipeline.imagined(pipeline.prepare(whole), 0) is None
+
+
+def test_nothing_is_imagined_beside_what_is_known_all_round(pipeline):
+    """Photographs in all directions from one place leave no view worth imagining."""
+    frames = []
+    for angle, rise in itertools.product(np.arange(0, 2 * np.pi, np.pi / 3), (-1.5, 0, 1.5)):
+        target = (math.sin(angle), -3 + math.cos(angle), 0.2 + rise)
+        frames.append(photograph(room_camera(target=target, size=(96, 96), fov=1.9)))
+    world = World(Anchors.concatenate([lift(frame) for frame in frames]), frames, 1, {})
+    surroundings = pipeline.imagined(pipeline.prepare(world), 0)
+    assert surroundings is not None and not surroundings
+
+
+def test_nothing_imagined_stands_where_memory_looked_through(pipeline):
+    memory = [
+        photograph(room_camera(position, target, (96, 96), fov=0.8))
+        for position, target in (((0, -3, 0.2), (0, 1, -0.2)), ((2.2, 1, 0.6), (-1, -1, -0.3)))
+    ]
+    world = World(Anchors.concatenate([lift(frame) for frame in memory]), memory, 1, {})
+    surroundings = pipeline.imagined(pipeline.prepare(world), 0)
+    assert len(surroundings.images) >= 2
+    for frame in surroundings.images.frames:
+        assert (frame.depth > 0).any()
+        assert not contradicts(frame.depth, frame.camera, memory).any()
