@@ -18,12 +18,14 @@ from mathutils import Matrix
 from .backend.shared.anchors import Anchors
 from .backend.shared.camera import Camera
 from .backend.shared.frame import FrameReply
-from .display import linear_rgba
+from .display import linear_rgba, without_specks
 
 MAX_GRID = 128
 MAX_POINTS = 150_000
+MOVING_POINTS = 50_000
 GAP_POINTS = 15_000
-"""Points where a frame fills most of the view: they show in its gaps only."""
+"""Points of a view that stands still or has no frame yet, of one that moves where its frame has
+little to show, and of one that its frame fills but for gaps."""
 MAX_CANVAS = 800
 """Longest side that a moved frame is drawn with: it was small, and is soon replaced."""
 
@@ -110,7 +112,7 @@ class Shown:
         known = np.where(np.isfinite(reply.depth), reply.depth, np.float32(0))
         seen = known[known > 0]
         near = float(np.quantile(seen, 0.1)) if seen.size else 1.0
-        depth = np.ascontiguousarray(known[::-1], np.float32)
+        depth = np.ascontiguousarray(without_specks(known)[::-1], np.float32)
         return cls(reply, linear_rgba(reply.rgb), depth, near, float(reply.coverage.mean()))
 
 

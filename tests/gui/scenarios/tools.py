@@ -116,7 +116,10 @@ def handles(ui, photo):
     with here():
         bpy.ops.worldfm.match_photo("EXEC_DEFAULT", filepath=photo)
     yield from ui.until(lambda: not working(), 120, "the end of the match")
-    camera = bpy.context.scene.camera
+    camera = next(
+        o for o in bpy.data.objects if o.type == "CAMERA" and "worldfm_resolution" in o.data
+    )
+    bpy.context.scene.camera = camera
     _, region, space = artist.viewport()
     space.region_3d.view_perspective = "CAMERA"
     yield 1.0
