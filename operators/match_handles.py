@@ -29,6 +29,7 @@ class WORLDFM_OT_adjust_match(bpy.types.Operator):
     _camera = ""
     _lines: np.ndarray
     _before: tuple[object, ...]
+    _depths: list[str]
     _held: tuple[int, int] | None = None
     _handler: object = None
 
@@ -44,8 +45,11 @@ class WORLDFM_OT_adjust_match(bpy.types.Operator):
         ob = context.scene.camera
         context.region_data.view_perspective = "CAMERA"
         self._camera = ob.name
-        self._lines = drawn_lines(ob)
+        self._lines = drawn_lines(ob, context.scene.unit_settings.scale_length)
         self._before = _state(ob)
+        self._depths = [background.display_depth for background in ob.data.background_images]
+        for background in ob.data.background_images:
+            background.display_depth = "FRONT"  # geometry would hide the photo
         self._handler = bpy.types.SpaceView3D.draw_handler_add(
             self._draw, (), "WINDOW", "POST_PIXEL"
         )
@@ -106,6 +110,11 @@ class WORLDFM_OT_adjust_match(bpy.types.Operator):
             bpy.types.SpaceView3D.draw_handler_remove(self._handler, "WINDOW")
             self._handler = None
         context.workspace.status_text_set(None)
+        ob = context.scene.objects.get(self._camera)
+        if ob is not None:
+            backgrounds = zip(ob.data.background_images, self._depths, strict=False)
+            for background, depth in backgrounds:
+                background.display_depth = depth
 
     def _frame(self, context: bpy.types.Context) -> tuple[np.ndarray, np.ndarray] | None:
         """The photo's top left corner and size in the region; the photo spans the frame's width."""

@@ -27,10 +27,10 @@ from .reports import reports_errors
 
 LINES = "worldfm_lines"
 """Custom property of a camera: axis number, x1, y1, x2, y2 of each line, in parts of the photo."""
-DEFAULT_LINES = (
-    (0, 0.15, 0.75, 0.45, 0.65), (0, 0.15, 0.25, 0.45, 0.38),
-    (1, 0.85, 0.75, 0.60, 0.65), (1, 0.85, 0.25, 0.60, 0.38),
-)  # fmt: skip
+_STARTS = ((0, 0.15, 0.75), (0, 0.15, 0.25), (1, 0.85, 0.75), (1, 0.85, 0.25))
+"""Axis and first end of the lines that are there before any was drawn."""
+_LENGTH = 0.3
+"""Of these lines, in parts of the photo's shorter side."""
 
 
 def is_matched(ob: bpy.types.Object | None) -> bool:
@@ -38,11 +38,29 @@ def is_matched(ob: bpy.types.Object | None) -> bool:
     return ob is not None and ob.type == "CAMERA" and RESOLUTION in ob.data
 
 
-def drawn_lines(ob: bpy.types.Object) -> np.ndarray:
-    """(N, 5): axis 0 to 2 and two ends in parts of the photo, y down; the defaults at first."""
+def drawn_lines(ob: bpy.types.Object, scale_length: float) -> np.ndarray:
+    """(N, 5): axis 0 to 2 and two ends in parts of the photo, y down.
+
+    Before any was drawn, lines that the camera agrees with: the first one that is dragged turns
+    it from where it is.
+    """
     stored = ob.data.get(LINES)
-    lines = np.array(DEFAULT_LINES if stored is None else list(stored), dtype=np.float64)
-    return lines.reshape(-1, 5)
+    if stored is None:
+        return _agreeing_lines(photo_camera(ob, scale_length))
+    return np.array(list(stored), dtype=np.float64).reshape(-1, 5)
+
+
+def _agreeing_lines(camera: Camera) -> np.ndarray:
+    size = np.array([camera.width, camera.height], float)
+    lines = []
+    for axis, *place in _STARTS:
+        start = size * place
+        vanishing = camera.K @ camera.c2w[axis, :3]
+        way = vanishing[:2] - vanishing[2] * start
+        way *= _LENGTH * size.min() / max(float(np.linalg.norm(way)), 1e-9)
+        end = start + way if way @ (size / 2 - start) > 0 else start - way
+        lines.append([axis, *(start / size), *(end / size)])
+    return np.array(lines)
 
 
 def solve_lines(ob: bpy.types.Object, lines: np.ndarray, scale_length: float) -> list[str]:
@@ -57,7 +75,9 @@ def solve_lines(ob: bpy.types.Object, lines: np.ndarray, scale_length: float) ->
     known = float(old.K[0, 0]) if len(axes) == 1 else None
     match = solve_axes(axes, old.width, old.height, known)
     c2w = old.c2w.copy()
-    c2w[:3, :3] = match.rotation
+    # a line has no direction, so that half a turn around Z is as true: the nearer one is meant
+    halves = (match.rotation, np.diag([-1.0, -1.0, 1.0]) @ match.rotation)
+    c2w[:3, :3] = max(halves, key=lambda rotation: float((rotation * old.c2w[:3, :3]).sum()))
     K = old.K.copy()
     K[0, 0] = K[1, 1] = match.focal
     place_camera(ob, Camera(K, c2w, old.width, old.height), scale_length)
@@ -138,8 +158,8 @@ class WORLDFM_OT_solve_match(bpy.types.Operator):
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Nothing changes when no camera fits."""
         ob = self._camera(context.scene)
-        lines = self._lines(ob)
-        notes = solve_lines(ob, lines, context.scene.unit_settings.scale_length)
+        scale_length = context.scene.unit_settings.scale_length
+        notes = solve_lines(ob, self._lines(ob, scale_length), scale_length)
         for note in notes:
             self.report({"WARNING"}, note)
         return {"FINISHED"}
@@ -150,9 +170,9 @@ class WORLDFM_OT_solve_match(bpy.types.Operator):
             raise InputError("Choose a camera that was matched to a photo, or match one first.")
         return ob
 
-    def _lines(self, ob: bpy.types.Object) -> np.ndarray:
+    def _lines(self, ob: bpy.types.Object, scale_length: float) -> np.ndarray:
         if not self.lines:
-            return drawn_lines(ob)
+            return drawn_lines(ob, scale_length)
         try:
             lines = np.array(json.loads(self.lines), dtype=np.float64).reshape(-1, 5)
         except (ValueError, TypeError) as error:

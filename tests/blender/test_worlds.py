@@ -97,6 +97,7 @@ def test_worlds_from_elsewhere(blender, folder):
     assert solved["K"][0][0] == pytest.approx(photo.K[0, 0], rel=1e-3)
     assert np.allclose(np.array(solved["c2w"])[2, :3], photo.c2w[2, :3], atol=1e-3)
     assert np.allclose(np.array(solved["c2w"])[:3, 3], photo.position, atol=1e-5)
+    assert max(found["agreeing"]) < 1e-4, "handles begin where the camera is not"
     assert found["untouched"]
     assert "matched to a photo" in found["unmatched"]
     assert "JSON list" in found["bad_lines"]

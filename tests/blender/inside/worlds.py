@@ -74,9 +74,25 @@ def matches(found: dict[str, Any]) -> None:
     solve = bpy.ops.worldfm.solve_match
     found["unmatched"] = refused(solve, camera="Other")
     found["bad_lines"] = refused(solve, camera=ob.name, lines="[[0, 1]]")
+    found["agreeing"] = agreeing_lines(ob, part)
     scene.camera = ob
     bpy.ops.worldfm.use_photo_size(longest="512")
     found["size"] = [scene.render.resolution_x, scene.render.resolution_y]
+
+
+def agreeing_lines(ob: bpy.types.Object, part: Any) -> list[float]:
+    """How much a camera changes that is solved by the lines it has before any was drawn."""
+    camera = extension.part("backend.shared.camera")
+    changes = []
+    for place in ((3, -4, 1.6), (5, 2, 2.5), (-2, -3, 0.8), (-3, 4, 1.2)):
+        K = camera.intrinsics(1.0, 300, 200)
+        c2w = camera.look_at(np.array(place), np.array([0, 0.3, 1.0]))
+        part.place_camera(ob, camera.Camera(K, c2w, 300, 200), 1.0)
+        ob.data.pop("worldfm_lines", None)
+        bpy.ops.worldfm.solve_match(camera=ob.name)
+        solved = part.photo_camera(ob, 1.0)
+        changes += [np.abs(solved.c2w - c2w).max(), np.abs(solved.K - K).max() / K[0, 0]]
+    return [float(change) for change in changes]
 
 
 def kept_frames(found: dict[str, Any]) -> None:

@@ -81,11 +81,7 @@ def stopped_photo(ui, photo):
 
 
 def kept_and_undone(ui):
-    counts = artist.rendered()
-    yield from ui.keys(artist.viewport()[1], artist.F12)
-    yield from artist.finished(ui, counts, 240, "the end of the render")
-    yield from ui.keys(artist.viewport()[1], "Escape")  # the render window goes
-    yield 1.0
+    bpy.ops.render.render()
     before = state()
     with here():
         bpy.ops.worldfm.keep_frame("EXEC_DEFAULT")
