@@ -16,7 +16,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent.parent))
 from demo.scene import build
 
 FRAMES = "1, 16, 32"
-SAMPLES = 40  # tolerable without a denoiser, which Debian's Blenders lack
+SAMPLES = 24  # Debian's Blenders have no denoiser
 
 file, model = sys.argv[sys.argv.index("--") + 1 :]
 scene = build()
