@@ -5,12 +5,14 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 
 from backend.models.depth import DepthGuess
 from backend.pipeline import FramePipeline
 from backend.shared.camera import Camera, intrinsics, look_at
 from backend.shared.errors import InputError
 from backend.shared.frame import FrameReply, FrameRequest, MemoryFrame
+from backend.world.depth_completion import smooth_guess
 from backend.world.frame_exchange import read_frame_to_keep, write_growth
 from backend.world.free_space import contradicts
 from backend.world.grow import completed_depth, grow, keep_frame, known_depth
@@ -19,6 +21,7 @@ from backend.world.point_renderer import PointCloud, render_points
 from backend.world.sampling import MemoryImages, sample_memory
 from backend.world.world import World
 
+from .test_surface_fill import floor_and_wall
 from .world_room import HALF, psnr, trace
 
 
@@ -122,6 +125,27 @@ def test_the_embedded_model_shows_a_kept_place_again(world):
     assert np.array_equal(look(world, here, 1).rgb, first.rgb)
 
 
+def test_embedded_depth_continues_the_surfaces_that_are_known():
+    """Where a look aside shows nothing known, floor, wall and sky go on."""
+    ahead, aside = (
+        Camera(intrinsics(1.0, 96, 96), look_at(np.array([x, 0.0, 1.0]), target), 96, 96)
+        for x, target in ((0.0, np.array([0.0, 4.0, 0.9])), (0.5, np.array([3.4, 4.0, 0.9])))
+    )
+    rgb, depth = floor_and_wall(ahead)
+    memory = MemoryFrame("first", "first", ahead, rgb, depth)
+    world = World(lift(memory), [memory], 1, {})
+    reply = reply_of(world, aside)
+    unknown = reply.depth == 0
+    kept = keep_frame(world, reply, "kept", "embedded").memory[1].depth[unknown]
+    truth = floor_and_wall(aside)[1][unknown]
+    spread = smooth_guess(torch.from_numpy(reply.depth), 3.0).numpy()[unknown]
+    solid = np.isfinite(truth) & np.isfinite(kept) & (kept > 0)
+    assert solid.sum() > 0.8 * np.isfinite(truth).sum()
+    wrong, worse = (np.abs(np.log(d[solid] / truth[solid])).mean() for d in (kept, spread))
+    assert wrong < 0.75 * worse
+    assert (np.isinf(kept) == np.isinf(truth)).mean() > 0.9
+
+
 def test_keeping_twice_changes_nothing(world):
     reply = reply_of(world, camera_at(0.4, 1.2))
     once = keep_frame(world, reply, "kept", RoomDepth())
@@ -176,10 +200,10 @@ def test_without_ground_the_known_depth_is_spread():
     camera = Camera(intrinsics(1.0, 40, 32), look_at(np.array([0, 0, -3.0]), np.zeros(3)), 40, 32)
     known = np.zeros((32, 40), np.float32)
     known[:, :20] = 3.0
-    depth = completed_depth(np.zeros((32, 40, 3), np.uint8), known, camera, RoomDepth())
+    depth = completed_depth(np.zeros((32, 40, 3), np.uint8), known, camera, RoomDepth(), 1.0)
     assert np.allclose(depth, 3.0, rtol=1e-3)
     with pytest.raises(InputError, match="Nothing of the world is visible"):
-        completed_depth(np.zeros((32, 40, 3), np.uint8), known * 0, camera, RoomDepth())
+        completed_depth(np.zeros((32, 40, 3), np.uint8), known * 0, camera, RoomDepth(), 1.0)
 
 
 def test_frames_go_to_hosts_and_back(world, tmp_path):
