@@ -21,7 +21,7 @@ from .backend.shared.errors import WorldFMError
 from .backend.shared.frame import FrameReply, FrameRequest
 from .scene_sync.textures import forget_textures
 from .scene_sync.world import SceneCopy, SceneWorld
-from .viewport_paint import GAP_POINTS, MAX_POINTS, MOVING_POINTS, Dots, Painter, Shown
+from .viewport_paint import GAP_POINTS, MAX_POINTS, SOME_POINTS, Dots, Painter, Shown
 from .viewport_text import say, statistics
 from .viewport_wish import (
     MOVING_SIDE,
@@ -165,8 +165,7 @@ def _draw(
         size = (context.region.width, context.region.height)
         dots = view.dots if view.world else None
         filled = frame is not None and mostly_seen(frame.reply.request.camera, wish, frame.near)
-        coarse = frame is not None and not still
-        most = GAP_POINTS if filled else MOVING_POINTS if coarse else MAX_POINTS
+        most = GAP_POINTS if filled else MAX_POINTS if frame is None else SOME_POINTS
         view.painter.guess(frame, dots, most, wish.to_clip, size, wish.far, wish.rectangle)
     if exact:
         view.painter.frame(frame, *wish.rectangle)

@@ -22,10 +22,10 @@ from .display import linear_rgba, without_specks
 
 MAX_GRID = 128
 MAX_POINTS = 150_000
-MOVING_POINTS = 50_000
+SOME_POINTS = 50_000
 GAP_POINTS = 15_000
-"""Points of a view that stands still or has no frame yet, of one that moves where its frame has
-little to show, and of one that its frame fills but for gaps."""
+"""Points where there is no frame yet, where the last one has little to show, and where it fills
+the view but for gaps."""
 MAX_CANVAS = 800
 """Longest side that a moved frame is drawn with: it was small, and is soon replaced."""
 
