@@ -17,22 +17,28 @@ from typing import Any, Protocol
 import cv2
 import numpy as np
 import torch
+from torch import Tensor
 from torch.nn import functional as F
 
 from ..shared.camera import Camera
 from ..shared.errors import InputError, ModelError
 from ..shared.frame import SKY
-from .depth_net import LOG_FAR, DepthNet, load_depth_net
-from .pop_up import pop_up
+from .depth_net import LOG_FAR, STRIDE, DepthNet, load_depth_net
+from .room_box import Box, fit_box
 
 EMBEDDED = Path(__file__).parent / "embedded_depth"
-BACKDROP_OUTDOORS, BACKDROP_INDOORS = 6.0, 4.0
-"""Camera heights to what stands behind a ground of which nothing else is known."""
 OUTDOORS = 0.03
 """Share of the picture that is sky from which on it counts as taken outdoors."""
-GROUND_SLACK = 0.45
-"""Difference of log distance from the plane z = 0 up to which what was cut out as ground is it."""
-EMBEDDED_PIXELS = 8_600
+BEFORE_WALL, BEHIND_WALL = (0.25, 0.4), (0.5, 0.8)
+"""Log distance before and behind a room's walls: up to the first a pixel lies on them, from the
+second on it does not. What lies behind them is more often a mistake than an opening."""
+ROOM_FITS = 0.15
+"""Log error of a box up to which a picture was taken in a room."""
+WORTH_TURNING = 0.04
+"""Log error by which another turn of the room has to fit better than the scene's axes."""
+YAWS = [math.radians(angle) for angle in range(0, 90, 10)]
+"""Turns of a room that are tried where the scene's axes do not fit."""
+EMBEDDED_PIXELS = 5_120
 """Pixels the embedded network was trained at; pictures are brought to about as many."""
 MODELS = {
     "moge-2": "Ruicheng/moge-2-vitl-normal",
@@ -108,7 +114,7 @@ def level_directions(camera: Camera) -> np.ndarray:
 
 
 class EmbeddedDepth:
-    """What ships with WorldFM: a small network among simpler guesses, held to the ground plane."""
+    """What ships with WorldFM: a small network, held to the ground plane."""
 
     name = "embedded"
 
@@ -117,49 +123,67 @@ class EmbeddedDepth:
 
     def estimate(self, rgb: np.ndarray, camera: Camera) -> DepthGuess:
         check_camera(rgb, camera)
-        width, height = _network_size(camera.width, camera.height)
+        width, height = network_size(camera.width, camera.height)
         small = camera.resized(width, height)
         image = cv2.resize(rgb, (width, height), interpolation=cv2.INTER_AREA)
         directions = torch.from_numpy(level_directions(small)).permute(2, 0, 1)[None]
-        tensor = torch.from_numpy(image).permute(2, 0, 1)[None].float() / 127.5 - 1
+        tensor = torch.from_numpy(image).permute(2, 0, 1)[None].float() / 255
+        forward = camera.c2w[:3, 2]
+        maps, box = held_to_room(
+            self.predict(tensor, directions).transpose(1, 2, 0),
+            directions[0].permute(1, 2, 0).numpy(),
+            math.atan2(forward[0], forward[1]),
+        )
+        maps = upsample_guided(maps, image, rgb)
+        if box is not None:
+            maps[..., 0] += box.log_distance(level_directions(camera))
+        return _to_metres(maps, camera)
+
+    def predict(self, image: Tensor, directions: Tensor) -> np.ndarray:
+        """(3, H, W) float32: log distance in camera heights, probabilities of ground and of sky.
+
+        image: (1, 3, H, W) in [0, 1]. directions: (1, 3, H, W) unit, level frame. The mean of what
+        the network says of the picture and of its mirror image.
+        """
+        mirror = torch.tensor([-1.0, 1.0, 1.0]).view(1, 3, 1, 1)
+        images = torch.cat([image, image.flip(-1)]) * 2 - 1
         with torch.inference_mode():
-            mirror = torch.tensor([-1.0, 1.0, 1.0]).view(1, 3, 1, 1)
-            out = self.net(tensor, directions)
-            flipped = self.net(tensor.flip(-1), directions.flip(-1) * mirror).flip(-1)
-            out = (0.5 * (out + flipped))[0].numpy()
-        rays = directions[0].permute(1, 2, 0).numpy()
-        log_distance, ground = agreed_distance(out, image, rays)
-        sky = 1 / (1 + np.exp(-out[2]))
-        maps = np.stack([log_distance, ground, sky], axis=2).astype(np.float32)
-        return _to_metres(upsample_guided(maps, image, rgb), camera)
+            out = self.net(images, torch.cat([directions, directions.flip(-1) * mirror]))
+            out = 0.5 * (out[:1] + out[1:].flip(-1))[0]
+            return torch.cat([out[:1], torch.sigmoid(out[1:])]).numpy()
 
 
-def agreed_distance(
-    out: np.ndarray, image: np.ndarray, rays: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """(H, W) log distance and ground in {0, 1}: the mean of guesses that err differently.
+def held_to_room(
+    maps: np.ndarray, directions: np.ndarray, axis: float
+) -> tuple[np.ndarray, Box | None]:
+    """Indoors: the log distance beyond the walls of the room, and the room. Else `maps` and None.
 
-    out: (3, H, W) of the network. The guesses are the network's, the bare ground with a backdrop,
-    and outdoors the pop-up, smoothed: where things stand is known by the column, hardly by the
-    pixel. Indoors furniture and shadows hide where the floor ends, and the pop-up errs too much.
-    Ground is what was cut out as such and lies there.
+    maps, directions: (H, W, 3) of the network. axis: heading of the scene's x axis; walls are
+    sought along the scene's axes first, since those of a matched camera follow the photo's lines.
+    What lies nearly on a wall is taken to lie on it, and so is the little sky that is seen.
     """
-    outdoors = (out[2] > 0).mean() > OUTDOORS
-    on_plane = np.log(1 / np.maximum(-rays[..., 2], math.exp(-LOG_FAR)))
-    backdrop = BACKDROP_OUTDOORS if outdoors else BACKDROP_INDOORS
-    guesses = [out[0], np.minimum(on_plane, math.log(backdrop))]
-    cut = pop_up(image, rays)
-    if cut is not None and outdoors:
-        guesses.append(cv2.GaussianBlur(cut.log_distance, (0, 0), min(image.shape[:2]) / 16))
-    log_distance = np.mean(guesses, axis=0)
-    if cut is None:
-        return log_distance, np.zeros_like(log_distance)
-    return log_distance, (cut.ground & (np.abs(log_distance - on_plane) < GROUND_SLACK)) * 1.0
+    if (maps[..., 2] > 0.5).mean() > OUTDOORS:
+        return maps, None
+    step = max(1, min(maps.shape[:2]) // 24)
+    seen = directions[::step, ::step].reshape(-1, 3)
+    log_distance = maps[::step, ::step, 0].ravel()
+    box, turned = (fit_box(seen, log_distance, yaws) for yaws in ([axis], YAWS))
+    if turned.error < box.error - WORTH_TURNING:
+        box = turned
+    if box.error > ROOM_FITS:
+        return maps, None
+    off = maps[..., 0] - box.log_distance(directions)
+    on, free = np.where(off[..., None] < 0, BEFORE_WALL, BEHIND_WALL).transpose(2, 0, 1)
+    off *= np.clip((np.abs(off) - on) / (free - on), 0, 1)
+    off[maps[..., 2] > 0.5] = 0
+    ground = np.where(box.shows_ground(directions) & (off == 0), 1.0, maps[..., 1])
+    return np.stack([off, ground, np.zeros_like(off)], axis=-1).astype(np.float32), box
 
 
-def _network_size(width: int, height: int) -> tuple[int, int]:
+def network_size(width: int, height: int) -> tuple[int, int]:
+    """The size at which the embedded network sees a picture of `width` x `height`."""
     scale = math.sqrt(EMBEDDED_PIXELS / (width * height))
-    return tuple(max(64, round(side * scale / 32) * 32) for side in (width, height))
+    return tuple(max(3, round(side * scale / STRIDE)) * STRIDE for side in (width, height))
 
 
 def _to_metres(maps: np.ndarray, camera: Camera) -> DepthGuess:
@@ -171,7 +195,7 @@ def _to_metres(maps: np.ndarray, camera: Camera) -> DepthGuess:
     on_plane = np.minimum(above / down, above * math.exp(LOG_FAR) / per_depth)
     depth = above * np.exp(maps[..., 0]) / per_depth
     ground = np.where(rays[..., 2] < -1e-3, np.clip(maps[..., 1], 0, 1), 0.0)
-    share = np.clip((ground - 0.35) / 0.3, 0, 1)
+    share = np.clip((ground - 0.6) / 0.3, 0, 1)
     depth = np.exp((1 - share) * np.log(depth) + share * np.log(on_plane))
     depth = np.where(rays[..., 2] < -1e-3, np.minimum(depth, on_plane), depth)
     depth = np.where(maps[..., 2] > 0.5, SKY, depth)

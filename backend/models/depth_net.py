@@ -22,18 +22,22 @@ from ..shared.errors import ModelError
 LOG_FAR = 6.0
 """Natural logarithm of the farthest distance, in camera heights (about 400)."""
 LOG_NEAR = -2.5
-BACKDROP = 0.3
-"""Inverse distance, in camera heights, of the scene that is assumed before anything is learnt."""
+LOG_BACKDROP = 1.4
+"""Logarithm of the level distance, in camera heights, to what is assumed at the start."""
+STRIDE = 16
+"""Pictures' sides are multiples of it."""
+_MEETING = 4.0
+"""How sharply the ground and what stands on it meet, per unit of log distance."""
 
 
 @dataclass(frozen=True)
 class DepthNetConfig:
-    """Widths of the encoder at 1/2, 1/4, 1/8, 1/16 and 1/32 of the picture's size."""
+    """Widths of the encoder at 1/2, 1/4, 1/8 and 1/16 of the picture's size, and blocks in each."""
 
-    widths: tuple[int, ...] = (24, 48, 96, 160, 208)
-    blocks: tuple[int, ...] = (0, 2, 2, 2, 2)
+    widths: tuple[int, ...] = (32, 64, 128, 256)
+    blocks: tuple[int, ...] = (0, 2, 2, 3)
     groups: int = 8
-    version: int = 1
+    version: int = 2
 
 
 def ray_features(directions: Tensor) -> Tensor:
@@ -47,7 +51,7 @@ def ray_features(directions: Tensor) -> Tensor:
 
 
 class Block(nn.Module):
-    """Two 3x3 convolutions beside an identity."""
+    """Two 3x3 convolutions beside an identity, which it starts as."""
 
     def __init__(self, width: int, groups: int) -> None:
         super().__init__()
@@ -55,6 +59,7 @@ class Block(nn.Module):
         self.conv1 = nn.Conv2d(width, width, 3, padding=1)
         self.norm2 = nn.GroupNorm(groups, width)
         self.conv2 = nn.Conv2d(width, width, 3, padding=1)
+        nn.init.zeros_(self.conv2.weight)
 
     def forward(self, x: Tensor) -> Tensor:
         y = self.conv1(F.silu(self.norm1(x)))
@@ -65,7 +70,11 @@ class DepthNet(nn.Module):
     """(B, 3, H, W) picture in [-1, 1] and (B, 3, H, W) rays to (B, 3, H, W).
 
     Channels out: logarithm of the distance along the ray in camera heights, then the logits of
-    ground and of sky. H and W are multiples of 32.
+    ground and of sky. H and W are multiples of `STRIDE`.
+
+    The distance is a mixture of two: the ground's, which the ray alone gives, and that of what
+    stands on it, as a correction of an upright backdrop. A pixel is the more ground the nearer the
+    ground is of the two, and the more the network says so.
     """
 
     def __init__(self, config: DepthNetConfig | None = None) -> None:
@@ -98,11 +107,14 @@ class DepthNet(nn.Module):
         for i in reversed(range(len(self.up))):
             x = F.interpolate(self.up[i](x), size=skips[i].shape[-2:], mode="nearest") + skips[i]
             x = self.decoder[i](x)
-        out = F.pixel_shuffle(self.head(F.silu(x)), 2)
-        # where learning starts: the ground, fading into a backdrop a few camera heights away
-        prior = -torch.log((-directions[:, 2:3]).clamp_min(0) + BACKDROP)
-        log_distance = (prior + out[:, :1]).clamp(LOG_NEAR, LOG_FAR)
-        return torch.cat([log_distance, out[:, 1:]], dim=1)
+        with torch.autocast(image.device.type, enabled=False):  # distances need all their digits
+            out = F.pixel_shuffle(self.head(F.silu(x.float())), 2)
+            level = directions[:, :2].norm(dim=1, keepdim=True).clamp_min(0.2)
+            standing = (LOG_BACKDROP - level.log() + out[:, :1]).clamp(LOG_NEAR, LOG_FAR)
+            plane = rays[:, 3:] * LOG_FAR
+            ground = out[:, 1:2] + _MEETING * (standing - plane)
+            log_distance = standing + torch.sigmoid(ground) * (plane - standing)
+        return torch.cat([log_distance, ground, out[:, 2:]], dim=1)
 
 
 def save_depth_net(net: DepthNet, folder: Path, notes: dict[str, object]) -> None:

@@ -13,19 +13,25 @@ from hypothesis import strategies as st
 
 from backend.models.depth import (
     EmbeddedDepth,
-    agreed_distance,
     level_directions,
     load_depth,
     scaled_to_ground,
     upsample_guided,
 )
-from backend.models.depth_net import DepthNet, DepthNetConfig, load_depth_net, save_depth_net
+from backend.models.depth_net import (
+    LOG_BACKDROP,
+    LOG_FAR,
+    DepthNet,
+    DepthNetConfig,
+    load_depth_net,
+    save_depth_net,
+)
 from backend.shared.camera import Camera, intrinsics, look_at
 from backend.shared.errors import InputError, ModelError
 from backend.world.depth_fit import fit_depth
 from backend.world.photo.depth_edges import enlarge_depth, sharpen_edges
 
-TINY = DepthNetConfig(widths=(8, 8, 16, 16, 16), blocks=(0, 1, 1, 1, 1), groups=4)
+TINY = DepthNetConfig(widths=(8, 8, 16, 16), blocks=(0, 1, 1, 1), groups=4)
 
 
 def standing(height: float = 1.7, pitch: float = -0.1, size: tuple[int, int] = (96, 64)) -> Camera:
@@ -61,8 +67,11 @@ def test_an_untrained_network_starts_from_the_ground_and_a_backdrop():
     with torch.inference_mode():
         out = DepthNet(TINY).eval()(torch.zeros(1, 3, 64, 96), directions)[0]
     assert out.shape == (3, 64, 96)
-    down = (-directions[0, 2]).clamp_min(0)
-    assert torch.allclose(out[0], -torch.log(down + 0.3), atol=1e-5)
+    plane = -torch.log((-directions[0, 2]).clamp_min(math.exp(-LOG_FAR)))
+    backdrop = LOG_BACKDROP - directions[0, :2].norm(dim=0).log()
+    apart = (plane - backdrop).abs() > 1.5  # where they meet the one fades into the other
+    assert torch.allclose(out[0][apart], torch.minimum(plane, backdrop)[apart], atol=0.02)
+    assert ((out[1] > 0) == (plane < backdrop)).all()
 
 
 def test_the_network_learns_a_distance():
@@ -233,24 +242,3 @@ def test_fitting_keeps_sky_and_a_guess_without_knowledge():
     fitted = fit_depth(guess, known)
     assert np.isinf(fitted[0]).all() and np.isinf(fitted[1, :4]).all()
     assert (fitted[2:] == 2.0).all()
-
-
-def ground_before_a_wall(sky: bool) -> tuple[np.ndarray, np.ndarray]:
-    """A picture of a ground with a dark wall behind it, and its rays; the wall or sky above."""
-    rays = level_directions(standing(1.7, -0.1, (96, 64)))
-    rgb = np.full((64, 96, 3), (150, 140, 120), np.uint8)
-    rgb[rays[..., 2] > -1 / 3.0] = (60, 70, 200) if sky else (40, 40, 60)
-    return rgb, rays
-
-
-@pytest.mark.parametrize(("sky", "backdrop"), [(True, 6.0), (False, 4.0)])
-def test_the_pop_up_has_a_say_outdoors_only(sky, backdrop):
-    rgb, rays = ground_before_a_wall(sky)
-    out = np.zeros((3, 64, 96), np.float32)
-    out[2] = np.where(rays[..., 2] > 0.2, 9.0, -9.0) if sky else -9.0
-    log, ground = agreed_distance(out, rgb, rays)
-    with np.errstate(divide="ignore"):
-        plane = np.where(rays[..., 2] < 0, -np.log(np.abs(rays[..., 2])), np.inf)
-    two = 0.5 * np.minimum(plane, math.log(backdrop))  # the network says 0 everywhere
-    assert np.allclose(log, two, atol=1e-4) != sky
-    assert ground[-1].mean() > 0.9 and not ground[0].any()
