@@ -65,6 +65,16 @@ def test_blockout_has_a_floor_walls_and_the_photos_uvs(photo):
     assert total > 5000  # nearly all of the picture's 96 x 72 cells, two triangles each
 
 
+@pytest.mark.parametrize("sky", [False, True])
+def test_under_open_sky_nothing_is_a_ceiling(sky):
+    camera = viewer((240, 180))
+    depth = grounded(camera)[1]
+    if sky:
+        depth[:20] = np.inf
+    names = [m.name for m in build_blockout(depth, np.zeros_like(depth), camera)]
+    assert ("Ceiling 01" in names) != sky
+
+
 def test_blockout_faces_look_at_the_camera(tmp_path):
     camera = viewer()
     _, depth = grounded(camera)

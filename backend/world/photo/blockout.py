@@ -23,6 +23,8 @@ LEAST_PART = 0.006
 """Masses smaller than this part of the picture are left out."""
 LEAST_PLANE = 0.04
 """A wall or a ceiling covers at least this part of the picture."""
+OPEN_SKY = 0.05
+"""Share of the picture that is sky from which on nothing is a ceiling."""
 FLATNESS = 0.06
 """Distance from a plane, relative to the distance from the camera, that still belongs to it."""
 
@@ -74,6 +76,7 @@ class _Grid:
         inverse = cv2.medianBlur(inverse, 5)
         corner = inverse[np.ix_(y, x)]
         self.depth = np.where(corner > 0, 1 / np.maximum(corner, 1e-9), np.inf)
+        self.outdoors = (corner == 0).mean() > OPEN_SKY
         log = np.log(np.where(np.isfinite(self.depth), self.depth, 1e9))
         four = np.stack([log[:-1, :-1], log[1:, :-1], log[:-1, 1:], log[1:, 1:]])
         # a cell on a grazing plane spans much depth without a jump inside: compare with its step
@@ -151,7 +154,7 @@ def _planes(grid: _Grid, free: np.ndarray) -> list[tuple[str, int, float, np.nda
     numbers = {"Wall": 0, "Ceiling": 0}
     for _ in range(8):
         best: tuple[float, int, float, np.ndarray] | None = None
-        for axis in range(3):
+        for axis in (0, 1) if grid.outdoors else (0, 1, 2):
             facing = free & (np.abs(normal[..., axis]) > 0.8)
             if axis == 2:
                 facing &= centre[..., 2] > grid.camera.position[2] + 0.2
