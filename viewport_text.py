@@ -23,7 +23,8 @@ _MARGIN = 12
 def say(engine: bpy.types.RenderEngine, context: bpy.types.Context, text: str) -> None:
     """Show a line in the viewport that is being drawn.
 
-    In quad view Blender shows an engine's line in the first quarter only; the others get it here.
+    In quad view newer Blenders show an engine's line in the first quarter only; the others get it
+    here. (4.3 shows it in each, 5.2 does not; twice is better than never in those between.)
     """
     engine.update_stats("", text)
     overlay = context.space_data.overlay
@@ -32,9 +33,9 @@ def say(engine: bpy.types.RenderEngine, context: bpy.types.Context, text: str) -
 
 
 def _later_quarter(context: bpy.types.Context) -> bool:
-    """Whether this is one of four views, but not the one at the top left."""
+    """Whether this is one of four views, and one that Blender writes no line into."""
     mine = context.region
-    if mine.alignment != "QUAD_SPLIT":
+    if mine.alignment != "QUAD_SPLIT" or bpy.app.version < (4, 4, 0):
         return False
     quarters = [r for r in context.area.regions if r.type == "WINDOW"]
     first = min(quarters, key=lambda region: (region.x, -region.y))
