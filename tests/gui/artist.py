@@ -111,6 +111,12 @@ def show_preferences() -> Steps:
     yield 2.0
 
 
+def disable() -> None:
+    """Take the extension out, as Blender does when its user quits."""
+    if ADDON in bpy.context.preferences.addons:
+        bpy.ops.preferences.addon_disable(module=ADDON)
+
+
 def rendered() -> dict[str, int]:
     """Counts renders from now on: how many completed, were cancelled, wrote a file."""
     counts = {"complete": 0, "cancel": 0, "write": 0}

@@ -10,6 +10,7 @@ becomes the JSON; an exception becomes `error` there and exit status 1.
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import json
 import os
@@ -96,6 +97,7 @@ def play(scenario: Path, result: Path, pictures: Path) -> None:
         beside = result.with_suffix(".tmp")
         beside.write_text(json.dumps(ui.result, indent=1))
         os.replace(beside, result)
+        importlib.import_module("artist").disable()  # sys.exit passes it by
         sys.exit(status)
 
     def tick() -> float | None:

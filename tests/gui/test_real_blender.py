@@ -67,7 +67,9 @@ def test_a_viewport_takes_what_an_artist_does_to_it(stage, demo_file, tmp_path):
     # Blender itself writes an engine's line into the first quarter
     sentence = "This view is orthographic; press Numpad 5 for a perspective view."
     assert found["quarters"] == ([] if found["Blender writes"] else [sentence, "WorldFM"])
-    assert "Error" not in found["log"]
+    # 4.3 ends with "Not freed memory blocks": a kilobyte, with the extension disabled too
+    lines = [line for line in found["log"].splitlines() if "Not freed memory" not in line]
+    assert not any("Error" in line for line in lines)
     assert "Traceback" not in found["log"]
 
 
