@@ -190,22 +190,27 @@ class FramePipeline:
     def _imagine(self, prepared: PreparedWorld, seed: int) -> Imagined:
         imagined = Imagined.nothing(self.device)
         for camera in views_aside(prepared.images.frames):
-            conditions = build_conditions(
-                prepared.cloud,
-                prepared.images,
-                padded_camera(camera),
-                references=IMAGINED_REFERENCES,
-                scale=prepared.scale,
-                imagined=imagined,
-            )
-            new = conditions.known[0] == 0
-            if new.float().mean() < WORTH_IT:
+            glance = camera.resized(*(max(1, side // 4) for side in (camera.width, camera.height)))
+            if (self._aside(prepared, imagined, glance).known == 0).float().mean() < WORTH_IT:
                 continue
+            conditions = self._aside(prepared, imagined, padded_camera(camera))
             image = self.generate(conditions, prepared, seed, 1, Stopwatch(self.device))
+            new = conditions.known[0] == 0
             depth = torch.where(new, conditions.depth, 0.0).cpu().numpy()
             depth[contradicts(depth, conditions.camera, prepared.images.frames)] = 0
             imagined = imagined.joined(conditions.camera, _bytes(image), depth)
         return imagined
+
+    def _aside(self, prepared: PreparedWorld, imagined: Imagined, camera: Camera) -> Conditions:
+        """What is known of a view beside memory, with what was imagined so far."""
+        return build_conditions(
+            prepared.cloud,
+            prepared.images,
+            camera,
+            references=IMAGINED_REFERENCES,
+            scale=prepared.scale,
+            imagined=imagined,
+        )
 
     def generate(
         self,

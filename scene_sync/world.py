@@ -273,8 +273,8 @@ class WorldBuilder:
             self._points = points
             sampled = [points[name] for name in names]
             anchors = Anchors.concatenate([*sampled, copy.stored])
-            # what a scene's own geometry leaves empty is sky; photographs and captures, whose points
-            # are stored, lack surfaces, and a blockout of them does too
+            # what a scene's own geometry leaves empty is sky; photographs and captures, whose
+            # points are stored, lack surfaces, and a blockout of them does too
             whole = bool(copy.placed) and not len(copy.stored)
             self._anchors = identity, replace(anchors, whole=whole)
         return SceneWorld(self._anchors[1], copy.memory, _revision(identity, copy.memory))

@@ -11,9 +11,11 @@ ENERGY_WINDOW = 16
 """Side in pixels of the windows over which gradient energy is compared."""
 
 
-def charbonnier(a: torch.Tensor, b: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
-    """Weighted mean of sqrt((a - b)^2 + eps^2), a smooth L1."""
-    distance = torch.sqrt((a - b) ** 2 + 1e-4)
+def charbonnier(
+    a: torch.Tensor, b: torch.Tensor, weight: torch.Tensor, soft: torch.Tensor | float = 0.01
+) -> torch.Tensor:
+    """Weighted mean of sqrt((a - b)^2 + soft^2): like L2 below `soft`, like L1 above."""
+    distance = torch.sqrt((a - b) ** 2 + soft**2)
     return (distance * weight).sum() / (weight.sum() * a.shape[1]).clamp(min=1e-6)
 
 

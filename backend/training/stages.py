@@ -26,6 +26,10 @@ from .losses import (
 )
 from .samples import FILL_CHANNELS
 
+HOLE_SOFTNESS = 0.25
+"""Difference up to which invented pixels are drawn to the mean of what may be there (as PSNR
+rewards it), instead of to its median."""
+
 DISCRIMINATOR_HINTS = (9, 12, 13, 14)
 """Hint channels that the discriminator sees: log depth and the smooth base."""
 
@@ -112,7 +116,8 @@ class Stage(nn.Module):
         """Adds the distances between the picture and the truth that have a weight."""
         weight = self.hole_weight(batch)
         if self.losses.pixel:
-            parts["pixel"] = charbonnier(picture, batch.target, weight)
+            soft = 0.01 + HOLE_SOFTNESS * (1 - batch.weight)
+            parts["pixel"] = charbonnier(picture, batch.target, weight, soft)
         if self.losses.gradient:
             parts["gradient"] = gradient_distance(picture, batch.target, weight)
         if self.losses.energy:

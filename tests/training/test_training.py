@@ -37,7 +37,8 @@ def frames() -> list[PosedFrame]:
 def samples(frames, tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("samples")
     for i, whole in enumerate((True, False)):
-        make_sample(frames, frames[2], [0, 3], whole, i).save(folder / f"room-{i:02d}-r2.safetensors")
+        sample = make_sample(frames, frames[2], [0, 3], whole, i)
+        sample.save(folder / f"room-{i:02d}-r2.safetensors")
     return folder
 
 
