@@ -8,6 +8,7 @@ Prints one JSON list of sentences; an empty one means that all is well. Only the
 
 from __future__ import annotations
 
+import csv
 import importlib.metadata as metadata
 import json
 import ntpath
@@ -94,14 +95,15 @@ def _numbers(version: str) -> tuple[int, ...]:
 def damaged(distribution: metadata.Distribution) -> list[tuple[str, str]]:
     """(path, what) of files that its record lists but that are gone or of another size."""
     found = []
-    for file in distribution.files or []:
-        if file.suffix == ".pyc" or file.size is None:
+    # Distribution.files leaves out what is gone, from Python 3.12 on
+    for file, _, size in csv.reader((distribution.read_text("RECORD") or "").splitlines()):
+        if file.endswith(".pyc") or not size:
             continue
-        path = Path(unlimited(str(file.locate())))
+        path = Path(unlimited(str(distribution.locate_file(file))))
         if not path.is_file():
-            found.append((str(file), "is missing"))
-        elif path.stat().st_size != file.size:
-            found.append((str(file), "was changed"))
+            found.append((file, "is missing"))
+        elif path.stat().st_size != int(size):
+            found.append((file, "was changed"))
     return found
 
 

@@ -39,8 +39,10 @@ MOST_SIDE = 480
 WIDEST = 2.0
 """Tangent of half a view's angle that is never exceeded."""
 
-SOURCES = 3
-"""Memory frames beside which something is imagined, at most."""
+MOST_FRAMES = 2
+"""Memory frames up to which something is imagined. Between three, most is seen, and what is
+imagined beside a far one is worse than a guess made for the frame: on the validation scenes it
+cost up to 1.4 dB in two of 14."""
 
 WORTH_IT = 0.1
 """Part of a view that has to be unknown for it to be imagined."""
@@ -55,9 +57,9 @@ SAME_SURFACE = 0.02
 def views_aside(frames: list[MemoryFrame]) -> list[Camera]:
     """Cameras of the views to imagine beside `frames`, the first turns of all frames first."""
     seeing = [frame for frame in frames if frame.enabled and frame.depth is not None]
-    count = min(SOURCES, len(seeing))
-    sources = [seeing[int((i + 0.5) * len(seeing) / count)] for i in range(count)]
-    return [_turned(frame.camera, math.radians(turn)) for turn in TURNS for frame in sources]
+    if len(seeing) > MOST_FRAMES:
+        return []
+    return [_turned(frame.camera, math.radians(turn)) for turn in TURNS for frame in seeing]
 
 
 def _turned(camera: Camera, yaw: float) -> Camera:

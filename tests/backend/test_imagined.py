@@ -83,12 +83,14 @@ def test_views_aside_are_turned_wider_and_of_a_bounded_size(width, height, fov, 
         assert np.allclose(tangent, np.minimum(views.WIDER * own, views.WIDEST))
 
 
-def test_frames_without_depth_and_disabled_ones_are_no_sources():
+def test_only_few_frames_with_depth_are_sources():
     frame = photograph(room_camera(size=(48, 32)))
     assert len(views_aside([frame])) == len(views.TURNS)
     assert views_aside([replace(frame, depth=None), replace(frame, enabled=False)]) == []
-    many = [replace(frame, id=str(i)) for i in range(40)]
-    assert len(views_aside(many)) == views.SOURCES * len(views.TURNS)
+    few = [replace(frame, id=str(i)) for i in range(views.MOST_FRAMES)]
+    assert len(views_aside(few)) == views.MOST_FRAMES * len(views.TURNS)
+    assert len(views_aside([*few, replace(frame, depth=None)])) == len(views_aside(few))
+    assert views_aside([*few, frame]) == []
 
 
 def test_an_imagined_surface_shows_where_nothing_is_real_or_as_near(world):
@@ -180,14 +182,14 @@ def test_it_is_made_once_a_seed_and_not_for_whole_geometry(pipeline, world):
     assert pipeline.imagined(pipeline.prepare(whole), 0) is None
 
 
-def test_nothing_is_imagined_beside_what_is_known_all_round(pipeline):
-    """Photographs in all directions from one place leave no view worth imagining."""
+def test_nothing_is_imagined_beside_what_is_known(pipeline):
+    """Points all around, of which one photograph shows a part: no view is worth imagining."""
     frames = []
     for angle, rise in itertools.product(np.arange(0, 2 * np.pi, np.pi / 3), (-1.5, 0, 1.5)):
         target = (math.sin(angle), -3 + math.cos(angle), 0.2 + rise)
         frames.append(photograph(room_camera(target=target, size=(96, 96), fov=1.9)))
-    world = World(Anchors.concatenate([lift(frame) for frame in frames]), frames, 1, {})
-    surroundings = pipeline.imagined(pipeline.prepare(world), 0)
+    anchors = Anchors.concatenate([lift(frame) for frame in frames])
+    surroundings = pipeline.imagined(pipeline.prepare(World(anchors, frames[:1], 1, {})), 0)
     assert surroundings is not None and not surroundings
 
 
