@@ -74,7 +74,7 @@ def statistics(view: View, frame: Shown | None) -> str:
         return "WorldFM | Waiting for the first frame"
     reply, camera = frame.reply, frame.reply.request.camera
     rate = len(view.arrivals) / 2.0
-    stages = ", ".join(f"{name} {ms:.0f} ms" for name, ms in reply.timings.items())
+    stages = ", ".join(f"{name} {ms:.0f} ms" for name, ms in reply.timings.items() if ms >= 0.5)
     return (
         f"WorldFM | {camera.width} x {camera.height} | {rate:.1f} frames/s | "
         f"latency {1000 * view.latency:.0f} ms | coverage {100 * frame.coverage:.0f} % | {stages}"
