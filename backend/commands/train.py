@@ -17,6 +17,7 @@ app = typer.Typer(
 Config = Annotated[
     Path, typer.Argument(help="TOML file, such as those in backend/training/configs.")
 ]
+Processes = Annotated[int, typer.Option(help="How many to render with, one thread each.")]
 Resume = Annotated[bool, typer.Option(help="Go on from the last checkpoint of the output folder.")]
 
 
@@ -56,6 +57,7 @@ def samples(
         Path | None, typer.Option(help="A nerfstudio dataset to take samples from instead.")
     ] = None,
     threads: Annotated[int, typer.Option(help="CPU threads; 0 = all.")] = 0,
+    processes: Processes = 1,
 ) -> None:
     """Make training samples from procedural scenes, or from a dataset with depth."""
     import torch
@@ -68,7 +70,7 @@ def samples(
     if dataset is not None:
         add_dataset(output, dataset, dataset.name, scenes * per_flight, first_seed)
         return
-    done = fill_cache(output, first_seed, scenes, size, per_flight)
+    done = fill_cache(output, range(first_seed, first_seed + scenes), size, per_flight, processes)
     for _ in track(done, "Rendering scenes", total=scenes):
         pass
 
@@ -80,14 +82,18 @@ def completion(
     scenes: Annotated[int, typer.Option(help="Procedural scenes to render first.")] = 200,
     first_seed: Annotated[int, typer.Option(help="Seed of the first scene.")] = 0,
     minutes: Annotated[float, typer.Option(help="How long to train.")] = 15.0,
+    batch: Annotated[int, typer.Option(help="Examples a step.")] = 32,
+    device: Annotated[str, typer.Option(help="Where to train: auto, cpu, cuda, ...")] = "auto",
+    processes: Processes = 1,
 ) -> None:
     """The small network that completes depth where there are no anchors."""
     from rich.progress import track
 
+    from ..pipeline import choose_device
     from ..training.completion import render_examples, train_completion
 
-    done = render_examples(examples, first_seed, scenes)
+    done = render_examples(examples, range(first_seed, first_seed + scenes), processes)
     for _ in track(done, "Rendering scenes", total=scenes):
         pass
-    for figures in train_completion(examples, output, minutes):
+    for figures in train_completion(examples, output, minutes, batch, choose_device(device)):
         typer.echo("  ".join(f"{name} {value:.3f}" for name, value in figures.items()))

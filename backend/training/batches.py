@@ -28,6 +28,7 @@ from .samples import (
 
 RESCAN_BATCHES = 50
 """A cache may grow while it is read: look for new samples this often."""
+_IMAGES = ("target", "hints", "noise", "memory")
 _MIRROR = np.diag([-1.0, 1.0, 1.0, 1.0])
 
 
@@ -35,7 +36,8 @@ _MIRROR = np.diag([-1.0, 1.0, 1.0, 1.0])
 class Batch:
     """B samples with R memory frames each.
 
-    target (B, 3, H, W); hints (B, 22, H, W); noise (B, 2, C, H/8, W/8); memory (R, B, 5, h, w).
+    target (B, 3, H, W); hints (B, 22, H, W); noise (B, 2, C, H/8, W/8); memory (R, B, 5, h, w):
+    float16 while it travels, as on disk, float32 where it is trained on (`to`).
     """
 
     target: torch.Tensor
@@ -46,10 +48,16 @@ class Batch:
     memory_views: list[ViewEncoding]
 
     def to(self, device: torch.device) -> Batch:
-        """The same on another device."""
-        moved = (getattr(self, n).to(device) for n in ("target", "hints", "noise", "memory"))
+        """Ready to train on, on a device."""
+        images = (getattr(self, name) for name in _IMAGES)
+        moved = (image.to(device, non_blocking=True).float() for image in images)
         views = [view.to(device, torch.float32) for view in (self.view, *self.memory_views)]
         return Batch(*moved, views[0], views[1:])
+
+    def pin_memory(self) -> Batch:
+        """In memory that an accelerator reads by itself; a DataLoader calls this."""
+        pinned = (getattr(self, name).pin_memory() for name in _IMAGES)
+        return Batch(*pinned, self.view, self.memory_views)
 
     @property
     def base(self) -> torch.Tensor:
@@ -116,10 +124,10 @@ class SampleBatches(IterableDataset):
 
         memory_cameras = zip(*(sample.memory_cameras() for sample in samples), strict=True)
         return Batch(
-            target=torch.stack([s.target for s in samples]),
-            hints=torch.stack([s.hints for s in samples]),
-            noise=torch.stack([s.noise for s in samples]),
-            memory=torch.stack([s.memory for s in samples], dim=1),
+            target=torch.stack([s.target for s in samples]).half(),
+            hints=torch.stack([s.hints for s in samples]).half(),
+            noise=torch.stack([s.noise for s in samples]).half(),
+            memory=torch.stack([s.memory for s in samples], dim=1).half(),
             view=views([s.camera() for s in samples]),
             memory_views=[views(list(cameras)) for cameras in memory_cameras],
         )
@@ -165,7 +173,7 @@ def _mirror(sample: Sample) -> Sample:
     sample.K, sample.c2w = flipped(sample.K, sample.c2w, sample.target.shape[-1])
     width = sample.memory.shape[-1]
     sample.memory_K, sample.memory_c2w = flipped(sample.memory_K, sample.memory_c2w, width)
-    for name in ("target", "hints", "noise", "memory"):
+    for name in _IMAGES:
         setattr(sample, name, getattr(sample, name).flip(-1))
     return sample
 

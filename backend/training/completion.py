@@ -29,6 +29,7 @@ from ..world.depth_completion import completion_cells, smooth_guess
 from ..world.point_renderer import PointCloud, render_points
 from ..world.sampling import MemoryImages, sample_memory
 from ..world.surface_fill import cell_centres
+from .processes import for_each_seed
 from .sample_cache import training_scene, turned
 from .samples import world_anchors
 
@@ -36,7 +37,6 @@ SIZE = 128
 FLIGHTS, VIEWS = 6, 14
 WORLDS_PER_FLIGHT, FLOWN, TURNED = 5, 4, 2
 REFERENCE_COUNTS = (1, 1, 1, 2, 3)
-BATCH = 32
 LEARNING_RATE = 1e-3
 SKY_WEIGHT = 0.5
 DEEPEST = 4.0
@@ -48,22 +48,27 @@ HELD_OUT = 10
 LOOK_AGAIN_S = 90.0
 
 
-def render_examples(folder: Path, first_seed: int, scenes: int) -> Iterator[int]:
-    """Write the examples of `scenes` scenes into `folder`; yields each seed when it is done."""
+def render_examples(folder: Path, seeds: range, processes: int = 1) -> Iterator[int]:
+    """Write the examples of the scenes of `seeds` into `folder`; yields each seed when it is done.
+
+    Flights that are there already are passed over.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    for seed in range(first_seed, first_seed + scenes):
-        scene = training_scene(seed)
-        for flight in range(FLIGHTS):
-            path = folder / f"{seed:07d}-{flight}.safetensors"
-            if path.exists():
-                continue
-            see = partial(render_depth, scene)
-            cameras = fly_path(scene, flight, VIEWS, (SIZE, SIZE))
-            cells, truth = flight_examples(cameras, see, seed * FLIGHTS + flight)
-            beside = path.with_suffix(".tmp")
-            save_file({"cells": cells, "truth": truth}, beside)
-            beside.replace(path)
-        yield seed
+    yield from for_each_seed(partial(_render_scene, folder), seeds, processes)
+
+
+def _render_scene(folder: Path, seed: int) -> None:
+    scene = training_scene(seed)
+    for flight in range(FLIGHTS):
+        path = folder / f"{seed:07d}-{flight}.safetensors"
+        if path.exists():
+            continue
+        cameras = fly_path(scene, flight, VIEWS, (SIZE, SIZE))
+        see = partial(render_depth, scene)
+        cells, truth = flight_examples(cameras, see, seed * FLIGHTS + flight)
+        beside = path.with_suffix(".tmp")
+        save_file({"cells": cells, "truth": truth}, beside)
+        beside.replace(path)
 
 
 def flight_examples(
@@ -125,25 +130,31 @@ def completion_losses(
 
 
 def train_completion(
-    examples: Path, output: Path, minutes: float, seed: int = 0
+    examples: Path,
+    output: Path,
+    minutes: float,
+    batch: int = 32,
+    device: torch.device | str = "cpu",
+    seed: int = 0,
 ) -> Iterator[dict[str, float]]:
     """Train and write `output` (as `load_completion` reads it); yields measurements as it goes.
 
     Raises InputError when there are too few examples.
     """
     torch.manual_seed(seed)
-    network = CompletionNet()
-    average = EMAModel(network.parameters(), decay=0.998)
+    network = CompletionNet().to(device)
+    average = EMAModel(network.parameters(), decay=0.998, foreach=True)
+    average.to(device)
     optimizer = torch.optim.AdamW(network.parameters(), LEARNING_RATE, betas=(0.9, 0.99))
     began = looked = time.monotonic()
-    training, held_out = _read(examples)
+    training, held_out = _read(examples, device)
     iteration = 0
     while (spent := (time.monotonic() - began) / (60 * minutes)) < 1:
         if time.monotonic() - looked > LOOK_AGAIN_S:
-            (training, held_out), looked = _read(examples), time.monotonic()
+            (training, held_out), looked = _read(examples, device), time.monotonic()
             yield _save(network, average, output, held_out)
         _set_rate(optimizer, iteration, spent)
-        losses = completion_losses(network, *_batch(*training))
+        losses = completion_losses(network, *_batch(*training, batch))
         (losses["depth"] + SKY_WEIGHT * losses["sky"]).backward()
         torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
         optimizer.step()
@@ -159,8 +170,10 @@ def _set_rate(optimizer: torch.optim.Optimizer, iteration: int, spent: float) ->
         group["lr"] = rate
 
 
-def _batch(cells: torch.Tensor, truth: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    chosen = torch.randint(0, len(cells), (BATCH,))
+def _batch(
+    cells: torch.Tensor, truth: torch.Tensor, size: int
+) -> tuple[torch.Tensor, torch.Tensor]:
+    chosen = torch.randint(0, len(cells), (size,), device=cells.device)
     cells, truth = cells[chosen].float(), truth[chosen].float()
     if torch.rand(()) < 0.5:
         cells, truth = cells.flip(-1), truth.flip(-1)
@@ -168,7 +181,9 @@ def _batch(cells: torch.Tensor, truth: torch.Tensor) -> tuple[torch.Tensor, torc
     return cells, truth
 
 
-def _read(folder: Path) -> tuple[tuple[torch.Tensor, torch.Tensor], ...]:
+def _read(
+    folder: Path, device: torch.device | str
+) -> tuple[tuple[torch.Tensor, torch.Tensor], ...]:
     """All examples as (cells, truth): those to train on, those held out."""
     parts: tuple[list[dict[str, torch.Tensor]], ...] = ([], [])
     for path in sorted(folder.glob("*-*.safetensors")):
@@ -179,7 +194,7 @@ def _read(folder: Path) -> tuple[tuple[torch.Tensor, torch.Tensor], ...]:
             f"at least {HELD_OUT} scenes into it first."
         )
     return tuple(
-        (torch.cat([p["cells"] for p in part]), torch.cat([p["truth"] for p in part]))
+        tuple(torch.cat([p[name] for p in part]).to(device) for name in ("cells", "truth"))
         for part in parts
     )
 

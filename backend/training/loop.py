@@ -37,6 +37,8 @@ from .samples import NOISE_CHANNELS
 from .stages import STAGES, Stage, StageOutput
 
 GRADIENT_LIMIT = 1.0
+LOG_EVERY = 20
+"""Iterations between figures; reading one waits for the accelerator."""
 HEALTH_EVERY = 50
 """Iterations between looks at the activations."""
 ACTIVATION_LIMIT = 100.0
@@ -64,7 +66,7 @@ class Trainer:
         torch.manual_seed(config.seed)  # the same weights in all processes
         self.stage = build_stage(stage_name, config)
         torch.manual_seed(config.seed + self.accelerator.process_index)
-        self.ema = EMAModel(self.stage.model.parameters(), decay=config.ema)
+        self.ema = EMAModel(self.stage.model.parameters(), decay=config.ema, foreach=True)
         self.optimizers = {"generator": self._optimizer(self.stage.generator_parameters())}
         if self.stage.adversaries():
             self.optimizers["adversary"] = self._optimizer(self.stage.adversaries())
@@ -100,10 +102,11 @@ class Trainer:
                     self._stop_if_diverged(output)
                 if log is not None:
                     self._log(log, output)
-                parts = " ".join(f"{k} {v.item():.4f}" for k, v in output.parts.items())
-                bar.update(
-                    task, advance=1, description=f"{self.stage_name} {self.iteration} {parts}"
-                )
+                bar.update(task, completed=self.iteration)
+                if self.iteration % LOG_EVERY == 0:
+                    parts = " ".join(f"{k} {v.item():.4f}" for k, v in output.parts.items())
+                    line = f"{self.stage_name} {self.iteration} {parts}"
+                    bar.update(task, description=line)
                 if time.monotonic() > checkpoint_at:
                     self.save()
                     checkpoint_at = time.monotonic() + 60 * config.checkpoint_minutes
@@ -179,7 +182,7 @@ class Trainer:
 
     def _stop_if_diverged(self, output: StageOutput) -> None:
         """Raises InputError, in all processes alike; the last checkpoint stays as it is."""
-        activation = self._agreed(output.figures["activation"].item())
+        activation = self._agreed(self.stage.figures(output)["activation"].item())
         if not activation < ACTIVATION_LIMIT:  # NaN too
             raise InputError(
                 f"The run diverged at iteration {self.iteration} (activations {activation:.0f}); "
@@ -212,11 +215,12 @@ class Trainer:
         # another seed after a resume, or the same first batches would come again
         seed = config.seed, self.iteration, self.accelerator.process_index
         data = SampleBatches(folders, config.batch, config.crop, self.stage.model.head_dim, seed)
-        return DataLoader(data, batch_size=None, num_workers=config.workers)
+        pin = self.accelerator.device.type == "cuda"
+        return DataLoader(data, batch_size=None, num_workers=config.workers, pin_memory=pin)
 
     def _log(self, log: SummaryWriter, output: StageOutput) -> None:
-        if self.iteration % 20 == 0:
-            for name, value in (output.parts | output.figures).items():
+        if self.iteration % LOG_EVERY == 0:
+            for name, value in (output.parts | self.stage.figures(output)).items():
                 log.add_scalar(name, value.item(), self.iteration)
         if self.iteration % self.config.picture_every == 0:
             for name, picture in output.pictures.items():

@@ -6,6 +6,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from ..data.nerfstudio import PosedFrame, read_dataset
 from ..data.synth import KINDS, Scene, fly_path, make_scene, render_view
 from ..shared.camera import Camera
 from ..shared.errors import InputError
+from .processes import for_each_seed
 from .samples import Sample, choose_references, make_sample
 
 TRAINING_SEEDS = 1_000_000
@@ -23,7 +25,7 @@ REFERENCE_COUNTS = (1, 1, 1, 2, 3, 3, 4)
 FLIGHTS = 2
 VIEWS = 14
 LOOKS = 6
-"""Looks aside from a flight's cameras: what imagined views see (`backend.imagination`)."""
+"""Looks aside from a flight's cameras: what imagined views see (`backend.world.imagined`)."""
 LOOK_SHARE = 0.35
 """Part of the samples that show a look aside."""
 
@@ -98,23 +100,25 @@ def scene_samples(flight: Flight, seed: int, count: int) -> Iterator[Sample]:
 
 
 def fill_cache(
-    folder: Path, first_seed: int, scenes: int, size: int, per_flight: int
+    folder: Path, seeds: range, size: int, per_flight: int, processes: int = 1
 ) -> Iterator[int]:
-    """Write the samples of `scenes` procedural scenes; yields each scene's seed when it is done.
+    """Write the samples of the procedural scenes of `seeds`; yields each seed when it is done.
 
     A flight whose samples are there already is passed over, so that a killed run can go on.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    for seed in range(first_seed, first_seed + scenes):
-        scene: Scene | None = None
-        for flight in range(FLIGHTS):
-            name = f"{seed:07d}-{flight}"
-            if any(folder.glob(f"{name}-{per_flight - 1:02d}-*.safetensors")):
-                continue
-            scene = scene or training_scene(seed)
-            drawn = render_flight(scene, flight, size)
-            _save(folder, name, scene_samples(drawn, seed * FLIGHTS + flight, per_flight))
-        yield seed
+    yield from for_each_seed(partial(_fill_scene, folder, size, per_flight), seeds, processes)
+
+
+def _fill_scene(folder: Path, size: int, per_flight: int, seed: int) -> None:
+    scene: Scene | None = None
+    for flight in range(FLIGHTS):
+        name = f"{seed:07d}-{flight}"
+        if any(folder.glob(f"{name}-{per_flight - 1:02d}-*.safetensors")):
+            continue
+        scene = scene or training_scene(seed)
+        drawn = render_flight(scene, flight, size)
+        _save(folder, name, scene_samples(drawn, seed * FLIGHTS + flight, per_flight))
 
 
 def add_dataset(folder: Path, dataset: Path, name: str, count: int, seed: int) -> None:

@@ -38,15 +38,14 @@ DISCRIMINATOR_HINTS = (9, 12, 13, 14)
 class StageOutput:
     """loss to minimise, its parts by name, and pictures (B, 3, H, W) to look at.
 
-    figures: what is logged and not minimised. "activation": root mean square of the deepest hint
-    features; "guess": pixel distance of the two guesses' mean, which a working model undercuts.
+    features: the deepest ones of the hints, without gradients.
     batch: what the model was told, after the random loss of conditions.
     """
 
     loss: torch.Tensor
     parts: dict[str, torch.Tensor]
     pictures: dict[str, torch.Tensor]
-    figures: dict[str, torch.Tensor]
+    features: torch.Tensor
     batch: Batch
 
 
@@ -124,14 +123,16 @@ class Stage(nn.Module):
             holes = (1 - batch.weight).clamp(min=0.02)
             parts["energy"] = energy_distance(picture, batch.target, holes)
 
-    def figures(self, features: list[torch.Tensor], batch: Batch) -> dict[str, torch.Tensor]:
-        """See `StageOutput`."""
-        with torch.no_grad():
-            guess = (batch.base + batch.fill) / 2
-            return {
-                "activation": features[-1].square().mean().sqrt(),
-                "guess": charbonnier(guess, batch.target, self.hole_weight(batch)),
-            }
+    def figures(self, output: StageOutput) -> dict[str, torch.Tensor]:
+        """What is logged and not minimised. "activation": root mean square of the deepest hint
+        features; "guess": pixel distance of the two guesses' mean, which a working model undercuts.
+        """
+        batch = output.batch
+        guess = (batch.base + batch.fill) / 2
+        return {
+            "activation": output.features.square().mean().sqrt(),
+            "guess": charbonnier(guess, batch.target, self.hole_weight(batch)),
+        }
 
     def total(self, parts: dict[str, torch.Tensor]) -> torch.Tensor:
         """The weighted sum of the parts; each is named like its weight in LossConfig."""
@@ -176,7 +177,7 @@ class ImageDiffusion(Stage):
             "diffusion": F.mse_loss(guess, clean.detach()),
         }
         pictures = {"reconstruction": picture.detach()}
-        return StageOutput(self.total(parts), parts, pictures, self.figures(features, batch), batch)
+        return StageOutput(self.total(parts), parts, pictures, features[-1].detach(), batch)
 
 
 class ControllableFrames(Stage):
@@ -195,7 +196,7 @@ class ControllableFrames(Stage):
         parts = {"diffusion": F.mse_loss(guess, clean)}
         self.picture_losses(picture, batch, parts)
         pictures = {"denoised": picture.detach()}
-        return StageOutput(self.total(parts), parts, pictures, self.figures(features, batch), batch)
+        return StageOutput(self.total(parts), parts, pictures, features[-1].detach(), batch)
 
 
 class FewStepGenerator(Stage):
@@ -240,7 +241,7 @@ class FewStepGenerator(Stage):
             parts["gan"] = -self.discriminator(picture, batch.hints[:, DISCRIMINATOR_HINTS]).mean()
             self.discriminator.requires_grad_(True)
         pictures = {"generated": picture.detach(), "latent": latent.detach()}
-        return StageOutput(self.total(parts), parts, pictures, self.figures(features, batch), batch)
+        return StageOutput(self.total(parts), parts, pictures, features[-1].detach(), batch)
 
     def generate(
         self,

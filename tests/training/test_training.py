@@ -18,6 +18,7 @@ from backend.training.checkpoints import find_checkpoint, read_state
 from backend.training.config import LossConfig, ModelConfig, TrainConfig, read_config
 from backend.training.loop import Trainer
 from backend.training.losses import charbonnier, energy_distance
+from backend.training.sample_cache import TRAINING_SEEDS, fill_cache
 from backend.training.samples import Sample, make_sample
 from tests.backend.world_room import photograph, room_camera
 
@@ -76,7 +77,7 @@ def test_killed_run_goes_on_where_its_checkpoint_was(samples, tmp_path):
     config = tiny(samples, tmp_path, iterations=3)
     first = Trainer("stage1", config, resume=False)
     batch = next(iter(first._loader()))
-    first._iterate(batch)
+    first._iterate(batch.to(torch.device("cpu")))
     first.iteration = 1
     first.save()
     # parameter 0 is memory's modulation, which stage 1 does not use
@@ -198,3 +199,19 @@ def test_frame_without_depth_and_damaged_sample_are_named(frames, tmp_path):
     (tmp_path / "bad-r1.safetensors").write_bytes(b"not a sample")
     with pytest.raises(InputError, match="damaged"):
         Sample.load(tmp_path / "bad-r1.safetensors")
+
+
+def test_processes_make_the_samples_that_one_makes(tmp_path):
+    made = {}
+    for processes in (1, 2):
+        folder = tmp_path / f"{processes}"
+        done = list(fill_cache(folder, range(3, 5), 32, 1, processes))
+        assert sorted(done) == [3, 4]
+        made[processes] = {path.name: path.read_bytes() for path in folder.iterdir()}
+    assert made[1] == made[2] and len(made[1]) == 4
+
+
+def test_a_scene_that_fails_ends_all_processes(tmp_path):
+    seeds = range(TRAINING_SEEDS, TRAINING_SEEDS + 4)
+    with pytest.raises(InputError, match="is for validation"):
+        list(fill_cache(tmp_path, seeds, SIZE, 1, 2))
