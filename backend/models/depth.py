@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ..shared.camera import Camera
+from ..shared.camera import Camera, about_vertical
 from ..shared.errors import InputError, ModelError
 from ..shared.frame import SKY
 from .depth_net import LOG_FAR, STRIDE, DepthNet, load_depth_net
@@ -108,9 +108,7 @@ def level_directions(camera: Camera) -> np.ndarray:
     rays /= np.linalg.norm(rays, axis=2, keepdims=True)
     forward = camera.c2w[:3, 2]
     heading = math.atan2(forward[0], forward[1])
-    cos, sin = math.cos(heading), math.sin(heading)
-    turn = np.array([[cos, -sin, 0.0], [sin, cos, 0.0], [0.0, 0.0, 1.0]], np.float32)
-    return rays @ turn.T
+    return rays @ about_vertical(heading).astype(np.float32).T
 
 
 class EmbeddedDepth:

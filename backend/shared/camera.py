@@ -136,6 +136,24 @@ def look_at(
     return c2w
 
 
+def facing(yaw: float, pitch: float, roll: float = 0.0) -> np.ndarray:
+    """(3, 3) rotation of a c2w, OpenCV axes, in radians.
+
+    yaw: to the right of the world's +y. pitch: up. roll: the camera's own turn, clockwise.
+    """
+    forward = np.array([np.sin(yaw) * np.cos(pitch), np.cos(yaw) * np.cos(pitch), np.sin(pitch)])
+    right = np.array([np.cos(yaw), -np.sin(yaw), 0.0])
+    down = np.cross(forward, right)
+    cos, sin = np.cos(roll), np.sin(roll)
+    return np.stack([cos * right + sin * down, cos * down - sin * right, forward], axis=1)
+
+
+def about_vertical(angle: float) -> np.ndarray:
+    """(3, 3) turn about the world's z by `angle` radians, counterclockwise seen from above."""
+    cos, sin = np.cos(angle), np.sin(angle)
+    return np.array([[cos, -sin, 0.0], [sin, cos, 0.0], [0.0, 0.0, 1.0]])
+
+
 def _check(camera: Camera) -> None:
     K, c2w = camera.K, camera.c2w
     if K.shape != (3, 3) or c2w.shape != (4, 4):

@@ -22,7 +22,7 @@ from torch.nn import functional as F
 from ..data.synth import KINDS, Scene, fly_path, make_scene, render_depth, render_view
 from ..models.depth import level_directions
 from ..models.depth_net import LOG_FAR, LOG_NEAR
-from ..shared.camera import Camera, intrinsics
+from ..shared.camera import Camera, facing, intrinsics
 
 RENDERED = ((160, 120), (160, 120), (120, 160), (192, 108))
 """Width and height of the views that are rendered."""
@@ -65,14 +65,8 @@ def random_view(camera: Camera, rng: random.Random, size: tuple[int, int]) -> Ca
     steep = rng.random() < 0.15  # panoramas are cut into views that look up and down too
     pitch = rng.uniform(-1.2, 1.0) if steep else rng.gauss(-0.08, 0.16)
     roll = rng.gauss(0, 0.03)
-    forward = np.array([math.sin(yaw) * math.cos(pitch), math.cos(yaw) * math.cos(pitch),
-                        math.sin(pitch)])  # fmt: skip
-    right = np.array([math.cos(yaw), -math.sin(yaw), 0.0])
-    down = np.cross(forward, right)
     c2w = np.eye(4)
-    c2w[:3, 0] = math.cos(roll) * right + math.sin(roll) * down
-    c2w[:3, 1] = math.cos(roll) * down - math.sin(roll) * right
-    c2w[:3, 2] = forward
+    c2w[:3, :3] = facing(yaw, pitch, roll)
     c2w[:3, 3] = camera.position
     width, height = size
     fov = math.radians(rng.uniform(38, 95)) * min(1.0, width / height + 0.15)

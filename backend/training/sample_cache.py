@@ -14,7 +14,7 @@ import torch
 
 from ..data.nerfstudio import PosedFrame, read_dataset
 from ..data.synth import KINDS, Scene, fly_path, make_scene, render_view
-from ..shared.camera import Camera
+from ..shared.camera import Camera, about_vertical
 from ..shared.errors import InputError
 from .processes import for_each_seed
 from .samples import Sample, choose_references, make_sample
@@ -69,14 +69,11 @@ def _photograph(scene: Scene, camera: Camera, name: str) -> PosedFrame:
 def turned(camera: Camera, rng: np.random.Generator) -> Camera:
     """A look aside from where `camera` stands, wider or narrower."""
     yaw, pitch = rng.choice([-1, 1]) * rng.uniform(0.0, 1.3), rng.normal(0, 0.15)
-    about_up = np.array(
-        [[math.cos(yaw), -math.sin(yaw), 0], [math.sin(yaw), math.cos(yaw), 0], [0, 0, 1]]
-    )
     about_right = np.array(
         [[1, 0, 0], [0, math.cos(pitch), -math.sin(pitch)], [0, math.sin(pitch), math.cos(pitch)]]
     )
     c2w = camera.c2w.copy()
-    c2w[:3, :3] = about_up @ c2w[:3, :3] @ about_right
+    c2w[:3, :3] = about_vertical(yaw) @ c2w[:3, :3] @ about_right
     K = camera.K.copy()
     K[[0, 1], [0, 1]] *= rng.uniform(0.55, 1.1)
     return Camera(K, c2w, camera.width, camera.height)

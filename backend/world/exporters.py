@@ -13,7 +13,7 @@ from plyfile import PlyData, PlyElement
 
 from ..data.nerfstudio import PosedFrame, write_dataset
 from ..shared.anchors import Anchors
-from ..shared.camera import Camera
+from ..shared.camera import Camera, about_vertical
 from ..shared.errors import InputError
 from ..shared.files import replacing, write_atomically
 from ..shared.frame import MemoryFrame
@@ -79,6 +79,4 @@ def export_meta(photo: MemoryFrame, cameras: Sequence[Camera], folder: Path, nam
 def _to_reference(camera: Camera) -> np.ndarray:
     """(3, 3) from world axes to the reference's, the camera's heading turned to +x."""
     forward = camera.c2w[:3, 2]
-    angle = -np.arctan2(forward[1], forward[0])
-    cos, sin = np.cos(angle), np.sin(angle)
-    return REFERENCE_FROM_WORLD @ np.array([[cos, -sin, 0], [sin, cos, 0], [0, 0, 1.0]])
+    return REFERENCE_FROM_WORLD @ about_vertical(-np.arctan2(forward[1], forward[0]))

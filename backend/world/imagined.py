@@ -16,7 +16,7 @@ import numpy as np
 import torch
 
 from ..shared.anchors import Anchors
-from ..shared.camera import Camera
+from ..shared.camera import Camera, about_vertical
 from ..shared.frame import MemoryFrame
 from .lifting import lift
 from .point_cloud import PointCloud
@@ -64,9 +64,8 @@ def views_aside(frames: list[MemoryFrame]) -> list[Camera]:
 
 def _turned(camera: Camera, yaw: float) -> Camera:
     """The wider view from the same place, turned about the world's vertical."""
-    cos, sin = math.cos(yaw), math.sin(yaw)
     c2w = camera.c2w.copy()
-    c2w[:3, :3] = np.array([[cos, -sin, 0.0], [sin, cos, 0.0], [0.0, 0.0, 1.0]]) @ c2w[:3, :3]
+    c2w[:3, :3] = about_vertical(yaw) @ c2w[:3, :3]
     sides = np.array([camera.width, camera.height])
     tangents = np.minimum(WIDER * 0.5 * sides / camera.K[[0, 1], [0, 1]], WIDEST)
     factor = min(LARGER, MOST_SIDE / sides.max())

@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from backend.shared.camera import Camera, intrinsics
+from backend.shared.camera import facing as rotation_facing
 from backend.shared.camera_match import level_match, solve_axes
 from backend.shared.errors import InputError
 from backend.shared.fspy import read_fspy
@@ -23,14 +24,8 @@ SIZE = (1200, 800)
 
 
 def facing(yaw: float, pitch: float, roll: float, fov: float) -> Camera:
-    forward = np.array([math.sin(yaw) * math.cos(pitch), math.cos(yaw) * math.cos(pitch),
-                        math.sin(pitch)])  # fmt: skip
-    right = np.array([math.cos(yaw), -math.sin(yaw), 0.0])
-    down = np.cross(forward, right)
     c2w = np.eye(4)
-    c2w[:3, 0] = math.cos(roll) * right + math.sin(roll) * down
-    c2w[:3, 1] = math.cos(roll) * down - math.sin(roll) * right
-    c2w[:3, 2] = forward
+    c2w[:3, :3] = rotation_facing(yaw, pitch, roll)
     return Camera(intrinsics(fov, *SIZE), c2w, *SIZE)
 
 

@@ -16,7 +16,7 @@ import numpy as np
 
 from ...models.depth import DepthEstimator, load_depth
 from ...shared.anchors import Anchors
-from ...shared.camera import Camera, intrinsics
+from ...shared.camera import Camera, facing, intrinsics
 from ...shared.errors import InputError
 from ...shared.frame import MemoryFrame
 from ..identity import frame_id
@@ -82,11 +82,8 @@ def world_from_panorama(
 
 def sphere_camera(yaw: float, pitch: float, fov: float, size: int, height: float) -> Camera:
     """A square view from (0, 0, height); yaw to the right of +y, pitch up, radians."""
-    forward = np.array([math.sin(yaw) * math.cos(pitch), math.cos(yaw) * math.cos(pitch),
-                        math.sin(pitch)])  # fmt: skip
-    right = np.array([math.cos(yaw), -math.sin(yaw), 0.0])
     c2w = np.eye(4)
-    c2w[:3, 0], c2w[:3, 1], c2w[:3, 2] = right, np.cross(forward, right), forward
+    c2w[:3, :3] = facing(yaw, pitch)
     c2w[2, 3] = height
     return Camera(intrinsics(fov, size, size), c2w, size, size)
 
