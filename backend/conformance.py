@@ -35,6 +35,7 @@ from .schedulers import (
 )
 from .shared.errors import InputError
 
+CPU = torch.device("cpu")
 NETWORK_TOLERANCE = 3e-6
 NETWORK_INPUTS = re.compile(r"z|cond1|cond2|mid_noise|frac_timestep|batch\d+_(z|cond1|cond2|t)")
 INTERMEDIATE_TOLERANCE = 1e-5
@@ -44,19 +45,24 @@ AUTOENCODER_TOLERANCE = 1e-5
 FRAME_TOLERANCE = 1e-5
 
 
-def run_conformance(folder: Path) -> Iterator[Case | Skipped]:
+def run_conformance(folder: Path, device: torch.device = CPU) -> Iterator[Case | Skipped]:
     """Every comparison that `folder` has vectors for, one by one.
 
-    Raises InputError when it holds none, or when a file is damaged.
+    device: where networks and autoencoder run; all else is for the CPU alone.
+    Raises InputError when the folder holds none, or when a file is damaged.
     """
     if not folder.is_dir():
         raise InputError(f'There is no folder "{folder}"; give the one that holds the vectors.')
     networks = sorted(p.parent for p in folder.glob("*/weights.safetensors"))
     parts: list[tuple[str, bool, Callable[[], Iterator[Case | Skipped]]]] = [
-        ("network", bool(networks), lambda: _networks(networks)),
+        ("network", bool(networks), lambda: _networks(networks, device)),
         ("solver", (folder / "solver_closed_form.npz").is_file(), lambda: _solver(folder)),
         ("schedule", (folder / "schedule.npz").is_file(), lambda: _schedule(folder)),
-        ("e2e", (folder / "e2e" / "cases.npz").is_file(), lambda: _end_to_end(folder, networks)),
+        (
+            "e2e",
+            (folder / "e2e" / "cases.npz").is_file(),
+            lambda: _end_to_end(folder, networks, device),
+        ),
         *(
             (f"geometry/{name}", path.is_file(), lambda run=run, path=path: run(path))
             for name, run in GEOMETRY.items()
@@ -92,13 +98,13 @@ def load_network(folder: Path) -> FrameModel:
 # networks ----------------------------------------------------------------------------------------
 
 
-def _networks(folders: list[Path]) -> Iterator[Case | Skipped]:
+def _networks(folders: list[Path], device: torch.device) -> Iterator[Case | Skipped]:
     for folder in folders:
         part = folder.name
         if not (folder / "cases.npz").is_file():
             yield Skipped(part, "no cases.npz beside its weights")
             continue
-        model = load_network(folder)
+        model = load_network(folder).to(device)
         arrays = read_arrays(folder / "cases.npz")
         for group in sorted({key.split("/")[0] for key in arrays}):
             prefix = f"{group}/"
@@ -131,22 +137,25 @@ def _output(
     model: FrameModel, name: str, case: Arrays, dtype: torch.dtype
 ) -> Tensor | np.ndarray | None:
     """What this implementation gives for the case called `name`; None for none that is known."""
-    z, cond1, cond2 = (torch.from_numpy(case[key]).to(dtype) for key in ("z", "cond1", "cond2"))
+
+    def tensor(key: str) -> Tensor:
+        return torch.from_numpy(case[key]).to(model.device)
+
+    z, cond1, cond2 = (tensor(key).to(dtype) for key in ("z", "cond1", "cond2"))
 
     def network(x: Tensor, t: Tensor) -> Tensor:
         return model(x, cond1, cond2, t)
 
     if match := re.fullmatch(r"(eps|full\d+)_t(\d+)", name):
-        t = torch.full((len(z),), int(match[2]))
+        t = torch.full((len(z),), int(match[2]), device=z.device)
         return model(z, cond1, cond2, t, sigma=match[1] != "eps")
     if name == "eps_frac":
-        return network(z, torch.from_numpy(case["frac_timestep"]))
+        return network(z, tensor("frac_timestep"))
     if match := re.fullmatch(r"(batch\d+)_eps", name):
-        keys = (f"{match[1]}_{key}" for key in ("z", "cond1", "cond2", "t"))
-        return model(*(torch.from_numpy(case[key]) for key in keys))
+        return model(*(tensor(f"{match[1]}_{key}") for key in ("z", "cond1", "cond2", "t")))
     if match := re.fullmatch(r"sampler_(\d)step(?:_mid(\d+))?", name):
         timesteps = few_step_timesteps(int(match[1]), int(match[2] or MID_TIMESTEP))
-        noises = [z] if len(timesteps) == 1 else [z, torch.from_numpy(case["mid_noise"]).to(dtype)]
+        noises = [z] if len(timesteps) == 1 else [z, tensor("mid_noise").to(dtype)]
         return sample_few_steps(network, noises, timesteps)
     if match := re.fullmatch(r"dpmpp_(\d+)steps_cfg[\d.]+", name):  # guidance changes nothing
         return MultistepSolver(int(match[1])).solve(network, z)
@@ -160,12 +169,15 @@ def _intermediates(
     model: FrameModel, cases: Arrays, reference: Arrays, t: int
 ) -> Iterator[tuple[str, float]]:
     first = min(key.split("/")[0] for key in cases)
-    z, cond1, cond2 = (torch.from_numpy(cases[f"{first}/{k}"]) for k in ("z", "cond1", "cond2"))
+    z, cond1, cond2 = (
+        torch.from_numpy(cases[f"{first}/{key}"]).to(model.device)
+        for key in ("z", "cond1", "cond2")
+    )
     rows, columns = (side // model.config.patch_size for side in z.shape[2:])
     seen: dict[str, Tensor] = {"pos_embed": model.positions(rows, columns)}
     seen["tokens_in"] = x = model.join(z, cond1, cond2)
     seen["patch_tokens"] = x - seen["pos_embed"]
-    seen["t_emb"] = t_emb = model.time.embed(torch.tensor([t]), x.dtype)
+    seen["t_emb"] = t_emb = model.time.embed(torch.tensor([t], device=x.device), x.dtype)
     modulation = model.time.rows(t_emb)
     seen["t_mod"] = modulation.flatten(1)
     handles = [
@@ -246,24 +258,28 @@ def load_autoencoder(config_path: Path, weights_path: Path) -> Autoencoder:
     return Autoencoder.wrap(vae)
 
 
-def _end_to_end(folder: Path, networks: list[Path]) -> Iterator[Case | Skipped]:
+def _end_to_end(
+    folder: Path, networks: list[Path], device: torch.device
+) -> Iterator[Case | Skipped]:
     arrays = read_arrays(folder / "e2e" / "cases.npz")
     vae = load_autoencoder(
         folder / "e2e" / "vae_config.json", folder / "e2e" / "vae_weights.safetensors"
     )
+    vae.vae.to(device)
     if "vae_x" in arrays:
         yield from _autoencoder(vae, arrays)
     if "render_u8" not in arrays or not networks:
         yield Skipped("e2e/frames", "no frames, or no network to make them with, in the folder")
         return
-    runs = [list(_frames(vae, load_network(path), arrays)) for path in networks]
+    runs = [list(_frames(vae, load_network(path).to(device), arrays)) for path in networks]
     # the file doesn't say which of the networks it was made with: all others fail
     yield from min(runs, key=lambda cases: sum(case.error for case in cases))
 
 
 @torch.inference_mode()
 def _autoencoder(vae: Autoencoder, arrays: Arrays) -> Iterator[Case]:
-    image = torch.from_numpy(arrays["vae_x"])
+    device = vae.vae.device
+    image = torch.from_numpy(arrays["vae_x"]).to(device)
     moments = vae.vae.encode(image).latent_dist
     ours = {
         "vae_moments": moments.parameters,
@@ -272,10 +288,10 @@ def _autoencoder(vae: Autoencoder, arrays: Arrays) -> Iterator[Case]:
         "vae_std": moments.std,
     }
     if "vae_noise" in arrays:
-        noise = torch.from_numpy(arrays["vae_noise"])
+        noise = torch.from_numpy(arrays["vae_noise"]).to(device)
         ours["vae_sample_scaled"] = vae.encode(image, noise=noise)
     if "vae_dec_latent" in arrays:
-        ours["vae_dec_image"] = vae.decode(torch.from_numpy(arrays["vae_dec_latent"]))
+        ours["vae_dec_image"] = vae.decode(torch.from_numpy(arrays["vae_dec_latent"]).to(device))
     for name, value in ours.items():
         if name in arrays:
             yield Case("e2e", name, relative_error(value, arrays[name]), AUTOENCODER_TOLERANCE)
@@ -284,16 +300,17 @@ def _autoencoder(vae: Autoencoder, arrays: Arrays) -> Iterator[Case]:
 @torch.inference_mode()
 def _frames(vae: Autoencoder, model: FrameModel, arrays: Arrays) -> Iterator[Case]:
     noise1, noise2, z, mid_noise = (
-        torch.from_numpy(arrays[key]) for key in ("noise_cond1", "noise_cond2", "z", "mid_noise")
+        torch.from_numpy(arrays[key]).to(model.device)
+        for key in ("noise_cond1", "noise_cond2", "z", "mid_noise")
     )
     height, width = (side * vae.factor for side in z.shape[2:])
     for suffix, number in (("", ""), ("_resized", "2")):
         if f"render{number}_u8" not in arrays:
             continue
-        render = torch.from_numpy(arrays[f"render{number}_u8"])
+        render = torch.from_numpy(arrays[f"render{number}_u8"]).to(model.device)
         image1 = fit_render(render, height, width)
         picture = fit_picture(arrays[f"cond{number}_u8"], height, width)
-        image2 = from_bytes(torch.from_numpy(picture.copy())[None])
+        image2 = from_bytes(torch.from_numpy(picture.copy())[None].to(model.device))
         for name, image in (("cond1", image1), ("cond2", image2)):
             if f"{name}_tensor{suffix}" in arrays:
                 error = relative_error(image, arrays[f"{name}_tensor{suffix}"])
@@ -317,7 +334,7 @@ def _compare_frame(stem: str, latent: Tensor, image: Tensor, arrays: Arrays) -> 
         if name in arrays:
             yield Case("e2e", name, relative_error(value, arrays[name]), FRAME_TOLERANCE)
     if f"{stem}_u8" in arrays:
-        yield byte_case("e2e", f"{stem}_u8", to_bytes(image)[0].numpy(), arrays[f"{stem}_u8"])
+        yield byte_case("e2e", f"{stem}_u8", to_bytes(image)[0].cpu().numpy(), arrays[f"{stem}_u8"])
 
 
 # files -------------------------------------------------------------------------------------------

@@ -43,7 +43,7 @@ class Skipped:
 
 def relative_error(ours: Tensor | np.ndarray, reference: np.ndarray) -> float:
     """max|ours - ref| / max|ref| in float64; infinite where the shapes differ."""
-    ours = np.asarray(ours, np.float64)
+    ours = np.asarray(ours.cpu() if isinstance(ours, Tensor) else ours, np.float64)
     if ours.shape != reference.shape:
         return float("inf")
     scale = np.abs(reference).max()

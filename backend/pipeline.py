@@ -260,19 +260,19 @@ def padded_camera(camera: Camera) -> Camera:
 
 
 def choose_device(name: str) -> torch.device:
-    """The device called `name`; "auto" is the first of CUDA (and ROCm), Apple, CPU that works."""
+    """The device called `name`; "auto" is the first of CUDA (and ROCm), Apple, CPU that works.
+
+    A device of many carries its number, as its tensors do: what is kept per device is found again.
+    """
     if name == "auto":
-        if torch.cuda.is_available():
-            return torch.device("cuda")
-        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+        accelerators = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+        name = next((kind for kind, present in accelerators.items() if present), "cpu")
     try:
-        device = torch.device(name)
-        torch.zeros(1, device=device)
+        return torch.zeros(1, device=name).device
     except (RuntimeError, AssertionError) as error:
         raise InputError(
             f"The device '{name}' does not work here; choose another in Device or use 'auto'."
         ) from error
-    return device
 
 
 def choose_dtype(name: str, device: torch.device) -> torch.dtype:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
@@ -33,6 +34,7 @@ def bench(
         int, typer.Option(min=16, help="With --random-weights: pixels a side of the frame.")
     ] = 512,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, ...")] = "auto",
+    dtype: Annotated[str, typer.Option(help="With --random-weights: float16, ...")] = "auto",
     threads: Annotated[int, typer.Option(min=0, help="CPU threads; 0 = all.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
@@ -56,7 +58,9 @@ def bench(
     for subject in chosen:
         with console.status(f"Measuring: {subject}") as status:
             if random_weights:
-                results[subject] = _measure_random(subject, model, device, size, status.update)
+                results[subject] = _measure_random(
+                    subject, model, device, dtype, size, status.update
+                )
             else:
                 results[subject] = _measure(subject, model, device)
     about = machine()
@@ -67,15 +71,23 @@ def bench(
 
 
 def _measure_random(
-    subject: str, model: str, device: str, size: int, tell: Callable[[str], None]
+    subject: str, model: str, device: str, dtype: str, size: int, tell: Callable[[str], None]
 ) -> list[Figure]:
-    """The official model with random weights, on frames of `size` pixels a side."""
+    """The official model with random weights, on frames of `size` pixels a side.
+
+    The environment variable WORLDFM_OFFICIAL switches what it switches for the real one.
+    """
     if subject != "frame" or model != "official":
         raise InputError("--random-weights goes with: bench frame --model official.")
     from ..evaluation.bench_official import Subject, bench_official
+    from ..models.run_options import OPTIONS_VARIABLE, read_options
 
     return bench_official(
-        device, subject=Subject(size), progress=lambda text: tell(f"Measuring: {text}")
+        device,
+        dtype,
+        subject=Subject(size),
+        options=read_options(os.environ.get(OPTIONS_VARIABLE, ""))[1],
+        progress=lambda text: tell(f"Measuring: {text}"),
     )
 
 

@@ -17,6 +17,7 @@ app = typer.Typer(add_completion=False)
 @app.command()
 def conformance(
     folder: Annotated[Path, typer.Argument(help="Folder of vectors (dit_a, e2e, geometry, ...).")],
+    device: Annotated[str, typer.Option(help="Of networks and autoencoder.")] = "cpu",
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
 ) -> None:
     """Compare with vectors made by the reference implementation; exit 1 over tolerance."""
@@ -24,12 +25,15 @@ def conformance(
 
     from ..conformance import run_conformance
     from ..conformance_cases import Case, Skipped
+    from ..pipeline import choose_device
 
     torch.set_num_threads(1)  # the networks are tiny: more threads only wait for each other
+    # NVIDIA's shorter float32 is for pictures: the vectors have all digits
+    torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
     console = Console(highlight=False, stderr=as_json)
     cases: list[Case] = []
     skipped: list[Skipped] = []
-    for found in run_conformance(folder):
+    for found in run_conformance(folder, choose_device(device)):
         if isinstance(found, Skipped):
             skipped.append(found)
             console.print(f"[yellow]skipped[/] {found.part}: {found.reason}")

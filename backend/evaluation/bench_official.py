@@ -73,8 +73,6 @@ def bench_official(
     rate = product_rate(place, kind)
     figures = [Figure(f"matrix product, {str(kind).removeprefix('torch.')}", rate, "TFLOP/s")]
     cuda = place.type == "cuda"
-    if cuda:
-        torch.cuda.reset_peak_memory_stats(place)
     measured: dict[int, dict[str, float]] = {}
     for tiny in (False, True):
         label = "tiny autoencoder" if tiny else "autoencoder"
@@ -83,6 +81,8 @@ def bench_official(
             floors = {k: 1e-9 * n / rate for k, n in count_flops(subject, tiny).items()}
             if cuda:
                 pipeline = random_pipeline(subject, place, kind, tiny, options)
+                torch.cuda.empty_cache()  # drawing random weights takes more than running them
+                torch.cuda.reset_peak_memory_stats(place)
                 measured = _frames(pipeline, subject.image, 20)
             elif not tiny:
                 pipeline = random_pipeline(subject, place, kind, options=options)
@@ -226,9 +226,9 @@ def _steps(count: int) -> str:
 
 
 def _peak_gb(device: torch.device) -> float | None:
-    """Of the device, or of this process; None where the system doesn't say (Windows)."""
+    """Taken from the device, or by this process; None where the system doesn't say (Windows)."""
     if device.type == "cuda":
-        return torch.cuda.max_memory_allocated(device) / 1e9
+        return torch.cuda.max_memory_reserved(device) / 1e9
     if sys.platform == "win32":
         return None
     import resource

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable
+from functools import cache
 
 import torch
 from torch import Tensor, nn
@@ -27,6 +28,8 @@ def accelerate(
     if options.fp8:
         quantize_blocks(model)
     vae.vae.to(device)
+    if device.type == "cuda":
+        vae.use_products()
     vae.save_memory(options.slicing, options.tiling)
     if options.offload:
         model.enable_group_offload(
@@ -51,7 +54,8 @@ def accelerate(
 class Fp8Linear(nn.Module):
     """A linear layer whose matrix is stored in float8 with one scale per output.
 
-    The product is taken in the input's type, so only the weights are rounded.
+    The product is taken in the input's type, so only the weights are rounded. They are scaled
+    before it: float16 would not hold the product of what 8 bits hold.
     """
 
     def __init__(self, layer: nn.Linear) -> None:
@@ -59,11 +63,11 @@ class Fp8Linear(nn.Module):
         weight = layer.weight.detach().float()
         scale = weight.abs().amax(dim=1).clamp(min=1e-12) / _FP8_MAX
         self.register_buffer("weight", (weight / scale[:, None]).to(FP8))
-        self.register_buffer("scale", scale.to(layer.weight.dtype))
+        self.register_buffer("scale", scale[:, None])
         self.bias = layer.bias
 
     def forward(self, x: Tensor) -> Tensor:
-        return linear(x, self.weight.to(x.dtype)) * self.scale + self.bias
+        return linear(x, (self.weight.float() * self.scale).to(x.dtype), self.bias)
 
 
 def quantize_blocks(model: FrameModel) -> None:
@@ -81,8 +85,9 @@ class Graphed:
     """`function` recorded as a CUDA graph, one per combination of input shapes.
 
     function: tensors -> one tensor, all on one CUDA device, the same work for the same shapes.
-    The returned tensor is overwritten by the next call: copy what must stay. Graphs of the
-    `MOST_SHAPES` shapes that were used last are kept, for each holds the memory it works in.
+    The returned tensor may be overwritten by the next call of this or another recorded function,
+    for all work in the same memory: copy what must stay. Graphs of the `MOST_SHAPES` shapes that
+    were used last are kept.
     """
 
     WARM_UP_CALLS = 3
@@ -102,19 +107,28 @@ class Graphed:
         graph, places, output = self._recorded[key]
         for place, value in zip(places, inputs, strict=True):
             place.copy_(value)
-        graph.replay()
+        with torch.cuda.device(output.device):
+            graph.replay()
         return output
 
     def _record(self, inputs: tuple[Tensor, ...]) -> Recording:
-        places = [x.clone() for x in inputs]
-        side = torch.cuda.Stream()
-        side.wait_stream(torch.cuda.current_stream())
-        with torch.cuda.stream(side):  # compilation and library set-up must not be recorded
-            for _ in range(self.WARM_UP_CALLS):
-                self.function(*places)
-        torch.cuda.current_stream().wait_stream(side)
-        graph = torch.cuda.CUDAGraph()
-        # other threads of the process may use the device meanwhile
-        with torch.cuda.graph(graph, capture_error_mode="thread_local"):
-            output = self.function(*places)
+        # the graph's own stream must be one of the inputs' device, which need not be the first
+        with torch.cuda.device(inputs[0].device):
+            places = [x.clone() for x in inputs]
+            side, pool = _recording_place(torch.cuda.current_device())
+            side.wait_stream(torch.cuda.current_stream())
+            with torch.cuda.stream(side):  # compilation and library set-up must not be recorded
+                for _ in range(self.WARM_UP_CALLS):
+                    self.function(*places)
+            torch.cuda.current_stream().wait_stream(side)
+            graph = torch.cuda.CUDAGraph()
+            # other threads of the process may use the device meanwhile
+            with torch.cuda.graph(graph, pool, side, capture_error_mode="thread_local"):
+                output = self.function(*places)
         return graph, places, output
+
+
+@cache
+def _recording_place(device: int) -> tuple[torch.cuda.Stream, tuple[int, int]]:
+    """The stream that all graphs of a device are recorded on, and the memory they share."""
+    return torch.cuda.Stream(device), torch.cuda.graph_pool_handle()

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import torch
 from diffusers import AutoencoderKL, AutoencoderTiny
+from diffusers.models.attention_processor import Attention
 from torch import Tensor
 
 from ..shared.errors import ModelError
@@ -76,10 +77,48 @@ class Autoencoder:
         latent = (latent / self.scaling).to(self.dtype, memory_format=torch.channels_last)
         return self.vae.decode(latent).sample.float()
 
+    def use_products(self) -> None:
+        """Take attention as plain matrix products: on a GPU several times as fast as the fused
+        kernels, none of which is made for one head of 512 channels."""
+        if isinstance(self.vae, AutoencoderKL):
+            self.vae.set_attn_processor(ProductAttention())
+
     def save_memory(self, slicing: bool, tiling: bool) -> None:
         """Work image by image, or in overlapping tiles (seams may differ slightly)."""
         (self.vae.enable_slicing if slicing else self.vae.disable_slicing)()
         (self.vae.enable_tiling if tiling else self.vae.disable_tiling)()
+
+
+class ProductAttention:
+    """Attention of an autoencoder's middle block, a part of the queries at a time.
+
+    Takes the place of diffusers' own processor; its weights stay in the `Attention` it is given.
+    """
+
+    MOST_SCORES = 1 << 26
+    """Scores held at once: a picture of 1024 x 1024 pixels takes four parts."""
+
+    def __call__(
+        self,
+        attn: Attention,
+        hidden_states: Tensor,
+        encoder_hidden_states: None = None,
+        attention_mask: None = None,
+        temb: None = None,
+    ) -> Tensor:
+        """(B, C, H, W) -> the same shape. The others are diffusers'; an autoencoder has none."""
+        size = hidden_states.shape
+        tokens = attn.group_norm(hidden_states.flatten(2)).transpose(1, 2)
+        q, k, v = attn.to_q(tokens), attn.to_k(tokens), attn.to_v(tokens)
+        q = q * q.shape[-1] ** -0.5
+        rows = max(1, self.MOST_SCORES // k.shape[1])
+        mixed = [self._mix(part, k, v) for part in q.split(rows, dim=1)]
+        out = attn.to_out[0](torch.cat(mixed, dim=1)).transpose(1, 2).reshape(size)
+        return (out + hidden_states) / attn.rescale_output_factor
+
+    def _mix(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        share = torch.softmax(q @ k.transpose(1, 2), dim=-1, dtype=torch.float32)
+        return share.to(v.dtype) @ v
 
 
 def vae_dtype(wanted: torch.dtype, device: torch.device) -> torch.dtype:

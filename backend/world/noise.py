@@ -15,6 +15,7 @@ from statistics import NormalDist
 import torch
 
 from ..shared.camera import Camera
+from .rays import camera_rays
 
 _AXES = (73856093, 19349663, 83492791)  # Teschner et al. 2003, "Optimized Spatial Hashing"
 _MIX = (-4658895280553007687, -7723592293110705685)  # Stafford's Mix13 for splitmix64, signed
@@ -44,7 +45,7 @@ def world_noise(camera: Camera, depth: torch.Tensor, seed: int, channels: int) -
     of a pixel at the point's distance.
     """
     device = depth.device
-    rays = torch.from_numpy(camera.rays()).to(device).reshape(-1, 3)
+    rays = camera_rays(camera, device).reshape(-1, 3)
     flat = depth.reshape(-1)
     surface = torch.isfinite(flat) & (flat > 0)
     length = rays.norm(dim=1)

@@ -19,6 +19,7 @@ import torch.nn.functional as F
 
 from ..shared.camera import Camera
 from ..shared.frame import MemoryFrame
+from .rays import camera_rays
 from .sampling import MemoryImages
 
 CELLS = 32
@@ -239,7 +240,7 @@ def spread_cells(
     y, x = pixel // width, pixel % width
     z = depth.reshape(-1)[pixel]
     sky = torch.isinf(z)
-    ray = torch.from_numpy(camera.rays()).to(depth.device, torch.float32).view(-1, 3)[pixel]
+    ray = camera_rays(camera, depth.device).view(-1, 3)[pixel]
     reach = torch.where(sky, 1.0, z)
     origin = torch.tensor(camera.position, dtype=torch.float32, device=depth.device)
     point = ray * reach[:, None] + origin

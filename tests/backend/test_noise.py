@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from backend.shared.camera import Camera
 from backend.world.noise import world_noise
+from backend.world.rays import computed_rays
 
 from .world_room import room_camera, trace
 
@@ -78,3 +79,9 @@ def test_the_field_changes_smoothly_while_the_camera_advances() -> None:
     far = _noise(room_camera((0.0, -1.0, 0.2)))
     assert (before - after).abs().mean() < 0.1
     assert (before - far).abs().mean() > 0.7
+
+
+def test_rays_computed_on_a_device_are_the_cameras() -> None:
+    camera = room_camera((0.4, -2.2, 0.7), size=(37, 21)).cropped(3, -2, 40, 30)
+    computed = computed_rays(camera, torch.device("cpu")).numpy()
+    assert np.abs(computed - camera.rays()).max() < 3e-7

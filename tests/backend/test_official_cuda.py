@@ -41,6 +41,7 @@ def frames(options, dtype=torch.float16):
         RunOptions(compile=True, cuda_graphs=False),
         RunOptions(compile=True, cuda_graphs=True),
         RunOptions(offload=True),
+        RunOptions(slicing=True, tiling=True),
     ],
 )
 def test_faster_ways_give_the_same_frames(options):
@@ -50,6 +51,15 @@ def test_faster_ways_give_the_same_frames(options):
         assert (a - b).abs().float().mean() < 1.5
     assert torch.equal(fast[0], fast[3])
     assert not torch.equal(fast[0], fast[1])
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+@pytest.mark.parametrize("options", [RunOptions(), RunOptions(fp8=True)])
+def test_narrow_types_stay_near_float32(options, dtype):
+    exact = frames(RunOptions(compile=False, cuda_graphs=False), torch.float32)
+    narrow = frames(options, dtype)
+    assert (exact[0] - narrow[0]).abs().float().mean() < 12
+    assert torch.equal(narrow[0], narrow[3])
 
 
 def test_a_recorded_graph_follows_its_inputs_and_shapes():

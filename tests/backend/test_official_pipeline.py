@@ -13,6 +13,7 @@ from diffusers import AutoencoderTiny
 
 from backend.conformance import load_autoencoder, load_network
 from backend.conformance_cases import read_arrays
+from backend.models.autoencoder import ProductAttention
 from backend.models.convert import convert
 from backend.models.preprocess import fit_picture, fit_render
 from backend.models.run_options import OfficialSettings, RunOptions, read_options
@@ -352,3 +353,14 @@ def test_the_reference_input_gives_world_and_cameras(tmp_path):
     assert np.array_equal(photo.rgb, picture)
     assert np.allclose(photo.camera.c2w, path[0].c2w)
     assert built.anchors.xyz[:, 0].max() == pytest.approx(4.0, abs=1e-3)  # the wall, along x
+
+
+@pytest.mark.parametrize("scores", [1 << 26, 200])
+def test_the_autoencoders_attention_as_products_changes_nothing(monkeypatch, scores):
+    monkeypatch.setattr(ProductAttention, "MOST_SCORES", scores)
+    vae = load_autoencoder(E2E / "vae_config.json", E2E / "vae_weights.safetensors")
+    image = torch.rand(2, 3, 32, 48, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    with torch.inference_mode():
+        plain = vae.encode(image)
+        vae.use_products()
+        assert (vae.encode(image) - plain).abs().max() < 1e-5 * plain.abs().max()

@@ -204,10 +204,17 @@ def test_fp8_keeps_every_row_within_its_rounding():
     layer = torch.nn.Linear(64, 32)
     layer.weight.data *= torch.logspace(-3, 3, 32)[:, None]  # rows of very different size
     small = Fp8Linear(layer)
-    restored = small.weight.float() * small.scale[:, None]
+    restored = small.weight.float() * small.scale
     worst = (restored - layer.weight).abs().amax(dim=1) / layer.weight.abs().amax(dim=1)
     assert small.weight.element_size() == 1
     assert worst.max() < 2**-4  # e4m3 keeps 3 bits behind the leading one
+
+
+def test_fp8_does_not_overflow_in_half_precision():
+    layer = torch.nn.Linear(64, 8)
+    layer.weight.data.fill_(0.01)  # 8 bits hold it as 448 times a scale
+    x = torch.full((1, 64), 32.0, dtype=torch.float16)
+    assert Fp8Linear(layer.half())(x).sub(layer(x)).abs().max() < 0.1  # about 20
 
 
 def test_fp8_blocks_stay_near_the_full_model(model):
