@@ -11,11 +11,13 @@ from gpu_extras.batch import batch_for_shader
 
 from ..backend.shared.errors import WorldFMError
 from ..scene_sync.import_world import RESOLUTION
-from .photo_match import drawn_lines, is_matched, solve_lines
+from .photo_match import LINES, drawn_lines, is_matched, solve_lines
 
 COLOURS = ((0.9, 0.2, 0.25, 1.0), (0.4, 0.75, 0.15, 1.0), (0.25, 0.5, 0.95, 1.0))
 REACH = 14.0
 """Pixels from a handle within which a click takes it."""
+_PLACE = ("location", "rotation_euler", "rotation_quaternion", "rotation_axis_angle", "scale")
+_LENS = ("type", "lens", "shift_x", "shift_y", "sensor_fit")
 HELP = "Drag ends; X, Y, Z adds a line; Delete removes; Enter keeps, Esc takes back"
 
 
@@ -32,6 +34,10 @@ class WORLDFM_OT_adjust_match(bpy.types.Operator):
     _depths: list[str]
     _held: tuple[int, int] | None = None
     _handler: object = None
+    _region = 0
+    _frame: tuple[np.ndarray, np.ndarray] | None = None
+    """The photo's top left corner and size in the region, when that was last drawn. Events come
+    in between, when the camera has moved already and the view through it has not."""
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
@@ -44,7 +50,7 @@ class WORLDFM_OT_adjust_match(bpy.types.Operator):
         """Looks through the camera and shows the handles."""
         ob = context.scene.camera
         context.region_data.view_perspective = "CAMERA"
-        self._camera = ob.name
+        self._camera, self._region = ob.name, context.region.as_pointer()
         self._lines = drawn_lines(ob, context.scene.unit_settings.scale_length)
         self._before = _state(ob)
         self._depths = [background.display_depth for background in ob.data.background_images]
@@ -73,21 +79,24 @@ class WORLDFM_OT_adjust_match(bpy.types.Operator):
             _restore(ob, self._before)
             self._end(context)
             return {"CANCELLED"}
+        if self._frame is None:  # the view does not look through the camera now
+            self._held = None
+            return {"PASS_THROUGH"}
         if event.type == "LEFTMOUSE":
-            self._held = self._nearest(context, mouse) if event.value == "PRESS" else None
+            self._held = self._nearest(mouse) if event.value == "PRESS" else None
             return {"RUNNING_MODAL"}
         if event.type == "MOUSEMOVE" and self._held is not None:
             line, end = self._held
-            self._lines[line, 1 + 2 * end : 3 + 2 * end] = self._to_photo(context, mouse)
+            self._lines[line, 1 + 2 * end : 3 + 2 * end] = self._to_photo(mouse)
             self._follow(context, ob)
             return {"RUNNING_MODAL"}
         if event.value == "PRESS" and event.type in {"X", "Y", "Z"}:
-            place = self._to_photo(context, mouse)
+            place = self._to_photo(mouse)
             added = [("XYZ").index(event.type), *(place - 0.08), *(place + 0.08)]
             self._lines = np.vstack([self._lines, added])
             return {"RUNNING_MODAL"}
         if event.value == "PRESS" and event.type in {"DEL", "BACK_SPACE"}:
-            found = self._nearest(context, mouse)
+            found = self._nearest(mouse)
             if found is not None:
                 self._lines = np.delete(self._lines, found[0], axis=0)
                 self._follow(context, ob)
@@ -116,66 +125,85 @@ class WORLDFM_OT_adjust_match(bpy.types.Operator):
             for background, depth in backgrounds:
                 background.display_depth = depth
 
-    def _frame(self, context: bpy.types.Context) -> tuple[np.ndarray, np.ndarray] | None:
-        """The photo's top left corner and size in the region; the photo spans the frame's width."""
-        ob = context.scene.objects.get(self._camera)
-        if ob is None or context.region_data is None:
-            return None
-        corners = [ob.matrix_world @ v for v in ob.data.view_frame(scene=context.scene)]
-        found = [location_3d_to_region_2d(context.region, context.region_data, v) for v in corners]
-        if any(p is None for p in found):
-            return None
-        points = np.array([tuple(p) for p in found])
-        low, high = points.min(axis=0), points.max(axis=0)
-        width, height = (float(v) for v in ob.data[RESOLUTION])
-        size = np.array([high[0] - low[0], (high[0] - low[0]) * height / width])
-        middle = 0.5 * (low + high)
-        return np.array([middle[0] - size[0] / 2, middle[1] + size[1] / 2]), size
+    def _to_photo(self, mouse: np.ndarray) -> np.ndarray:
+        corner, size = self._frame
+        return (mouse - corner) / size * [1, -1]
 
-    def _to_photo(self, context: bpy.types.Context, mouse: np.ndarray) -> np.ndarray:
-        frame = self._frame(context)
-        if frame is None:
-            return np.array([0.5, 0.5])
-        return (mouse - frame[0]) / frame[1] * [1, -1]
-
-    def _ends(self, context: bpy.types.Context) -> np.ndarray | None:
-        """(N, 2, 2) ends of the lines in the region."""
-        frame = self._frame(context)
-        if frame is None:
+    def _nearest(self, mouse: np.ndarray) -> tuple[int, int] | None:
+        if not len(self._lines):
             return None
-        return frame[0] + self._lines[:, 1:].reshape(-1, 2, 2) * frame[1] * [1, -1]
-
-    def _nearest(self, context: bpy.types.Context, mouse: np.ndarray) -> tuple[int, int] | None:
-        ends = self._ends(context)
-        if ends is None or not len(ends):
-            return None
-        distance = np.linalg.norm(ends - mouse, axis=2)
+        distance = np.linalg.norm(_ends(self._lines, self._frame) - mouse, axis=2)
         line, end = np.unravel_index(int(distance.argmin()), distance.shape)
         return (int(line), int(end)) if distance[line, end] < REACH else None
 
     def _draw(self) -> None:
         context = bpy.context
-        ends = self._ends(context) if context.region_data is not None else None
-        if ends is None:
+        ob = context.scene.objects.get(self._camera)
+        frame = _frame_in(context, ob) if ob is not None else None
+        if context.region.as_pointer() == self._region:
+            self._frame = frame
+        if frame is None:
             return
         shader = gpu.shader.from_builtin("UNIFORM_COLOR")
         gpu.state.blend_set("ALPHA")
         gpu.state.line_width_set(2.0)
         gpu.state.point_size_set(9.0)
-        for axis, pair in zip(self._lines[:, 0].astype(int), ends.tolist(), strict=True):
+        for axis, pair in zip(
+            self._lines[:, 0].astype(int), _ends(self._lines, frame), strict=True
+        ):
             shader.uniform_float("color", COLOURS[axis])
-            batch_for_shader(shader, "LINES", {"pos": pair}).draw(shader)
-            batch_for_shader(shader, "POINTS", {"pos": pair}).draw(shader)
+            batch_for_shader(shader, "LINES", {"pos": pair.tolist()}).draw(shader)
+            batch_for_shader(shader, "POINTS", {"pos": pair.tolist()}).draw(shader)
         gpu.state.blend_set("NONE")
 
 
+def _frame_in(
+    context: bpy.types.Context, ob: bpy.types.Object
+) -> tuple[np.ndarray, np.ndarray] | None:
+    """The photo's top left corner and size in a region that looks through its camera.
+
+    The photo spans the frame's width. None in other regions. For a region while it is drawn.
+    """
+    view = context.region_data
+    through = view is not None and view.view_perspective == "CAMERA"
+    if not through or context.space_data.camera != ob:
+        return None
+    corners = [ob.matrix_world @ v for v in ob.data.view_frame(scene=context.scene)]
+    found = [location_3d_to_region_2d(context.region, view, v) for v in corners]
+    if any(p is None for p in found):
+        return None
+    points = np.array([tuple(p) for p in found])
+    low, high = points.min(axis=0), points.max(axis=0)
+    width, height = (float(v) for v in ob.data[RESOLUTION])
+    size = np.array([high[0] - low[0], (high[0] - low[0]) * height / width])
+    middle = 0.5 * (low + high)
+    return np.array([middle[0] - size[0] / 2, middle[1] + size[1] / 2]), size
+
+
+def _ends(lines: np.ndarray, frame: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
+    """(N, 2, 2) ends of the lines in the region."""
+    corner, size = frame
+    return corner + lines[:, 1:].reshape(-1, 2, 2) * size * [1, -1]
+
+
 def _state(ob: bpy.types.Object) -> tuple[object, ...]:
-    data = ob.data
-    return ob.matrix_world.copy(), data.lens, data.shift_x, data.shift_y, data.sensor_fit
+    """What adjusting changes. Not the matrix: what is set as one comes back rounded."""
+    place = [tuple(getattr(ob, name)) for name in _PLACE]
+    drawn = ob.data.get(LINES)
+    lens = [getattr(ob.data, name) for name in _LENS]
+    return place, lens, None if drawn is None else list(drawn)
 
 
 def _restore(ob: bpy.types.Object, state: tuple[object, ...]) -> None:
-    ob.matrix_world, ob.data.lens, ob.data.shift_x, ob.data.shift_y, ob.data.sensor_fit = state
+    place, lens, drawn = state
+    for name, value in zip(_PLACE, place, strict=True):
+        setattr(ob, name, value)
+    for name, value in zip(_LENS, lens, strict=True):
+        setattr(ob.data, name, value)
+    if drawn is not None:
+        ob.data[LINES] = drawn
+    elif LINES in ob.data:
+        del ob.data[LINES]
 
 
 CLASSES = (WORLDFM_OT_adjust_match,)

@@ -41,6 +41,11 @@ def leave_camera(space: bpy.types.SpaceView3D, distance: float) -> None:
     view.view_location = camera.translation + camera.to_quaternion() @ Vector((0, 0, -distance))
 
 
+def working() -> list[str]:
+    """Names of the operators that listen to the user."""
+    return [op.bl_idname for op in bpy.context.window_manager.windows[0].modal_operators]
+
+
 def client():
     """The extension's backend client."""
     return sys.modules[f"{ADDON}.runtime"].client()
@@ -82,14 +87,15 @@ def sidebar(ui) -> Steps:
     """Open the viewport's sidebar and click down its tabs to the extension's."""
     area, _, space = viewport()
     space.show_region_ui = True
-    yield 1.0
     region = next(r for r in area.regions if r.type == "UI")
+    yield from ui.until(lambda: region.width > 100, 30, "the sidebar opening")
+    yield 1.0  # it slides in
     window = bpy.context.window_manager.windows[0]
     x = str(region.x + region.width - 12)
     for down in range(20, region.height - 20, 20):
         y = str(window.height - region.y - region.height + down)
         yield from ui.tool("xdotool", "mousemove", x, y, "click", "1")
-        yield 0.2
+        yield from ui.turns()
         if region.active_panel_category == "WorldFM":
             return
     raise RuntimeError("The sidebar has no tab named WorldFM")

@@ -42,6 +42,12 @@ class Ui:
                 raise TimeoutError(f"{what} did not happen within {seconds:g} s")
             yield 0.05
 
+    def turns(self, count: int = 3) -> Steps:
+        """Let Blender go so often through its events, its scene and its windows: then what was
+        set or pressed before is done and on screen, however slow the machine is."""
+        for _ in range(count):
+            yield 0.05
+
     def tool(self, *command: str) -> Steps:
         """Run a program while Blender goes on living."""
         process = subprocess.Popen(
@@ -53,6 +59,7 @@ class Ui:
 
     def picture(self, name: str) -> Steps:
         """A picture of the whole screen."""
+        yield from self.turns()
         file = self.pictures / f"{name}.png"
         yield from self.tool("import", "-window", "root", str(file))
         self.result["pictures"].append(str(file))
@@ -70,7 +77,7 @@ class Ui:
     ) -> Steps:
         """Drag with real mouse events between two places of `region`."""
         yield from self.tool("xdotool", "mousemove", *self.at(region, *start))
-        yield 0.1
+        yield from self.turns()
         yield from self.tool("xdotool", "mousedown", str(button))
         for i in range(1, steps + 1):
             part = i / steps
@@ -78,12 +85,13 @@ class Ui:
             yield from self.tool("xdotool", "mousemove", *self.at(region, *place))
             yield pause
         yield from self.tool("xdotool", "mouseup", str(button))
+        yield from self.turns()
 
     def keys(self, region: bpy.types.Region, *keys: str) -> Steps:
         """Press keys with the pointer over `region`."""
-        yield from self.tool("xdotool", "mousemove", *self.at(region, 0.5, 0.5))
-        yield 0.1
-        yield from self.tool("xdotool", "key", *keys)
+        place = self.at(region, 0.5, 0.5)
+        yield from self.tool("xdotool", "mousemove", *place, "key", *keys)
+        yield from self.turns()
 
 
 def play(scenario: Path, result: Path, pictures: Path) -> None:

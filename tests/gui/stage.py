@@ -81,7 +81,7 @@ class Stage:
             raise SceneError((result.stdout + result.stderr)[-3000:])
         return result.stdout
 
-    def play(self, scenario: str, file: Path | None = None, seconds: float = 300, **given) -> dict:
+    def play(self, scenario: str, file: Path | None = None, seconds: float = 900, **given) -> dict:
         """Play scenarios/SCENARIO.py in a window with `file` open, for so many seconds at most.
 
         What is `given` reaches the scenario as `ui.given`. Returns what it left in `ui.result`,

@@ -47,7 +47,7 @@ def test_memory_frames_are_kept_in_the_file(stage, demo_file, tmp_path):
 
 
 def test_rendered_shading_streams_and_then_rests(stage, demo_file, measured):
-    found = stage.play("stream", demo_file, seconds=600)
+    found = stage.play("stream", demo_file)
     measured["main thread while orbiting"] = found["orbit"]
     measured["main thread, all of the session"] = found["all"]
     assert found["orbited"]
@@ -62,7 +62,7 @@ def test_rendered_shading_streams_and_then_rests(stage, demo_file, measured):
 
 
 def test_a_viewport_takes_what_an_artist_does_to_it(stage, demo_file, tmp_path):
-    found = stage.play("everyday", demo_file, seconds=600, target=str(tmp_path / "again.blend"))
+    found = stage.play("everyday", demo_file, target=str(tmp_path / "again.blend"))
     assert found["problems"] == []
     # Blender itself writes an engine's line into the first quarter
     sentence = "This view is orthographic; press Numpad 5 for a perspective view."
@@ -74,19 +74,19 @@ def test_a_viewport_takes_what_an_artist_does_to_it(stage, demo_file, tmp_path):
 
 
 def test_long_work_stops_and_what_was_kept_is_taken_back(stage, demo_file, tmp_path):
-    found = stage.play("tools", demo_file, seconds=600, photo=str(tmp_path / "photo.png"))
-    assert 1 <= found["captured"] < 8
+    found = stage.play("tools", demo_file, photo=str(tmp_path / "photo.png"))
+    assert 1 <= found["captured"] < 24
     assert found["scenes"] == ["Scene"], "the capture left its copy of the scene behind"
     assert found["baking"] and found["unbaked"] >= 1
     assert found["added by a stopped build"] == 0
     assert found["kept"] == {"frames": 1, "undone": True, "redone": True}
     assert found["handles"]["moved"] > 0.01
-    assert found["handles"]["taken back"]
+    assert found["handles"]["taken back"] and not found["handles"]["lines"]
     assert "Traceback" not in found["log"]
 
 
 def test_a_killed_backend_comes_back_while_streaming(stage, demo_file):
-    found = stage.play("kill", demo_file, seconds=600)
+    found = stage.play("kill", demo_file)
     assert found["replaced"]
     assert found["processes"] == 1
     assert "Traceback" not in found["log"]

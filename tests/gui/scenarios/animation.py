@@ -20,11 +20,11 @@ def play(ui):
     yield from ui.until(lambda: counts["write"] >= 3, 600, "the third frame")
     yield from ui.picture("animation")
     yield from ui.tool("xdotool", "key", "Escape")
-    yield from ui.until(lambda: counts["cancel"], 30, "the end of the animation after Esc")
-    yield from ui.until(lambda: not bpy.app.is_job_running("RENDER"), 30, "the end of the job")
+    yield from ui.until(lambda: counts["cancel"], 120, "the end of the animation after Esc")
+    yield from ui.until(lambda: not bpy.app.is_job_running("RENDER"), 60, "the end of the job")
     ui.result["written"] = counts["write"]
     ui.result["files"] = sorted(file.name for file in folder.iterdir())
-    yield 1.0
+    yield from ui.turns()
     counts.update(complete=0, cancel=0)
     yield from ui.keys(region, artist.F12)
     yield from artist.finished(ui, counts, 120, "a still after the stopped animation")

@@ -28,7 +28,7 @@ def play(ui):
         yield from part()
     bpy.ops.wm.save_as_mainfile(filepath=ui.given["target"])
     bpy.ops.wm.open_mainfile(filepath=ui.given["target"])
-    yield 1.0
+    yield from ui.turns()
     artist.viewport()[2].shading.type = "RENDERED"  # Blender opens files in Solid
     yield from day.after("loading", picture=True)
 
@@ -49,7 +49,7 @@ class Day:
 
     def after(self, what, picture=False):
         """Wait until every viewport rests; note what they met until then."""
-        yield 0.3
+        yield from self.ui.turns()
         yield from self.ui.until(self.watch.all_settled, 120, f"rest after {what}")
         self.problems.extend(f"{what}: {fault}" for fault in self.watch.faults())
         if picture:
@@ -58,7 +58,7 @@ class Day:
     def scrubbing(self):
         for frame in (5, 9, 14):
             bpy.context.scene.frame_set(frame)
-            yield 0.1
+            yield from self.ui.turns(2)
         yield from self.after("scrubbing")
         if self.watch.view().shown.request is not self.watch.view().asked:
             self.problems.append("scrubbing: an old frame stayed")
@@ -80,7 +80,7 @@ class Day:
         """One looks through the camera, the other is free; both show frames of their own."""
         with self.here():
             bpy.ops.screen.area_split(direction="VERTICAL", factor=0.5)
-        yield 0.5
+        yield from self.ui.turns()
         views = [area for area in self.window.screen.areas if area.type == "VIEW_3D"]
         other = next(area for area in views if area != self.area)
         other.spaces.active.shading.type = "RENDERED"
@@ -91,7 +91,7 @@ class Day:
             self.problems.append(f"two viewports show {len(shown)} frames")
         with bpy.context.temp_override(window=self.window, area=other):
             bpy.ops.screen.area_close()
-        yield 0.5
+        yield from self.ui.turns()
         self.area, self.region, self.space = artist.viewport()
         yield from self.after("one viewport again")
         if len(self.watch.viewport._views) != 1:
@@ -115,20 +115,35 @@ class Day:
     def navigating(self):
         """Walk with the keyboard, Fly with the wheel."""
         xdotool = self.ui.tool
-        before = self.space.region_3d.view_matrix.copy()
-        with self.here():
-            bpy.ops.view3d.walk("INVOKE_DEFAULT")
+        yield from self._begin(bpy.ops.view3d.walk)
         yield from xdotool("xdotool", "keydown", "w")
-        yield 0.7
+        yield from self._on_the_way("walking")
         yield from xdotool("xdotool", "keyup", "w", "key", "Return")
-        yield from self.after("walk", picture=True)
-        walked = self.space.region_3d.view_matrix.copy()
+        yield from self._arrived("walk")
+        yield from self._begin(bpy.ops.view3d.fly)
+        yield from xdotool("xdotool", "click", "4")  # forwards
+        yield from self._on_the_way("flying")
+        yield from xdotool("xdotool", "key", "Return")
+        yield from self._arrived("fly")
+
+    def _begin(self, navigate):
         with self.here():
-            bpy.ops.view3d.fly("INVOKE_DEFAULT")
-        yield from xdotool("xdotool", "click", "4", "sleep", "0.5", "key", "Return")  # forwards
-        yield from self.after("fly", picture=True)
-        if self.space.region_3d.view_matrix in (before, walked) or walked == before:
-            self.problems.append("walking or flying did not move the view")
+            navigate("INVOKE_DEFAULT")
+        yield from self.ui.turns()
+
+    def _on_the_way(self, what):
+        """Wait until the view has moved by a quarter of a metre."""
+        start = self._place()
+        yield from self.ui.until(
+            lambda: (self._place() - start).length > 0.25, 60, f"{what} forwards"
+        )
+
+    def _place(self):
+        return self.space.region_3d.view_matrix.inverted().translation.copy()
+
+    def _arrived(self, what):
+        yield from self.ui.until(lambda: not artist.working(), 30, f"the end of {what}")
+        yield from self.after(what, picture=True)
 
     def undoing(self):
         with self.here():
@@ -143,7 +158,7 @@ class Day:
     def shadings(self):
         for kind in ("SOLID", "RENDERED", "WIREFRAME", "RENDERED"):
             self.space.shading.type = kind
-            yield 0.2
+            yield from self.ui.turns()
         yield from self.after("toggling the shading")
 
     def another_scene(self):

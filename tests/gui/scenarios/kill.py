@@ -21,7 +21,7 @@ def play(ui):
     (victim,) = artist.backend_processes()
     yield from ui.drag(region, (0.35, 0.5), (0.38, 0.5), steps=6)
     os.kill(victim, signal.SIGKILL)
-    yield from ui.until(lambda: artist.client().restarts > 0, 30, "the restart")
+    yield from ui.until(lambda: artist.client().restarts > 0, 120, "the restart")
     yield from ui.picture("backend-restarting")
     yield from ui.drag(region, (0.38, 0.5), (0.35, 0.5), steps=6)
     yield from artist.ready(ui, 240)

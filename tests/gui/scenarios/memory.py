@@ -20,7 +20,7 @@ def play(ui):
     yield from artist.sidebar(ui)
     area, region, space = artist.viewport()
     space.region_3d.view_perspective = "CAMERA"
-    yield 1.0
+    yield from ui.turns()
     window = bpy.context.window_manager.windows[0]
     eevee = "BLENDER_EEVEE_NEXT" if bpy.app.version < (5, 0, 0) else "BLENDER_EEVEE"
     engines = {"CYCLES": "40", eevee: "30", "BLENDER_WORKBENCH": "20"}
@@ -31,19 +31,20 @@ def play(ui):
             )
         captured = lambda count=count: len(settings.memory) >= count  # noqa: E731
         yield from ui.until(captured, 180, f"the memory frame by {engine}")
-        yield 1.0
+        yield from ui.until(lambda: not artist.working(), 60, "the end of the capture")
     ui.result["looks"] = {item.source: look(item) for item in settings.memory[len(before) :]}
     settings.memory_index = 1
-    yield 3.0
+    yield 3.0  # thumbnails
     names = [item.name for item in settings.memory]
     yield from ui.picture("memory")
     bpy.ops.wm.save_as_mainfile(filepath=ui.given["target"])
     bpy.ops.wm.open_mainfile(filepath=ui.given["target"])
-    yield 2.0
+    yield from ui.turns()
     settings = bpy.context.scene.worldfm
     ui.result["names"] = names
     ui.result["names_after_loading"] = [item.name for item in settings.memory]
     ui.result["pictures_after_loading"] = [
         bool(item.colour and item.colour.packed_files) for item in settings.memory
     ]
+    yield 2.0  # thumbnails
     yield from ui.picture("memory-after-loading")

@@ -1,10 +1,15 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Esc while long operators work; a frame that is kept and taken back; a match by its handles."""
 
+import os
+import signal
+
 import artist
 import bpy
 import numpy as np
 from bpy_extras.view3d_utils import location_3d_to_region_2d
+
+FRAMES = ", ".join(map(str, range(1, 49, 2)))
 
 
 def play(ui):
@@ -25,26 +30,19 @@ def here():
     return bpy.context.temp_override(window=window, area=area, region=region)
 
 
-def working():
-    """Names of the operators that listen to the user."""
-    return [op.bl_idname for op in bpy.context.window_manager.windows[0].modal_operators]
-
-
 def escape(ui, what):
     """Press Esc and wait until no operator works any more."""
     yield from ui.keys(artist.viewport()[1], "Escape")
-    yield from ui.until(lambda: not working(), 60, f"the end of {what}")
+    yield from ui.until(lambda: not artist.working(), 60, f"the end of {what}")
 
 
 def stopped_capture(ui):
     settings = bpy.context.scene.worldfm
     before = len(settings.memory)
     with here():
-        bpy.ops.worldfm.capture_memory(
-            "INVOKE_DEFAULT", frames="3, 6, 9, 12, 15, 18, 21, 24", samples=4, percentage=50
-        )
-    yield from ui.until(lambda: len(settings.memory) > before, 120, "the first captured frame")
+        bpy.ops.worldfm.capture_memory("INVOKE_DEFAULT", frames=FRAMES, samples=4, percentage=50)
     yield from ui.picture("tools-capturing")
+    yield from ui.until(lambda: len(settings.memory) > before, 120, "the first captured frame")
     yield from escape(ui, "the capture")
     ui.result["captured"] = len(settings.memory) - before
     ui.result["scenes"] = [scene.name for scene in bpy.data.scenes]
@@ -60,9 +58,8 @@ def stopped_bake(ui):
         ob.select_set(True)
     before = [[slot.material for slot in ob.material_slots] for ob in meshes]
     with here():
-        bpy.ops.worldfm.project_to_geometry("INVOKE_DEFAULT", size=1024)
-    yield 0.1
-    ui.result["baking"] = working()
+        bpy.ops.worldfm.project_to_geometry("INVOKE_DEFAULT", size=2048)
+    ui.result["baking"] = artist.working()
     yield from escape(ui, "the bake")
     now = [[slot.material for slot in ob.material_slots] for ob in meshes]
     ui.result["unbaked"] = sum(a == b for a, b in zip(before, now, strict=True))
@@ -72,8 +69,9 @@ def stopped_photo(ui, photo):
     objects = set(bpy.data.objects)
     with here():
         bpy.ops.worldfm.world_from_photo("EXEC_DEFAULT", filepath=photo, depth="embedded")
-    # at once: on a quiet machine the whole building takes a few seconds
     yield from ui.until(lambda: artist.backend_processes("world"), 60, "the start of its process")
+    (process,) = artist.backend_processes("world")
+    os.killpg(process, signal.SIGSTOP)  # it would be done in a second or two; as if it hung
     yield from escape(ui, "building the world")
     yield from ui.until(lambda: not artist.backend_processes("world"), 30, "its process's end")
     ui.result["added by a stopped build"] = len(set(bpy.data.objects) - objects)
@@ -84,9 +82,9 @@ def kept_and_undone(ui):
     before = state()
     with here():
         bpy.ops.worldfm.keep_frame("EXEC_DEFAULT")
-    yield from ui.until(lambda: not working(), 120, "the end of keeping the frame")
+    yield from ui.until(lambda: not artist.working(), 120, "the end of keeping the frame")
     kept = state()
-    yield 1.0
+    yield 1.0  # thumbnails
     yield from ui.picture("tools-kept")
     with here():
         bpy.ops.ed.undo()
@@ -110,36 +108,56 @@ def state():
 def handles(ui, photo):
     with here():
         bpy.ops.worldfm.match_photo("EXEC_DEFAULT", filepath=photo)
-    yield from ui.until(lambda: not working(), 120, "the end of the match")
+    yield from ui.until(lambda: not artist.working(), 120, "the end of the match")
     camera = next(
         o for o in bpy.data.objects if o.type == "CAMERA" and "worldfm_resolution" in o.data
     )
     bpy.context.scene.camera = camera
     _, region, space = artist.viewport()
     space.region_3d.view_perspective = "CAMERA"
-    yield 1.0
+    yield from ui.until(lambda: looks_through(camera, space), 30, "the view through the camera")
     with here():
         bpy.ops.worldfm.adjust_match("INVOKE_DEFAULT")
-    yield 0.5
     yield from ui.picture("tools-handles")
-    before = camera.matrix_world.copy()
-    first = handle_place(camera, region, space)
-    lower = (first[0], first[1] - 0.05)
-    yield from ui.drag(region, first, lower, button=1, steps=6)
-    yield 0.3
-    moved = camera.matrix_world.copy()
+    before = place(camera)
+    left, top, width, height = photo_in(camera, region, space)
+    first = (left + 0.15 * width, top - 0.75 * height)
+    lower = (first[0], first[1] - 0.07 * height)
+    yield from ui.drag(region, first, lower, button=1, steps=6, pause=0)
+
+    def dragged() -> bool:
+        drawn = camera.data.get("worldfm_lines")
+        return drawn is not None and np.abs(np.array(drawn[1:3]) - (0.15, 0.82)).max() < 0.01
+
+    yield from ui.until(dragged, 30, "the handle arriving where the mouse is")
+    moved = place(camera)
     yield from ui.picture("tools-handle-dragged")
     yield from escape(ui, "adjusting")
     ui.result["handles"] = {
-        "moved": float(np.abs(np.array(moved) - np.array(before)).max()),
-        "taken back": camera.matrix_world == before,
+        "moved": float(np.abs(moved - before).max()),
+        "taken back": bool((place(camera) == before).all()),
+        "lines": "worldfm_lines" in camera.data,
     }
 
 
-def handle_place(camera, region, space):
-    """Where the first handle of an unadjusted match is, in parts of the region."""
+def place(camera):
+    """Where a camera stands and looks, after all that was set."""
+    bpy.context.view_layer.update()
+    return np.array(camera.matrix_world)
+
+
+def looks_through(camera, space):
+    here = np.array(space.region_3d.view_matrix.inverted())
+    return bool(np.allclose(here, place(camera), atol=1e-4))
+
+
+def photo_in(camera, region, space):
+    """Left, top, width and height of the photo, in parts of the region."""
     corners = [camera.matrix_world @ v for v in camera.data.view_frame(scene=bpy.context.scene)]
     places = np.array([location_3d_to_region_2d(region, space.region_3d, v) for v in corners])
     low, high = places.min(axis=0), places.max(axis=0)
-    x, y = low[0] + 0.15 * (high[0] - low[0]), high[1] - 0.75 * (high[1] - low[1])
-    return x / region.width, y / region.height
+    width = high[0] - low[0]
+    height = width * camera.data["worldfm_resolution"][1] / camera.data["worldfm_resolution"][0]
+    top = 0.5 * (low[1] + high[1] + height)
+    size = np.array([region.width, region.height])
+    return *((low[0], top) / size), *((width, height) / size)
