@@ -115,7 +115,7 @@ class Graphed:
         # the graph's own stream must be one of the inputs' device, which need not be the first
         with torch.cuda.device(inputs[0].device):
             places = [x.clone() for x in inputs]
-            side, pool = _recording_place(torch.cuda.current_device())
+            side, first = _recording_place(torch.cuda.current_device())
             side.wait_stream(torch.cuda.current_stream())
             with torch.cuda.stream(side):  # compilation and library set-up must not be recorded
                 for _ in range(self.WARM_UP_CALLS):
@@ -123,12 +123,18 @@ class Graphed:
             torch.cuda.current_stream().wait_stream(side)
             graph = torch.cuda.CUDAGraph()
             # other threads of the process may use the device meanwhile
-            with torch.cuda.graph(graph, pool, side, capture_error_mode="thread_local"):
+            with torch.cuda.graph(graph, first.pool(), side, capture_error_mode="thread_local"):
                 output = self.function(*places)
         return graph, places, output
 
 
 @cache
-def _recording_place(device: int) -> tuple[torch.cuda.Stream, tuple[int, int]]:
-    """The stream that all graphs of a device are recorded on, and the memory they share."""
-    return torch.cuda.Stream(device), torch.cuda.graph_pool_handle()
+def _recording_place(device: int) -> tuple[torch.cuda.Stream, torch.cuda.CUDAGraph]:
+    """The stream that all graphs of a device are recorded on, and a graph whose memory they share.
+
+    That one does nothing and stays: memory ends with its last graph and cannot be begun again.
+    """
+    stream, first = torch.cuda.Stream(device), torch.cuda.CUDAGraph()
+    with torch.cuda.graph(first, stream=stream, capture_error_mode="thread_local"):
+        torch.zeros(1, device=device)
+    return stream, first

@@ -53,6 +53,14 @@ def test_faster_ways_give_the_same_frames(options):
     assert not torch.equal(fast[0], fast[1])
 
 
+def test_recorded_memory_can_be_used_again_after_all_graphs_are_gone():
+    for _ in range(3):
+        graphed = Graphed(lambda x: x @ x)
+        x = torch.rand(64, 64, device="cuda")
+        assert torch.allclose(graphed(x), x @ x, rtol=1e-3)
+        del graphed
+
+
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
 @pytest.mark.parametrize("options", [RunOptions(), RunOptions(fp8=True)])
 def test_narrow_types_stay_near_float32(options, dtype):
