@@ -23,6 +23,9 @@ class WorldFMRenderEngine(bpy.types.RenderEngine):
     bl_use_shading_nodes_custom = False
     bl_use_eevee_viewport = True
 
+    has_drawn = False
+    """Whether this viewport was drawn since it has Rendered shading."""
+
     def update(self, data: bpy.types.BlendData = None, depsgraph: object = None) -> None:
         """Nothing to prepare: render() reads the evaluated scene."""
 

@@ -16,8 +16,9 @@ from .backend.client import BackendClient, LaunchSettings
 from .backend.shared.errors import BackendError
 from .backend.shared.frame import FrameReply
 from .scene_sync.memory import forget_frames
+from .scene_sync.scene_reader import SceneReader
 from .scene_sync.textures import forget_textures
-from .scene_sync.world import SceneReader, WorldBuilder
+from .scene_sync.world import WorldBuilder
 
 ROOT = Path(__file__).resolve().parent
 PYTHON_VARIABLE = "WORLDFM_PYTHON"

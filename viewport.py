@@ -19,8 +19,9 @@ from . import runtime
 from .backend.client import BackendState, LaunchSettings
 from .backend.shared.errors import WorldFMError
 from .backend.shared.frame import FrameReply, FrameRequest
+from .scene_sync.scene_reader import SceneCopy
 from .scene_sync.textures import forget_textures
-from .scene_sync.world import SceneCopy, SceneWorld
+from .scene_sync.world import SceneWorld
 from .viewport_paint import GAP_POINTS, MAX_POINTS, SOME_POINTS, Dots, Painter, Shown
 from .viewport_text import say, statistics
 from .viewport_wish import (
@@ -58,10 +59,9 @@ class View:
     key: str
     painter: Painter = field(default_factory=Painter)
     wish: Wish | None = None
-    engine: int = 0
-    drawn: float = 0.0
     moved: float = 0.0
     dirty: bool = True
+    reading: bool = False
     copy: SceneCopy | None = None
     built_for: Wish | None = None
     built_at: float = 0.0
@@ -104,14 +104,19 @@ def update(
     """The scene, the frame or a setting changed."""
     images = {i.id.name_full for i in depsgraph.updates if isinstance(i.id, bpy.types.Image)}
     forget_textures(images)
-    changed = {
-        item.id.original.session_uid
-        for item in depsgraph.updates
-        if isinstance(item.id, bpy.types.Object) and item.is_updated_geometry
-    }
+    touched, changed, looks = set(), set(), False
+    for item in depsgraph.updates:
+        if isinstance(item.id, bpy.types.Object):
+            touched.add(item.id.original.session_uid)
+            if item.is_updated_geometry:
+                changed.add(item.id.original.session_uid)
+        elif not isinstance(item.id, (bpy.types.Scene, bpy.types.Collection)):
+            looks = True
     for view in _views.values():
         view.dirty, view.launch_read = True, 0.0
-        view.source.reader.forget(changed)
+        reader = view.source.reader
+        reader.forget(changed)
+        reader.forget_looks(None if looks else touched)
 
 
 def draw(
@@ -120,9 +125,10 @@ def draw(
     """Show the newest frame of this view, and ask for a better one where there is one."""
     key = f"view/{context.region.as_pointer()}"
     view = _views.setdefault(key, View(key))
-    if view.engine != engine.as_pointer():
-        view.engine, view.launched, view.launch_read = engine.as_pointer(), None, 0.0
-    view.drawn, view.stuck = time.monotonic(), True
+    if not engine.has_drawn:  # nobody told of changes while another shading was on
+        engine.has_drawn, view.dirty, view.launched, view.launch_read = True, True, None, 0.0
+        view.source.reader.forget_all()
+    view.stuck = True
     try:
         _draw(view, engine, context, depsgraph)
         view.stuck = False
@@ -150,13 +156,14 @@ def _draw(
     settings = context.scene.worldfm
     still = now - view.moved > STILL_SECONDS
     _refresh_world(view, context, depsgraph, wish, still)
+    asked = True
     try:
         if view.world is not None:
-            _ask(view, context.scene, wish, still, now)
+            asked = _ask(view, context.scene, wish, still, now)
         view.problem = ""
     except WorldFMError as error:  # the anchors can be shown all the same
         view.problem = str(error)
-    view.refined = still
+    view.refined = still and asked
     _prepare(view)
     _note_arrival(view, now)
     frame = view.frame if view.world is not None else None
@@ -187,19 +194,19 @@ def _refresh_world(
     if view.building:
         return
     built = view.built_for
-    if view.dirty or (built is not None and built.free and not wish.free):
+    if view.dirty or view.reading or (built is not None and built.free and not wish.free):
         space = context.space_data if context.space_data.local_view else None
-        view.dirty = True
-        if not view.source.reader.prepare(depsgraph, _READ_SECONDS, space):
-            return
-        view.dirty, view.built_for, view.copy = False, wish, None
+        view.dirty &= view.reading  # what changes from now on is for another round
+        view.copy, view.reading = None, True
         try:
-            view.copy = view.source.reader.read(
-                depsgraph, wish.picture, keep=True, local_view=space
-            )
+            view.copy = view.source.reader.read_more(depsgraph, wish.picture, _READ_SECONDS, space)
         except WorldFMError as error:
-            view.world, view.build_problem = None, str(error)
+            view.reading, view.built_for, view.world = False, wish, None
+            view.build_problem = str(error)
             return
+        if view.copy is None:
+            return
+        view.reading = False
     elif view.copy is None or not wish.free or _dense_enough(view, wish, still):
         return
     view.built_for, view.built_at = wish, time.monotonic()
@@ -259,17 +266,20 @@ def _prepare(view: View) -> None:
     _frames.do(prepare)
 
 
-def _ask(view: View, scene: bpy.types.Scene, wish: Wish, still: bool, now: float) -> None:
-    """Ask the backend for what is wanted now, unless it is what was asked for last."""
+def _ask(view: View, scene: bpy.types.Scene, wish: Wish, still: bool, now: float) -> bool:
+    """Ask the backend for what is wanted now, unless it is what was asked for last.
+
+    False when it is too early for another frame.
+    """
     settings = scene.worldfm
-    if not still and now - view.asked_at < 1 / settings.fps_cap:
-        return
     camera = sized(wish.picture, settings.preview_size if still else str(MOVING_SIDE))
     steps = settings.preview_steps if still else 1
     request = FrameRequest(camera, steps, settings.seed, settings.references)
     revision = view.world.revision
     if view.asked_revision == revision and same_request(view.asked, request):
-        return
+        return True
+    if now - view.asked_at < 1 / settings.fps_cap:
+        return False
     _bring_up(view, settings.model, now)
     client = runtime.client()
 
@@ -280,6 +290,7 @@ def _ask(view: View, scene: bpy.types.Scene, wish: Wish, still: bool, now: float
 
     view.asked, view.asked_at, view.asked_revision, view.asking = request, now, revision, True
     _frames.do(ask)  # waking the client's thread would make this one wait
+    return True
 
 
 def _bring_up(view: View, model: str, now: float) -> None:
@@ -350,7 +361,7 @@ def _something_new(view: View, now: float) -> bool:
         return True
     if view.frame is not None and view.frame.reply is not view.shown:
         return True
-    if view.dirty and not view.building:
+    if (view.dirty or view.reading) and not view.building:
         return True
     return _world_is_new(view) or (not view.refined and now - view.moved > STILL_SECONDS)
 
@@ -370,6 +381,7 @@ def _unsettled(view: View, now: float) -> bool:
         or view.asking
         or client.newest(view.key) is not view.shown
         or view.dirty
+        or view.reading
         or client.waiting(view.key)
         or not view.refined
         or _world_is_new(view)

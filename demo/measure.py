@@ -52,13 +52,15 @@ def triangles_to_anchors() -> dict[str, object]:
     """Seconds from the depsgraph to the points, nothing kept from an earlier run."""
     import bpy
 
-    world = importlib.import_module("bl_ext.user_default.worldfm.scene_sync.world")
+    scene_sync = "bl_ext.user_default.worldfm.scene_sync"
+    world = importlib.import_module(f"{scene_sync}.world")
+    reader = importlib.import_module(f"{scene_sync}.scene_reader")
     hilly_grid()
     depsgraph = bpy.context.evaluated_depsgraph_get()
     spent, points = [], 0
     for _ in range(RUNS):
         began = time.perf_counter()
-        made = world.WorldBuilder().build(world.SceneReader().read(depsgraph, None))
+        made = world.WorldBuilder().build(reader.SceneReader().read(depsgraph, None))
         spent.append(time.perf_counter() - began)
         points = len(made.anchors)
     return {

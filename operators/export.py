@@ -15,7 +15,8 @@ from ..backend.shared.anchors import Anchors
 from ..backend.shared.camera_path import write_camera_path
 from ..backend.shared.errors import InputError, WorldFMError
 from ..scene_sync.cameras import render_camera, scene_camera
-from ..scene_sync.world import SceneReader, SceneWorld, WorldBuilder
+from ..scene_sync.scene_reader import SceneReader
+from ..scene_sync.world import SceneWorld, WorldBuilder
 from ..scene_sync.world_files import write_world
 from .build_process import CommandOperator
 from .camera_path_file import path_cameras

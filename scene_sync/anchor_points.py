@@ -7,6 +7,10 @@ points of a world that is kept in a folder are read from there; the mesh is then
 
 from __future__ import annotations
 
+import functools
+import hashlib
+from dataclasses import dataclass
+
 import bpy
 import numpy as np
 
@@ -46,21 +50,40 @@ def is_anchors(ob: bpy.types.Object) -> bool:
     return ob.type == "MESH" and RADIUS in ob.data.attributes and not len(ob.data.polygons)
 
 
-def read_anchors(ob: bpy.types.Object, matrix: np.ndarray) -> Anchors:
-    """World-space anchors of an (evaluated) object. matrix: (4, 4) from its space to metres.
+@dataclass(frozen=True, eq=False)
+class Points:
+    """Anchors of an object in its own space. units: of that space to one metre of theirs."""
+
+    anchors: Anchors
+    units: float
+
+    def placed(self, matrix: np.ndarray) -> Anchors:
+        """World-space anchors. matrix: (4, 4) from the object's space to metres."""
+        return _placed(self.anchors, matrix @ np.diag([self.units] * 3 + [1.0]))
+
+    @functools.cached_property
+    def digest(self) -> bytes:
+        """16 bytes that name the points. Takes its time: not for a draw."""
+        made = hashlib.blake2b(np.float64(self.units).tobytes(), digest_size=16)
+        for array in (self.anchors.xyz, self.anchors.rgb, self.anchors.radius):
+            made.update(np.ascontiguousarray(array).data)
+        return made.digest()
+
+
+def read_points(ob: bpy.types.Object) -> Points:
+    """The points of an (evaluated) object.
 
     Raises WorldError when they are kept in a folder that is gone.
     """
     kept = folder_of(ob)
     if kept is None:
-        return _placed(_mesh_anchors(ob.data), matrix)
-    to_units = np.diag([1 / kept.scale_length] * 3 + [1.0])
-    return _placed(folder_anchors(kept.path), matrix @ to_units)
+        return Points(_mesh_anchors(ob.data), 1.0)
+    return Points(folder_anchors(kept.path), 1 / kept.scale_length)
 
 
 def stored_points(ob: bpy.types.Object, scale_length: float) -> Anchors:
     """The points of an object in its own space, in metres, wherever they are kept."""
-    return read_anchors(ob, np.diag([scale_length] * 3 + [1.0]))
+    return read_points(ob).placed(np.diag([scale_length] * 3 + [1.0]))
 
 
 def _mesh_anchors(mesh: bpy.types.Mesh) -> Anchors:

@@ -7,9 +7,14 @@ import functools
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
+from typing import NamedTuple
 
 import bpy
 import numpy as np
+from mathutils import Matrix
+
+from .anchor_points import is_anchors
 
 SURFACE_TYPES = {"MESH", "CURVE", "SURFACE", "FONT", "META"}
 
@@ -41,50 +46,45 @@ class Mesh:
         return bool(np.isfinite(self.corners).all())
 
 
-@dataclass(frozen=True, eq=False)
-class Instance:
-    """One placing of an object's surface. key: the same instance in every frame and session."""
+class Instance(NamedTuple):
+    """One placing of an object's surface. key: the same instance in every frame and session.
 
-    name: str
+    index: among all that the depsgraph has, shown or not.
+    """
+
+    index: int
     key: str
     object: bpy.types.Object
-    matrix: np.ndarray
+    matrix: Matrix
 
 
 def instances(
-    depsgraph: bpy.types.Depsgraph, local_view: bpy.types.SpaceView3D | None = None
+    depsgraph: bpy.types.Depsgraph,
+    local_view: bpy.types.SpaceView3D | None = None,
+    start: int = 0,
 ) -> Iterator[Instance]:
     """Everything with a surface that `depsgraph` shows, instances included.
 
-    local_view: a viewport that shows only some objects.
-
+    local_view: a viewport that shows only some objects; it takes worlds' points for granted.
+    start: the index of the first.
     The object of each is valid only until the next one is asked for.
     """
-    for item in depsgraph.object_instances:
+    # in scenes of thousands of objects every look at one of Blender's properties counts
+    for index, item in enumerate(islice(depsgraph.object_instances, start, None), start):
         ob = item.object
-        if not _shows(item, local_view):
+        if ob.type not in SURFACE_TYPES:
             continue
+        copied = item.is_instance
+        if not copied and not item.show_self:
+            continue
+        if local_view is not None:
+            owner = item.parent if copied else ob
+            if not owner.original.visible_in_viewport_get(local_view) and not is_anchors(ob):
+                continue
         key = ob.name_full
-        if item.is_instance:
+        if copied:
             key = f"{item.parent.name_full}/{key}/{list(item.persistent_id)}"
-        yield Instance(ob.name, key, ob, np.array(item.matrix_world, dtype=np.float64))
-
-
-def surfaces(
-    depsgraph: bpy.types.Depsgraph, local_view: bpy.types.SpaceView3D | None = None
-) -> Iterator[bpy.types.Object]:
-    """The object of each of `instances`, valid only until the next one is asked for."""
-    return (item.object for item in depsgraph.object_instances if _shows(item, local_view))
-
-
-def _shows(
-    item: bpy.types.DepsgraphObjectInstance, local_view: bpy.types.SpaceView3D | None
-) -> bool:
-    ob = item.object
-    if ob.type not in SURFACE_TYPES or not (item.show_self or item.is_instance):
-        return False
-    owner = item.parent if item.is_instance else ob
-    return local_view is None or owner.original.visible_in_viewport_get(local_view)
+        yield Instance(index, key, ob, item.matrix_world.copy())
 
 
 def read_mesh(ob: bpy.types.Object) -> Mesh | None:

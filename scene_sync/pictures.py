@@ -91,7 +91,8 @@ def _triangles(depsgraph: bpy.types.Depsgraph) -> np.ndarray:
         mesh = read_mesh(instance.object)
         if mesh is None:
             continue
-        placed = mesh.corners @ instance.matrix[:3, :3].T + instance.matrix[:3, 3]
+        matrix = np.array(instance.matrix)
+        placed = mesh.corners @ matrix[:3, :3].T + matrix[:3, 3]
         if np.isfinite(placed).all():
             parts.append((placed * scale).astype(np.float32))
     return np.concatenate(parts)

@@ -17,7 +17,11 @@ RED, GREEN, BLUE = (0.8, 0.05, 0.05), (0.05, 0.8, 0.05), (0.05, 0.05, 0.8)
 def world(current: Any = None) -> Any:
     """The scene's world and what was said while it was read."""
     module = extension.part("scene_sync.world")
-    copy = module.SceneReader().read(bpy.context.evaluated_depsgraph_get(), current)
+    copy = (
+        extension.part("scene_sync.scene_reader")
+        .SceneReader()
+        .read(bpy.context.evaluated_depsgraph_get(), current)
+    )
     return module.WorldBuilder().build(copy), copy.warnings
 
 
@@ -152,14 +156,15 @@ def same_again() -> dict[str, Any]:
         first.append(world()[0])
     one, other = first
     module = extension.part("scene_sync.world")
-    reader, builder = module.SceneReader(), module.WorldBuilder()
+    reader, builder = extension.part("scene_sync.scene_reader").SceneReader(), module.WorldBuilder()
     depsgraph = bpy.context.evaluated_depsgraph_get()
     before = builder.build(reader.read(depsgraph, None))
-    again = builder.build(reader.read(depsgraph, None, keep=True))
+    again = builder.build(reader.read_more(depsgraph, None, 1.0))
     bpy.data.objects["B"].location.z += 0.25
     bpy.context.view_layer.update()
-    after = builder.build(reader.read(bpy.context.evaluated_depsgraph_get(), None, keep=True))
-    fresh = module.WorldBuilder().build(reader.read(bpy.context.evaluated_depsgraph_get(), None))
+    depsgraph = bpy.context.evaluated_depsgraph_get()
+    after = builder.build(reader.read_more(depsgraph, None, 1.0))
+    fresh = module.WorldBuilder().build(reader.read(depsgraph, None))
     low = lambda made: made.anchors.xyz[made.anchors.xyz[:, 2] == 0]  # noqa: E731
     return {
         "order": one.revision == other.revision

@@ -73,7 +73,11 @@ def main() -> dict[str, Any]:
     found["id"] = scene.worldfm.memory[0].id
     scene.frame_set(2)
     source = extension.part("scene_sync.world")
-    copy = source.SceneReader().read(bpy.context.evaluated_depsgraph_get(), None)
+    copy = (
+        extension.part("scene_sync.scene_reader")
+        .SceneReader()
+        .read(bpy.context.evaluated_depsgraph_get(), None)
+    )
     found["revision"] = source.WorldBuilder().build(copy).revision
     camera = extension.part("scene_sync.cameras").render_camera(scene.camera, scene)
     found["second_camera"] = camera.to_json()

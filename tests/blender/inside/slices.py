@@ -37,11 +37,12 @@ def depsgraph() -> bpy.types.Depsgraph:
     return bpy.context.evaluated_depsgraph_get()
 
 
-def in_slices(reader: Any) -> int:
-    """How many slices of no length were needed."""
+def in_slices(reader: Any) -> tuple[int, Any]:
+    """How many slices of no length were needed, and what they read."""
     for number in range(100):
-        if reader.prepare(depsgraph(), 0.0):
-            return number
+        copy = reader.read_more(depsgraph(), None, 0.0)
+        if copy is not None:
+            return number, copy
     raise AssertionError("a scene is never read to its end")
 
 
@@ -61,38 +62,34 @@ def same(one: Any, other: Any) -> bool:
 
 def at_once() -> Any:
     nothing_kept()
-    return world(extension.part("scene_sync.world").SceneReader().read(depsgraph(), None))
-
-
-def kept(reader: Any) -> Any:
-    return world(reader.read(depsgraph(), None, keep=True))
+    return world(extension.part("scene_sync.scene_reader").SceneReader().read(depsgraph(), None))
 
 
 def whole() -> dict[str, Any]:
     scene()
     expected = at_once()
     nothing_kept()
-    reader = extension.part("scene_sync.world").SceneReader()
-    slices = in_slices(reader)
+    reader = extension.part("scene_sync.scene_reader").SceneReader()
+    slices, copy = in_slices(reader)
     textures = extension.part("scene_sync.textures")
     before = textures.textures_kept()
-    made = kept(reader)
+    made = world(copy)
     return {
         "slices": slices,
         "same": same(made, expected),
         "points": len(made.anchors),
         "colours": len(np.unique(made.anchors.rgb, axis=0)),
         "read_later": textures.textures_kept() - before,
-        "then_at_hand": reader.prepare(depsgraph(), 0.0),
+        "then_at_hand": reader.read_more(depsgraph(), None, 0.0) is not None,
     }
 
 
 def half_read() -> Any:
     scene()
     nothing_kept()
-    reader = extension.part("scene_sync.world").SceneReader()
+    reader = extension.part("scene_sync.scene_reader").SceneReader()
     for _ in range(4):
-        assert not reader.prepare(depsgraph(), 0.0)
+        assert reader.read_more(depsgraph(), None, 0.0) is None
     return reader
 
 
@@ -110,8 +107,9 @@ def changed() -> dict[str, bool]:
     bpy.context.view_layer.update()
     extension.part("scene_sync.textures").forget_textures({image.name_full})
     reader.forget({square.session_uid})
-    in_slices(reader)
-    made = kept(reader)
+    reader.forget_looks()
+    in_slices(reader)  # the round that was under way
+    made = world(in_slices(reader)[1])
     return {"same": same(made, at_once()), "other": made.revision != old.revision}
 
 
@@ -126,8 +124,7 @@ def deleted() -> dict[str, bool]:
         bpy.data.meshes.remove(mesh)
         bpy.data.materials.remove(look)
         bpy.data.images.remove(image)
-    in_slices(reader)
-    made = kept(reader)
+    made = world(in_slices(reader)[1])
     return {"same": same(made, at_once()), "right": float(made.anchors.xyz[:, 0].max()) < 2.5}
 
 
@@ -136,10 +133,9 @@ def damaged() -> dict[str, Any]:
     scene()
     bpy.data.images.remove(bpy.context.scene.worldfm.memory[0].colour)
     nothing_kept()
-    reader = extension.part("scene_sync.world").SceneReader()
-    in_slices(reader)
-    copy = reader.read(depsgraph(), None, keep=True)
-    return {"warnings": copy.warnings, "placed": len(copy.placed)}
+    reader = extension.part("scene_sync.scene_reader").SceneReader()
+    _, copy = in_slices(reader)
+    return {"warnings": copy.warnings, "placed": len(copy.contents.sorted[0])}
 
 
 extension.run_all(whole, changed, deleted, damaged)

@@ -28,7 +28,11 @@ def scene_world() -> Any:
     """What a frame would be made from now, read afresh."""
     extension.part("scene_sync.memory").forget_frames()
     source = extension.part("scene_sync.world")
-    copy = source.SceneReader().read(bpy.context.evaluated_depsgraph_get(), None)
+    copy = (
+        extension.part("scene_sync.scene_reader")
+        .SceneReader()
+        .read(bpy.context.evaluated_depsgraph_get(), None)
+    )
     assert not copy.warnings, copy.warnings
     return source.WorldBuilder().build(copy)
 

@@ -27,7 +27,11 @@ def refused(operator: Any, **properties: Any) -> str:
 def scene_anchors() -> Any:
     """The anchors a frame would be made from now."""
     source = extension.part("scene_sync.world")
-    copy = source.SceneReader().read(bpy.context.evaluated_depsgraph_get(), None)
+    copy = (
+        extension.part("scene_sync.scene_reader")
+        .SceneReader()
+        .read(bpy.context.evaluated_depsgraph_get(), None)
+    )
     return source.WorldBuilder().build(copy)
 
 

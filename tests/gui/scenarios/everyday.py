@@ -160,6 +160,20 @@ class Day:
             self.space.shading.type = kind
             yield from self.ui.turns()
         yield from self.after("toggling the shading")
+        self.space.shading.type = "SOLID"
+        yield from self.ui.turns()
+        mesh = bpy.data.objects["Cushion"].data
+        usual, mesh.vertices[0].co.z = mesh.vertices[0].co.z, 7.0
+        mesh.update()
+        yield from self.ui.turns()
+        self.space.shading.type = "RENDERED"
+        yield from self.after("an edit in another shading")
+        copied = {one.key: one.mesh for one in self.watch.view().copy.contents.sorted[0]}
+        if copied["Cushion"].corners[..., 2].max() < 6.0:
+            self.problems.append("an edit in another shading was not seen")
+        mesh.vertices[0].co.z = usual
+        mesh.update()
+        yield from self.after("an edit of a mesh")
 
     def another_scene(self):
         other = bpy.data.scenes.new("Other")
