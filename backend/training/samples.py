@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
@@ -140,13 +141,22 @@ def make_sample(
     )
 
 
+_remembered: WeakKeyDictionary[PosedFrame, MemoryFrame] = WeakKeyDictionary()
+
+
 def to_memory(frame: PosedFrame, identity: str) -> MemoryFrame:
-    """A dataset's frame as a memory frame. Raises InputError when it has no depth."""
+    """A dataset's frame as a memory frame, the same one each time: what is found in it is kept.
+
+    Raises InputError when it has no depth.
+    """
     if frame.depth is None:
         raise InputError(
             f"The frame '{frame.name}' has no depth; training needs depth_file_path for each frame."
         )
-    return MemoryFrame(identity, frame.name, frame.camera, frame.rgb, frame.depth)
+    if frame not in _remembered:
+        memory = MemoryFrame(identity, frame.name, frame.camera, frame.rgb, frame.depth)
+        _remembered[frame] = memory
+    return _remembered[frame]
 
 
 def world_anchors(references: list[MemoryFrame], others: list[MemoryFrame]) -> Anchors:

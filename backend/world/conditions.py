@@ -15,8 +15,10 @@ from ..shared.frame import MemoryFrame
 from .depth_completion import complete_depth
 from .depth_units import MAX_LOG_DEPTH
 from .fill import push_pull
+from .flat_surfaces import flat_surfaces, with_patterns
 from .imagined import Imagined
 from .noise import world_noise
+from .planes import continue_planes
 from .point_renderer import AnchorRender, PointCloud, render_points
 from .sampling import MemoryImages, sample_memory, usable
 from .surface_fill import fill_pixels
@@ -132,7 +134,11 @@ def build_conditions(
         own = (anchors.coverage[None] > 0).float()
         base, level = push_pull(anchors.rgb.permute(2, 0, 1).float() / 127.5 - 1, own)
     depth = complete_depth(depth, camera, scale)
-    fill, far = fill_pixels(images, depth, camera, scale, sure[0] < 1)
+    surfaces = flat_surfaces(images)
+    depth, owner = continue_planes(depth, known, camera, [s.plane for s in surfaces])
+    unsure = sure[0] < 1
+    fill, far = fill_pixels(images, depth, camera, scale, unsure)
+    fill = with_patterns(fill, depth, camera, surfaces, owner, unsure)
     return Conditions(
         camera=camera,
         references=chosen,

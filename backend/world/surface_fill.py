@@ -95,13 +95,12 @@ def cell_centres(camera: Camera, device: torch.device) -> tuple[torch.Tensor, to
 def surfels(depth: torch.Tensor, camera: Camera, color: torch.Tensor | None = None) -> Surfels:
     """The cells of a view. depth: (H, W) metres, +inf = sky, 0 = unknown; color: (3, H, W)."""
     rows, columns = cell_grid(camera.width, camera.height)
-    sparse = camera.resized(3 * columns, 3 * rows)
     y, x = (
         torch.from_numpy(((np.arange(n) + 0.5) * side / n).astype(np.int64)).to(depth.device)
         for n, side in ((3 * rows, camera.height), (3 * columns, camera.width))
     )
     z = depth[y[:, None], x[None]]
-    rays = torch.from_numpy(sparse.rays()).to(depth.device, torch.float32)
+    rays = _pixel_rays(camera, y, x)
     origin = torch.tensor(camera.position, dtype=torch.float32, device=depth.device)
     solid = (z > 0) & torch.isfinite(z)
     points = rays * torch.where(solid, z, 0.0)[..., None]
@@ -124,12 +123,21 @@ def surfels(depth: torch.Tensor, camera: Camera, color: torch.Tensor | None = No
     )
 
 
+def _pixel_rays(camera: Camera, rows: torch.Tensor, columns: torch.Tensor) -> torch.Tensor:
+    """(R, C, 3) rays, z-depth 1, through the centres of the pixels in `rows` and `columns`."""
+    K = camera.K
+    u = (columns + (0.5 - K[0, 2])) / K[0, 0]
+    v = (rows + (0.5 - K[1, 2])) / K[1, 1]
+    axes = [(u * a)[None] + (v * b + c)[:, None] for a, b, c in camera.c2w[:3, :3].tolist()]
+    return torch.stack(axes, dim=-1).float()
+
+
 def memory_cells(frames: list[MemoryFrame], device: torch.device) -> Surfels:
     """The cells of all frames that have depth: the same for every camera that looks at them.
 
     With many frames they are thinned evenly to `MOST_CELLS`.
     """
-    parts = [_frame_cells(frame, device) for frame in frames if frame.depth is not None]
+    parts = [frame_cells(frame, device) for frame in frames if frame.depth is not None]
     if not parts:
         none, nowhere = torch.zeros(0, 3, device=device), torch.zeros(0, dtype=torch.bool)
         return Surfels(none, none, none, none, nowhere.to(device), nowhere.to(device))
@@ -138,8 +146,8 @@ def memory_cells(frames: list[MemoryFrame], device: torch.device) -> Surfels:
     return cells if step == 1 else cells.only(slice(None, None, step))
 
 
-def _frame_cells(frame: MemoryFrame, device: torch.device) -> Surfels:
-    """Kept for as long as the frame lives."""
+def frame_cells(frame: MemoryFrame, device: torch.device) -> Surfels:
+    """The cells of a frame that has depth; kept for as long as it lives."""
     kept = _kept.get(frame)
     if kept is None or kept.sky.device != device:
         color = torch.from_numpy(frame.rgb).to(device).permute(2, 0, 1).float() / 127.5 - 1
