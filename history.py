@@ -44,12 +44,12 @@ def write_down() -> float:
         made = _notes.get()
         scene = bpy.data.scenes.get(made.scene)
         if scene is not None:
-            _write(scene.worldfm.history, made)
+            _write(scene.worldfm, made)
     return _POLL_SECONDS
 
 
-def _write(history: bpy.types.bpy_prop_collection, made: Note) -> None:
-    request = made.reply.request
+def _write(settings: bpy.types.PropertyGroup, made: Note) -> None:
+    request, history = made.reply.request, settings.history
     item = history.add()
     item.name = f"Frame {made.frame}, seed {request.seed}"
     item.frame, item.seed, item.steps = made.frame, request.seed, request.steps
@@ -60,6 +60,8 @@ def _write(history: bpy.types.bpy_prop_collection, made: Note) -> None:
     history.move(len(history) - 1, 0)
     while len(history) > MOST:
         history.remove(len(history) - 1)
+    if settings.history_index > 0:  # an earlier one is chosen, and stays so
+        settings.history_index = min(settings.history_index + 1, len(history) - 1)
 
 
 def attach() -> None:

@@ -62,6 +62,8 @@ class View:
     moved: float = 0.0
     dirty: bool = True
     reading: bool = False
+    bare: bool = False
+    """Without sky: in local view."""
     copy: SceneCopy | None = None
     built_for: Wish | None = None
     built_at: float = 0.0
@@ -152,7 +154,7 @@ def _draw(
     wish = wish_of(context, depsgraph)
     if not wish.same_view(view.wish):
         view.moved, view.refined = now, False
-    view.wish = wish
+    view.wish, view.bare = wish, context.space_data.local_view is not None
     settings = context.scene.worldfm
     still = now - view.moved > STILL_SECONDS
     _refresh_world(view, context, depsgraph, wish, still)
@@ -258,7 +260,7 @@ def _prepare(view: View) -> None:
 
     def prepare() -> None:
         try:
-            view.frame = Shown.of(newest)
+            view.frame = Shown.of(newest, view.bare)
         finally:
             view.preparing = False
 

@@ -49,6 +49,9 @@ void main()
     discard;
   }
   colour = texture(picture, uv);
+  if (colour.a < 0.01) {
+    discard;
+  }
 }
 """
 _POINT_VERTEX = """
@@ -96,8 +99,9 @@ class Dots:
 class Shown:
     """A frame made ready to be drawn.
 
-    rgba: (H, W, 4) float32 scene linear and depth: (H, W) float32, 0 = unknown or sky, both with
-    row 0 at the bottom. near: metres to what is nearest, but for stray points. coverage: 0 to 1.
+    rgba: (H, W, 4) float32 scene linear, alpha 0 where nothing is shown, and depth: (H, W)
+    float32, 0 = unknown or sky, both with row 0 at the bottom. near: metres to what is nearest,
+    but for stray points. coverage: 0 to 1.
     """
 
     reply: FrameReply
@@ -107,13 +111,16 @@ class Shown:
     coverage: float
 
     @classmethod
-    def of(cls, reply: FrameReply) -> Shown:
-        """Takes its time: not for a draw."""
+    def of(cls, reply: FrameReply, bare: bool) -> Shown:
+        """Takes its time: not for a draw. bare: leave out the sky, as in local view."""
         known = np.where(np.isfinite(reply.depth), reply.depth, np.float32(0))
         seen = known[known > 0]
         near = float(np.quantile(seen, 0.1)) if seen.size else 1.0
         depth = np.ascontiguousarray(without_specks(known)[::-1], np.float32)
-        return cls(reply, linear_rgba(reply.rgb), depth, near, float(reply.coverage.mean()))
+        rgba = linear_rgba(reply.rgb)
+        if bare:
+            rgba[np.isinf(reply.depth[::-1])] = 0
+        return cls(reply, rgba, depth, near, float(reply.coverage.mean()))
 
 
 class Painter:

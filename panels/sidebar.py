@@ -127,7 +127,7 @@ class WORLDFM_PT_history(_Sidebar, bpy.types.Panel):
         draw_text(
             column,
             context,
-            f"Seed {item.seed}, {item.steps} steps, {item.references} references",
+            f"Seed {item.seed}, steps {item.steps}, references {item.references}",
         )
         draw_text(column, context, f"{item.model}, world {item.revision}")
         draw_text(column, context, f"{item.when}, {item.seconds:.1f} s")

@@ -64,9 +64,9 @@ def test_rendered_shading_streams_and_then_rests(stage, demo_file, measured):
 def test_a_viewport_takes_what_an_artist_does_to_it(stage, demo_file, tmp_path):
     found = stage.play("everyday", demo_file, target=str(tmp_path / "again.blend"))
     assert found["problems"] == []
-    # Blender itself writes an engine's line into the first quarter
+    # Blender itself writes an engine's line into the first quarter, where it is short enough
     sentence = "This view is orthographic; press Numpad 5 for a perspective view."
-    assert found["quarters"] == ([] if found["Blender writes"] else [sentence, "WorldFM"])
+    assert found["quarters"] == (["WorldFM"] if found["Blender writes"] else [sentence, "WorldFM"])
     # 4.3 ends with "Not freed memory blocks": a kilobyte, with the extension disabled too
     lines = [line for line in found["log"].splitlines() if "Not freed memory" not in line]
     assert not any("Error" in line for line in lines)
@@ -82,6 +82,17 @@ def test_long_work_stops_and_what_was_kept_is_taken_back(stage, demo_file, tmp_p
     assert found["kept"] == {"frames": 1, "undone": True, "redone": True}
     assert found["handles"]["moved"] > 0.01
     assert found["handles"]["taken back"] and not found["handles"]["lines"]
+    assert "Traceback" not in found["log"]
+
+
+def test_renders_are_recalled_and_viewpoints_become_a_camera(stage, demo_file):
+    found = stage.play("sidebar", demo_file)
+    assert found["recalled"] == [5, 3, 1] and found["same picture"]
+    assert found["chosen"] == "Frame 5, seed 3", "another render became the chosen one"
+    assert found["between them"] > 0.3, "the viewpoints stand in one place"
+    assert max(found["off the viewpoints"]) < 1e-4
+    assert "Backend: ready" in found["report"] and "memory frames 3" in found["report"]
+    assert "ready" in found["log text"].lower()
     assert "Traceback" not in found["log"]
 
 

@@ -105,9 +105,13 @@ class Day:
         with self.here():
             bpy.ops.view3d.localview(frame_selected=False)
         yield from self.after("local", picture=True)
+        if not 0 < self.watch.view().frame.rgba[..., 3].mean() < 0.5:
+            self.problems.append("local view shows more than its object")
         with self.here():
             bpy.ops.view3d.localview(frame_selected=False)
         yield from self.after("the end of local view")
+        if self.watch.view().frame.rgba[..., 3].min() < 1:
+            self.problems.append("the sky is missing after local view")
         self.space.show_region_ui = True
         self.space.show_region_toolbar = False
         yield from self.after("resizing", picture=True)
