@@ -71,6 +71,7 @@ def point_to_folder(scene: bpy.types.Scene, ob: bpy.types.Object, folder: Path) 
     read_world(folder)
     listed = bpy.path.relpath(str(folder)) if bpy.data.filepath else str(folder)
     ob[FOLDER] = listed
+    ob.update_tag(refresh={"DATA"})  # viewports read it again
     for item in scene.worldfm.memory:
         if item.folder == old:
             item.folder = listed

@@ -177,7 +177,7 @@ class SceneReader:
         """Everything with a surface; None when `seconds` were too few to look at all of it."""
         end = time.thread_time() + seconds
         looks: dict[bpy.types.Material | None, Look] = {}
-        this = self._round or _Round()
+        this, self._round = self._round or _Round(), None
         rest = this.rest(depsgraph, local_view)
         if rest is None:
             this = _Round()
@@ -194,7 +194,6 @@ class SceneReader:
             if (not known or count % _LOOKS == 0) and time.thread_time() > end:
                 this.last, self._round = (index, key), this
                 return None
-        self._round = None
         self._kinds = {k: v for k, v in self._kinds.items() if k in this.seen}
         self._sources = {k: v for k, v in self._sources.items() if k in this.seen}
         return this.found

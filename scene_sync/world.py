@@ -60,7 +60,7 @@ class WorldBuilder:
             for shape, one in zip(shapes, placed, strict=True)
         ]
         kept = [digest(one.points.digest, one.matrix.tobytes()) for one in stored]
-        identity = digest(*names, b"", *kept)
+        identity = digest(*names, *kept)
         if identity != self._anchors[0]:
             points: dict[bytes, Anchors] = {}
             for name, shape, one in zip(names, shapes, placed, strict=True):

@@ -179,6 +179,7 @@ def test_other_sources_and_worlds_in_folders(blender, sources):
     kind, said = found["missing"]
     assert kind == "WorldError" and "is missing; put it back beside this file" in said
     assert "another world" in found["another"]
+    assert found["told"], "viewports would not read the world that was found"
     assert found["found"] and found["back"]
     assert "Select the points" in found["twice"] or "poll" in found["twice"]
     assert found["opened"] == ["large Points_001"]  # the first is in the file

@@ -157,7 +157,17 @@ def lost(found: dict[str, Any], other: Path, revision: int) -> None:
         found["missing"] = [type(error).__name__, str(error)]
     find = bpy.ops.worldfm.find_world_folder
     found["another"] = refused(find, directory=str(FOLDER / "large"))
+    told: list[str] = []
+
+    def note(_scene: bpy.types.Scene, depsgraph: bpy.types.Depsgraph) -> None:
+        told.extend(u.id.name for u in depsgraph.updates if u.is_updated_geometry)
+
+    bpy.context.view_layer.update()
+    bpy.app.handlers.depsgraph_update_post.append(note)
     find(directory=str(elsewhere))
+    bpy.context.view_layer.update()
+    bpy.app.handlers.depsgraph_update_post.remove(note)
+    found["told"] = bool(told)
     found["found"] = scene_world().revision == revision
     bpy.ops.worldfm.world_to_file()
     shutil.rmtree(elsewhere)
