@@ -35,6 +35,8 @@ LEAST_OVERLAP = 0.12
 LEAST_PEAK = 0.2
 CANDIDATES = 8
 """Displacements that lattices are tried from."""
+LEAST_SINE = 0.35
+"""Sine of the angle between two displacements that span a lattice."""
 LEAST_TRUST = 0.25
 """Part of the detail's variance that other periods must foretell."""
 MOST_CELLS = 96
@@ -47,10 +49,11 @@ DARK = 0.04
 class Pattern:
     """The detail of a plane's texture, repeated without end.
 
-    levels: (L, A * B, 3) natural logarithms of ratios, each level blurred over twice as many cells,
-    the last one 0. shape: (A, B). to_cells: (2, 2) from metres across the plane to periods;
-    corner: (2,) metres. texel: metres that a cell of the first level is wide.
-    trust: part of the variance that other periods foretell, 0 to 1.
+    levels: (L, A * B, 3) natural logarithms of ratios; each level is blurred over twice as many
+    cells as the one before, the last is 0. shape: (A, B), cells along the sides of the tile.
+    to_periods: (2, 2) from metres across the plane to periods; corner: (2,) metres, where one
+    begins. texel: metres that a cell of the first level is wide. trust: part of the variance that
+    other periods foretell, 0 to 1.
     """
 
     levels: torch.Tensor
@@ -295,8 +298,7 @@ def _best_lattice(texels: _Texels, steps: torch.Tensor) -> _Lattice | None:
     for i in range(len(steps)):
         for j in range(i + 1, len(steps)):
             pair = steps[[i, j]]
-            area = torch.linalg.det(pair).abs()
-            if area < 0.35 * pair.norm(dim=1).prod():
+            if not _spans(pair):
                 continue
             lattice = _folded(texels, pair)
             if best is None or lattice.trust > best.trust + 0.01:
@@ -305,6 +307,13 @@ def _best_lattice(texels: _Texels, steps: torch.Tensor) -> _Lattice | None:
         return None
     best = _refined(texels, best)
     return best if best.trust >= LEAST_TRUST else None
+
+
+def _spans(steps: torch.Tensor) -> bool:
+    """Whether two displacements (2, 2) lie far enough from parallel to be a lattice's."""
+    lengths = steps.norm(dim=1)
+    area = torch.linalg.det(steps).abs()
+    return bool((area >= LEAST_SINE * lengths.prod()) & (lengths.min() >= 2))
 
 
 def _refined(texels: _Texels, lattice: _Lattice) -> _Lattice:
@@ -316,6 +325,8 @@ def _refined(texels: _Texels, lattice: _Lattice) -> _Lattice:
             for sign in (-1, 1):
                 steps = lattice.steps.clone()
                 steps.view(-1)[place] += sign * move
+                if not _spans(steps):
+                    continue
                 other = _folded(texels, steps)
                 if other.trust > lattice.trust + 1e-4:
                     lattice = other

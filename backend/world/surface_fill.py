@@ -34,7 +34,7 @@ NORMAL = 4.5
 LEAST_DISTANCE = 0.02
 LEAST_OFFSET = 0.035
 """Distances below which nothing is nearer, along and across planes, in world scales."""
-SKY_AZIMUTH, SKY_ELEVATION = 1.0, 8.0
+SKY_AZIMUTH, SKY_ELEVATION = 3.0, 16.0
 """Fall of the weight of sky, e-folds for a radian: its colour changes with the elevation."""
 
 ON_PLANE = 0.02

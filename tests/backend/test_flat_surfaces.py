@@ -171,6 +171,22 @@ def test_a_texture_without_repetition_adds_nothing(floor):
     assert surface.pattern is None
 
 
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.integers(5, 40), st.integers(5, 40), st.integers(1, 6))
+def test_any_texture_can_be_searched(seed, height, width, coarse):
+    """Stripes, single rows, few texels: whatever was seen, a trustworthy lattice or none."""
+    rng = np.random.default_rng(seed)
+    detail = rng.normal(0, 1, (3, -(-height // coarse), 1)).repeat(coarse, 1)[:, :height]
+    detail = np.broadcast_to(detail, (3, height, width)) * (rng.random((height, width)) < 0.9)
+    known = torch.from_numpy(rng.random((1, height, width)) < 0.7).float()
+    detail = torch.from_numpy(detail.copy()).float() * known
+    steps = patterns._displacements(detail, known)
+    lattice = patterns._best_lattice(patterns._Texels.of(detail, known), steps)
+    assert (
+        lattice is None or (0 < lattice.gain <= 1 and patterns.LEAST_TRUST <= lattice.trust <= 1.01)
+    )
+
+
 @settings(max_examples=20, deadline=None)
 @given(st.integers(-5, 5), st.integers(-5, 5), st.floats(-3, 3), st.floats(-3, 3))
 def test_a_pattern_repeats(floor, i, j, x, y):
