@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 _SIZE = 11
 _MARGIN = 12
 """Points and pixels at a resolution scale of one, as Blender's own text in viewports."""
+_OUTLINE = 6
+"""Kind of shadow that is readable over bright pictures too."""
 
 
 def say(engine: bpy.types.RenderEngine, context: bpy.types.Context, text: str) -> None:
@@ -83,7 +85,7 @@ def _write(text: str, free: _Free, scale: float) -> None:
     blf.size(0, _SIZE * scale)
     one_line = blf.dimensions(0, "WorldFM")[1]
     blf.word_wrap(0, int(free.width))
-    blf.shadow(0, 3, 0.0, 0.0, 0.0, 0.8)
+    blf.shadow(0, _OUTLINE, 0.0, 0.0, 0.0, 0.8)
     for option in (blf.WORD_WRAP, blf.SHADOW):
         blf.enable(0, option)
     below = blf.dimensions(0, text)[1] - one_line

@@ -12,9 +12,11 @@ _CHARACTER = 5.7
 
 _MARGIN = 64
 """Pixels of a panel's borders, its scroll bar and an icon."""
+_TABS = 20
+"""Pixels of a sidebar's tabs."""
 
 
-def columns(region_width: int, scale: float) -> int:
+def columns(region_width: float, scale: float) -> int:
     """Characters that fit into one line of a panel."""
     return max(16, int((region_width / scale - _MARGIN) / _CHARACTER))
 
@@ -23,8 +25,11 @@ def draw_text(
     layout: bpy.types.UILayout, context: bpy.types.Context, text: str, icon: str = "NONE"
 ) -> None:
     """A sentence over as many lines as it needs, the icon before the first."""
-    width = context.region.width if context.region else 300
-    lines = textwrap.wrap(text, columns(width, context.preferences.system.ui_scale))
+    region, scale = context.region, context.preferences.system.ui_scale
+    width = region.width if region else 300
+    if region and region.type == "UI":
+        width -= _TABS * scale
+    lines = textwrap.wrap(text, columns(width, scale))
     column = layout.column(align=True)
     column.scale_y = 0.8 if len(lines) > 1 else 1.0
     for number, line in enumerate(lines):
