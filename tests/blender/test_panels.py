@@ -11,7 +11,7 @@ def test_panels_draw_and_nothing_is_cut_off(blender):
     for text in ("Capture Memory", "The backend is not running.", "The backend is not installed",
                  "Nothing was rendered yet.", "Estimate Size", "Copy Report"):  # fmt: skip
         assert text in empty, text
-    for text in ("Seed 123456, 2 steps,", "most often for want", "disk is full",
+    for text in ("Seed 123456, steps 2,", "most often for want", "disk is full",
                  "An installation was interrupted", "A newer WorldFM saved", "graded twice",
                  "cuda:0: A card, 12.9 of 25.8 GB free", "1 memory frames"):  # fmt: skip
         assert text in full, text

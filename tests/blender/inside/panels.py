@@ -17,6 +17,8 @@ SIDEBAR, PROPERTIES, PREFERENCES = 220, 350, 560
 
 ICONS = set(bpy.types.UILayout.bl_rna.functions["label"].parameters["icon"].enum_items.keys())
 BUTTON, ICON = 16, 22
+BORDERS, TABS = 40, 16
+"""What of a region's width is beside its panels' contents, and what tabs take of a sidebar's."""
 faults: list[str] = []
 drawn: list[str] = []
 
@@ -129,12 +131,12 @@ def draw(what: Callable[[Any, Any], None], width: int, where: str) -> None:
         scene=bpy.context.scene,
         view_layer=bpy.context.view_layer,
         preferences=SimpleNamespace(system=SimpleNamespace(ui_scale=1.0)),
-        region=SimpleNamespace(width=width),
+        region=SimpleNamespace(width=width, type="UI" if width == SIDEBAR else "WINDOW"),
         active_object=bpy.context.scene.camera,
         engine="WORLDFM",
     )
     what(SimpleNamespace(layout=layout), context)
-    layout.check(width - 40, where)
+    layout.check(width - BORDERS - (TABS if width == SIDEBAR else 0), where)
 
 
 def everything() -> None:
