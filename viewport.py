@@ -154,7 +154,9 @@ def _draw(
     wish = wish_of(context, depsgraph)
     if not wish.same_view(view.wish):
         view.moved, view.refined = now, False
-    view.wish, view.bare = wish, context.space_data.local_view is not None
+    view.wish, bare = wish, context.space_data.local_view is not None
+    if bare != view.bare:  # the frame at hand is to be made ready once more
+        view.bare, view.frame, view.shown = bare, None, None
     settings = context.scene.worldfm
     still = now - view.moved > STILL_SECONDS
     _refresh_world(view, context, depsgraph, wish, still)
@@ -260,7 +262,10 @@ def _prepare(view: View) -> None:
 
     def prepare() -> None:
         try:
-            view.frame = Shown.of(newest, view.bare)
+            bare = view.bare
+            made = Shown.of(newest, bare)
+            if bare == view.bare:
+                view.frame = made
         finally:
             view.preparing = False
 

@@ -78,8 +78,8 @@ def instances(
         if not copied and not item.show_self:
             continue
         if local_view is not None:
-            owner = item.parent if copied else ob
-            if not owner.original.visible_in_viewport_get(local_view) and not is_anchors(ob):
+            owner = item.parent if copied else ob  # 4.3's originals do not know
+            if not owner.visible_in_viewport_get(local_view) and not is_anchors(ob):
                 continue
         key = ob.name_full
         if copied:

@@ -26,7 +26,7 @@ from .world_folder import folder_frame
 
 PREFIX = "WorldFM "
 
-_THUMBNAIL = 128
+_THUMBNAIL, _ICON = 128, 32
 _cache: dict[str, MemoryFrame] = {}
 
 
@@ -136,19 +136,20 @@ def _packed_image(name: str, data: bytes) -> bpy.types.Image:
     return image
 
 
-def _smaller(rgb: np.ndarray) -> np.ndarray:
-    step = max(1, -(-max(rgb.shape[:2]) // _THUMBNAIL))
+def _smaller(rgb: np.ndarray, side: int = _THUMBNAIL) -> np.ndarray:
+    step = max(1, -(-max(rgb.shape[:2]) // side))
     return rgb[::step, ::step]
 
 
 def _set_thumbnail(image: bpy.types.Image, rgb: np.ndarray) -> None:
-    """Blender makes previews of its own only where it shows assets."""
-    small = _smaller(rgb)[::-1]
-    rgba = np.ones((*small.shape[:2], 4), np.float32)
-    rgba[..., :3] = small / np.float32(255)
+    """Blender makes previews of its own only where it shows assets; 4.3's lists show the icon."""
     preview = image.preview_ensure()
-    preview.image_size = small.shape[1::-1]
-    preview.image_pixels_float.foreach_set(rgba.ravel())
+    for kind, side in (("image", _THUMBNAIL), ("icon", _ICON)):
+        small = _smaller(rgb, side)[::-1]
+        rgba = np.ones((*small.shape[:2], 4), np.float32)
+        rgba[..., :3] = small / np.float32(255)
+        setattr(preview, f"{kind}_size", small.shape[1::-1])
+        getattr(preview, f"{kind}_pixels_float").foreach_set(rgba.ravel())
 
 
 def _packed_bytes(image: bpy.types.Image | None) -> bytes:

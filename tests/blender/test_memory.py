@@ -14,6 +14,8 @@ def test_memory_is_captured_added_and_kept(blender, tmp_path):
     assert captured["count"] == 2
     assert captured["size"] == [48, 64, 3]
     assert captured["thumbnail"] == [64, 48, captured["corner"]]
+    assert captured["icon"][:2] == [32, 24]
+    assert abs(captured["icon"][2] - captured["corner"]) < 0.1
     assert captured["camera"] < 1e-6
     assert 4.5 < captured["ball"] < 5.6
     assert captured["sky"] > 0.9

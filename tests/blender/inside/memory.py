@@ -58,6 +58,7 @@ def captured() -> dict[str, Any]:
     found["size"] = list(made[0].rgb.shape)
     preview = scene.worldfm.memory[0].colour.preview
     found["thumbnail"] = [*preview.image_size, round(float(preview.image_pixels_float[1]), 2)]
+    found["icon"] = [*preview.icon_size, round(float(preview.icon_pixels_float[1]), 2)]
     found["corner"] = round(float(made[0].rgb[-1, 0, 1]) / 255, 2)
     scene.frame_set(3)
     camera = extension.part("scene_sync.cameras").render_camera(scene.camera, scene, False)

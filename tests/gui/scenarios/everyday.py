@@ -112,6 +112,14 @@ class Day:
         yield from self.after("the end of local view")
         if self.watch.view().frame.rgba[..., 3].min() < 1:
             self.problems.append("the sky is missing after local view")
+        bpy.ops.object.select_all(action="SELECT")
+        for what, alpha in (("local view of everything", 0.0), ("its end", 1.0)):
+            with self.here():
+                bpy.ops.view3d.localview(frame_selected=False)
+            yield from self.after(what)
+            if self.watch.view().frame.rgba[..., 3].min() != alpha:
+                self.problems.append(f"{what}: the sky is wrong")
+        bpy.ops.object.select_all(action="DESELECT")
         self.space.show_region_ui = True
         self.space.show_region_toolbar = False
         yield from self.after("resizing", picture=True)
