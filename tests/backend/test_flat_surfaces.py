@@ -182,8 +182,8 @@ def test_any_texture_can_be_searched(seed, height, width, coarse):
     detail = torch.from_numpy(detail.copy()).float() * known
     steps = patterns._displacements(detail, known)
     lattice = patterns._best_lattice(patterns._Texels.of(detail, known), steps)
-    assert (
-        lattice is None or (0 < lattice.gain <= 1 and patterns.LEAST_TRUST <= lattice.trust <= 1.01)
+    assert lattice is None or (
+        0 < lattice.gain <= 1 and patterns.LEAST_TRUST <= lattice.trust <= 1.01
     )
 
 
