@@ -15,9 +15,10 @@ from ..shared.frame import MemoryFrame
 from .depth_completion import complete_depth
 from .depth_units import MAX_LOG_DEPTH
 from .fill import push_pull
-from .flat_surfaces import flat_surfaces, with_patterns
+from .flat_surfaces import flat_surfaces, repeated_detail
 from .imagined import Imagined
 from .noise import world_noise
+from .patterns import from_log, to_log
 from .planes import continue_planes
 from .point_renderer import AnchorRender, PointCloud, render_points
 from .sampling import MemoryImages, sample_memory, usable
@@ -42,7 +43,8 @@ class Conditions:
     In all of these what was imagined before counts like what was seen.
     base (3, H, W): `color`, smoothly continued into the holes; level (1, H, W): how far in.
     fill (3, H, W): `color`, and in the holes what alike surfaces show; far (1, H, W): see
-    `surface_fill`.
+    `surface_fill`. detail (3, H, W): what repeats on the surfaces that memory did not see, log
+    ratios to lay over the finished frame (`patterns`).
     """
 
     camera: Camera
@@ -60,6 +62,7 @@ class Conditions:
     level: torch.Tensor
     fill: torch.Tensor
     far: torch.Tensor
+    detail: torch.Tensor
 
     def hints(self, scale: float, seed: int) -> torch.Tensor:
         """(HINT_CHANNELS, H, W): the channels that enter the model; scale: see `world_scale`."""
@@ -85,6 +88,13 @@ class Conditions:
             self.far,
         )
         return torch.cat(parts)
+
+    def detailed(self, image: torch.Tensor) -> torch.Tensor:
+        """`image` (1, 3, H, W) in [-1, 1] with `detail` laid over it."""
+        if not self.detail.any():
+            return image
+        value = from_log(to_log(image.float()) + self.detail)
+        return torch.where(self.detail != 0, value.to(image.dtype), image)
 
     def latent_noise(self, stride: int, channels: int, seed: int) -> torch.Tensor:
         """(C, H / stride, W / stride) noise locked to the surfaces that latent cells show.
@@ -120,6 +130,7 @@ def build_conditions(
     free = _open(anchors.depth) if cloud.whole else torch.zeros_like(sampled.sky)
     seen = (anchors.depth > 0) | sampled.sky | free
     coverage = torch.maximum(anchors.coverage, (sampled.sky | free).float())
+    remembered = usable(sampled.weight)
     if imagined:
         sampled = imagined.beside(sampled, camera, shown.depth)
     color = sampled.rgb.permute(2, 0, 1) * 2 - 1
@@ -138,7 +149,7 @@ def build_conditions(
     depth, owner = continue_planes(depth, known, camera, [s.plane for s in surfaces])
     unsure = sure[0] < 1
     fill, far = fill_pixels(images, depth, camera, scale, unsure)
-    fill = with_patterns(fill, depth, camera, surfaces, owner, unsure)
+    detail = repeated_detail(depth, camera, surfaces, owner, remembered < 1)
     return Conditions(
         camera=camera,
         references=chosen,
@@ -155,6 +166,7 @@ def build_conditions(
         level=level,
         fill=color * sure + fill * (1 - sure),
         far=far,
+        detail=detail * (1 - remembered),
     )
 
 

@@ -10,7 +10,7 @@ import torch
 
 from ..shared.camera import Camera
 from ..shared.frame import MemoryFrame
-from .patterns import Pattern, find_pattern, from_log, seen_pixels, to_log
+from .patterns import Pattern, find_pattern, seen_pixels
 from .planes import OFF_PLANE, Plane, find_planes
 from .rays import camera_rays
 from .sampling import MemoryImages
@@ -85,29 +85,28 @@ def _same(plane: Plane, other: Plane) -> bool:
 
 
 @torch.no_grad()
-def with_patterns(
-    fill: torch.Tensor,
+def repeated_detail(
     depth: torch.Tensor,
     camera: Camera,
     surfaces: list[FlatSurface],
     owner: torch.Tensor,
     where: torch.Tensor,
 ) -> torch.Tensor:
-    """`fill` (3, H, W) in [-1, 1] with the detail that repeats on the surface a pixel shows.
+    """(3, H, W): the detail that repeats on the surface a pixel shows, log ratios; 0 elsewhere.
 
     depth: (H, W) metres, all known. owner: (H, W) number of the surface that a pixel was moved
     onto (`continue_planes`); other pixels belong to the surface they lie on. where: (H, W) bool.
     """
+    result = torch.zeros(3, depth.numel(), device=depth.device)
     patterned = [i for i, surface in enumerate(surfaces) if surface.pattern]
     pixel = (where & torch.isfinite(depth)).reshape(-1).nonzero().squeeze(1)
     if not patterned or not len(pixel):
-        return fill
+        return result.view(3, *depth.shape)
     ray = camera_rays(camera, depth.device).reshape(-1, 3)[pixel]
     eye = torch.tensor(camera.position, dtype=torch.float32, device=depth.device)
     reach, length = depth.reshape(-1)[pixel], ray.norm(dim=1)
     points = eye + ray * reach[:, None]
     shown = owner.reshape(-1)[pixel]
-    value = to_log(fill.reshape(3, -1)[:, pixel])
     for i in patterned:
         plane = surfaces[i].plane
         lies = (shown < 0) & (plane.distance(points).abs() < OFF_PLANE * reach * length)
@@ -115,7 +114,5 @@ def with_patterns(
         shown = torch.where(lies, i, shown)
         cosine = -(ray[on] @ plane.normal) / length[on]
         footprint = reach[on] * length[on] / float(camera.K[0, 0]) / cosine.clamp(min=0.02)
-        value[:, on] += surfaces[i].pattern.at(plane.across(points[on]), footprint).T
-    result = fill.reshape(3, -1).clone()
-    result[:, pixel] = from_log(value)
-    return result.view_as(fill)
+        result[:, pixel[on]] = surfaces[i].pattern.at(plane.across(points[on]), footprint).T
+    return result.view(3, *depth.shape)

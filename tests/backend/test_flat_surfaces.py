@@ -217,9 +217,12 @@ def test_a_frame_continues_floor_and_board(floor):
     assert unseen.float().mean() > 0.1
     ratio = (conditions.depth / torch.from_numpy(truth.depth))[unseen]
     assert ((ratio - 1).abs() < 0.01).float().mean() > 0.9
-    wanted = torch.from_numpy(truth.rgb).permute(2, 0, 1).float() / 127.5 - 1
+    wanted = torch.from_numpy(truth.rgb).permute(2, 0, 1)[None].float() / 127.5 - 1
     plain, _ = fill_pixels(images, conditions.depth, target, scale, unseen)
     ours, theirs = (
-        (fill - wanted)[:, unseen].square().mean().item() for fill in (conditions.fill, plain)
+        (image - wanted)[..., unseen].square().mean().item()
+        for image in (conditions.detailed(plain[None]), plain[None])
     )
     assert ours < 0.5 * theirs
+    sure = conditions.weight[0] >= 0.2
+    assert (conditions.detail[:, sure] == 0).all(), "memory is left as it is"
