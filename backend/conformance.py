@@ -3,7 +3,7 @@
 
 A folder of vectors holds any of: networks (a folder with config.json, weights.safetensors and
 cases.npz), solver_closed_form.npz, schedule.npz, e2e/, geometry/. What a file holds is read from
-its keys. The measure is max|ours - ref| / max|ref|.
+its keys. The measure is max|ours - ref| / max|ref|. A folder of such folders is all of them.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -53,6 +54,25 @@ def run_conformance(folder: Path, device: torch.device = CPU) -> Iterator[Case |
     """
     if not folder.is_dir():
         raise InputError(f'There is no folder "{folder}"; give the one that holds the vectors.')
+    if _holds_vectors(folder):
+        yield from _run_folder(folder, device)
+        return
+    inner = [path for path in sorted(folder.iterdir()) if path.is_dir() and _holds_vectors(path)]
+    if not inner:
+        raise InputError(f'"{folder}" holds no conformance vectors; give the folder above dit_a.')
+    for path in inner:
+        for found in _run_folder(path, device):
+            yield replace(found, part=f"{path.name}/{found.part}")
+
+
+def _holds_vectors(folder: Path) -> bool:
+    files = ["solver_closed_form.npz", "schedule.npz", "e2e/cases.npz"]
+    files += [f"geometry/{name}.npz" for name in GEOMETRY]
+    return any(folder.glob("*/weights.safetensors")) or any((folder / f).is_file() for f in files)
+
+
+def _run_folder(folder: Path, device: torch.device) -> Iterator[Case | Skipped]:
+    """Every comparison of one folder of vectors; a part that it lacks is skipped."""
     networks = sorted(p.parent for p in folder.glob("*/weights.safetensors"))
     parts: list[tuple[str, bool, Callable[[], Iterator[Case | Skipped]]]] = [
         ("network", bool(networks), lambda: _networks(networks, device)),
@@ -69,8 +89,6 @@ def run_conformance(folder: Path, device: torch.device = CPU) -> Iterator[Case |
             for path in [folder / "geometry" / f"{name}.npz"]
         ),
     ]
-    if not any(present for _, present, _ in parts):
-        raise InputError(f'"{folder}" holds no conformance vectors; give the folder above dit_a.')
     for name, present, run in parts:
         if present:
             try:

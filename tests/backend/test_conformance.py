@@ -63,6 +63,20 @@ def test_absent_parts_are_skipped_and_said_so(tmp_path):
     assert "ok   schedule/alphas_cumprod_f64" in result.output
 
 
+def test_a_folder_of_folders_is_all_of_them(tmp_path):
+    for name, factor in (("first", 1.0), ("second", 1.001)):
+        with np.load(VECTORS / "schedule.npz") as file:
+            arrays = dict(file)
+        arrays["alphas_cumprod_f64"][500] *= factor
+        (tmp_path / name).mkdir()
+        np.savez(tmp_path / name / "schedule.npz", **arrays)
+    (tmp_path / "notes").mkdir()
+    found = list(run_conformance(tmp_path))
+    assert {f.part.split("/")[0] for f in found} == {"first", "second"}
+    failed = [f for f in found if isinstance(f, Case) and not f.passed]
+    assert [(f.part, f.name) for f in failed] == [("second/schedule", "alphas_cumprod_f64")]
+
+
 def test_a_part_over_tolerance_exits_with_1(tmp_path):
     with np.load(VECTORS / "schedule.npz") as file:
         arrays = dict(file)
