@@ -3,11 +3,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
 import torch
 from diffusers.models.modeling_utils import ModelMixin
+from diffusers.utils import logging
 
 from ..shared.errors import ModelError
 
@@ -27,13 +30,14 @@ def load_pretrained(
     the model `what` and ends with what to do, `remedy`.
     """
     try:
-        model, report = kind.from_pretrained(
-            folder,
-            torch_dtype=dtype,
-            use_safetensors=True,
-            local_files_only=True,
-            output_loading_info=True,
-        )
+        with _without_warnings():  # the report below says the same in one sentence
+            model, report = kind.from_pretrained(
+                folder,
+                torch_dtype=dtype,
+                use_safetensors=True,
+                local_files_only=True,
+                output_loading_info=True,
+            )
     except Exception as error:  # diffusers and safetensors raise a dozen kinds for one fault
         raise ModelError(
             f'{what} in "{folder}" cannot be read ({first_line(error)}); {remedy}.'
@@ -46,6 +50,17 @@ def load_pretrained(
             f"missing, unknown or of another shape); {remedy}."
         )
     return model
+
+
+@contextmanager
+def _without_warnings() -> Iterator[None]:
+    """Diffusers lists every key that does not fit on standard error."""
+    before = logging.get_verbosity()
+    logging.set_verbosity_error()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(before)
 
 
 def first_line(error: BaseException) -> str:
