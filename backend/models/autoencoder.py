@@ -78,8 +78,8 @@ class Autoencoder:
         return self.vae.decode(latent).sample.float()
 
     def use_products(self) -> None:
-        """Take attention as plain matrix products: on a GPU several times as fast as the fused
-        kernels, none of which is made for one head of 512 channels."""
+        """Take attention as plain matrix products: none of a GPU's fused kernels is made for one
+        head of 512 channels."""
         if isinstance(self.vae, AutoencoderKL):
             self.vae.set_attn_processor(ProductAttention())
 

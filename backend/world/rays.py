@@ -20,8 +20,15 @@ def camera_rays(camera: Camera, device: torch.device) -> torch.Tensor:
 
 def computed_rays(camera: Camera, device: torch.device) -> torch.Tensor:
     """The same from its formula in float64, on any device that has it."""
-    columns = torch.arange(camera.width, device=device, dtype=torch.float64)
-    rows = torch.arange(camera.height, device=device, dtype=torch.float64)
+    rows, columns = (
+        torch.arange(side, device=device, dtype=torch.float64)
+        for side in (camera.height, camera.width)
+    )
+    return pixel_rays(camera, rows, columns)
+
+
+def pixel_rays(camera: Camera, rows: torch.Tensor, columns: torch.Tensor) -> torch.Tensor:
+    """(R, C, 3) float32 of the pixels in `rows` (R,) and `columns` (C,), in their precision."""
     u = (columns + (0.5 - camera.K[0, 2])) / camera.K[0, 0]
     v = (rows + (0.5 - camera.K[1, 2])) / camera.K[1, 1]
     axes = [(u * a)[None] + (v * b + c)[:, None] for a, b, c in camera.c2w[:3, :3].tolist()]

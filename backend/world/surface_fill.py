@@ -19,7 +19,7 @@ import torch.nn.functional as F
 
 from ..shared.camera import Camera
 from ..shared.frame import MemoryFrame
-from .rays import camera_rays
+from .rays import camera_rays, pixel_rays
 from .sampling import MemoryImages
 
 CELLS = 32
@@ -100,7 +100,7 @@ def surfels(depth: torch.Tensor, camera: Camera, color: torch.Tensor | None = No
         for n, side in ((3 * rows, camera.height), (3 * columns, camera.width))
     )
     z = depth[y[:, None], x[None]]
-    rays = _pixel_rays(camera, y, x)
+    rays = pixel_rays(camera, y, x)
     origin = torch.tensor(camera.position, dtype=torch.float32, device=depth.device)
     solid = (z > 0) & torch.isfinite(z)
     points = rays * torch.where(solid, z, 0.0)[..., None]
@@ -121,15 +121,6 @@ def surfels(depth: torch.Tensor, camera: Camera, color: torch.Tensor | None = No
         sky=torch.isinf(z[middle]).reshape(-1),
         known=(z[middle] > 0).reshape(-1),
     )
-
-
-def _pixel_rays(camera: Camera, rows: torch.Tensor, columns: torch.Tensor) -> torch.Tensor:
-    """(R, C, 3) rays, z-depth 1, through the centres of the pixels in `rows` and `columns`."""
-    K = camera.K
-    u = (columns + (0.5 - K[0, 2])) / K[0, 0]
-    v = (rows + (0.5 - K[1, 2])) / K[1, 1]
-    axes = [(u * a)[None] + (v * b + c)[:, None] for a, b, c in camera.c2w[:3, :3].tolist()]
-    return torch.stack(axes, dim=-1).float()
 
 
 def memory_cells(frames: list[MemoryFrame], device: torch.device) -> Surfels:
