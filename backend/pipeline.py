@@ -160,7 +160,7 @@ class FramePipeline:
             )
             watch.lap("anchors")
             image = self.generate(conditions, prepared, request.seed, request.steps, watch)
-            image = conditions.detailed(image)
+            image = conditions.detailed(image, prepared.images)
         crop = slice(0, camera.height), slice(0, camera.width)
         reply = FrameReply(
             rgb=_bytes(image)[crop],

@@ -43,8 +43,8 @@ class Conditions:
     In all of these what was imagined before counts like what was seen.
     base (3, H, W): `color`, smoothly continued into the holes; level (1, H, W): how far in.
     fill (3, H, W): `color`, and in the holes what alike surfaces show; far (1, H, W): see
-    `surface_fill`. detail (3, H, W): what repeats on the surfaces that memory did not see, log
-    ratios to lay over the finished frame (`patterns`).
+    `surface_fill`. owner (H, W): number of the flat surface that a guessed pixel was moved onto,
+    -1 = none. remembered (H, W) in [0, 1]: how surely memory saw a pixel, nothing imagined.
     """
 
     camera: Camera
@@ -62,7 +62,8 @@ class Conditions:
     level: torch.Tensor
     fill: torch.Tensor
     far: torch.Tensor
-    detail: torch.Tensor
+    owner: torch.Tensor
+    remembered: torch.Tensor
 
     def hints(self, scale: float, seed: int) -> torch.Tensor:
         """(HINT_CHANNELS, H, W): the channels that enter the model; scale: see `world_scale`."""
@@ -89,12 +90,18 @@ class Conditions:
         )
         return torch.cat(parts)
 
-    def detailed(self, image: torch.Tensor) -> torch.Tensor:
-        """`image` (1, 3, H, W) in [-1, 1] with `detail` laid over it."""
-        if not self.detail.any():
+    def detail(self, images: MemoryImages) -> torch.Tensor:
+        """(3, H, W): what repeats on the surfaces that memory did not see, log ratios."""
+        surfaces, unseen = flat_surfaces(images), 1 - self.remembered
+        return unseen * repeated_detail(self.depth, self.camera, surfaces, self.owner, unseen > 0)
+
+    def detailed(self, image: torch.Tensor, images: MemoryImages) -> torch.Tensor:
+        """A finished frame (1, 3, H, W) in [-1, 1] with that detail laid over it."""
+        detail = self.detail(images)
+        if not detail.any():
             return image
-        value = from_log(to_log(image.float()) + self.detail)
-        return torch.where(self.detail != 0, value.to(image.dtype), image)
+        value = from_log(to_log(image.float()) + detail)
+        return torch.where(detail != 0, value.to(image.dtype), image)
 
     def latent_noise(self, stride: int, channels: int, seed: int) -> torch.Tensor:
         """(C, H / stride, W / stride) noise locked to the surfaces that latent cells show.
@@ -145,11 +152,9 @@ def build_conditions(
         own = (anchors.coverage[None] > 0).float()
         base, level = push_pull(anchors.rgb.permute(2, 0, 1).float() / 127.5 - 1, own)
     depth = complete_depth(depth, camera, scale)
-    surfaces = flat_surfaces(images)
-    depth, owner = continue_planes(depth, known, camera, [s.plane for s in surfaces])
-    unsure = sure[0] < 1
-    fill, far = fill_pixels(images, depth, camera, scale, unsure)
-    detail = repeated_detail(depth, camera, surfaces, owner, remembered < 1)
+    planes = [surface.plane for surface in flat_surfaces(images)]
+    depth, owner = continue_planes(depth, known, camera, planes)
+    fill, far = fill_pixels(images, depth, camera, scale, sure[0] < 1)
     return Conditions(
         camera=camera,
         references=chosen,
@@ -166,7 +171,8 @@ def build_conditions(
         level=level,
         fill=color * sure + fill * (1 - sure),
         far=far,
-        detail=detail * (1 - remembered),
+        owner=owner,
+        remembered=remembered,
     )
 
 

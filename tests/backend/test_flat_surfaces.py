@@ -221,8 +221,8 @@ def test_a_frame_continues_floor_and_board(floor):
     plain, _ = fill_pixels(images, conditions.depth, target, scale, unseen)
     ours, theirs = (
         (image - wanted)[..., unseen].square().mean().item()
-        for image in (conditions.detailed(plain[None]), plain[None])
+        for image in (conditions.detailed(plain[None], images), plain[None])
     )
     assert ours < 0.5 * theirs
     sure = conditions.weight[0] >= 0.2
-    assert (conditions.detail[:, sure] == 0).all(), "memory is left as it is"
+    assert (conditions.detail(images)[:, sure] == 0).all(), "memory is left as it is"
