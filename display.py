@@ -13,14 +13,15 @@ from .backend.shared.frame import FrameReply, srgb_to_linear
 SKY_DEPTH = 1e10
 """What Blender's own engines write where nothing was hit."""
 
-_LINEAR = srgb_to_linear(np.arange(256) / 255)
+LINEAR = srgb_to_linear(np.arange(256) / 255)
+"""(256,) float32, scene linear, of sRGB bytes."""
 
 
 def linear_rgba(rgb: np.ndarray) -> np.ndarray:
     """(H, W, 4) float32 scene linear, row 0 at the bottom, opaque, of (H, W, 3) uint8 sRGB."""
     height, width, _ = rgb.shape
     rgba = np.empty((height, width, 4), np.float32)
-    rgba[..., :3] = _LINEAR[rgb[::-1]]
+    rgba[..., :3] = LINEAR[rgb[::-1]]
     rgba[..., 3] = 1.0
     return rgba
 
@@ -63,3 +64,12 @@ def without_specks(depth: np.ndarray) -> np.ndarray:
     high = np.minimum(np.maximum(up, down), np.maximum(left, right))
     middle = np.maximum(np.minimum(low, high), np.minimum(np.maximum(low, high), far))
     return np.where(np.isfinite(middle), middle, np.float32(0))
+
+
+def without_twos(values: np.ndarray) -> np.ndarray:
+    """(H, W, ...) with its last row or column once more where there are 2, 4, 8, ... of them.
+
+    OpenGL in software compiles shaders anew for textures with such sides, 50 ms in mid-movement.
+    """
+    more = [(0, int(side & (side - 1) == 0)) for side in values.shape[:2]]
+    return np.pad(values, [*more, *[(0, 0)] * (values.ndim - 2)], mode="edge")

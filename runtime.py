@@ -90,6 +90,7 @@ def launch_settings(model: str) -> LaunchSettings:
         model=bpy.path.abspath(model) if model.startswith("//") else model,
         device=chosen.device,
         threads=chosen.threads,
+        gives_way=not bpy.app.background,  # nobody looks at a farm's Blender
     )
 
 

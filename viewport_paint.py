@@ -8,6 +8,7 @@ the view transform.
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 
 import gpu
@@ -18,17 +19,23 @@ from mathutils import Matrix
 from .backend.shared.anchors import Anchors
 from .backend.shared.camera import Camera
 from .backend.shared.frame import FrameReply
-from .display import linear_rgba, without_specks
+from .display import LINEAR, linear_rgba, without_specks, without_twos
+from .viewport_detail import Detail
 
 MAX_GRID = 128
+_MIN_GRID = 64
 MAX_POINTS = 150_000
 SOME_POINTS = 50_000
 GAP_POINTS = 15_000
 """Points where there is no frame yet, where the last one has little to show, and where it fills
 the view but for gaps."""
+WIDEST_DOT = 24
+"""Pixels of the canvas, where all points are drawn."""
 MAX_CANVAS = 800
 """Longest side that a moved frame is drawn with: it was small, and is soon replaced."""
 
+# Depth is shared out: the frame has the nearer half and the anchors have the farther one, so that
+# they show in its gaps only, and cost nothing elsewhere.
 _RELIEF_VERTEX = """
 void main()
 {
@@ -36,6 +43,7 @@ void main()
   d = d > 0.0 ? min(d, far) : far;
   vec2 pixel = vec2(cell.x * size.x, (1.0 - cell.y) * size.y);
   gl_Position = to_clip * vec4((pixel - lens.zw) / lens.xy * d, d, 1.0);
+  gl_Position.z = 0.5 * (gl_Position.z - gl_Position.w);
   uv = cell;
   surface = d;
 }
@@ -48,7 +56,7 @@ void main()
   if (abs(surface - d) > 0.15 * d) {
     discard;
   }
-  colour = texture(picture, uv);
+  colour = texture(picture, uv * size / vec2(textureSize(picture, 0)));
   if (colour.a < 0.01) {
     discard;
   }
@@ -58,16 +66,15 @@ _POINT_VERTEX = """
 void main()
 {
   gl_Position = to_clip * vec4(place, 1.0);
-  gl_PointSize = clamp(dot_size * rgb.a / max(gl_Position.w, 1e-3), 2.0, 24.0);
+  gl_PointSize = clamp(dot_size * rgb.a / max(gl_Position.w, 1e-3), 2.0, widest);
+  gl_Position.z = 0.5 * (gl_Position.z + gl_Position.w);
   tint = rgb;
 }
 """
 _POINT_FRAGMENT = """
 void main()
 {
-  vec3 low = tint.rgb / 12.92;
-  vec3 high = pow((tint.rgb + 0.055) / 1.055, vec3(2.4));
-  colour = vec4(mix(high, low, vec3(lessThanEqual(tint.rgb, vec3(0.04045)))), 1.0);
+  colour = vec4(tint.rgb, 1.0);
 }
 """
 
@@ -76,8 +83,8 @@ void main()
 class Dots:
     """Some of a world's anchors, in random order: any first part is spread over everything.
 
-    places: (N, 3) float32, metres. tints: (N, 4) float32, sRGB and a radius in metres that lets
-    all of them cover the surfaces.
+    places: (N, 3) float32, metres. tints: (N, 4) float32, scene linear and a radius in metres that
+    lets all of them cover the surfaces.
     """
 
     places: np.ndarray
@@ -89,7 +96,7 @@ class Dots:
         chosen = np.random.default_rng(0).permutation(len(anchors))[:MAX_POINTS]
         chosen = chosen[anchors.rgb[chosen].any(axis=1)]  # black: nobody saw their colour
         tints = np.empty((len(chosen), 4), np.float32)
-        tints[:, :3] = anchors.rgb[chosen] / np.float32(255)
+        tints[:, :3] = LINEAR[anchors.rgb[chosen]]
         wider = np.sqrt(len(anchors) / max(len(chosen), 1))
         tints[:, 3] = anchors.radius[chosen] * np.float32(wider)
         return cls(anchors.xyz[chosen], tints)
@@ -100,8 +107,8 @@ class Shown:
     """A frame made ready to be drawn.
 
     rgba: (H, W, 4) float32 scene linear, alpha 0 where nothing is shown, and depth: (H, W)
-    float32, 0 = unknown or sky, both with row 0 at the bottom. near: metres to what is nearest,
-    but for stray points. coverage: 0 to 1.
+    float32, 0 = unknown or sky, both with row 0 at the bottom and as `without_twos` leaves them.
+    near: metres to what is nearest, but for stray points. coverage: 0 to 1.
     """
 
     reply: FrameReply
@@ -120,7 +127,14 @@ class Shown:
         rgba = linear_rgba(reply.rgb)
         if bare:
             rgba[np.isinf(reply.depth[::-1])] = 0
-        return cls(reply, rgba, depth, near, float(reply.coverage.mean()))
+        coverage = float(reply.coverage.mean())
+        return cls(reply, without_twos(rgba), without_twos(depth), near, coverage)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height of the frame itself."""
+        height, width = self.reply.depth.shape
+        return width, height
 
 
 class Painter:
@@ -144,7 +158,8 @@ class Painter:
     def frame(self, frame: Shown, x: float, y: float, width: float, height: float) -> None:
         """The frame as it is, in a rectangle of the region's pixels (y upwards)."""
         self._take(frame)
-        _draw_picture(self._picture, x, y, width, height)
+        reach = frame.size[0] / self._picture.width, frame.size[1] / self._picture.height
+        _draw_picture(self._picture, x, y, width, height, reach)
 
     def guess(
         self,
@@ -164,19 +179,18 @@ class Painter:
         """
         if frame is None and dots is None:
             return
-        scale = min(1.0, MAX_CANVAS / max(size))
+        began, share, made = time.perf_counter(), _detail.share, len(_kept)
+        scale = min(1.0, MAX_CANVAS * share / max(size))
         canvas = self._canvas_of((max(1, round(size[0] * scale)), max(1, round(size[1] * scale))))
         with canvas.bind():
-            buffer = gpu.state.active_framebuffer_get()
-            buffer.clear(color=(0.0, 0.0, 0.0, 0.0), depth=1.0)
+            gpu.state.active_framebuffer_get().clear(color=(0.0, 0.0, 0.0, 0.0), depth=1.0)
             gpu.state.depth_test_set("LESS_EQUAL")
             gpu.state.depth_mask_set(True)
             gpu.state.blend_set("NONE")
-            if dots is not None and len(dots.places):
-                self._draw_dots(dots, to_clip, canvas.height, most)
-                buffer.clear(depth=1.0)  # the frame hides anchors, they show in its gaps only
             if frame is not None:
-                self._draw_relief(frame, to_clip, far)
+                self._draw_relief(frame, to_clip, far, share)
+            if dots is not None and len(dots.places):
+                self._draw_dots(dots, to_clip, canvas.height, most, share)
             gpu.state.depth_mask_set(False)
             gpu.state.depth_test_set("NONE")
         gpu.state.blend_set("ALPHA_PREMULT")
@@ -185,6 +199,8 @@ class Painter:
         _draw_picture(canvas.texture_color, 0, 0, *size)
         gpu.state.scissor_test_set(False)
         gpu.state.blend_set("NONE")
+        if len(_kept) == made:  # what is made once, such as a shader, says nothing of the next
+            _detail.note(time.perf_counter() - began)
 
     def free(self) -> None:
         """Give everything back, here and now: threads may hold on to the view for a while, and
@@ -206,25 +222,26 @@ class Painter:
         self._picture = _texture(frame.rgba, "RGBA16F")
         self._depth = None
 
-    def _draw_relief(self, frame: Shown, to_clip: np.ndarray, far: float) -> None:
+    def _draw_relief(self, frame: Shown, to_clip: np.ndarray, far: float, share: float) -> None:
         self._take(frame)
         if self._depth is None:
             self._depth = _texture(frame.depth, "R32F")
-        height, width = frame.depth.shape
-        shader, batch = _relief_shader(), _grid(width, height)
+        shader, batch = _relief_shader(), _grid(*frame.size, max(_MIN_GRID, MAX_GRID * share))
         camera = frame.reply.request.camera
         K = camera.K
         shader.bind()
         shader.uniform_float("to_clip", Matrix((to_clip @ camera.c2w).tolist()))
         shader.uniform_float("lens", (K[0, 0], K[1, 1], K[0, 2], K[1, 2]))
-        shader.uniform_float("size", (width, height))
+        shader.uniform_float("size", frame.size)
         shader.uniform_float("far", far)
         shader.uniform_sampler("picture", self._picture)
         shader.uniform_sampler("depth_map", self._depth)
         batch.draw(shader)
 
-    def _draw_dots(self, dots: Dots, to_clip: np.ndarray, height: int, most: int) -> None:
-        count = min(most, len(dots.places))
+    def _draw_dots(
+        self, dots: Dots, to_clip: np.ndarray, height: int, most: int, share: float
+    ) -> None:
+        count = min(round(most * share), len(dots.places))
         if dots is not self._dots or count != self._count:
             self._dots, self._count, self._points = dots, count, _batch(dots, count)
         shader = _point_shader()
@@ -233,6 +250,7 @@ class Painter:
         # twice the radius in pixels at a distance of one
         per_metre = np.linalg.norm(to_clip[1, :3]) * height * np.sqrt(len(dots.places) / count)
         shader.uniform_float("dot_size", float(per_metre))
+        shader.uniform_float("widest", WIDEST_DOT * share**0.5)  # they cover as much as all would
         gpu.state.program_point_size_set(True)
         self._points.draw(shader)
         gpu.state.program_point_size_set(False)
@@ -276,23 +294,34 @@ def _texture(values: np.ndarray, kind: str) -> gpu.types.GPUTexture:
 
 
 _kept: dict[object, object] = {}
+_detail = Detail()
 
 
 def _draw_picture(
-    texture: gpu.types.GPUTexture, x: float, y: float, width: float, height: float
+    texture: gpu.types.GPUTexture,
+    x: float,
+    y: float,
+    width: float,
+    height: float,
+    reach: tuple[float, float] = (1.0, 1.0),
 ) -> None:
-    """`gpu_extras.presets.draw_texture_2d`, but that it uploads its corners once."""
+    """`gpu_extras.presets.draw_texture_2d`, but that it uploads its corners once.
+
+    reach: shares of the texture's width and height that are drawn.
+    """
     shader = gpu.shader.from_builtin("IMAGE")
-    if "corners" not in _kept:
-        corners = ((0, 0), (1, 0), (1, 1), (0, 1))
-        places = {"pos": corners, "texCoord": corners}
-        _kept["corners"] = batch_for_shader(shader, "TRI_FAN", places)
+    key = ("corners", reach)
+    if key not in _kept:
+        right, top = reach
+        places = ((0, 0), (1, 0), (1, 1), (0, 1))
+        read = ((0, 0), (right, 0), (right, top), (0, top))
+        _kept[key] = batch_for_shader(shader, "TRI_FAN", {"pos": places, "texCoord": read})
     with gpu.matrix.push_pop():
         gpu.matrix.translate((x, y))
         gpu.matrix.scale((width, height))
         shader.bind()
         shader.uniform_sampler("image", texture)
-        _kept["corners"].draw(shader)
+        _kept[key].draw(shader)
 
 
 def _relief_shader() -> gpu.types.GPUShader:
@@ -321,6 +350,7 @@ def _point_shader() -> gpu.types.GPUShader:
         info = gpu.types.GPUShaderCreateInfo()
         info.push_constant("MAT4", "to_clip")
         info.push_constant("FLOAT", "dot_size")
+        info.push_constant("FLOAT", "widest")
         info.vertex_in(0, "VEC3", "place")
         info.vertex_in(1, "VEC4", "rgb")
         passed = gpu.types.GPUStageInterfaceInfo("worldfm_points")
@@ -333,9 +363,9 @@ def _point_shader() -> gpu.types.GPUShader:
     return _kept["points"]
 
 
-def _grid(width: int, height: int) -> gpu.types.GPUBatch:
-    """A grid of quads over a picture; at most `MAX_GRID` on its longer side."""
-    scale = min(1.0, MAX_GRID / max(width, height))
+def _grid(width: int, height: int, most: float) -> gpu.types.GPUBatch:
+    """A grid of quads over a picture; at most `most` vertices on its longer side."""
+    scale = min(1.0, most / max(width, height))
     columns, rows = max(2, round(width * scale)), max(2, round(height * scale))
     key = ("grid", columns, rows)
     if key not in _kept:

@@ -123,6 +123,7 @@ class BackendProcess:
             "model": launch.model,
             "device": launch.device,
             "dtype": launch.dtype,
+            "gives_way": launch.gives_way,
             "log": str(self.log_path),
         }
         assert self._process.stdin is not None

@@ -38,6 +38,7 @@ class LaunchSettings:
     `package` (the extension's folder). data_dir: where logs lie; created when absent.
     model: name or path. device: auto, cpu, cuda, cuda:N, mps. dtype: auto, float32, bfloat16,
     float16. threads: CPU threads of the model, 0 = the library's choice.
+    gives_way: other programs' threads go before its, so that the host stays quick.
     remote: talk to this one instead of starting a process.
     silence_s: a backend whose heartbeat stays away for so long counts as hung (three times as
     long while it loads). frame_limit_s: longest time one frame of a megapixel may take per step.
@@ -51,6 +52,7 @@ class LaunchSettings:
     device: str = "auto"
     dtype: str = "auto"
     threads: int = 0
+    gives_way: bool = False
     remote: RemoteBackend | None = None
     silence_s: float = 30.0
     frame_limit_s: float = 300.0

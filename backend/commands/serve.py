@@ -23,6 +23,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from ..loading import ModelChoice, load_pipeline
+from ..priority import give_way
 from ..server import Listen, Server
 from ..session import Load
 from ..shared.errors import InputError, WorldFMError
@@ -82,6 +83,8 @@ def _start_log() -> None:
 def serve_parent(make_load: Callable[[ModelChoice], Load]) -> NoReturn:
     """The life of a child process. Its contract: backend/client/process.py."""
     settings = json.loads(_read_line(0))
+    if settings["gives_way"]:
+        give_way()
     listen = Listen(settings["token"])
     choice = ModelChoice(settings["model"], settings["device"], settings["dtype"])
     asyncio.run(_serve(listen, make_load(choice), _say_port, 0, settings["log"]))

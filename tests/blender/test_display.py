@@ -62,3 +62,17 @@ def test_a_speck_goes_and_edges_and_lines_stay(display):
     wanted = depth.copy()
     wanted[4, 9] = wanted[8, 8] = 2.0
     np.testing.assert_array_equal(display.without_specks(depth), wanted)
+
+
+@pytest.mark.parametrize(("size", "made"), [((128, 192), (129, 192)), ((64, 2, 4), (65, 3, 4))])
+def test_sides_of_textures_are_no_powers_of_two(display, size, made):
+    values = np.random.default_rng(0).random(size, np.float32)
+    found = display.without_twos(values)
+    assert found.shape == made and found.dtype == np.float32
+    np.testing.assert_array_equal(found[: size[0], : size[1]], values)
+    np.testing.assert_array_equal(found[-1, -1], values[-1, -1])
+
+
+def test_other_sides_stay(display):
+    values = np.zeros((192, 344, 4), np.float32)
+    assert display.without_twos(values).shape == values.shape

@@ -9,15 +9,17 @@ import sys
 import threading
 from pathlib import Path
 
+import psutil
 import pytest
 
 from backend.client import BackendClient, BackendState, LaunchSettings
 from backend.client import process as process_module
 from backend.client.guarded import run_guarded
 from backend.client.process import child_environment, explain, open_log, read_log
+from backend.priority import NICENESS
 from backend.shared.errors import BackendError, Cancelled
 
-from .conftest import ROOT, anchors, ask, children, settings, until
+from .conftest import ROOT, anchors, ask, backend_process, children, settings, until
 
 
 def package(folder: Path, main: str) -> Path:
@@ -144,6 +146,25 @@ def test_the_childs_environment() -> None:
     kept = {"PATH": "/bin", "HOME": "/home/me", "OMP_WAIT_POLICY": "passive"}
     assert child_environment(parent) == kept
     assert child_environment(parent, 3)["OMP_NUM_THREADS"] == "3"
+
+
+@pytest.mark.parametrize("gives_way", [True, False])
+def test_the_host_goes_first_where_it_is_asked_for(
+    client: BackendClient, tmp_path: Path, gives_way: bool
+) -> None:
+    client.set_world("w", 1, anchors(), [])
+    client.start(settings(tmp_path, gives_way=gives_way))
+    assert client.request("w", ask()).result(40).world_revision == 1
+    backend = backend_process()
+    if sys.platform == "win32":
+        lower = psutil.BELOW_NORMAL_PRIORITY_CLASS
+        assert (backend.nice() == lower) is gives_way
+        return
+    usual = psutil.Process().nice()
+    assert backend.nice() == (min(19, usual + NICENESS) if gives_way else usual)
+    group = Path(f"/proc/{backend.pid}/autogroup")
+    if group.exists() and group.read_text():
+        assert group.read_text().endswith(f"nice {NICENESS if gives_way else 0}\n")
 
 
 def test_log_rotation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

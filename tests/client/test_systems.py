@@ -11,8 +11,10 @@ import threading
 from pathlib import Path
 from types import SimpleNamespace
 
+import psutil
 import pytest
 
+from backend import priority
 from backend.client import check_environment, file_lock, guarded, installer, trees
 from backend.client import process as process_module
 from backend.client.process import child_environment, open_log
@@ -23,6 +25,7 @@ from backend.client.process_group import (
     group_for_this_system,
 )
 from backend.client.trees import move_tree, prefixed, unlimited
+from backend.priority import give_way
 from backend.shared.errors import BackendError
 
 
@@ -283,3 +286,30 @@ def test_macs_refuse_to_signal_zombies(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(os, "killpg", refused)
     PosixGroup().kill(SimpleNamespace(pid=1))  # type: ignore[arg-type]
+
+
+class Priority:
+    """Stands for psutil's view of a process on Windows, which may refuse."""
+
+    def __init__(self, refuse: bool = False) -> None:
+        self.refuse = refuse
+        self.set: list[int] = []
+
+    def nice(self, value: int) -> None:
+        if self.refuse:
+            raise psutil.AccessDenied
+        self.set.append(value)
+
+
+@pytest.mark.parametrize("refuse", [False, True])
+def test_on_windows_the_host_goes_first_unless_that_is_refused(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, refuse: bool
+) -> None:
+    process = Priority(refuse)
+    monkeypatch.setattr(priority, "_AUTOGROUP", tmp_path / "nowhere")
+    monkeypatch.setattr(psutil, "Process", lambda: process)
+    monkeypatch.setattr(psutil, "BELOW_NORMAL_PRIORITY_CLASS", 0x4000, raising=False)
+    monkeypatch.setattr(sys, "platform", "win32")
+    give_way()
+    assert process.set == ([] if refuse else [0x4000])
+    assert not list(tmp_path.iterdir())
