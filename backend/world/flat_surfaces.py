@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from weakref import WeakKeyDictionary
 
 import torch
@@ -27,17 +29,29 @@ PATTERNED_PLANES = 6
 
 @dataclass(eq=False)
 class FlatSurface:
-    """A plane and what repeats on it, if anything does."""
+    """A plane, and which planes of which frames it was: (frame, number of the plane there)."""
 
     plane: Plane
-    pattern: Pattern | None
+    sightings: list[tuple[MemoryFrame, int]]
 
-    def to(self, device: torch.device) -> FlatSurface:
-        """The same on another device."""
-        return FlatSurface(self.plane.to(device), self.pattern and self.pattern.to(device))
+    @cached_property
+    def texture(self) -> tuple[Plane, Pattern] | None:
+        """What repeats on it and the plane that it was laid flat on; found when first asked for.
+
+        Of several frames' patterns the one that was seen largest and foretells itself best.
+        """
+        best, most = None, 0.0
+        for frame, number in self.sightings:
+            plane, pattern = _planes_of(frame)[number], _pattern_of(frame, number)
+            merit = plane.cells * pattern.trust if pattern else 0.0
+            if merit > most:
+                best, most = (plane, pattern), merit
+        device = self.plane.normal.device
+        return best and (best[0].to(device), best[1].to(device))
 
 
-_found: WeakKeyDictionary[MemoryFrame, list[FlatSurface]] = WeakKeyDictionary()
+_planes: WeakKeyDictionary[MemoryFrame, list[Plane]] = WeakKeyDictionary()
+_patterns: WeakKeyDictionary[MemoryFrame, list[Pattern | None]] = WeakKeyDictionary()
 _joined: WeakKeyDictionary[MemoryImages, list[FlatSurface]] = WeakKeyDictionary()
 
 
@@ -50,32 +64,40 @@ def flat_surfaces(images: MemoryImages) -> list[FlatSurface]:
     if images not in _joined:
         frames = [frame for frame in images.frames if frame.enabled and frame.depth is not None]
         step = max(1, -(-len(frames) // MOST_FRAMES))
-        found = [surface for frame in frames[::step] for surface in _of_frame(frame)]
+        found = [(plane, frame, i) for frame in frames[::step] for i, plane in _numbered(frame)]
         each: list[FlatSurface] = []
-        for surface in sorted(found, key=_merit, reverse=True):
-            if not any(_same(surface.plane, other.plane) for other in each):
-                each.append(surface)
-        _joined[images] = [surface.to(images.device) for surface in each[:MOST_SURFACES]]
+        for plane, frame, i in sorted(found, key=lambda sighting: -sighting[0].cells):
+            same = next((surface for surface in each if _same(surface.plane, plane)), None)
+            if same:
+                same.sightings.append((frame, i))
+            else:
+                each.append(FlatSurface(plane, [(frame, i)]))
+        for surface in each:
+            surface.plane = surface.plane.to(images.device)
+        _joined[images] = each[:MOST_SURFACES]
     return _joined[images]
 
 
-def _of_frame(frame: MemoryFrame) -> list[FlatSurface]:
+def _numbered(frame: MemoryFrame) -> Iterable[tuple[int, Plane]]:
+    return enumerate(_planes_of(frame))
+
+
+def _planes_of(frame: MemoryFrame) -> list[Plane]:
     """On the CPU: see `seen_pixels`."""
-    if frame not in _found:
-        cpu = torch.device("cpu")
+    if frame not in _planes:
         eye = torch.tensor(frame.camera.position, dtype=torch.float32)
-        planes = find_planes(frame_cells(frame, cpu), eye)
-        seen = seen_pixels(frame) if planes else None
-        patterns = [find_pattern(plane, seen) for plane in planes[:PATTERNED_PLANES]]
-        patterns += [None] * (len(planes) - len(patterns))
-        _found[frame] = [FlatSurface(*pair) for pair in zip(planes, patterns, strict=True)]
-    return _found[frame]
+        _planes[frame] = find_planes(frame_cells(frame, torch.device("cpu")), eye)
+    return _planes[frame]
 
 
-def _merit(surface: FlatSurface) -> float:
-    """Size, and a pattern that can be trusted: of two frames that saw one plane, one is heard."""
-    trust = surface.pattern.trust if surface.pattern else 0.0
-    return surface.plane.cells * (1 + 2 * trust)
+def _pattern_of(frame: MemoryFrame, number: int) -> Pattern | None:
+    """What repeats on one of the planes of a frame; all of its large ones are searched at once."""
+    if frame not in _patterns:
+        seen = seen_pixels(frame)
+        large = _planes_of(frame)[:PATTERNED_PLANES]
+        _patterns[frame] = [find_pattern(plane, seen) for plane in large]
+    found = _patterns[frame]
+    return found[number] if number < len(found) else None
 
 
 def _same(plane: Plane, other: Plane) -> bool:
@@ -98,21 +120,22 @@ def repeated_detail(
     onto (`continue_planes`); other pixels belong to the surface they lie on. where: (H, W) bool.
     """
     result = torch.zeros(3, depth.numel(), device=depth.device)
-    patterned = [i for i, surface in enumerate(surfaces) if surface.pattern]
     pixel = (where & torch.isfinite(depth)).reshape(-1).nonzero().squeeze(1)
-    if not patterned or not len(pixel):
+    if not len(pixel):
         return result.view(3, *depth.shape)
+    textures = [(i, surface.texture) for i, surface in enumerate(surfaces)]
+    patterned = [(i, *texture) for i, texture in textures if texture]
     ray = camera_rays(camera, depth.device).reshape(-1, 3)[pixel]
     eye = torch.tensor(camera.position, dtype=torch.float32, device=depth.device)
     reach, length = depth.reshape(-1)[pixel], ray.norm(dim=1)
     points = eye + ray * reach[:, None]
     shown = owner.reshape(-1)[pixel]
-    for i in patterned:
+    for i, laid, pattern in patterned:
         plane = surfaces[i].plane
         lies = (shown < 0) & (plane.distance(points).abs() < OFF_PLANE * reach * length)
         on = ((shown == i) | lies).nonzero().squeeze(1)
         shown = torch.where(lies, i, shown)
         cosine = -(ray[on] @ plane.normal) / length[on]
         footprint = reach[on] * length[on] / float(camera.K[0, 0]) / cosine.clamp(min=0.02)
-        result[:, pixel[on]] = surfaces[i].pattern.at(plane.across(points[on]), footprint).T
+        result[:, pixel[on]] = pattern.at(laid.across(points[on]), footprint).T
     return result.view(3, *depth.shape)

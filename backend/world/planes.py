@@ -23,6 +23,9 @@ NARROWER = (0.3, 0.1)
 """Parts of that distance within which cells are fitted again, as long as most lie there."""
 ALIKE = 0.94
 """Least cosine between a cell's normal and its plane's."""
+UNEVEN = 0.09
+"""Root mean square of the sine between a plane's normal and its cells' above which it is none:
+hills, rocks and crowns of trees are flat here and there, but do not go on like that."""
 LEAST_CELLS = 12
 MOST_PLANES = 12
 """Planes of one frame."""
@@ -93,7 +96,8 @@ def find_planes(cells: Surfels, eye: torch.Tensor) -> list[Plane]:
         if member.sum() < LEAST_CELLS:
             free[first] = False
             continue
-        planes.append(_rectangle(position[member], middle, upright))
+        if _unevenness(normal[member], upright) < UNEVEN:
+            planes.append(_rectangle(position[member], middle, upright))
         near = ((position - middle) @ upright).abs() < 2 * allowed
         free &= ~(near & (normal @ upright > 0.9) | member)
     return sorted(planes, key=lambda plane: -plane.cells)
@@ -126,6 +130,11 @@ def _fitted(
         nearest = member & (off < part * allowed)
         fitted = nearest if 2 * nearest.sum() > member.sum() else member
     return member, middle, upright
+
+
+def _unevenness(normals: torch.Tensor, upright: torch.Tensor) -> float:
+    """Root mean square of the sines between `normals` (N, 3) and `upright` (3,)."""
+    return (1 - (normals @ upright).square()).clamp(min=0).mean().sqrt().item()
 
 
 def _rectangle(position: torch.Tensor, middle: torch.Tensor, normal: torch.Tensor) -> Plane:

@@ -78,6 +78,22 @@ def test_a_ball_of_noise_has_no_planes():
     assert flat_surfaces(MemoryImages([])) == []
 
 
+def test_hills_are_no_planes():
+    """Waves as deep as a twelfth of their length: each slope alone would pass for a plane."""
+    camera = board_camera((0, -3, 2.5), (0, 3, 0))
+    rays, depth = camera.rays().astype(np.float64), np.zeros((120, 160))
+    for _ in range(60):  # along each ray towards the surface
+        points = camera.position + rays * depth[..., None]
+        hills = 0.25 * np.sin(points[..., 0] * 2) * np.cos(points[..., 1] * 1.7)
+        depth += 0.4 * np.clip(points[..., 2] - hills, -1, 1)
+    depth[rays[..., 2] > -0.05] = np.inf
+    rgb = np.full((120, 160, 3), 128, np.uint8)
+    eye = torch.tensor(camera.position, dtype=torch.float32)
+    hilly = MemoryFrame("0", "hills", camera, rgb, depth.astype(np.float32))
+    assert find_planes(frame_cells(hilly, CPU), eye) == []
+    assert find_planes(frame_cells(photograph_floor(camera), CPU), eye)
+
+
 def test_what_nobody_saw_is_moved_onto_the_planes():
     frame = photograph(room_camera(size=(192, 144)))
     eye = torch.tensor(frame.camera.position, dtype=torch.float32)
@@ -153,13 +169,14 @@ def test_other_periods_foretell_what_they_should():
 
 def test_a_chessboard_goes_on_where_nobody_looked(floor):
     (surface,) = flat_surfaces(MemoryImages([floor]))
-    assert surface.pattern.trust > 0.7
+    laid, pattern = surface.texture
+    assert pattern.trust > 0.7
     rng = np.random.default_rng(4)
     away = np.concatenate([rng.uniform((3, -2), (5, 2), (400, 2)), np.zeros((400, 1))], axis=1)
-    across = surface.plane.across(torch.from_numpy(away).float())
-    told = surface.pattern.at(across, torch.full((400,), 1e-3))[:, 0].numpy()
+    across = laid.across(torch.from_numpy(away).float())
+    told = pattern.at(across, torch.full((400,), 1e-3))[:, 0].numpy()
     assert ((told > 0) == chessboard(away)).mean() > 0.85
-    far = surface.pattern.at(across, torch.full((400,), 100.0))
+    far = pattern.at(across, torch.full((400,), 100.0))
     assert far.abs().max() == 0, "squares far smaller than a pixel"
 
 
@@ -168,7 +185,7 @@ def test_a_texture_without_repetition_adds_nothing(floor):
     coarse = rng.integers(0, 255, (15, 20, 3)).astype(np.uint8)
     cloudy = photograph_floor(floor.camera, np.kron(coarse, np.ones((8, 8, 1), np.uint8)))
     (surface,) = flat_surfaces(MemoryImages([cloudy]))
-    assert surface.pattern is None
+    assert surface.texture is None
 
 
 @settings(max_examples=40, deadline=None)
@@ -190,7 +207,7 @@ def test_any_texture_can_be_searched(seed, height, width, coarse):
 @settings(max_examples=20, deadline=None)
 @given(st.integers(-5, 5), st.integers(-5, 5), st.floats(-3, 3), st.floats(-3, 3))
 def test_a_pattern_repeats(floor, i, j, x, y):
-    pattern = flat_surfaces(MemoryImages([floor]))[0].pattern
+    pattern = flat_surfaces(MemoryImages([floor]))[0].texture[1]
     steps = torch.linalg.inv(pattern.to_periods)
     place = torch.tensor([[x, y]])
     width = torch.tensor([pattern.texel])
