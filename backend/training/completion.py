@@ -43,8 +43,9 @@ DEEPEST = 4.0
 """Log depths in world scales are clipped to +- this."""
 LEFT_RIGHT = 4
 """The channel of the cells that changes its sign in a mirror: the ray's image x."""
-HELD_OUT = 10
-"""One scene in so many is for measuring."""
+HELD_OUT = 11
+"""One scene in so many is for measuring; kinds of scenes take turns, so that it shares no divisor
+with their number."""
 LOOK_AGAIN_S = 90.0
 
 
