@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from .models.completion_net import load_completion
+from .models.cell_net import load_colors, load_completion
 from .models.frame_model import LATENT_STRIDE, TOKEN_STRIDE, FrameModel, MemoryTokens
 from .models.load_frame_model import load_frame_model, weights_hash
 from .models.memory_input import memory_tokens
@@ -102,7 +102,8 @@ class FramePipeline:
         place = choose_device(device)
         name = "embedded" if folder == EMBEDDED else folder.name
         model = load_frame_model(folder)
-        load_completion(place)  # before the first frame asks for it
+        for load in (load_completion, load_colors):  # before the first frame asks for them
+            load(place)
         return cls(model, name, weights_hash(folder), place, choose_dtype(dtype, place))
 
     @torch.inference_mode()

@@ -4,9 +4,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from ..training.cell_nets import CellTask
 
 app = typer.Typer(
     add_completion=False,
@@ -75,25 +78,92 @@ def samples(
         pass
 
 
+Examples = Annotated[Path, typer.Option(help="Folder of examples; rendered into if need be.")]
+Network = Annotated[Path, typer.Option("-o", "--output", help="Folder of the trained network.")]
+Scenes = Annotated[int, typer.Option(help="Procedural scenes to render first.")]
+FirstSeed = Annotated[int, typer.Option(help="Seed of the first scene.")]
+Minutes = Annotated[float, typer.Option(help="How long to train.")]
+Batch = Annotated[int, typer.Option(help="Examples a step.")]
+Start = Annotated[Path | None, typer.Option(help="A network of this kind to go on from.")]
+Device = Annotated[str, typer.Option(help="Where to train: auto, cpu, cuda, ...")]
+
+
 @app.command()
 def completion(
-    output: Annotated[Path, typer.Option("-o", "--output", help="Folder of the trained network.")],
-    examples: Annotated[Path, typer.Option(help="Folder of examples; rendered into if need be.")],
-    scenes: Annotated[int, typer.Option(help="Procedural scenes to render first.")] = 200,
-    first_seed: Annotated[int, typer.Option(help="Seed of the first scene.")] = 0,
-    minutes: Annotated[float, typer.Option(help="How long to train.")] = 15.0,
-    batch: Annotated[int, typer.Option(help="Examples a step.")] = 32,
-    device: Annotated[str, typer.Option(help="Where to train: auto, cpu, cuda, ...")] = "auto",
+    output: Network,
+    examples: Examples,
+    scenes: Scenes = 200,
+    first_seed: FirstSeed = 0,
+    minutes: Minutes = 15.0,
+    batch: Batch = 32,
+    start: Start = None,
+    device: Device = "auto",
     processes: Processes = 1,
 ) -> None:
     """The small network that completes depth where there are no anchors."""
+    from ..training.completion import COMPLETION
+
+    _train_cells(
+        COMPLETION,
+        output,
+        examples,
+        range(first_seed, first_seed + scenes),
+        processes,
+        minutes,
+        batch,
+        device,
+        start,
+    )
+
+
+@app.command()
+def colors(
+    output: Network,
+    examples: Examples,
+    scenes: Scenes = 300,
+    first_seed: FirstSeed = 0,
+    minutes: Minutes = 30.0,
+    batch: Batch = 32,
+    start: Start = None,
+    device: Device = "auto",
+    processes: Processes = 1,
+) -> None:
+    """The small network that colours what no memory frame saw."""
+    from ..training.cell_colors import CELL_COLORS
+
+    _train_cells(
+        CELL_COLORS,
+        output,
+        examples,
+        range(first_seed, first_seed + scenes),
+        processes,
+        minutes,
+        batch,
+        device,
+        start,
+    )
+
+
+def _train_cells(
+    task: CellTask,
+    output: Path,
+    examples: Path,
+    seeds: range,
+    processes: int,
+    minutes: float,
+    batch: int,
+    device: str,
+    start: Path | None,
+) -> None:
     from rich.progress import track
 
     from ..pipeline import choose_device
-    from ..training.completion import render_examples, train_completion
+    from ..training.cell_nets import render_flights, train_cells
 
-    done = render_examples(examples, range(first_seed, first_seed + scenes), processes)
-    for _ in track(done, "Rendering scenes", total=scenes):
+    done = render_flights(task, examples, seeds, processes)
+    for _ in track(done, "Rendering scenes", total=len(seeds)):
         pass
-    for figures in train_completion(examples, output, minutes, batch, choose_device(device)):
+    for figures in train_cells(
+        task, examples, output, minutes, batch, choose_device(device), start=start
+    ):
         typer.echo("  ".join(f"{name} {value:.3f}" for name, value in figures.items()))

@@ -111,7 +111,7 @@ def make_sample(
     """
     rng = np.random.default_rng(seed)
     memory = [to_memory(frames[i], f"{i:04d}") for i in references]
-    flawed = [_flaw_depth(frame, rng) for frame in memory]
+    flawed = [flaw_depth(frame, rng) for frame in memory]
     others = [to_memory(frames[i], f"{i:04d}") for i in range(len(frames)) if i not in references]
     anchors = world_anchors(flawed, others if whole else [])
     scale = world_scale(memory, anchors)
@@ -165,7 +165,7 @@ def world_anchors(references: list[MemoryFrame], others: list[MemoryFrame]) -> A
     return Anchors.concatenate(colored + [lift(frame).uncoloured() for frame in others])
 
 
-def _flaw_depth(frame: MemoryFrame, rng: np.random.Generator) -> MemoryFrame:
+def flaw_depth(frame: MemoryFrame, rng: np.random.Generator) -> MemoryFrame:
     """One in five frames gets the depth of an estimator: smoothly wrong by a few percent."""
     if rng.random() > 0.2:
         return frame

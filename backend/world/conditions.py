@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from ..shared.anchors import Anchors
 from ..shared.camera import Camera
 from ..shared.frame import MemoryFrame
+from .cell_colors import Seen, fill_unseen
 from .depth_completion import complete_depth
 from .depth_units import MAX_LOG_DEPTH
 from .fill import push_pull
@@ -22,7 +23,6 @@ from .patterns import from_log, to_log
 from .planes import continue_planes
 from .point_renderer import AnchorRender, PointCloud, render_points
 from .sampling import MemoryImages, sample_memory, usable
-from .surface_fill import fill_pixels
 from .views import select_views
 
 HINT_CHANNELS = 22
@@ -154,7 +154,8 @@ def build_conditions(
     depth = complete_depth(depth, camera, scale)
     planes = [surface.plane for surface in flat_surfaces(images)]
     depth, owner = continue_planes(depth, known, camera, planes)
-    fill, far = fill_pixels(images, depth, camera, scale, sure[0] < 1)
+    known = known.float()[None]
+    fill, far = fill_unseen(images, depth, camera, scale, Seen(color, sure, base, known))
     return Conditions(
         camera=camera,
         references=chosen,
@@ -165,7 +166,7 @@ def build_conditions(
         color=color * (weight > 0),
         weight=weight,
         depth=depth,
-        known=known.float()[None],
+        known=known,
         sky=sky.float()[None],
         base=base,
         level=level,

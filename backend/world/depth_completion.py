@@ -6,7 +6,7 @@ from __future__ import annotations
 import torch
 import torch.nn.functional as F
 
-from ..models.completion_net import CompletionNet, load_completion
+from ..models.cell_net import CellNet, load_completion
 from ..shared.camera import Camera
 from .depth_units import MAX_LOG_DEPTH
 from .fill import push_pull
@@ -18,7 +18,7 @@ WORTH_IT = 0.01
 
 @torch.no_grad()
 def complete_depth(
-    depth: torch.Tensor, camera: Camera, scale: float, network: CompletionNet | None = None
+    depth: torch.Tensor, camera: Camera, scale: float, network: CellNet | None = None
 ) -> torch.Tensor:
     """depth (H, W): metres, +inf = sky, 0 = unknown -> the same with every pixel known.
 

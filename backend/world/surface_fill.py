@@ -20,17 +20,26 @@ import torch.nn.functional as F
 from ..shared.camera import Camera
 from ..shared.frame import MemoryFrame
 from .rays import camera_rays, pixel_rays
-from .sampling import MemoryImages
 
 CELLS = 32
 """Cells along the longer side of a picture."""
 
-NEARNESS = 2.1
-"""Power with which weight falls with the squared distance."""
-PLANE = 1.2
-"""Power with which weight falls with the squared distance from one another's plane."""
-NORMAL = 4.5
-"""How much a surface of another direction counts less, e-folds from alike to perpendicular."""
+
+@dataclass(frozen=True)
+class Habit:
+    """How the colours of memory's cells are weighted. nearness, plane: powers with which weight
+    falls with the squared distance and with that from one another's plane; normal: how much a
+    surface of another direction counts less, e-folds from alike to perpendicular."""
+
+    nearness: float
+    plane: float
+    normal: float
+
+
+HABITS = (Habit(2.1, 1.2, 4.5), Habit(0.8, 0.4, 1.5), Habit(0.5, 3.0, 8.0))
+"""What is near and of one plane; the wider surroundings; the plane as a whole."""
+GUESSES = 3 * len(HABITS) + 5
+
 LEAST_DISTANCE = 0.02
 LEAST_OFFSET = 0.035
 """Distances below which nothing is nearer, along and across planes, in world scales."""
@@ -147,34 +156,43 @@ def frame_cells(frame: MemoryFrame, device: torch.device) -> Surfels:
     return kept
 
 
-def surface_fill(
-    target: Surfels, memory: Surfels, scale: float
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Colours (N, 3) for the target's cells, and how far they come from (N, 1), 0 = here, 1 = far.
+def guess_colors(target: Surfels, memory: Surfels, scale: float) -> torch.Tensor:
+    """(N, GUESSES) for the target's cells: the first of `HABITS`, how far it comes from, 0 = here,
+    1 = far; the other habits; the colour of sky in that direction and whether there is any.
 
     scale: metres, see `world_scale`. Cells without anything alike take the mean of all memory.
     """
     seen = memory.color[memory.known]
     mean = seen.mean(0) if len(seen) else torch.zeros(3, device=memory.color.device)
-    color = mean.expand(len(target.sky), 3).clone()
-    far = torch.ones(len(target.sky), 1, device=color.device)
-    for ours, theirs, weigh in (
-        (~target.sky, memory.known & ~memory.sky, _surface_weights),
-        (target.sky, memory.sky, _sky_weights),
-    ):
-        if ours.any() and theirs.any():
-            logits, distance = weigh(target.only(ours), memory.only(theirs), scale)
-            share = torch.softmax(logits, dim=1)
-            color[ours] = share @ memory.color[theirs]
-            far[ours] = share.mul_(distance).sum(1, keepdim=True)
-    return color, far
+    surface, sky = memory.known & ~memory.sky, memory.sky
+    count = len(HABITS)
+    colors = mean.expand(count, len(target.sky), 3).clone()
+    far = torch.ones(len(target.sky), 1, device=mean.device)
+    above = torch.zeros(len(target.sky), 4, device=mean.device)
+    solid = ~target.sky
+    if solid.any() and surface.any():
+        theirs = memory.only(surface)
+        logits, distance = _surface_weights(target.only(solid), theirs, scale)
+        for i, each in enumerate(logits):
+            share = torch.softmax(each, dim=1)
+            colors[i, solid] = share @ theirs.color
+            if i == 0:
+                far[solid] = share.mul_(distance).sum(1, keepdim=True)
+    if sky.any():
+        theirs = memory.only(sky)
+        logits, distance = _sky_weights(target, theirs)
+        share = torch.softmax(logits, dim=1)
+        above[:, :3], above[:, 3] = share @ theirs.color, 1
+        colors[:, target.sky] = above[target.sky, :3]
+        far[target.sky] = share.mul_(distance).sum(1, keepdim=True)[target.sky]
+    return torch.cat([colors[0], far, *colors[1:], above], dim=1)
 
 
 def _surface_weights(
     target: Surfels, memory: Surfels, scale: float
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Logits and distances, (N, M). Every sum over coordinates is one matrix product, since passes
-    over N x M numbers are what this costs."""
+) -> tuple[list[torch.Tensor], torch.Tensor]:
+    """Logits of each habit and distances, (N, M). Every sum over coordinates is one matrix product,
+    since passes over N x M numbers are what this costs."""
     centre = memory.position.mean(0)
     t, m = (target.position - centre) / scale, (memory.position - centre) / scale
     one_t, one_m = torch.ones_like(t[:, :1]), torch.ones_like(m[:, :1])
@@ -185,36 +203,23 @@ def _surface_weights(
     offset = ours.square_().addcmul_(theirs, theirs).add_(LEAST_OFFSET**2).log_()
     distance = (square + 1).reciprocal_().neg_().add_(1)
     nearness = square.add_(LEAST_DISTANCE**2).log_()
-    logits = nearness.mul_(-NEARNESS).add_(offset, alpha=-PLANE)
-    return logits.addmm_(target.normal, memory.normal.T, alpha=NORMAL), distance
+    logits = [
+        (nearness * -habit.nearness)
+        .add_(offset, alpha=-habit.plane)
+        .addmm_(target.normal, memory.normal.T, alpha=habit.normal)
+        for habit in HABITS
+    ]
+    return logits, distance
 
 
 def _dot(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
     return (a * b).sum(1, keepdim=True)
 
 
-def _sky_weights(
-    target: Surfels, memory: Surfels, scale: float
-) -> tuple[torch.Tensor, torch.Tensor]:
+def _sky_weights(target: Surfels, memory: Surfels) -> tuple[torch.Tensor, torch.Tensor]:
     angle = torch.acos((target.direction @ memory.direction.T).clamp(-1, 1))
     rise = (target.direction[:, 2:] - memory.direction[:, 2]).abs()
     return -SKY_AZIMUTH * angle - SKY_ELEVATION * rise, angle / (angle + 1)
-
-
-def fill_pixels(
-    images: MemoryImages, depth: torch.Tensor, camera: Camera, scale: float, where: torch.Tensor
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """`surface_fill` at the pixels that `where` (H, W) marks: (3, H, W) and (1, H, W), 0 elsewhere.
-
-    depth: (H, W) metres, +inf = sky, all known.
-    """
-    target = surfels(depth, camera)
-    wanted = cells_around(where, camera)
-    values = torch.zeros(len(wanted), 4, device=depth.device)
-    if wanted.any():
-        memory = memory_cells(images.frames, images.device)
-        values[wanted] = torch.cat(surface_fill(target.only(wanted), memory, scale), dim=1)
-    return spread_cells(target, values, depth, camera, where).split((3, 1))
 
 
 def cells_around(where: torch.Tensor, camera: Camera) -> torch.Tensor:

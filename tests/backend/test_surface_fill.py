@@ -10,12 +10,13 @@ import pytest
 import torch
 
 from backend.data.synth import fly_path, make_scene, render_view
-from backend.models.completion_net import CompletionNet, load_completion
+from backend.models.cell_net import CellNet, load_colors, load_completion
 from backend.shared.anchors import Anchors
 from backend.shared.camera import Camera, intrinsics, look_at
 from backend.shared.errors import ModelError
 from backend.shared.frame import MemoryFrame
 from backend.world import surface_fill as fill
+from backend.world.cell_colors import guess_cells
 from backend.world.conditions import build_conditions
 from backend.world.depth_completion import complete_depth, smooth_guess
 from backend.world.lifting import lift
@@ -50,8 +51,8 @@ def memory_of(camera: Camera) -> MemoryFrame:
     return MemoryFrame("0", "memory", camera, rgb, depth)
 
 
-def slow_fill(
-    target: fill.Surfels, memory: fill.Surfels, scale: float, i: int
+def slow_guess(
+    target: fill.Surfels, memory: fill.Surfels, scale: float, i: int, habit: fill.Habit
 ) -> tuple[np.ndarray, float]:
     """The colour and distance of cell `i`, one memory cell after the other."""
     weights, colours, distances = [], [], []
@@ -70,9 +71,9 @@ def slow_fill(
             offsets = [float(between @ c.normal[k].double()) for c, k in ((target, i), (memory, j))]
             cosine = float(target.normal[i].double() @ memory.normal[j].double())
             weights.append(
-                (square + fill.LEAST_DISTANCE**2) ** -fill.NEARNESS
-                * (offsets[0] ** 2 + offsets[1] ** 2 + fill.LEAST_OFFSET**2) ** -fill.PLANE
-                * math.exp(-fill.NORMAL * (1 - cosine))
+                (square + fill.LEAST_DISTANCE**2) ** -habit.nearness
+                * (offsets[0] ** 2 + offsets[1] ** 2 + fill.LEAST_OFFSET**2) ** -habit.plane
+                * math.exp(-habit.normal * (1 - cosine))
             )
             distances.append(square / (square + 1))
         colours.append(memory.color[j].double().numpy())
@@ -80,15 +81,21 @@ def slow_fill(
     return share @ np.array(colours), float(share @ np.array(distances))
 
 
-def test_fill_agrees_with_its_slow_twin():
+def test_guesses_agree_with_their_slow_twin():
     memory = fill.memory_cells([memory_of(camera_at(0, 0))], torch.device("cpu"))
     camera = camera_at(1.0, 3.0)
     target = fill.surfels(torch.from_numpy(floor_and_wall(camera)[1]), camera)
-    color, far = fill.surface_fill(target, memory, 3.0)
+    told = fill.guess_colors(target, memory, 3.0)
+    first, far, *others = told[:, :-4].split((3, 1, *[3] * (len(fill.HABITS) - 1)), dim=1)
     for i in range(0, len(target.sky), 97):
-        expected, distance = slow_fill(target, memory, 3.0, i)
-        assert color[i].numpy() == pytest.approx(expected, abs=2e-3)
-        assert float(far[i, 0]) == pytest.approx(distance, abs=2e-3)
+        for color, habit in zip((first, *others), fill.HABITS, strict=True):
+            expected, distance = slow_guess(target, memory, 3.0, i, habit)
+            assert color[i].numpy() == pytest.approx(expected, abs=2e-3)
+            if color is first:
+                assert float(far[i, 0]) == pytest.approx(distance, abs=2e-3)
+    sky = torch.tensor(SKY) / 127.5 - 1
+    assert (told[:, -4:-1] - sky).abs().max() < 0.02, "sky has one colour here, wherever one looks"
+    assert (told[:, -1] == 1).all()
 
 
 def test_unseen_floor_is_coloured_like_the_floor_and_not_like_the_wall_beside_it():
@@ -96,7 +103,8 @@ def test_unseen_floor_is_coloured_like_the_floor_and_not_like_the_wall_beside_it
     camera = camera_at(3.0, 7.0)
     truth, depth = floor_and_wall(camera)
     target = fill.surfels(torch.from_numpy(depth), camera)
-    color, _ = fill.surface_fill(target, fill.memory_cells([memory], torch.device("cpu")), 3.0)
+    seen = fill.memory_cells([memory], torch.device("cpu"))
+    color = fill.guess_colors(target, seen, 3.0)[:, :3]
     expected = fill.surfels(
         torch.from_numpy(depth), camera, torch.from_numpy(truth).permute(2, 0, 1) / 127.5 - 1
     ).color
@@ -112,7 +120,7 @@ def test_colour_stays_on_its_surface_when_the_camera_moves():
         target = fill.surfels(torch.from_numpy(floor_and_wall(camera)[1]), camera)
         point = torch.tensor([3.0, 3.0, 0.0])
         nearest = (target.position - point).norm(dim=1).argmin()
-        colours.append(fill.surface_fill(target, memory, 3.0)[0][nearest])
+        colours.append(fill.guess_colors(target, memory, 3.0)[nearest, :3])
     assert (colours[0] - colours[1]).abs().max() < 0.05
 
 
@@ -148,8 +156,10 @@ def test_only_the_cells_around_holes_are_asked_and_the_rest_changes_nothing():
     somewhere[95, 0] = True
     asked = fill.cells_around(somewhere, camera)
     assert 0 < asked.sum() < 0.3 * len(asked)
+    target = fill.surfels(depth, camera)
     some, all_of_it = (
-        torch.cat(fill.fill_pixels(images, depth, camera, 3.0, w)) for w in (somewhere, everywhere)
+        fill.spread_cells(target, guess_cells(images, target, w, camera, 3.0), depth, camera, w)
+        for w in (somewhere, everywhere)
     )
     assert torch.allclose(some[:, somewhere], all_of_it[:, somewhere], atol=1e-4)
     assert (some[:, ~somewhere] == 0).all()
@@ -163,8 +173,8 @@ def test_many_frames_are_thinned_and_none_give_grey():
     nothing = fill.memory_cells([], torch.device("cpu"))
     camera = camera_at(0, 0)
     target = fill.surfels(torch.from_numpy(floor_and_wall(camera)[1]), camera)
-    color, far = fill.surface_fill(target, nothing, 1.0)
-    assert (color == 0).all() and (far == 1).all()
+    color, far, rest = fill.guess_colors(target, nothing, 1.0).tensor_split((3, 4), dim=1)
+    assert (color == 0).all() and (far == 1).all() and (rest == 0).all()
 
 
 @pytest.mark.parametrize("whole", [True, False])
@@ -215,11 +225,12 @@ def test_the_shipped_network_continues_scenes_it_never_saw_better_than_the_smoot
     assert np.mean(errors["network"]) < 0.9 * np.mean(errors["guess"])
 
 
-def test_a_missing_or_damaged_network_is_named(tmp_path):
+@pytest.mark.parametrize("load", [load_completion, load_colors])
+def test_a_missing_or_damaged_network_is_named(tmp_path, load):
     with pytest.raises(ModelError, match="reinstall WorldFM"):
-        load_completion(torch.device("cpu"), tmp_path)
-    CompletionNet((8, 8)).save_pretrained(tmp_path)
+        load(torch.device("cpu"), tmp_path)
+    CellNet((8, 8)).save_pretrained(tmp_path)
     weights = next(tmp_path.glob("*.safetensors"))
     weights.write_bytes(weights.read_bytes()[:-100])
     with pytest.raises(ModelError, match="reinstall WorldFM"):
-        load_completion(torch.device("cpu"), tmp_path)
+        load(torch.device("cpu"), tmp_path)

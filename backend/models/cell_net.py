@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A small network that continues depth into what the anchors leave open.
+"""Small networks on the coarse cells of a picture (`backend.world.surface_fill`).
 
-It works on the coarse cells of `backend.world.surface_fill`: floors and walls go on, sky begins
-above them. From inverse depth a plane is as easy to continue as a line, and the rays' elevation
-tells where floors and sky are.
+One continues depth into what the anchors leave open: floors and walls go on, sky begins above
+them. One corrects the colours guessed for what no memory frame saw.
 """
 
 from __future__ import annotations
@@ -21,24 +20,34 @@ from torch import nn
 from ..shared.errors import ModelError
 from .frame_blocks import ResBlock
 
-INPUT_CHANNELS = 8
+DEPTH_CHANNELS = 8
+EMBEDDED_COLORS = Path(__file__).parent / "embedded_colors"
 EMBEDDED_COMPLETION = Path(__file__).parent / "embedded_completion"
 
 
-class CompletionNet(ModelMixin, ConfigMixin):
-    """(B, 8, h, w) cells -> (B, 2, h, w): a correction of the guessed log depth, a sky logit."""
+class CellNet(ModelMixin, ConfigMixin):
+    """(B, in_channels, h, w) cells -> (B, out_channels, h, w); 0 at initialisation.
+
+    Completes depth: a correction of the guessed log depth and a sky logit. Colours: a correction
+    of the guessed colour.
+    """
 
     @register_to_config
-    def __init__(self, widths: tuple[int, ...] = (48, 64, 96, 128)) -> None:
+    def __init__(
+        self,
+        widths: tuple[int, ...] = (48, 64, 96, 128),
+        in_channels: int = DEPTH_CHANNELS,
+        out_channels: int = 2,
+    ) -> None:
         super().__init__()
         widths = tuple(widths)
         pairs = list(itertools.pairwise(widths))
-        self.conv_in = nn.Conv2d(INPUT_CHANNELS, widths[0], 3, padding=1)
+        self.conv_in = nn.Conv2d(in_channels, widths[0], 3, padding=1)
         self.down_blocks = nn.ModuleList(ResBlock(w) for w in widths)
         self.downs = nn.ModuleList(nn.Conv2d(a, b, 3, stride=2, padding=1) for a, b in pairs)
         self.up_blocks = nn.ModuleList(ResBlock(w) for w in widths)
         self.ups = nn.ModuleList(nn.Conv2d(b, a, 1) for a, b in pairs)
-        self.conv_out = nn.Conv2d(widths[0], 2, 3, padding=1)
+        self.conv_out = nn.Conv2d(widths[0], out_channels, 3, padding=1)
         nn.init.zeros_(self.conv_out.weight)
         nn.init.zeros_(self.conv_out.bias)
 
@@ -56,13 +65,22 @@ class CompletionNet(ModelMixin, ConfigMixin):
         return self.conv_out(x)
 
 
+def load_completion(device: torch.device, folder: Path = EMBEDDED_COMPLETION) -> CellNet:
+    """The network that completes depth. Raises ModelError when its files are missing or damaged."""
+    return _load("depth completion", folder, device)
+
+
+def load_colors(device: torch.device, folder: Path = EMBEDDED_COLORS) -> CellNet:
+    """The network that colours unseen cells. Raises ModelError like `load_completion`."""
+    return _load("colours of unseen surfaces", folder, device)
+
+
 @cache
-def load_completion(device: torch.device, folder: Path = EMBEDDED_COMPLETION) -> CompletionNet:
-    """The shipped network. Raises ModelError when its files are missing or damaged."""
+def _load(what: str, folder: Path, device: torch.device) -> CellNet:
     try:
-        network = CompletionNet.from_pretrained(folder, local_files_only=True)
+        network = CellNet.from_pretrained(folder, local_files_only=True)
     except (OSError, ValueError, RuntimeError) as error:
         raise ModelError(
-            f"The depth completion in '{folder}' is missing or damaged; reinstall WorldFM."
+            f"The {what} in '{folder}' is missing or damaged; reinstall WorldFM."
         ) from error
     return network.eval().requires_grad_(False).to(device)
