@@ -23,7 +23,7 @@ NARROWER = (0.3, 0.1)
 """Parts of that distance within which cells are fitted again, as long as most lie there."""
 ALIKE = 0.94
 """Least cosine between a cell's normal and its plane's."""
-UNEVEN = 0.09
+UNEVEN = 0.12
 """Root mean square of the sine between a plane's normal and its cells' above which it is none:
 hills, rocks and crowns of trees are flat here and there, but do not go on like that."""
 LEAST_CELLS = 12
