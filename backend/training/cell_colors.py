@@ -18,7 +18,7 @@ from ..world.cell_colors import COLOR_CHANNELS, MIRRORED, Seen, color_cells, gue
 from ..world.conditions import build_conditions, world_scale
 from ..world.point_renderer import PointCloud
 from ..world.sampling import MemoryImages, usable
-from ..world.surface_fill import cell_grid, surfels
+from ..world.surface_fill import cell_grid, memory_cells, surfels
 from .cell_nets import CellTask, Examples
 from .sample_cache import FLIGHTS, Flight, render_flight, training_scene
 from .samples import choose_references, flaw_depth, to_memory, world_anchors
@@ -93,7 +93,8 @@ def _example(
     seen = build_conditions(cloud, images, camera, references=count, scale=scale)
     sure = usable(seen.weight)
     cells = surfels(seen.depth, camera)
-    guesses = guess_cells(images, cells, sure[0] < 1, camera, scale)
+    memory = memory_cells(images.frames, images.device)
+    guesses = guess_cells(memory, cells, sure[0] < 1, camera, scale)
     told = color_cells(cells, guesses, camera, scale, Seen(seen.color, sure, seen.base, seen.known))
     truth = torch.from_numpy(target.rgb).permute(2, 0, 1).float() / 127.5 - 1
     grid = cell_grid(camera.width, camera.height)

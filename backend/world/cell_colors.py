@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import torch
 import torch.nn.functional as F
 
-from ..models.cell_net import CellNet, load_colors
+from ..models.cell_net import load_colors
 from ..shared.camera import Camera
 from .depth_units import MAX_LOG_DEPTH
 from .sampling import MemoryImages
@@ -51,39 +51,32 @@ class Seen:
 
 
 def fill_unseen(
-    images: MemoryImages,
-    depth: torch.Tensor,
-    camera: Camera,
-    scale: float,
-    seen: Seen,
-    network: CellNet | None = None,
+    images: MemoryImages, depth: torch.Tensor, camera: Camera, scale: float, seen: Seen
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Colours (3, H, W) where `seen` is unsure, and how far they come from (1, H, W); else 0.
 
-    depth: (H, W) metres, +inf = sky, all known. scale: metres, see `world_scale`. network: the
-    shipped one if none is given.
+    depth: (H, W) metres, +inf = sky, all known. scale: metres, see `world_scale`.
     """
     where = seen.sure[0] < 1
     target = surfels(depth, camera)
-    guesses = guess_cells(images, target, where, camera, scale)
+    memory = memory_cells(images.frames, images.device)
+    guesses = guess_cells(memory, target, where, camera, scale)
     values = guesses[:, :4]
-    if guesses.any():
-        network = network or load_colors(depth.device)
+    if where.any() and memory.known.any():
         told = color_cells(target, guesses, camera, scale, seen)
-        correction = network(told[None])[0] * (1 - HELD_BACK * told[KNOWN])
+        correction = load_colors(depth.device)(told[None])[0] * (1 - HELD_BACK * told[KNOWN])
         color = guesses[:, :3] + correction.flatten(1).T
         values = torch.cat([color.clamp(-1, 1), guesses[:, 3:4]], 1)
     return spread_cells(target, values, depth, camera, where).split((3, 1))
 
 
 def guess_cells(
-    images: MemoryImages, target: Surfels, where: torch.Tensor, camera: Camera, scale: float
+    memory: Surfels, target: Surfels, where: torch.Tensor, camera: Camera, scale: float
 ) -> torch.Tensor:
     """(N, GUESSES): `guess_colors` of the cells around the pixels `where` (H, W) marks, else 0."""
     wanted = cells_around(where, camera)
     guesses = torch.zeros(len(wanted), GUESSES, device=where.device)
-    memory = memory_cells(images.frames, images.device)
-    if wanted.any() and memory.known.any():
+    if wanted.any():
         guesses[wanted] = guess_colors(target.only(wanted), memory, scale)
     return guesses
 

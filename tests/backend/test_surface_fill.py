@@ -16,7 +16,7 @@ from backend.shared.camera import Camera, intrinsics, look_at
 from backend.shared.errors import ModelError
 from backend.shared.frame import MemoryFrame
 from backend.world import surface_fill as fill
-from backend.world.cell_colors import guess_cells
+from backend.world.cell_colors import Seen, fill_unseen, guess_cells
 from backend.world.conditions import build_conditions
 from backend.world.depth_completion import complete_depth, smooth_guess
 from backend.world.lifting import lift
@@ -147,7 +147,7 @@ def test_colours_spread_over_pixels_do_not_run_over_a_silhouette():
 
 
 def test_only_the_cells_around_holes_are_asked_and_the_rest_changes_nothing():
-    images = MemoryImages([memory_of(camera_at(0, 0))])
+    memory = fill.memory_cells([memory_of(camera_at(0, 0))], torch.device("cpu"))
     camera = camera_at(1.0, 3.0, 96)
     depth = torch.from_numpy(floor_and_wall(camera)[1])
     everywhere = torch.ones(96, 96, dtype=torch.bool)
@@ -158,7 +158,7 @@ def test_only_the_cells_around_holes_are_asked_and_the_rest_changes_nothing():
     assert 0 < asked.sum() < 0.3 * len(asked)
     target = fill.surfels(depth, camera)
     some, all_of_it = (
-        fill.spread_cells(target, guess_cells(images, target, w, camera, 3.0), depth, camera, w)
+        fill.spread_cells(target, guess_cells(memory, target, w, camera, 3.0), depth, camera, w)
         for w in (somewhere, everywhere)
     )
     assert torch.allclose(some[:, somewhere], all_of_it[:, somewhere], atol=1e-4)
@@ -175,6 +175,15 @@ def test_many_frames_are_thinned_and_none_give_grey():
     target = fill.surfels(torch.from_numpy(floor_and_wall(camera)[1]), camera)
     color, far, rest = fill.guess_colors(target, nothing, 1.0).tensor_split((3, 4), dim=1)
     assert (color == 0).all() and (far == 1).all() and (rest == 0).all()
+
+
+def test_without_memory_nothing_is_corrected():
+    camera = camera_at(0, 0)
+    depth = torch.from_numpy(floor_and_wall(camera)[1])
+    nothing = torch.zeros(4, 64, 64).split((3, 1))
+    seen = Seen(nothing[0], nothing[1], nothing[0], torch.ones(1, 64, 64))
+    color, far = fill_unseen(MemoryImages([]), depth, camera, 1.0, seen)
+    assert (color == 0).all() and torch.allclose(far, torch.ones(1), atol=1e-4)
 
 
 @pytest.mark.parametrize("whole", [True, False])

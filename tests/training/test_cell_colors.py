@@ -17,8 +17,7 @@ from backend.training import cell_colors as training
 from backend.training.cell_nets import Examples, measure, train_cells
 from backend.training.sample_cache import Flight
 from backend.world.cell_colors import COLOR_CHANNELS, MIRRORED, Seen, color_cells, guess_cells
-from backend.world.sampling import MemoryImages
-from backend.world.surface_fill import surfels
+from backend.world.surface_fill import memory_cells, surfels
 from tests.backend.world_room import photograph, room_camera
 
 
@@ -79,8 +78,9 @@ def told(camera: Camera, memory: PosedFrame, mirrored: bool) -> torch.Tensor:
     sure = torch.zeros(1, *depth.shape)
     sure[..., 24:72] = 1
     cells = surfels(depth, camera)
-    images = MemoryImages([training.to_memory(PosedFrame(cameras[1], *pictures[2:], "m"), "m")])
-    guesses = guess_cells(images, cells, sure[0] < 1, camera, 3.0)
+    frame = training.to_memory(PosedFrame(cameras[1], *pictures[2:], "m"), "m")
+    seen = memory_cells([frame], depth.device)
+    guesses = guess_cells(seen, cells, sure[0] < 1, camera, 3.0)
     return color_cells(cells, guesses, camera, 3.0, Seen(color * sure, sure, color, sure))
 
 
