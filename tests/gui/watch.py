@@ -15,14 +15,15 @@ from artist import ADDON
 class Call(NamedTuple):
     """What one call cost, in ms by the clock and of the main thread's processor time.
 
-    gpu: the part of `processor` that went into drawing commands, which software OpenGL computes
-    where a graphics card would.
+    held_by_gl, gl: the parts of `held` and `processor` that went into drawing commands, which
+    software OpenGL computes and waits for where a graphics card would take them and answer at once.
     """
 
     name: str
     held: float
     processor: float
-    gpu: float
+    held_by_gl: float
+    gl: float
 
 
 class Watch:
@@ -33,7 +34,7 @@ class Watch:
         self.calls: list[Call] = []
         self.frames: list[float] = []
         self._shown = None
-        self._painted = 0.0
+        self._painted = (0.0, 0.0)
         self.asked = 0
         self._count_requests()
         for name in ("update", "draw", "_tick"):
@@ -61,9 +62,9 @@ class Watch:
     def since(self, mark: tuple[int, int]) -> dict:
         """Hold times in ms and frames since `mark()`."""
         calls, frames = self.calls[mark[0] :], self.frames[mark[1] :]
-        calls = calls or [Call("", 0.0, 0.0, 0.0)]
+        calls = calls or [Call("", 0.0, 0.0, 0.0, 0.0)]
         columns = np.array([call[1:] for call in calls])
-        held, busy, own = columns[:, 0], columns[:, 1], columns[:, 1] - columns[:, 2]
+        held, busy, held_by_gl, gl = columns.T
         slowest = max(calls, key=lambda call: call.processor)
         return {
             "calls": len(self.calls) - mark[0],
@@ -71,8 +72,9 @@ class Watch:
             "frames": len(frames),
             "p50_ms": _at(held, 0.5),
             "p99_ms": _at(held, 0.99),
+            "p99_without_drawing_ms": _at(held - held_by_gl, 0.99),
             "p99_processor_ms": _at(busy, 0.99),
-            "p99_processor_without_drawing_ms": _at(own, 0.99),
+            "p99_processor_without_drawing_ms": _at(busy - gl, 0.99),
             "most_processor_ms": _at(busy, 1),
             "slowest": [slowest.name, *(round(ms, 2) for ms in slowest[1:])],
         }
@@ -95,12 +97,12 @@ class Watch:
     def _timed(self, name, call):
         @functools.wraps(call)
         def timed(*arguments):
-            began, worked, self._painted = time.perf_counter(), time.thread_time(), 0.0
+            self._painted = (0.0, 0.0)
+            began = _clocks()
             try:
                 return call(*arguments)
             finally:
-                held, busy = time.perf_counter() - began, time.thread_time() - worked
-                self.calls.append(Call(name, 1000 * held, 1000 * busy, 1000 * self._painted))
+                self.calls.append(Call(name, *_since(began), *self._painted))
                 self._count()
 
         return timed
@@ -117,11 +119,12 @@ class Watch:
     def _painting(self, call):
         @functools.wraps(call)
         def painting(*arguments):
-            worked = time.thread_time()
+            began = _clocks()
             try:
                 return call(*arguments)
             finally:
-                self._painted += time.thread_time() - worked
+                held, busy = _since(began)
+                self._painted = self._painted[0] + held, self._painted[1] + busy
 
         return painting
 
@@ -130,6 +133,16 @@ class Watch:
         if view is not None and view.shown is not None and view.shown is not self._shown:
             self._shown = view.shown
             self.frames.append(time.monotonic())
+
+
+def _clocks() -> tuple[float, float]:
+    return time.perf_counter(), time.thread_time()
+
+
+def _since(began: tuple[float, float]) -> tuple[float, float]:
+    """Milliseconds by the clock, and of this thread's processor time."""
+    held, busy = (1000 * (now - then) for now, then in zip(_clocks(), began, strict=True))
+    return held, busy
 
 
 def _at(values: np.ndarray, share: float) -> float:
