@@ -15,6 +15,9 @@ import bpy
 import numpy as np
 from mathutils import Vector
 
+Flight = tuple[list[tuple], list[tuple], float]
+"""Knots of the camera's path and of its target's, and the field of view in degrees."""
+
 Node = bpy.types.Node
 
 
