@@ -59,7 +59,7 @@ def evaluate(
     ] = "embedded",
     baselines: Annotated[bool, typer.Option(help="Measure the classical baselines too.")] = False,
     ablation: Annotated[
-        bool, typer.Option(help="Measure the model without its memory tokens too.")
+        bool, typer.Option(help="Measure the model without memory tokens, and without memory, too.")
     ] = False,
     steps: Annotated[
         int | None, typer.Option(help="Sampler steps; the model's own number if not given.")
@@ -77,13 +77,13 @@ def evaluate(
     from ..evaluation.summary import summarise
 
     runs = _runs(datasets, geometry, references, spread)
-    methods, about = _predictors(model, steps, device, ablation)
+    predict, ablations, about = _predictors(model, steps, device, ablation)
     chosen = BASELINES if baselines else ()
-    if not methods and not chosen:
+    if predict is None and not chosen:
         raise InputError("Nothing is to be measured; name a model or add --baselines.")
     results = []
     for run in runs:
-        evaluation = _evaluate(run, methods, chosen, seed)
+        evaluation = _evaluate(run, predict, ablations, chosen, seed)
         evaluation.metrics.update(dataset=run.dataset.resolve().name, model=about)
         _save(evaluation, output if len(runs) == 1 else output / run.label)
         results.append(evaluation.metrics)
@@ -126,24 +126,29 @@ def _runs(
 
 def _predictors(
     model: str, steps: int | None, device: str, ablation: bool
-) -> tuple[list[Predict], dict[str, Any]]:
-    """The model as a callable, then its ablation if wanted, and what metrics.json says of it."""
+) -> tuple[Predict | None, dict[str, Predict], dict[str, Any]]:
+    """The model as a callable, its ablations if wanted, and what metrics.json says of it."""
     if model == "none":
         if ablation:
             raise InputError("--ablation needs a model; name one with --model.")
-        return [], {"name": "none"}
-    from ..evaluation.predictor import PipelinePredictor
+        return None, {}, {"name": "none"}
+    from ..evaluation.predictor import ABLATIONS, PipelinePredictor
     from ..loading import ModelChoice, open_pipeline
 
     pipeline = open_pipeline(ModelChoice(model, device))
     steps = pipeline.default_steps if steps is None else steps
     about = {"name": pipeline.name, "hash": pipeline.hash, "steps": steps}
-    kept = (True, False) if ablation else (True,)
-    return [PipelinePredictor(pipeline, steps, tokens) for tokens in kept], about
+    less = ABLATIONS if ablation else ()
+    ablations = {each.value: PipelinePredictor(pipeline, steps, each) for each in less}
+    return PipelinePredictor(pipeline, steps), ablations, about
 
 
 def _evaluate(
-    run: Run, methods: list[Predict], baselines: tuple[str, ...], seed: int
+    run: Run,
+    predict: Predict | None,
+    ablations: dict[str, Predict],
+    baselines: tuple[str, ...],
+    seed: int,
 ) -> Evaluation:
     from rich.console import Console
     from rich.progress import Progress
@@ -155,7 +160,6 @@ def _evaluate(
     references = run.references
     if isinstance(references, int):
         references = evaluation.spread(references, len(frames))
-    predict, without_memory = (*methods, None, None)[:2]
     with Progress(console=Console(stderr=True)) as bar:
         task = bar.add_task(run.label, total=len(frames) - len(set(references)))
         return evaluation.evaluate(
@@ -164,7 +168,7 @@ def _evaluate(
             run.geometry,
             predict,
             baselines,
-            ablation=without_memory,
+            ablations=ablations,
             seed=seed,
             progress=lambda: bar.advance(task),
         )
@@ -184,9 +188,7 @@ def _save(evaluation: Evaluation, folder: Path) -> None:
 
 
 def _captions(metrics: dict[str, Any], target: int) -> dict[str, str]:
-    methods = {**metrics["baselines"]}
-    if "without_memory" in metrics:
-        methods["without memory"] = metrics["without_memory"]
+    methods = metrics["baselines"] | metrics.get("ablations", {})
     if "targets" in metrics:
         methods["model"] = metrics
     captions = {
@@ -213,8 +215,9 @@ def _print(summary: list[dict[str, Any]]) -> None:
             title=f"{scenes} scene(s), {group['references']} reference(s), "
             f"geometry: {group['geometry']}",
         )
-        own = {"without memory": "without_memory", "model": "model"}
-        methods = group["baselines"] | {n: group[key] for n, key in own.items() if key in group}
+        methods = group["baselines"] | group["ablations"]
+        if "model" in group:
+            methods["model"] = group["model"]
         for name, mean in methods.items():
             table.add_row(
                 name,

@@ -9,7 +9,7 @@ every frame's, as with an artist's proxy scene.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,7 +27,6 @@ from .baselines import BASELINES, BaselineRenderer, Made
 
 GEOMETRIES = ("references", "all")
 OURS = "model"
-ABLATION = "without memory"
 FIGURES = (
     "psnr",
     "ssim",
@@ -47,8 +46,8 @@ Predict = Callable[[World, Camera, int], "np.ndarray | FrameReply"]
 @dataclass(frozen=True, eq=False)
 class Evaluation:
     """`metrics`: what metrics.json holds. `pictures`: per target, name -> (H, W, 3) uint8, with
-    "truth" first, then the baselines, "without memory" (what `ablation` gave, if anything),
-    "model" (what `predict` gave) and "coverage"."""
+    "truth" first, then the baselines, the ablations by their names, "model" (what `predict` gave)
+    and "coverage"."""
 
     metrics: dict[str, Any]
     pictures: list[dict[str, np.ndarray]]
@@ -88,16 +87,16 @@ def evaluate(
     predict: Predict | None,
     baselines: Sequence[str] = BASELINES,
     *,
-    ablation: Predict | None = None,
+    ablations: Mapping[str, Predict] | None = None,
     seed: int = 0,
     progress: Callable[[], None] = lambda: None,
 ) -> Evaluation:
     """Predicts every frame of `frames` that is not a reference and measures it.
 
     references: indices into `frames`. geometry: one of GEOMETRIES. predict: None measures the
-    baselines alone. ablation: the same without memory, measured beside it; no baseline, since it
-    is a model of ours. progress is called once a target. Raises InputError for references that do
-    not exist or have no depth.
+    baselines alone. ablations: the same with less of memory, measured beside it; no baselines,
+    since they are models of ours. progress is called once a target. Raises InputError for
+    references that do not exist or have no depth.
     """
     unknown = [name for name in baselines if name not in BASELINES]
     if unknown or geometry not in GEOMETRIES:
@@ -109,8 +108,9 @@ def evaluate(
     targets = [frame for i, frame in enumerate(frames) if i not in references]
     holes = [_holes(target, world.memory) for target in targets]
     classical = BaselineRenderer(world) if baselines else None
-    ours = {ABLATION: ablation, OURS: predict}
-    ours = {name: method for name, method in ours.items() if method is not None}
+    ours = dict(ablations or {})
+    if predict is not None:
+        ours[OURS] = predict
     made: dict[str, list[Made]] = {name: [] for name in (*baselines, *ours)}
     for target in targets:
         if classical is not None:
@@ -128,8 +128,8 @@ def evaluate(
         "size": [targets[0].camera.width, targets[0].camera.height],
     }
     results |= scores.pop(OURS, {})
-    if ablation is not None:
-        results["without_memory"] = scores.pop(ABLATION)
+    if ablations:
+        results["ablations"] = {name: scores.pop(name) for name in ablations}
     results["baselines"] = scores
     return Evaluation(results, _pictures(targets, holes, made))
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import enum
 from dataclasses import replace
 from typing import Any
 
@@ -14,23 +15,31 @@ from ..shared.frame import FrameReply, FrameRequest
 from ..world.world import World
 
 
+class Memory(enum.Enum):
+    """What a model is left of a world's memory frames; anchors keep their colours always."""
+
+    WHOLE = "model"
+    FETCHED = "without tokens"
+    """The transformer attends to no memory frame, what is fetched and filled from them stays."""
+    NONE = "without memory"
+
+
+ABLATIONS = (Memory.FETCHED, Memory.NONE)
+
+
 class PipelinePredictor:
-    """Renders with `pipeline`; a world is prepared once for all the views of it in a row.
+    """Renders with `pipeline`; a world is prepared once for all the views of it in a row."""
 
-    memory_tokens: False is the ablation of memory: the transformer attends to no memory frame,
-    while what backward sampling fetches from them stays.
-    """
-
-    def __init__(self, pipeline: Pipeline, steps: int = 1, memory_tokens: bool = True) -> None:
+    def __init__(self, pipeline: Pipeline, steps: int = 1, memory: Memory = Memory.WHOLE) -> None:
         """Raises InputError when the pipeline's model knows no memory tokens to leave out."""
-        if not memory_tokens and not isinstance(pipeline, FramePipeline):
+        if memory is Memory.FETCHED and not isinstance(pipeline, FramePipeline):
             raise InputError(
                 f"The model '{pipeline.name}' cannot go without memory tokens; "
                 "leave the ablation out or choose a frame model."
             )
         self._pipeline = pipeline
         self._steps = steps
-        self._memory_tokens = memory_tokens
+        self._memory = memory
         self._world: World | None = None
         self._prepared: Any = None
 
@@ -41,7 +50,9 @@ class PipelinePredictor:
         return self._pipeline.render(self._prepared, FrameRequest(camera, self._steps, seed))
 
     def _prepare(self, world: World) -> Any:
+        if self._memory is Memory.NONE:
+            return self._pipeline.prepare(replace(world, memory=[]))
         prepared = self._pipeline.prepare(world)
-        if self._memory_tokens:
+        if self._memory is Memory.WHOLE:
             return prepared
         return replace(prepared, tokens=[None] * len(prepared.tokens))

@@ -30,18 +30,17 @@ def summarise(runs: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
 
 def _group(key: tuple[str, int], runs: list[dict[str, Any]]) -> dict[str, Any]:
     geometry, references = key
-    baselines = {
-        name: _mean([run["baselines"][name]["mean"] for run in runs])
-        for name in runs[0]["baselines"]
-    }
+    baselines, ablations = (
+        {name: _mean([run[kind][name]["mean"] for run in runs]) for name in runs[0].get(kind, ())}
+        for kind in ("baselines", "ablations")
+    )
     entry: dict[str, Any] = {
         "geometry": geometry,
         "references": references,
         "scenes": [run["dataset"] for run in runs],
         "baselines": baselines,
+        "ablations": ablations,
     }
-    if "without_memory" in runs[0]:
-        entry["without_memory"] = _mean([run["without_memory"]["mean"] for run in runs])
     if "mean" in runs[0]:
         entry["model"] = _mean([run["mean"] for run in runs])
         entry["aims"] = _aims(entry, runs)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The ablation of memory: the same model and world, with no memory token to attend to."""
+"""The ablations of memory: the same model and world, with fewer ways to remember."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import torch
 from backend.commands.evaluate import _captions
 from backend.data.nerfstudio import PosedFrame
 from backend.evaluation.evaluate import evaluate, evaluation_world
-from backend.evaluation.predictor import PipelinePredictor
+from backend.evaluation.predictor import Memory, PipelinePredictor
 from backend.evaluation.summary import summarise
 from backend.models.frame_model import FrameModel
 from backend.pipeline import FramePipeline
@@ -49,8 +49,10 @@ def test_only_the_tokens_are_left_out(frames, pipeline):
     world = evaluation_world(frames, [0, 3], "references")
     camera = frames[1].camera
     whole = PipelinePredictor(pipeline)(world, camera, 0)
-    ablated = PipelinePredictor(pipeline, memory_tokens=False)(world, camera, 0)
-    forgetful = PipelinePredictor(pipeline)(without_memory_images(world), camera, 0)
+    ablated = PipelinePredictor(pipeline, memory=Memory.FETCHED)(world, camera, 0)
+    forgetful = PipelinePredictor(pipeline, memory=Memory.NONE)(world, camera, 0)
+    bare = PipelinePredictor(pipeline)(without_memory_images(world), camera, 0)
+    assert np.array_equal(forgetful.rgb, bare.rgb)
     assert not np.array_equal(whole.rgb, ablated.rgb)
     # backward sampling goes on: without any memory frame the picture is another one again
     assert not np.array_equal(ablated.rgb, forgetful.rgb)
@@ -60,18 +62,20 @@ def test_only_the_tokens_are_left_out(frames, pipeline):
 
 def test_it_is_measured_beside_the_model_and_is_no_baseline(frames, pipeline):
     predict = PipelinePredictor(pipeline)
-    ablation = PipelinePredictor(pipeline, memory_tokens=False)
-    evaluation = evaluate(frames, [0], "all", predict, ("splat",), ablation=ablation)
+    ablation = PipelinePredictor(pipeline, memory=Memory.FETCHED)
+    evaluation = evaluate(
+        frames, [0], "all", predict, ("splat",), ablations={"without tokens": ablation}
+    )
     metrics = evaluation.metrics | {"dataset": "room"}
     direct = ablation(evaluation_world(frames, [0], "all"), frames[1].camera, 0).rgb
-    assert np.array_equal(evaluation.pictures[0]["without memory"], direct)
+    assert np.array_equal(evaluation.pictures[0]["without tokens"], direct)
     assert list(metrics["baselines"]) == ["splat"]
     assert set(_captions(metrics, 0)) == set(evaluation.pictures[0])
     group = summarise([metrics])[0]
-    assert group["without_memory"]["psnr"] == pytest.approx(
-        metrics["without_memory"]["mean"]["psnr"]
+    assert group["ablations"]["without tokens"]["psnr"] == pytest.approx(
+        metrics["ablations"]["without tokens"]["mean"]["psnr"]
     )
-    assert not any("without memory" in aim["aim"] for aim in group["aims"])
+    assert not any("without" in aim["aim"] for aim in group["aims"])
     json.dumps(metrics, allow_nan=False)
 
 
@@ -80,4 +84,4 @@ def test_another_kind_of_model_is_refused():
         name, hash = "official", "0" * 12
 
     with pytest.raises(InputError, match="cannot go without"):
-        PipelinePredictor(Other(), memory_tokens=False)
+        PipelinePredictor(Other(), memory=Memory.FETCHED)
