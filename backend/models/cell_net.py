@@ -20,13 +20,15 @@ from torch import nn
 from ..shared.errors import ModelError
 from .frame_blocks import ResBlock
 
-DEPTH_CHANNELS = 8
 EMBEDDED_COLORS = Path(__file__).parent / "embedded_colors"
 EMBEDDED_COMPLETION = Path(__file__).parent / "embedded_completion"
 
 
 class CellNet(ModelMixin, ConfigMixin):
     """(B, in_channels, h, w) cells -> (B, out_channels, h, w); 0 at initialisation.
+
+    widths, blocks: channels and residual blocks of each level, which has half the cells a side of
+    the one before.
 
     Completes depth: a correction of the guessed log depth and a sky logit. Colours: a correction
     of the guessed colour.
@@ -35,17 +37,18 @@ class CellNet(ModelMixin, ConfigMixin):
     @register_to_config
     def __init__(
         self,
+        in_channels: int,
+        out_channels: int,
         widths: tuple[int, ...] = (48, 64, 96, 128),
-        in_channels: int = DEPTH_CHANNELS,
-        out_channels: int = 2,
+        blocks: tuple[int, ...] = (1, 2, 3, 3),
     ) -> None:
         super().__init__()
-        widths = tuple(widths)
+        levels = list(zip(widths, blocks, strict=True))
         pairs = list(itertools.pairwise(widths))
         self.conv_in = nn.Conv2d(in_channels, widths[0], 3, padding=1)
-        self.down_blocks = nn.ModuleList(ResBlock(w) for w in widths)
+        self.down_blocks = nn.ModuleList(_blocks(*level) for level in levels)
         self.downs = nn.ModuleList(nn.Conv2d(a, b, 3, stride=2, padding=1) for a, b in pairs)
-        self.up_blocks = nn.ModuleList(ResBlock(w) for w in widths)
+        self.up_blocks = nn.ModuleList(_blocks(*level) for level in levels)
         self.ups = nn.ModuleList(nn.Conv2d(b, a, 1) for a, b in pairs)
         self.conv_out = nn.Conv2d(widths[0], out_channels, 3, padding=1)
         nn.init.zeros_(self.conv_out.weight)
@@ -63,6 +66,10 @@ class CellNet(ModelMixin, ConfigMixin):
             x = F.interpolate(self.ups[i](x), kept[i].shape[-2:], mode="bilinear")
             x = self.up_blocks[i](x + kept[i])
         return self.conv_out(x)
+
+
+def _blocks(width: int, count: int) -> nn.Sequential:
+    return nn.Sequential(*(ResBlock(width) for _ in range(count)))
 
 
 def load_completion(device: torch.device, folder: Path = EMBEDDED_COMPLETION) -> CellNet:

@@ -1,39 +1,30 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the network that colours unseen cells learns from: the truth behind the holes of a view.
-
-Scenes, flights, references and their flaws are those of the frame model's samples.
-"""
+"""What the network that colours unseen cells learns from: the truth behind the holes of a view."""
 
 from __future__ import annotations
 
 from functools import partial
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 
 from ..data.nerfstudio import PosedFrame
 from ..models.cell_net import CellNet
-from ..world.cell_colors import COLOR_CHANNELS, MIRRORED, Seen, color_cells, guess_cells
-from ..world.conditions import build_conditions, world_scale
-from ..world.point_renderer import PointCloud
-from ..world.sampling import MemoryImages, usable
+from ..world.cell_colors import COLOR_CHANNELS, MIRRORED, color_cells, guess_cells
+from ..world.conditions import build_conditions
+from ..world.sampling import usable
+from ..world.seen import Seen
 from ..world.surface_fill import cell_grid, memory_cells, surfels
 from .cell_nets import CellTask, Examples
+from .cell_worlds import SIZE, DrawnWorld, Tint, draw_worlds
 from .sample_cache import FLIGHTS, Flight, render_flight, training_scene
-from .samples import choose_references, flaw_depth, to_memory, world_anchors
 
-SIZE = 128
-WORLDS_PER_FLIGHT, FLOWN, TURNED = 8, 4, 2
-REFERENCE_COUNTS = (1, 1, 1, 2, 3)
 WHOLE = 0.35
 """Part of the worlds whose geometry comes from every view."""
 COLORS = ((0, 3), (4, 7), (17, 20), (21, 24), (24, 27), (27, 30))
 """Channels that carry colours: seen, base, three habits, sky."""
 SEEN, FIRST_GUESS, SKY_GUESS, HAS_SKY = slice(0, 3), slice(17, 20), slice(27, 30), 30
 SURE = 3
-PERMUTED = 0.2
-"""Part of the batches whose red, green and blue change places."""
 SMALLEST_ERROR = 2.5e-5
 """Mean square, 1 = the square of the whole range, below which a smaller error gains little."""
 FEWEST_CELLS = 6
@@ -49,48 +40,21 @@ def scene_examples(seed: int, flight: int) -> Examples:
 def flight_examples(flight: Flight, seed: int) -> Examples:
     """cells (N, COLOR_CHANNELS, h, w); truth (N, 3, h, w), the mean colour of what is unsure in a
     cell, and mass (N, h, w), which part of the cell that is; float16."""
-    rng = np.random.default_rng(seed)
-    parts = []
-    for _ in range(WORLDS_PER_FLIGHT):
-        count = min(int(rng.choice(REFERENCE_COUNTS)), len(flight.views) - 1)
-        references = choose_references(count, len(flight.views), rng)
-        targets = []
-        if flight.looks:
-            source, look = flight.looks[rng.integers(len(flight.looks))]
-            references[min(range(count), key=lambda k: abs(references[k] - source))] = source
-            aside = [view for i, view in flight.looks if i in references and view is not look]
-            targets = [look, *aside][:TURNED]
-        others = [i for i in range(len(flight.views)) if i not in references]
-        chosen = rng.choice(others, min(FLOWN, len(others)), replace=False)
-        targets += [flight.views[i] for i in chosen]
-        parts += _world_examples(flight.views, references, others, targets, rng)
+    drawn = [
+        _example(world, target)
+        for world in draw_worlds(flight, seed, WHOLE)
+        for target in world.targets
+    ]
     names = ("cells", "truth", "mass")
     return {
-        n: torch.stack(each).half() for n, each in zip(names, zip(*parts, strict=True), strict=True)
+        n: torch.stack(each).half() for n, each in zip(names, zip(*drawn, strict=True), strict=True)
     }
 
 
-def _world_examples(
-    views: list[PosedFrame],
-    references: list[int],
-    others: list[int],
-    targets: list[PosedFrame],
-    rng: np.random.Generator,
-) -> list[tuple[torch.Tensor, ...]]:
-    memory = [flaw_depth(to_memory(views[i], f"{i:04d}"), rng) for i in references]
-    whole = rng.random() < WHOLE
-    rest = [to_memory(views[i], f"{i:04d}") for i in others] if whole else []
-    anchors = world_anchors(memory, rest)
-    scale = world_scale(memory, anchors)
-    cloud, images = PointCloud(anchors), MemoryImages(memory)
-    return [_example(cloud, images, target, scale) for target in targets]
-
-
-def _example(
-    cloud: PointCloud, images: MemoryImages, target: PosedFrame, scale: float
-) -> tuple[torch.Tensor, ...]:
-    camera, count = target.camera, len(images.frames)
-    seen = build_conditions(cloud, images, camera, references=count, scale=scale)
+def _example(world: DrawnWorld, target: PosedFrame) -> tuple[torch.Tensor, ...]:
+    camera, images, scale = target.camera, world.images, world.scale
+    count = len(images.frames)
+    seen = build_conditions(world.cloud, images, camera, references=count, scale=scale)
     sure = usable(seen.weight)
     cells = surfels(seen.depth, camera)
     memory = memory_cells(images.frames, images.device)
@@ -125,17 +89,11 @@ def _varied(examples: Examples) -> Examples:
     if torch.rand(()) < 0.5:
         cells, truth, mass = cells.flip(-1), truth.flip(-1), mass.flip(-1)
         cells[:, MIRRORED] *= -1
-    one, three = (torch.randn(len(cells), n, 1, 1, device=cells.device) for n in (1, 3))
-    gain = (1 + 0.25 * one.clamp(-1.5, 1.5)) * (1 + 0.08 * three)
-    one, three = (torch.randn(len(cells), n, 1, 1, device=cells.device) for n in (1, 3))
-    shift = 0.12 * one + 0.05 * three
-    order = torch.randperm(3) if torch.rand(()) < PERMUTED else torch.arange(3)
-    cells = cells.clone()
-    for first, end in COLORS:
-        cells[:, first:end] = (cells[:, first:end] * gain + shift)[:, order]
+    tint, cells = Tint.draw(len(cells), cells.device), cells.clone()
+    tint.lay_over(cells, COLORS)
     cells[:, SEEN] *= cells[:, SURE, None] > 0
     cells[:, SKY_GUESS] *= cells[:, HAS_SKY, None]
-    return {"cells": cells, "truth": (truth * gain + shift)[:, order], "mass": mass}
+    return {"cells": cells, "truth": tint.of(truth), "mass": mass}
 
 
 CELL_COLORS = CellTask(
@@ -143,6 +101,6 @@ CELL_COLORS = CellTask(
     FLIGHTS,
     partial(CellNet, in_channels=COLOR_CHANNELS, out_channels=3),
     color_losses,
-    lambda losses: losses["color"],
+    {"color": 1.0},
     _varied,
 )

@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 from diffusers.training_utils import EMAModel
@@ -23,6 +24,7 @@ from ..models.cell_net import CellNet
 from ..shared.errors import InputError
 from .processes import for_each_seed
 
+Figure = TypeVar("Figure", float, torch.Tensor)
 Examples = dict[str, torch.Tensor]
 """Tensors of equal length; "cells" (N, C, h, w) is what the network is shown."""
 
@@ -40,7 +42,7 @@ class CellTask:
 
     example: the examples of one flight through the scene of a seed, a module's function; flights:
     how many a scene has. make: a fresh network. losses: means over a batch of float32 examples,
-    by name; figures to print. objective: of these, what is lowered. augment: a batch as it might
+    by name; figures to print. weights: of those whose sum is lowered. augment: a batch as it might
     have been as well.
     """
 
@@ -48,8 +50,12 @@ class CellTask:
     flights: int
     make: Callable[[], CellNet]
     losses: Callable[[CellNet, Examples], dict[str, torch.Tensor]]
-    objective: Callable[[dict[str, torch.Tensor]], torch.Tensor]
+    weights: dict[str, float]
     augment: Callable[[Examples], Examples]
+
+    def objective(self, losses: Mapping[str, Figure]) -> Figure:
+        """What training lowers: of tensors, or of measured figures."""
+        return sum(weight * losses[name] for name, weight in self.weights.items())
 
 
 def render_flights(task: CellTask, folder: Path, seeds: range, processes: int = 1) -> Iterator[int]:
@@ -84,6 +90,7 @@ def train_cells(
     least_iterations: int = 0,
 ) -> Iterator[dict[str, float]]:
     """Train and write `output`, a folder as `CellNet` reads it; yields measurements as it goes.
+    What is left there is the network that did best on the examples held out.
 
     least_iterations: are made even when the minutes are over. start: such a folder to go on from.
     Raises InputError when there are too few examples, or when `start` holds no network of this
@@ -93,25 +100,33 @@ def train_cells(
     network = task.make()
     if start is not None:
         _take_over(network, start)
-    network.to(device)
+    network.to(device, memory_format=torch.channels_last)
     average = EMAModel(network.parameters(), decay=0.999, foreach=True)
     average.to(device)
     optimizer = torch.optim.AdamW(network.parameters(), LEARNING_RATE, betas=(0.9, 0.99))
     began = looked = time.monotonic()
     training, held_out = _read(examples, device)
-    iteration = 0
+    iteration, best = 0, math.inf
     while (spent := _spent(began, minutes)) < 1 or iteration < least_iterations:
         if time.monotonic() - looked > LOOK_AGAIN_S:
+            counted = len(held_out["cells"])
             (training, held_out), looked = _read(examples, device), time.monotonic()
-            yield _save(task, network, average, output, held_out)
+            if len(held_out["cells"]) != counted:  # measured on others, no figure compares
+                best = math.inf
+            figures = _keep_best(task, network, average, output, held_out, best)
+            best = min(best, task.objective(figures))
+            yield figures
         _set_rate(optimizer, iteration, spent)
-        task.objective(task.losses(network, task.augment(_batch(training, batch)))).backward()
+        varied = task.augment(_batch(training, batch))
+        with torch.autocast(varied["cells"].device.type, torch.bfloat16):
+            loss = task.objective(task.losses(network, varied))
+        loss.backward()
         torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
         optimizer.step()
         optimizer.zero_grad()
         average.step(network.parameters())
         iteration += 1
-    yield _save(task, network, average, output, held_out)
+    yield _keep_best(task, network, average, output, held_out, best)
 
 
 def _spent(began: float, minutes: float) -> float:
@@ -155,23 +170,36 @@ def _read(folder: Path, device: torch.device | str) -> tuple[Examples, Examples]
 
 
 @torch.no_grad()
-def _save(
-    task: CellTask, network: CellNet, average: EMAModel, output: Path, held_out: Examples
+def _keep_best(
+    task: CellTask,
+    network: CellNet,
+    average: EMAModel,
+    output: Path,
+    held_out: Examples,
+    best: float,
 ) -> dict[str, float]:
+    """Figures of the averaged network, which is written when its objective is lower than `best`:
+    a long training on few scenes gets worse at those held out."""
     average.store(network.parameters())
     average.copy_to(network.parameters())
     figures = measure(task, network, held_out)
-    partial_folder = output.with_name(output.name + ".part")
-    network.half().save_pretrained(partial_folder)
-    network.float()
-    average.restore(network.parameters())
-    output.mkdir(parents=True, exist_ok=True)
-    for path in partial_folder.iterdir():
-        path.replace(output / path.name)
-    partial_folder.rmdir()
     if not all(math.isfinite(figure) for figure in figures.values()):
         raise InputError("The training diverged; start again with another seed.")
+    if task.objective(figures) < best:
+        _write(network, output)
+    average.restore(network.parameters())
     return figures
+
+
+def _write(network: CellNet, output: Path) -> None:
+    """In half precision, beside and then renamed."""
+    beside = output.with_name(output.name + ".part")
+    network.half().save_pretrained(beside)
+    network.float()
+    output.mkdir(parents=True, exist_ok=True)
+    for path in beside.iterdir():
+        path.replace(output / path.name)
+    beside.rmdir()
 
 
 @torch.no_grad()

@@ -3,79 +3,65 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 
-from ..data.synth import fly_path, render_depth
+from ..data.nerfstudio import PosedFrame
 from ..models.cell_net import CellNet
-from ..shared.camera import Camera
-from ..shared.frame import MemoryFrame
-from ..world.conditions import world_scale
-from ..world.depth_completion import completion_cells, smooth_guess
-from ..world.point_renderer import PointCloud, render_points
-from ..world.sampling import MemoryImages, sample_memory
+from ..world.depth_completion import (
+    COMPLETION_CHANNELS,
+    COMPLETION_MIRRORED,
+    SEEN_COLORS,
+    completion_cells,
+    smooth_guess,
+)
+from ..world.fill import push_pull
+from ..world.point_renderer import render_points
+from ..world.sampling import sample_memory, usable
+from ..world.seen import Seen
 from ..world.surface_fill import cell_centres
 from .cell_nets import CellTask, Examples
-from .sample_cache import training_scene, turned
-from .samples import world_anchors
+from .cell_worlds import SIZE, DrawnWorld, Tint, draw_worlds
+from .sample_cache import FLIGHTS, Flight, render_flight, training_scene
 
-SIZE = 128
-FLIGHTS, VIEWS = 6, 14
-WORLDS_PER_FLIGHT, FLOWN, TURNED = 5, 4, 2
-REFERENCE_COUNTS = (1, 1, 1, 2, 3)
 SKY_WEIGHT = 0.5
 DEEPEST = 4.0
 """Log depths in world scales are clipped to +- this."""
-LEFT_RIGHT = 4
-"""The channel of the cells that changes its sign in a mirror: the ray's image x."""
+SEEN, SURE = slice(11, 14), 14
+"""Channels of the colours that are seen, and of how surely."""
 
 
 def scene_examples(seed: int, flight: int) -> Examples:
     """The examples of one flight through a training scene."""
-    scene = training_scene(seed)
-    cameras = fly_path(scene, flight, VIEWS, (SIZE, SIZE))
-    return flight_examples(cameras, partial(render_depth, scene), seed * FLIGHTS + flight)
+    drawn = render_flight(training_scene(seed), flight, SIZE)
+    return flight_examples(drawn, seed * FLIGHTS + flight)
 
 
-def flight_examples(
-    cameras: list[Camera], see: Callable[[Camera], torch.Tensor], seed: int
-) -> Examples:
-    """cells (N, 9, h, w): what the network sees, then the log of the guess; truth (N, h, w).
-
-    see: a camera's true z-depth (H, W). Log depths are in world scales, +inf = sky; float16.
-    """
-    rng = np.random.default_rng(seed)
-    cells, truth = [], []
-    for _ in range(WORLDS_PER_FLIGHT):
-        count = min(int(rng.choice(REFERENCE_COUNTS)), len(cameras) - 1)
-        references = rng.choice(len(cameras), count, replace=False)
-        memory = [_bare(cameras[i], see, f"{i:04d}") for i in references]
-        anchors = world_anchors(memory, [])
-        scale = world_scale(memory, anchors)
-        cloud, images = PointCloud(anchors), MemoryImages(memory)
-        others = [i for i in range(len(cameras)) if i not in references]
-        views = [cameras[i] for i in rng.choice(others, min(FLOWN, len(others)), replace=False)]
-        views += [turned(cameras[rng.choice(references)], rng) for _ in range(TURNED)]
-        for camera in views:
-            drawn = render_points(cloud, camera).depth
-            sky = sample_memory(images, range(count), camera, drawn).sky
-            depth = torch.where(sky, torch.inf, drawn)
-            guess = smooth_guess(depth, scale)
-            centres = cell_centres(camera, depth.device)
-            told = completion_cells(depth, guess, camera, scale)
-            cells.append(torch.cat([told, torch.log(guess[centres] / scale)[None]]))
-            truth.append(torch.log(see(camera)[centres] / scale))
+def flight_examples(flight: Flight, seed: int) -> Examples:
+    """cells (N, COMPLETION_CHANNELS + 1, h, w): what the network sees, then the log of the guess;
+    truth (N, h, w). Log depths are in world scales, +inf = sky; float16."""
+    drawn = [
+        _example(world, target)
+        for world in draw_worlds(flight, seed, whole=0)
+        for target in world.targets
+    ]
+    cells, truth = zip(*drawn, strict=True)
     return {"cells": torch.stack(cells).half(), "truth": torch.stack(truth).half()}
 
 
-def _bare(camera: Camera, see: Callable[[Camera], torch.Tensor], identity: str) -> MemoryFrame:
-    """A memory frame of which nothing but the depth matters."""
-    depth = see(camera).numpy()
-    return MemoryFrame(identity, identity, camera, np.zeros((*depth.shape, 3), np.uint8), depth)
+def _example(world: DrawnWorld, target: PosedFrame) -> tuple[torch.Tensor, torch.Tensor]:
+    camera, images, scale = target.camera, world.images, world.scale
+    drawn = render_points(world.cloud, camera).depth
+    sampled = sample_memory(images, range(len(images.frames)), camera, drawn)
+    depth = torch.where(sampled.sky, torch.inf, drawn)
+    color, sure = sampled.rgb.permute(2, 0, 1) * 2 - 1, usable(sampled.weight[None].clamp(0, 1))
+    seen = Seen(color, sure, push_pull(color, sure)[0], (depth > 0).float()[None])
+    guess, centres = smooth_guess(depth, scale), cell_centres(camera, depth.device)
+    told = completion_cells(depth, guess, camera, scale, seen)
+    truth = torch.from_numpy(target.depth)[centres]
+    return torch.cat([told, torch.log(guess[centres] / scale)[None]]), torch.log(truth / scale)
 
 
 def completion_losses(network: CellNet, examples: Examples) -> dict[str, torch.Tensor]:
@@ -97,17 +83,22 @@ def completion_losses(network: CellNet, examples: Examples) -> dict[str, torch.T
     }
 
 
-def _objective(losses: dict[str, torch.Tensor]) -> torch.Tensor:
-    return losses["depth"] + SKY_WEIGHT * losses["sky"]
-
-
-def _mirrored(examples: Examples) -> Examples:
-    """Half of the batches as in a mirror."""
+def _varied(examples: Examples) -> Examples:
+    """The batch mirrored half of the time, and in another light."""
+    cells, truth = examples["cells"].clone(), examples["truth"]
     if torch.rand(()) < 0.5:
-        return examples
-    cells, truth = examples["cells"].flip(-1), examples["truth"].flip(-1)
-    cells[:, LEFT_RIGHT] *= -1
+        cells, truth = cells.flip(-1), truth.flip(-1)
+        cells[:, COMPLETION_MIRRORED] *= -1
+    Tint.draw(len(cells), cells.device).lay_over(cells, SEEN_COLORS)
+    cells[:, SEEN] *= cells[:, SURE, None] > 0
     return {"cells": cells, "truth": truth}
 
 
-COMPLETION = CellTask(scene_examples, FLIGHTS, CellNet, completion_losses, _objective, _mirrored)
+COMPLETION = CellTask(
+    scene_examples,
+    FLIGHTS,
+    partial(CellNet, in_channels=COMPLETION_CHANNELS, out_channels=2),
+    completion_losses,
+    {"depth": 1.0, "sky": SKY_WEIGHT},
+    _varied,
+)

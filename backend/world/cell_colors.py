@@ -9,19 +9,16 @@ coloured a surface is, not what is painted on it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import torch
-import torch.nn.functional as F
 
 from ..models.cell_net import load_colors
 from ..shared.camera import Camera
 from .depth_units import MAX_LOG_DEPTH
 from .sampling import MemoryImages
+from .seen import Seen
 from .surface_fill import (
     GUESSES,
     Surfels,
-    cell_grid,
     cells_around,
     guess_colors,
     memory_cells,
@@ -37,17 +34,6 @@ HELD_BACK = 0.5
 and in scenes unlike those of the training the whole correction made it worse."""
 MIRRORED = (12, 14)
 """Channels that change their sign in a mirror: of the ray and of the normal along the right."""
-
-
-@dataclass(eq=False)
-class Seen:
-    """What is known of a picture: color (3, H, W) in [-1, 1], sure (1, H, W) in [0, 1] how surely,
-    base (3, H, W) its smooth continuation, known (1, H, W) 1 where depth is no guess."""
-
-    color: torch.Tensor
-    sure: torch.Tensor
-    base: torch.Tensor
-    known: torch.Tensor
 
 
 def fill_unseen(
@@ -90,11 +76,9 @@ def color_cells(
     camera's right, so that they change their sign in a mirror, and so that the way north does not
     matter.
     """
-    grid = cell_grid(camera.width, camera.height)
-    pictures = torch.cat([seen.color * seen.sure, seen.sure, seen.base, seen.known])
-    color, sure, base, known = F.adaptive_avg_pool2d(pictures[None], grid)[0].split((3, 1, 3, 1))
-    axes = torch.tensor(camera.c2w[:3, :3], dtype=torch.float32, device=sure.device)
-    eye = torch.tensor(camera.position, dtype=torch.float32, device=sure.device)
+    pictures, known = seen.cells(camera)
+    axes = torch.tensor(camera.c2w[:3, :3], dtype=torch.float32, device=known.device)
+    eye = torch.tensor(camera.position, dtype=torch.float32, device=known.device)
     solid = ~target.sky
     away = target.position - eye
     reach = torch.where(solid, (away @ axes[:, 2]).clamp(min=1e-6) / scale, 1.0)
@@ -109,5 +93,4 @@ def color_cells(
         *(facing * solid),
         *guesses.T,
     )
-    mean = color / sure.clamp(min=1e-3)
-    return torch.cat([mean, sure, base, known, torch.stack(parts).view(-1, *grid)])
+    return torch.cat([pictures, known, torch.stack(parts).view(-1, *known.shape[1:])])

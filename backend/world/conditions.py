@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from ..shared.anchors import Anchors
 from ..shared.camera import Camera
 from ..shared.frame import MemoryFrame
-from .cell_colors import Seen, fill_unseen
+from .cell_colors import fill_unseen
 from .depth_completion import complete_depth
 from .depth_units import MAX_LOG_DEPTH
 from .fill import push_pull
@@ -23,6 +23,7 @@ from .patterns import from_log, to_log
 from .planes import continue_planes
 from .point_renderer import AnchorRender, PointCloud, render_points
 from .sampling import MemoryImages, sample_memory, usable
+from .seen import Seen
 from .views import select_views
 
 HINT_CHANNELS = 22
@@ -151,11 +152,11 @@ def build_conditions(
     else:  # nothing remembered: the anchors' own colours are all there is
         own = (anchors.coverage[None] > 0).float()
         base, level = push_pull(anchors.rgb.permute(2, 0, 1).float() / 127.5 - 1, own)
-    depth = complete_depth(depth, camera, scale)
+    told = Seen(color, sure, base, known.float()[None])
+    depth = complete_depth(depth, camera, scale, told)
     planes = [surface.plane for surface in flat_surfaces(images)]
     depth, owner = continue_planes(depth, known, camera, planes)
-    known = known.float()[None]
-    fill, far = fill_unseen(images, depth, camera, scale, Seen(color, sure, base, known))
+    fill, far = fill_unseen(images, depth, camera, scale, told)
     return Conditions(
         camera=camera,
         references=chosen,
@@ -166,7 +167,7 @@ def build_conditions(
         color=color * (weight > 0),
         weight=weight,
         depth=depth,
-        known=known,
+        known=told.known,
         sky=sky.float()[None],
         base=base,
         level=level,

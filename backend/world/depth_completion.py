@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Depth for pixels without anchors: a smooth guess, corrected by a small network."""
+"""Depth for pixels without anchors: a smooth guess, corrected by a small network.
+
+The network sees depth and which way surfaces face, and the colours of what is seen: where a roof
+ends and sky begins shows in the picture too.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +14,14 @@ from ..models.cell_net import CellNet, load_completion
 from ..shared.camera import Camera
 from .depth_units import MAX_LOG_DEPTH
 from .fill import push_pull
-from .surface_fill import cell_centres, cell_grid
+from .seen import SEEN_CHANNELS, Seen
+from .surface_fill import cell_centres, cell_grid, cell_normals, cell_samples
+
+COMPLETION_CHANNELS = 11 + SEEN_CHANNELS
+COMPLETION_MIRRORED = (4, 8)
+"""Channels that change their sign in a mirror: the image's x and the normal along the right."""
+SEEN_COLORS = ((11, 14), (15, 18))
+"""Channels that carry colours: seen, base."""
 
 WORTH_IT = 0.01
 """Part of the picture that has to be unknown for the network to be asked."""
@@ -18,7 +29,11 @@ WORTH_IT = 0.01
 
 @torch.no_grad()
 def complete_depth(
-    depth: torch.Tensor, camera: Camera, scale: float, network: CellNet | None = None
+    depth: torch.Tensor,
+    camera: Camera,
+    scale: float,
+    seen: Seen,
+    network: CellNet | None = None,
 ) -> torch.Tensor:
     """depth (H, W): metres, +inf = sky, 0 = unknown -> the same with every pixel known.
 
@@ -31,7 +46,7 @@ def complete_depth(
     if (~known).float().mean() < WORTH_IT or not (known & torch.isfinite(depth)).any():
         return torch.where(known, depth, guess)
     network = network or load_completion(depth.device)
-    drawn = network(completion_cells(depth, guess, camera, scale)[None])
+    drawn = network(completion_cells(depth, guess, camera, scale, seen)[None])
     correction, sky = F.interpolate(drawn, depth.shape, mode="bilinear")[0]
     completed = torch.where(sky > 0, torch.inf, guess * torch.exp(correction))
     return torch.where(known, depth, completed)
@@ -53,9 +68,9 @@ def smooth_guess(depth: torch.Tensor, scale: float) -> torch.Tensor:
 
 
 def completion_cells(
-    depth: torch.Tensor, guess: torch.Tensor, camera: Camera, scale: float
+    depth: torch.Tensor, guess: torch.Tensor, camera: Camera, scale: float, seen: Seen
 ) -> torch.Tensor:
-    """(8, rows, columns): what the network is told of each cell of the picture."""
+    """(COMPLETION_CHANNELS, rows, columns): what the network is told of each cell."""
     rows, columns = cell_grid(camera.width, camera.height)
     at = cell_centres(camera, depth.device)
     z, smooth = depth[at], guess[at]
@@ -68,4 +83,17 @@ def completion_cells(
     rise = rays[..., 2]
     height = solid * (rise * smooth / scale).clamp(-3, 3)
     parts = (solid, torch.isinf(z).float(), log_depth, inverse, image[..., 0], image[..., 1])
-    return torch.stack([*parts, rise, height])
+    told = torch.stack([*parts, rise, height])
+    return torch.cat([told, _facing(depth, camera), seen.cells(camera)[0]])
+
+
+def _facing(depth: torch.Tensor, camera: Camera) -> torch.Tensor:
+    """(3, rows, columns): normals along the camera's right, the world's up and the camera's view;
+    0 where they are unknown."""
+    z, rays = cell_samples(depth, camera)
+    solid = (z > 0) & torch.isfinite(z)
+    normal = cell_normals(rays * torch.where(solid, z, 0.0)[..., None], rays[1::3, 1::3])
+    known = solid[1::3, 0::3] & solid[1::3, 2::3] & solid[0::3, 1::3] & solid[2::3, 1::3]
+    axes = torch.tensor(camera.c2w[:3, :3], dtype=torch.float32, device=depth.device)
+    facing = (normal @ axes[:, 0], normal[..., 2], normal @ axes[:, 2])
+    return torch.stack(facing) * known

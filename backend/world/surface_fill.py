@@ -104,21 +104,13 @@ def cell_centres(camera: Camera, device: torch.device) -> tuple[torch.Tensor, to
 def surfels(depth: torch.Tensor, camera: Camera, color: torch.Tensor | None = None) -> Surfels:
     """The cells of a view. depth: (H, W) metres, +inf = sky, 0 = unknown; color: (3, H, W)."""
     rows, columns = cell_grid(camera.width, camera.height)
-    y, x = (
-        torch.from_numpy(((np.arange(n) + 0.5) * side / n).astype(np.int64)).to(depth.device)
-        for n, side in ((3 * rows, camera.height), (3 * columns, camera.width))
-    )
-    z = depth[y[:, None], x[None]]
-    rays = pixel_rays(camera, y, x)
+    z, rays = cell_samples(depth, camera)
     origin = torch.tensor(camera.position, dtype=torch.float32, device=depth.device)
     solid = (z > 0) & torch.isfinite(z)
     points = rays * torch.where(solid, z, 0.0)[..., None]
     middle = (slice(1, None, 3), slice(1, None, 3))
-    across = points[1::3, 2::3] - points[1::3, 0::3]
-    down = points[2::3, 1::3] - points[0::3, 1::3]
-    normal = F.normalize(torch.linalg.cross(across, down), dim=-1)
     ray = F.normalize(rays[middle], dim=-1)
-    normal = torch.where((normal * ray).sum(-1, keepdim=True) > 0, -normal, normal)
+    normal = cell_normals(points, ray)
     mean = torch.zeros(rows, columns, 3, device=depth.device)
     if color is not None:
         mean = F.adaptive_avg_pool2d(color[None], (rows, columns))[0].permute(1, 2, 0)
@@ -130,6 +122,27 @@ def surfels(depth: torch.Tensor, camera: Camera, color: torch.Tensor | None = No
         sky=torch.isinf(z[middle]).reshape(-1),
         known=(z[middle] > 0).reshape(-1),
     )
+
+
+def cell_samples(depth: torch.Tensor, camera: Camera) -> tuple[torch.Tensor, torch.Tensor]:
+    """depth (H, W) and rays (3) of 3 x 3 pixels a cell: (3 rows, 3 columns), (.., .., 3)."""
+    rows, columns = cell_grid(camera.width, camera.height)
+    y, x = (
+        torch.from_numpy(((np.arange(n) + 0.5) * side / n).astype(np.int64)).to(depth.device)
+        for n, side in ((3 * rows, camera.height), (3 * columns, camera.width))
+    )
+    return depth[y[:, None], x[None]], pixel_rays(camera, y, x)
+
+
+def cell_normals(points: torch.Tensor, ray: torch.Tensor) -> torch.Tensor:
+    """(rows, columns, 3) unit normals that face the camera, from 3 x 3 points a cell.
+
+    points: (3 rows, 3 columns, 3). ray: (rows, columns, 3), towards the middles.
+    """
+    across = points[1::3, 2::3] - points[1::3, 0::3]
+    down = points[2::3, 1::3] - points[0::3, 1::3]
+    normal = F.normalize(torch.linalg.cross(across, down), dim=-1)
+    return torch.where((normal * ray).sum(-1, keepdim=True) > 0, -normal, normal)
 
 
 def memory_cells(frames: list[MemoryFrame], device: torch.device) -> Surfels:

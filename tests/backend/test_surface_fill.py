@@ -16,12 +16,13 @@ from backend.shared.camera import Camera, intrinsics, look_at
 from backend.shared.errors import ModelError
 from backend.shared.frame import MemoryFrame
 from backend.world import surface_fill as fill
-from backend.world.cell_colors import Seen, fill_unseen, guess_cells
+from backend.world.cell_colors import fill_unseen, guess_cells
 from backend.world.conditions import build_conditions
 from backend.world.depth_completion import complete_depth, smooth_guess
 from backend.world.lifting import lift
 from backend.world.point_renderer import PointCloud
 from backend.world.sampling import MemoryImages
+from backend.world.seen import Seen
 
 RED, BLUE, SKY = (200, 30, 30), (30, 30, 200), (90, 150, 230)
 
@@ -204,15 +205,17 @@ def test_only_whole_geometry_makes_sky_of_what_is_empty(whole: bool):
 
 def test_completed_depth_keeps_what_is_known_and_knows_every_pixel():
     camera = camera_at(0, 0)
-    depth = torch.from_numpy(floor_and_wall(camera)[1])
+    rgb, z = floor_and_wall(camera)
+    depth = torch.from_numpy(z)
     partly = depth.clone()
     partly[:, 30:] = 0
-    whole = complete_depth(partly, camera, 3.0)
+    whole = complete_depth(partly, camera, 3.0, Seen.where_known(rgb, partly))
     assert torch.equal(whole[:, :30], depth[:, :30])
     assert (whole > 0).all()
-    assert torch.equal(complete_depth(depth, camera, 3.0), depth)
-    nothing = complete_depth(torch.zeros(16, 16), camera.resized(16, 16), 2.0)
-    assert (nothing == 2.0).all()
+    assert torch.equal(complete_depth(depth, camera, 3.0, Seen.where_known(rgb, depth)), depth)
+    none = torch.zeros(16, 16)
+    nobody = Seen.where_known(rgb[:16, :16], none)
+    assert (complete_depth(none, camera.resized(16, 16), 2.0, nobody) == 2.0).all()
 
 
 def test_the_shipped_network_continues_scenes_it_never_saw_better_than_the_smooth_guess():
@@ -220,13 +223,14 @@ def test_the_shipped_network_continues_scenes_it_never_saw_better_than_the_smoot
     for kind in ("interior", "street", "corridor", "landscape"):
         scene = make_scene(kind, 7_000_001)
         for camera in fly_path(scene, 0, 14, (96, 96))[::6]:
-            truth = render_view(scene, camera, antialias=False)[1]
+            picture, truth = render_view(scene, camera, antialias=False)
+            rgb = (picture * 255).round().to(torch.uint8).numpy()
             partly = truth.clone()
             partly[:, 50:] = 0
             scale = float(truth[torch.isfinite(truth)].median())
             sky = 8 * scale
             for name, made in (
-                ("network", complete_depth(partly, camera, scale)),
+                ("network", complete_depth(partly, camera, scale, Seen.where_known(rgb, partly))),
                 ("guess", smooth_guess(partly, scale)),
             ):
                 wrong = (torch.log(made.clamp(max=sky)) - torch.log(truth.clamp(max=sky))).abs()
@@ -238,7 +242,7 @@ def test_the_shipped_network_continues_scenes_it_never_saw_better_than_the_smoot
 def test_a_missing_or_damaged_network_is_named(tmp_path, load):
     with pytest.raises(ModelError, match="reinstall WorldFM"):
         load(torch.device("cpu"), tmp_path)
-    CellNet((8, 8)).save_pretrained(tmp_path)
+    CellNet(4, 2, (8, 8), (1, 1)).save_pretrained(tmp_path)
     weights = next(tmp_path.glob("*.safetensors"))
     weights.write_bytes(weights.read_bytes()[:-100])
     with pytest.raises(ModelError, match="reinstall WorldFM"):

@@ -16,7 +16,9 @@ from backend.shared.camera import Camera
 from backend.training import cell_colors as training
 from backend.training.cell_nets import Examples, measure, train_cells
 from backend.training.sample_cache import Flight
-from backend.world.cell_colors import COLOR_CHANNELS, MIRRORED, Seen, color_cells, guess_cells
+from backend.training.samples import to_memory
+from backend.world.cell_colors import COLOR_CHANNELS, MIRRORED, color_cells, guess_cells
+from backend.world.seen import Seen
 from backend.world.surface_fill import memory_cells, surfels
 from tests.backend.world_room import photograph, room_camera
 
@@ -54,7 +56,7 @@ def test_a_moment_of_training_lowers_the_error_and_leaves_a_network_that_loads(e
         save_file(examples, tmp_path / f"{seed:07d}-0.safetensors")
     task = dataclasses.replace(
         training.CELL_COLORS,
-        make=lambda: CellNet((16, 24), in_channels=COLOR_CHANNELS, out_channels=3),
+        make=lambda: CellNet(COLOR_CHANNELS, 3, (16, 24), (1, 2)),
     )
     figures = list(
         train_cells(task, tmp_path, tmp_path / "network", minutes=0.1, least_iterations=60)
@@ -78,7 +80,7 @@ def told(camera: Camera, memory: PosedFrame, mirrored: bool) -> torch.Tensor:
     sure = torch.zeros(1, *depth.shape)
     sure[..., 24:72] = 1
     cells = surfels(depth, camera)
-    frame = training.to_memory(PosedFrame(cameras[1], *pictures[2:], "m"), "m")
+    frame = to_memory(PosedFrame(cameras[1], *pictures[2:], "m"), "m")
     seen = memory_cells([frame], depth.device)
     guesses = guess_cells(seen, cells, sure[0] < 1, camera, 3.0)
     return color_cells(cells, guesses, camera, 3.0, Seen(color * sure, sure, color, sure))

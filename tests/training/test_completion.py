@@ -10,28 +10,62 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from backend.data.nerfstudio import PosedFrame
 from backend.data.synth import KINDS
 from backend.models.cell_net import load_completion
+from backend.shared.camera import Camera
 from backend.shared.errors import InputError
+from backend.training import cell_nets, completion
 from backend.training.cell_nets import HELD_OUT, Examples, measure, train_cells
 from backend.training.completion import COMPLETION, flight_examples
+from backend.training.sample_cache import Flight
+from backend.world.depth_completion import COMPLETION_CHANNELS
 from tests.backend.world_room import photograph, room_camera
+
+
+def view(camera: Camera, name: str) -> PosedFrame:
+    shot = photograph(camera)
+    return PosedFrame(camera, shot.rgb, shot.depth, name)
 
 
 @pytest.fixture(scope="module")
 def examples() -> Examples:
     cameras = [room_camera((0.3 * i, -2.5, 0.2), (0, 1, -0.2), (48, 48)) for i in range(4)]
-    return flight_examples(cameras, lambda c: torch.from_numpy(photograph(c).depth), 0)
+    return flight_examples(Flight([view(c, str(i)) for i, c in enumerate(cameras)], []), 0)
 
 
 def test_examples_hold_the_truth_where_something_is_known(examples):
     cells, truth = examples["cells"], examples["truth"]
-    assert cells.shape[1:] == (9, 32, 32)
+    assert cells.shape[1:] == (COMPLETION_CHANNELS + 1, 32, 32)
     assert truth.shape == (len(cells), 32, 32)
     known = cells[:, 0] > 0
     assert known.any() and not known.all()
     wrong = (cells[:, -1] - truth).abs()[known].float()
     assert np.percentile(wrong.numpy(), 90) < 0.05
+
+
+def test_normals_are_told_where_all_around_is_known_and_colours_where_they_are_sure(examples):
+    cells = examples["cells"].float()
+    length = cells[:, 8:11].norm(dim=1)
+    told = length > 0
+    assert told.any() and (cells[:, 0][told] > 0).all()
+    assert length[told].min() > 0.5 and length[told].max() < 1.42
+    unsure = cells[:, completion.SURE] == 0
+    assert unsure.any() and (cells[:, completion.SEEN] * unsure[:, None] == 0).all()
+
+
+def test_a_varied_batch_tells_the_same_shapes_in_another_light(examples):
+    torch.manual_seed(1)
+    batch = {name: part.float() for name, part in examples.items()}
+    seen = [batch["cells"][:, completion.SEEN].clone(), batch["cells"][:, :8].clone()]
+    varied = COMPLETION.augment(batch)
+    shapes = varied["cells"][:, :8]
+    mirrored = shapes.flip(-1)
+    mirrored[:, 4] *= -1
+    assert torch.equal(shapes, seen[1]) or torch.equal(mirrored, seen[1])
+    assert not torch.equal(varied["cells"][:, completion.SEEN].abs().sum(), seen[0].abs().sum())
+    unsure = varied["cells"][:, completion.SURE, None] == 0
+    assert (varied["cells"][:, completion.SEEN] * unsure == 0).all()
 
 
 def test_a_moment_of_training_lowers_the_loss_and_leaves_a_network_that_loads(examples, tmp_path):
@@ -45,6 +79,24 @@ def test_a_moment_of_training_lowers_the_loss_and_leaves_a_network_that_loads(ex
     assert measure(COMPLETION, network, examples)["depth"] == pytest.approx(
         figures["depth"], rel=0.05
     )
+
+
+def test_what_did_best_on_the_examples_held_out_is_what_is_left(examples, tmp_path, monkeypatch):
+    for seed in (9, 10):
+        save_file(examples, tmp_path / f"{seed:07d}-0.safetensors")
+    measured = iter([3.0, 1.0, *[2.0] * 1000])
+    monkeypatch.setattr(cell_nets, "LOOK_AGAIN_S", 0.0)
+    monkeypatch.setattr(
+        cell_nets, "measure", lambda *_: dict.fromkeys(COMPLETION.weights, next(measured))
+    )
+    output = tmp_path / "network"
+    left = [
+        next(output.glob("*.safetensors")).read_bytes()
+        for _ in train_cells(COMPLETION, tmp_path, output, minutes=1e-9, least_iterations=3)
+    ]
+    assert len(left) == 4
+    assert left[0] != left[1]
+    assert left[1] == left[2] == left[3]
 
 
 def test_every_kind_of_scene_is_measured():
