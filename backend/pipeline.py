@@ -26,7 +26,7 @@ from .shared.errors import InputError, OutOfMemoryError, WorldError
 from .shared.frame import FrameReply, FrameRequest, MemoryFrame
 from .world.conditions import Conditions, build_conditions, world_scale
 from .world.free_space import contradicts
-from .world.imagined import WORTH_IT, Imagined, views_aside
+from .world.imagined import PAINTED_GRAIN, WORTH_IT, Imagined, to_imagine, views_aside
 from .world.point_renderer import PointCloud
 from .world.sampling import MemoryImages
 from .world.world import World
@@ -178,26 +178,23 @@ class FramePipeline:
         return reply
 
     @torch.inference_mode()
-    def imagined(self, prepared: PreparedWorld, seed: int) -> Imagined | None:
-        """What surrounds the memory of a world, imagined once a seed; None = nothing missing.
-
-        Geometry that is whole leaves nothing to imagine, and changes while an artist works.
-        """
-        if prepared.cloud.whole:
-            return None
+    def imagined(self, prepared: PreparedWorld, seed: int) -> Imagined:
+        """What surrounds the memory of a world, imagined once a seed."""
         if prepared.imagined is None or prepared.imagined[0] != seed:
             prepared.imagined = seed, self._imagine(prepared, seed)
         return prepared.imagined[1]
 
     def _imagine(self, prepared: PreparedWorld, seed: int) -> Imagined:
-        imagined = Imagined.nothing(self.device)
+        imagined, whole = Imagined.nothing(self.device), prepared.cloud.whole
         for camera in views_aside(prepared.images.frames):
             glance = camera.resized(*(max(1, side // 4) for side in (camera.width, camera.height)))
-            if (self._aside(prepared, imagined, glance).known == 0).float().mean() < WORTH_IT:
+            missing = to_imagine(self._aside(prepared, imagined, glance), whole)
+            if missing.float().mean() < WORTH_IT:
                 continue
             conditions = self._aside(prepared, imagined, padded_camera(camera))
-            image = self.generate(conditions, prepared, seed, 1, Stopwatch(self.device))
-            new = conditions.known[0] == 0
+            grain = PAINTED_GRAIN if whole else 1.0
+            image = self.generate(conditions, prepared, seed, 1, Stopwatch(self.device), grain)
+            new = to_imagine(conditions, whole)
             depth = torch.where(new, conditions.depth, 0.0).cpu().numpy()
             depth[contradicts(depth, conditions.camera, prepared.images.frames)] = 0
             imagined = imagined.joined(conditions.camera, _bytes(image), depth)
@@ -221,11 +218,12 @@ class FramePipeline:
         seed: int,
         steps: int,
         watch: Stopwatch,
+        grain: float = 1.0,
     ) -> torch.Tensor:
-        """(1, 3, H, W) in [-1, 1], in the model's precision."""
+        """(1, 3, H, W) in [-1, 1], in the model's precision. grain: see `Conditions.hints`."""
         model, camera = self.model, conditions.camera
         dtype = model.dtype
-        hints = conditions.hints(prepared.scale, seed)[None].to(dtype)
+        hints = conditions.hints(prepared.scale, seed, grain)[None].to(dtype)
         features = model.encode_hints(hints.contiguous(memory_format=torch.channels_last))
         watch.lap("hints")
         grid = camera.height // TOKEN_STRIDE, camera.width // TOKEN_STRIDE

@@ -66,14 +66,17 @@ class Conditions:
     owner: torch.Tensor
     remembered: torch.Tensor
 
-    def hints(self, scale: float, seed: int) -> torch.Tensor:
-        """(HINT_CHANNELS, H, W): the channels that enter the model; scale: see `world_scale`."""
+    def hints(self, scale: float, seed: int, grain: float = 1.0) -> torch.Tensor:
+        """(HINT_CHANNELS, H, W): the channels that enter the model; scale: see `world_scale`.
+
+        grain: factor of the noise in pixels, and so of how rough what is invented comes out.
+        """
         anchor_rgb = self.shown.rgb.permute(2, 0, 1).float()
         # black stands for a point without a colour of its own (see Anchors)
         colored = (anchor_rgb.amax(0, keepdim=True) > 0).float()
         anchor_rgb = (anchor_rgb / 127.5 - 1) * colored
         log_depth = torch.log(self.depth / scale).clamp(-MAX_LOG_DEPTH, MAX_LOG_DEPTH)[None]
-        noise = world_noise(self.camera, self.depth, seed, PIXEL_NOISE_CHANNELS)
+        noise = grain * world_noise(self.camera, self.depth, seed, PIXEL_NOISE_CHANNELS)
         parts = (
             self.color * usable(self.weight),
             self.weight,
@@ -129,11 +132,12 @@ def build_conditions(
     """Render the anchors, choose memory frames and fetch their colours for `camera`.
 
     references: most memory frames to use. scale: metres, see `world_scale`. imagined: surfaces
-    to show where neither anchors nor memory know better.
+    and colours to show where neither anchors nor memory know better.
     """
     anchors = render_points(cloud, camera)
     chosen = select_views(images, camera, anchors.depth, references)
-    shown = imagined.behind(anchors, camera) if imagined else anchors
+    # whole geometry leaves no place for others' surfaces: what was imagined only colours it
+    shown = imagined.behind(anchors, camera) if imagined and not cloud.whole else anchors
     sampled = sample_memory(images, chosen, camera, shown.depth)
     free = _open(anchors.depth) if cloud.whole else torch.zeros_like(sampled.sky)
     seen = (anchors.depth > 0) | sampled.sky | free

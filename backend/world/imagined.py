@@ -4,13 +4,14 @@
 Beside what the memory frames show, the model is asked for a few wide views. What it invents there
 is lifted into the world: points and pictures like those of memory, which count wherever anchors
 and memory know nothing. A camera that moves then finds the same invention in every frame, instead
-of a new one.
+of a new one. Where geometry is whole, its surfaces are what the invention is painted on.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -23,6 +24,9 @@ from .point_cloud import PointCloud
 from .point_renderer import AnchorRender, render_points
 from .sampling import MemoryImages, Sampled, sample_memory, usable
 from .views import select_views
+
+if TYPE_CHECKING:
+    from .conditions import Conditions
 
 TURNS = (40.0, -40.0)
 """Degrees about the vertical by which imagined views are turned from a memory frame's."""
@@ -50,6 +54,10 @@ WORTH_IT = 0.1
 LOOKS = 3
 """Imagined views that a frame looks at."""
 
+PAINTED_GRAIN = 1.2
+"""Noise of views imagined for whole geometry: frames see their pictures resampled, which softens
+them."""
+
 SAME_SURFACE = 0.02
 """Part of the depth by which an imagined surface must be nearer to hide a real one."""
 
@@ -60,6 +68,14 @@ def views_aside(frames: list[MemoryFrame]) -> list[Camera]:
     if len(seeing) > MOST_FRAMES:
         return []
     return [_turned(frame.camera, math.radians(turn)) for turn in TURNS for frame in seeing]
+
+
+def to_imagine(conditions: Conditions, whole: bool) -> torch.Tensor:
+    """(H, W) bool: what is imagined of a view. whole: geometry is, so that only the colours of
+    surfaces are missing; else what has no depth, sky included."""
+    if whole:
+        return (conditions.weight[0] == 0) & torch.isfinite(conditions.depth)
+    return conditions.known[0] == 0
 
 
 def _turned(camera: Camera, yaw: float) -> Camera:

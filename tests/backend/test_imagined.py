@@ -42,12 +42,15 @@ def pipeline() -> FramePipeline:
     return FramePipeline.from_pretrained("embedded", "cpu")
 
 
+def memory_of(camera: Camera) -> MemoryFrame:
+    rgb, depth = floor_and_wall(camera)
+    return MemoryFrame("0", "memory", camera, rgb, depth)
+
+
 @pytest.fixture(scope="module")
 def world() -> World:
     """One photograph of a floor before a wall."""
-    camera = camera_at(0.0, 0.0)
-    rgb, depth = floor_and_wall(camera)
-    memory = MemoryFrame("0", "memory", camera, rgb, depth)
+    memory = memory_of(camera_at(0.0, 0.0))
     return World(lift(memory), [memory], 1, {})
 
 
@@ -136,24 +139,29 @@ def test_memory_comes_before_imagination(world):
     assert (merged.weight[inner, SIDE // 2 : SIDE - 10] > 0.5).all()
 
 
-def _step(pipeline: FramePipeline, world: World) -> float:
-    """Mean change of what memory never saw between two neighbouring cameras, warped."""
-    cameras = camera_at(0.5, 3.4), camera_at(0.62, 3.3)
+def _step(pipeline: FramePipeline, world: World, shots: list[MemoryFrame]) -> float:
+    """Mean change of what memory never saw between the cameras of two true shots, warped."""
     prepared = pipeline.prepare(world)
-    first, second = (pipeline.render(prepared, FrameRequest(camera)) for camera in cameras)
-    depth = floor_and_wall(cameras[0])[1]
-    u, v, z = reproject(cameras[0], depth, cameras[1])
+    first, second = (pipeline.render(prepared, FrameRequest(shot.camera)) for shot in shots)
+    camera, depth = shots[0].camera, shots[0].depth
+    u, v, z = reproject(camera, depth, shots[1].camera)
     warped = cv2.remap(second.rgb, u - 0.5, v - 0.5, cv2.INTER_LINEAR)
-    inside = (z > 0) & (u > 1) & (v > 1) & (u < SIDE - 1) & (v < SIDE - 1)
-    unseen = inside & (first.coverage == 0)
+    remembered = _inside(*reproject(camera, depth, world.memory[0].camera))
+    unseen = _inside(u, v, z) & ~remembered
     assert unseen.mean() > 0.3
     return float(np.abs(warped.astype(float) - first.rgb)[unseen].mean())
 
 
+def _inside(u: np.ndarray, v: np.ndarray, z: np.ndarray) -> np.ndarray:
+    """Which points a camera sees, where nothing hides them."""
+    return (z > 0) & (u > 1) & (v > 1) & (u < SIDE - 1) & (v < SIDE - 1)
+
+
 def test_what_is_imagined_stays_in_place(pipeline, world, monkeypatch):
-    with_imagination = _step(pipeline, world)
+    shots = [memory_of(camera_at(0.5, 3.4)), memory_of(camera_at(0.62, 3.3))]
+    with_imagination = _step(pipeline, world, shots)
     monkeypatch.setattr(pipeline, "imagined", lambda prepared, seed: None)
-    assert with_imagination < 0.7 * _step(pipeline, world)
+    assert with_imagination < 0.7 * _step(pipeline, world, shots)
 
 
 def test_imagination_claims_no_coverage_and_no_depth(pipeline, world, monkeypatch):
@@ -169,7 +177,7 @@ def test_imagination_claims_no_coverage_and_no_depth(pipeline, world, monkeypatc
     assert not np.array_equal(reply.rgb, bare.rgb)
 
 
-def test_it_is_made_once_a_seed_and_not_for_whole_geometry(pipeline, world):
+def test_it_is_made_once_a_seed(pipeline, world):
     prepared = pipeline.prepare(world)
     first = pipeline.imagined(prepared, 0)
     assert first is not None and len(first.images) == len(views.TURNS)
@@ -178,16 +186,59 @@ def test_it_is_made_once_a_seed_and_not_for_whole_geometry(pipeline, world):
     assert not np.array_equal(first.images.frames[0].rgb, other.images.frames[0].rgb)
     again = pipeline.imagined(prepared, 0)
     assert np.array_equal(first.images.frames[0].rgb, again.images.frames[0].rgb)
-    whole = replace(world, anchors=world.anchors.uncoloured())
-    assert pipeline.imagined(pipeline.prepare(whole), 0) is None
+
+
+@pytest.fixture(scope="module")
+def whole() -> World:
+    """A room with all of its geometry, and one photograph of a part of it."""
+    memory = photograph(room_camera((0, -3, 0.2), (0, 1, -0.2), (SIDE, SIDE), 0.8))
+    bare = [lift(shot).uncoloured() for shot in photographs_around()]
+    return World(Anchors.concatenate([lift(memory), *bare]), [memory], 1, {})
+
+
+def test_whole_geometry_is_coloured_and_stays_as_it_is(pipeline, whole, monkeypatch):
+    prepared = pipeline.prepare(whole)
+    imagined = pipeline.imagined(prepared, 0)
+    assert prepared.cloud.whole and imagined
+    for frame in imagined.images.frames:
+        surface = frame.depth > 0
+        assert surface.any() and np.isfinite(frame.depth[surface]).all()
+    request = FrameRequest(room_camera((0, -3, 0.2), (2, 1, -0.2), (SIDE, SIDE)))
+    reply = pipeline.render(prepared, request)
+    monkeypatch.setattr(pipeline, "imagined", lambda prepared, seed: None)
+    bare = pipeline.render(pipeline.prepare(whole), request)
+    for part in ("depth", "coverage", "anchor_rgb"):
+        assert np.array_equal(getattr(reply, part), getattr(bare, part))
+    assert not np.array_equal(reply.rgb, bare.rgb)
+
+
+def test_what_is_imagined_on_whole_geometry_stays_in_place(pipeline, whole, monkeypatch):
+    shots = [
+        photograph(room_camera((x, -3, 0.2), (x + 2.5, 1, -0.2), (SIDE, SIDE), 1.0))
+        for x in (0.0, 0.12)
+    ]
+    with_imagination = _step(pipeline, whole, shots)
+    monkeypatch.setattr(pipeline, "imagined", lambda prepared, seed: None)
+    assert with_imagination < 0.7 * _step(pipeline, whole, shots)
+
+
+def photographs_around() -> list[MemoryFrame]:
+    """All of the room, from its middle."""
+    return [
+        photograph(
+            room_camera(
+                target=(math.sin(angle), -3 + math.cos(angle), 0.2 + rise),
+                size=(SIDE, SIDE),
+                fov=1.9,
+            )
+        )
+        for angle, rise in itertools.product(np.arange(0, 2 * np.pi, np.pi / 3), (-1.5, 0, 1.5))
+    ]
 
 
 def test_nothing_is_imagined_beside_what_is_known(pipeline):
     """Points all around, of which one photograph shows a part: no view is worth imagining."""
-    frames = []
-    for angle, rise in itertools.product(np.arange(0, 2 * np.pi, np.pi / 3), (-1.5, 0, 1.5)):
-        target = (math.sin(angle), -3 + math.cos(angle), 0.2 + rise)
-        frames.append(photograph(room_camera(target=target, size=(96, 96), fov=1.9)))
+    frames = photographs_around()
     anchors = Anchors.concatenate([lift(frame) for frame in frames])
     surroundings = pipeline.imagined(pipeline.prepare(World(anchors, frames[:1], 1, {})), 0)
     assert surroundings is not None and not surroundings
