@@ -71,11 +71,9 @@ def views_aside(frames: list[MemoryFrame]) -> list[Camera]:
 
 
 def to_imagine(conditions: Conditions, whole: bool) -> torch.Tensor:
-    """(H, W) bool: what is imagined of a view. whole: geometry is, so that only the colours of
-    surfaces are missing; else what has no depth, sky included."""
-    if whole:
-        return (conditions.weight[0] == 0) & torch.isfinite(conditions.depth)
-    return conditions.known[0] == 0
+    """(H, W) bool: what is imagined of a view, sky included. whole: geometry is, so that only
+    colours are missing; else what has no depth."""
+    return conditions.weight[0] == 0 if whole else conditions.known[0] == 0
 
 
 def _turned(camera: Camera, yaw: float) -> Camera:
