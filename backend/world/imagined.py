@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 
 from ..shared.anchors import Anchors
 from ..shared.camera import Camera, about_vertical
@@ -58,6 +59,10 @@ PAINTED_GRAIN = 1.2
 """Noise of views imagined for whole geometry: frames see their pictures resampled, which softens
 them."""
 
+SOFT_EDGE = 6
+"""Pixels of sky beside a surface that are left out where geometry is whole: what is drawn there has
+something of the surface, and would stand as its ghost where another camera sees nothing but sky."""
+
 SAME_SURFACE = 0.02
 """Part of the depth by which an imagined surface must be nearer to hide a real one."""
 
@@ -73,7 +78,11 @@ def views_aside(frames: list[MemoryFrame]) -> list[Camera]:
 def to_imagine(conditions: Conditions, whole: bool) -> torch.Tensor:
     """(H, W) bool: what is imagined of a view, sky included. whole: geometry is, so that only
     colours are missing; else what has no depth."""
-    return conditions.weight[0] == 0 if whole else conditions.known[0] == 0
+    if not whole:
+        return conditions.known[0] == 0
+    surface = torch.isfinite(conditions.depth)
+    near_surface = F.max_pool2d(surface[None].float(), 2 * SOFT_EDGE + 1, 1, SOFT_EDGE)[0] > 0
+    return (conditions.weight[0] == 0) & (surface | ~near_surface)
 
 
 def _turned(camera: Camera, yaw: float) -> Camera:
