@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The points of one mesh instance that a material is evaluated at."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from ...shared.scene import Instance, Mesh
+
+
+@dataclass(frozen=True, eq=False)
+class ShadingPoints:
+    """N points on one instance, all arrays float32 unless said.
+
+    triangle: (N,) int32. u, v: (N,) barycentric weights of the second and third corner.
+    position: (N, 3) world. normal: (N, 3) interpolated, unit, on the side of the viewer;
+    flat: (N, 3) the triangle's own, likewise. incoming: (N, 3) unit, towards the viewer.
+    width: (N,) metres that a pixel (or a sample) covers there. back: (N,) bool, seen from behind.
+    is_camera: whether a camera looks (Light Path nodes; False for light that bounces).
+    """
+
+    mesh: Mesh
+    instance: Instance
+    triangle: np.ndarray
+    u: np.ndarray
+    v: np.ndarray
+    position: np.ndarray
+    normal: np.ndarray
+    flat: np.ndarray
+    incoming: np.ndarray
+    width: np.ndarray
+    back: np.ndarray
+    is_camera: bool = True
+    shift: np.ndarray | None = field(default=None)
+    """(N, 2) how far attributes are moved off the point in (u, v): see `moved`."""
+
+    def __len__(self) -> int:
+        return len(self.triangle)
+
+    def of_corners(self, corners: np.ndarray) -> np.ndarray:
+        """(N, C) values interpolated from (T, 3, C) corner values."""
+        a, b, c = (corners[self.triangle, i] for i in range(3))
+        u, v = self.u[:, None], self.v[:, None]
+        if self.shift is not None:
+            u, v = u + self.shift[:, :1], v + self.shift[:, 1:]
+        return a + u * (b - a) + v * (c - a)
+
+    def uv(self, layer: str = "") -> np.ndarray:
+        """(N, 2) texture coordinates; zeros where the mesh lacks the layer ("" = the active)."""
+        corners = self.mesh.uv.get(layer or self.mesh.active_uv)
+        return np.zeros((len(self), 2), np.float32) if corners is None else self.of_corners(corners)
+
+    def uv_width(self, layer: str = "") -> np.ndarray:
+        """(N,) what `width` is in texture coordinates (square root of the areas' ratio)."""
+        corners = self.mesh.uv.get(layer or self.mesh.active_uv)
+        if corners is None:
+            return np.zeros(len(self), np.float32)
+        at = corners[self.triangle]
+        a, b = at[:, 1] - at[:, 0], at[:, 2] - at[:, 0]
+        area = np.abs(a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0])
+        e1, e2 = self.edges()
+        true = np.linalg.norm(np.cross(e1, e2), axis=1)
+        return self.width * np.sqrt(area / np.maximum(true, 1e-20)).astype(np.float32)
+
+    def color(self, layer: str = "") -> np.ndarray | None:
+        """(N, 4) a colour attribute; None where the mesh lacks it ("" = the active one)."""
+        corners = self.mesh.colors.get(layer or self.mesh.active_color)
+        return None if corners is None else self.of_corners(corners)
+
+    def edges(self) -> tuple[np.ndarray, np.ndarray]:
+        """(N, 3) each: world vectors from the first corner to the second and third."""
+        corners = self.mesh.vertices[self.mesh.triangles[self.triangle]]
+        turn = self.instance.matrix[:3, :3].T.astype(np.float32)
+        return (corners[:, 1] - corners[:, 0]) @ turn, (corners[:, 2] - corners[:, 0]) @ turn
+
+    def object_position(self) -> np.ndarray:
+        """(N, 3) in the mesh's own space."""
+        return self.of_corners(self.mesh.vertices[self.mesh.triangles])
+
+    def generated(self) -> np.ndarray:
+        """(N, 3) generated texture coordinates: 0 to 1 over the mesh's bounds."""
+        bounds = self.mesh.bounds
+        if bounds is None:
+            bounds = np.stack([self.mesh.vertices.min(axis=0), self.mesh.vertices.max(axis=0)])
+        size = np.maximum(bounds[1] - bounds[0], 1e-12)
+        return ((self.object_position() - bounds[0]) / size).astype(np.float32)
+
+    def tangents(self, layer: str = "") -> tuple[np.ndarray, np.ndarray]:
+        """(N, 3) each, world, unit: where u and v of a texture layer grow; zeros without one."""
+        corners = self.mesh.uv.get(layer or self.mesh.active_uv)
+        if corners is None:
+            none = np.zeros((len(self), 3), np.float32)
+            return none, none
+        at = corners[self.triangle]
+        a, b = at[:, 1] - at[:, 0], at[:, 2] - at[:, 0]
+        e1, e2 = self.edges()
+        sign = np.sign(a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0])[:, None]
+        along = (e1 * b[:, 1:] - e2 * a[:, 1:]) * sign
+        across = (e2 * a[:, :1] - e1 * b[:, :1]) * sign
+        return _unit(along), _unit(across)
+
+    def moved(self, axis: int) -> tuple[ShadingPoints, np.ndarray]:
+        """The points one `width` aside on their surface, and the way there: (N, 3) metres.
+
+        axis: 0 or 1, two directions at right angles in the triangle's plane.
+        """
+        e1, e2 = self.edges()
+        t0 = _unit(e1)
+        t1 = np.cross(self.flat, t0)
+        way = (t0, t1)[axis] * self.width[:, None]
+        # barycentric shift that moves the point by `way` (least squares in the plane)
+        d11, d12, d22 = (np.einsum("ni,ni->n", x, y) for x, y in ((e1, e1), (e1, e2), (e2, e2)))
+        p1, p2 = np.einsum("ni,ni->n", way, e1), np.einsum("ni,ni->n", way, e2)
+        det = np.maximum(d11 * d22 - d12 * d12, 1e-30)
+        shift = np.stack([(d22 * p1 - d12 * p2) / det, (d11 * p2 - d12 * p1) / det], axis=1)
+        shift = shift.astype(np.float32)
+        if self.shift is not None:
+            shift = shift + self.shift
+        return replace(self, position=self.position + way, shift=shift), way
+
+
+def _unit(vectors: np.ndarray) -> np.ndarray:
+    length = np.linalg.norm(vectors, axis=1, keepdims=True)
+    return (vectors / np.maximum(length, 1e-20)).astype(np.float32)
