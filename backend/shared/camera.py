@@ -1,14 +1,17 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Pinhole cameras: K, c2w and the projection that everything else uses.
+"""Cameras, pinhole and orthographic: K, c2w and the projection that everything else uses.
 
 World: right-handed, Z up, metres. Camera: OpenCV (+X right, +Y down, +Z forward).
 Pixels: the image's corner is (0, 0), pixel centres lie at +0.5.
+
+A point (x, y, z) of camera space lies on pixel K @ (x/z, y/z, 1) of a pinhole camera and on
+K @ (x, y, 1) of an orthographic one, whose focal lengths are pixels a metre.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Literal
 
 import numpy as np
 
@@ -17,14 +20,17 @@ from .errors import CameraError
 MAX_SIZE = 8192
 """Longest side in pixels that a frame may have."""
 
+Projection = Literal["PERSP", "ORTHO"]
+
 _GL_TO_CV = np.diag([1.0, -1.0, -1.0, 1.0])
 
 
 @dataclass(frozen=True, eq=False)
 class Camera:
-    """A posed pinhole camera.
+    """A posed camera.
 
     K: (3, 3) float64, pixels. c2w: (4, 4) float64, rigid. width, height: pixels.
+    projection: "PERSP", a pinhole, or "ORTHO", parallel rays, with K in pixels a metre.
     Raises CameraError when a matrix is not finite, not rigid or the size is out of range.
     """
 
@@ -32,6 +38,7 @@ class Camera:
     c2w: np.ndarray
     width: int
     height: int
+    projection: Projection = "PERSP"
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "K", np.array(self.K, dtype=np.float64))
@@ -57,47 +64,72 @@ class Camera:
     def resized(self, width: int, height: int) -> Camera:
         """The same view at another pixel size (aspect may change with it)."""
         scale = np.diag([width / self.width, height / self.height, 1.0])
-        return Camera(scale @ self.K, self.c2w, width, height)
+        return replace(self, K=scale @ self.K, width=width, height=height)
 
     def cropped(self, x: int, y: int, width: int, height: int) -> Camera:
         """The window of `width` x `height` pixels whose top left corner is (x, y)."""
         shift = np.array([[1.0, 0, -x], [0, 1.0, -y], [0, 0, 1.0]])
-        return Camera(shift @ self.K, self.c2w, width, height)
+        return replace(self, K=shift @ self.K, width=width, height=height)
+
+    @property
+    def is_orthographic(self) -> bool:
+        """Whether rays are parallel."""
+        return self.projection == "ORTHO"
 
     def rays(self) -> np.ndarray:
         """(H, W, 3) float32 world-space directions through pixel centres, with camera z = 1.
 
-        A point at z-depth d on a pixel is `position + d * ray`.
+        A point at z-depth d on a pixel is `origins() + d * rays()`; a pinhole's rays all begin at
+        `position`.
         """
-        u = (np.arange(self.width) + 0.5 - self.K[0, 2]) / self.K[0, 0]
-        v = (np.arange(self.height) + 0.5 - self.K[1, 2]) / self.K[1, 1]
-        local = np.empty((self.height, self.width, 3))
         # a skewed K is refused in _check, so rows and columns separate
-        local[..., 0], local[..., 1], local[..., 2] = u[None, :], v[:, None], 1.0
+        local = np.zeros((self.height, self.width, 3))
+        local[..., 2] = 1.0
+        if not self.is_orthographic:
+            local[..., 0], local[..., 1] = self._plane()
         return (local @ self.c2w[:3, :3].T).astype(np.float32)
+
+    def origins(self) -> np.ndarray:
+        """(H, W, 3) float32 (orthographic) or (1, 1, 3) world-space points where rays begin."""
+        if not self.is_orthographic:
+            return self.position.astype(np.float32)[None, None]
+        local = np.zeros((self.height, self.width, 3))
+        local[..., 0], local[..., 1] = self._plane()
+        return (local @ self.c2w[:3, :3].T + self.position).astype(np.float32)
+
+    def _plane(self) -> tuple[np.ndarray, np.ndarray]:
+        """x (1, W) and y (H, 1) of pixel centres on the plane z = 1, or of any z: orthographic."""
+        x = (np.arange(self.width) + 0.5 - self.K[0, 2]) / self.K[0, 0]
+        y = (np.arange(self.height) + 0.5 - self.K[1, 2]) / self.K[1, 1]
+        return x[None, :], y[:, None]
 
     def project(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Pixels (N, 2) and z-depths (N,) of world points (N, 3); depths <= 0 lie behind."""
         local = points @ self.w2c[:3, :3].T + self.w2c[:3, 3]
-        z = local[:, 2]
+        z = local[:, 2].copy()
+        if self.is_orthographic:
+            local[:, 2] = 1.0
+            return (local @ self.K.T)[:, :2], z
         with np.errstate(divide="ignore", invalid="ignore"):
             uv = (local @ self.K.T)[:, :2] / z[:, None]
         return uv, z
 
     def to_json(self) -> dict[str, Any]:
         """Plain lists and numbers; `from_json` gives the camera back bit for bit."""
-        return {
+        data = {
             "K": self.K.tolist(),
             "c2w": self.c2w.tolist(),
             "size": [self.width, self.height],
         }
+        return data | ({"projection": self.projection} if self.is_orthographic else {})
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Camera:
         """The inverse of `to_json`. Raises CameraError naming what is missing or wrong."""
         try:
             width, height = data["size"]
-            return cls(np.array(data["K"], float), np.array(data["c2w"], float), width, height)
+            K, c2w = np.array(data["K"], float), np.array(data["c2w"], float)
+            return cls(K, c2w, width, height, data.get("projection", "PERSP"))
         except (KeyError, TypeError, ValueError) as error:
             raise CameraError(
                 f"A camera needs K (3x3), c2w (4x4) and size [width, height]: {error}."
@@ -167,6 +199,8 @@ def _check(camera: Camera) -> None:
             f"A frame of {camera.width} x {camera.height} pixels cannot be rendered; "
             f"choose a resolution from 1 to {MAX_SIZE} pixels a side."
         )
+    if camera.projection not in ("PERSP", "ORTHO"):
+        raise CameraError(f"A camera's projection is PERSP or ORTHO, not {camera.projection!r}.")
     if K[0, 0] <= 0 or K[1, 1] <= 0:
         raise CameraError("The camera's focal length must be positive.")
     if abs(K[0, 1]) > 1e-6 * K[0, 0] or np.abs(K[[1, 2, 2], [0, 0, 1]]).max() > 1e-9:

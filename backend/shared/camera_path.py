@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The file of a camera path: {"K": 3x3 or one per frame, "size": [W, H], "c2w": [N][4][4]}."""
+"""The file of a camera path: {"K": 3x3 or one per frame, "size": [W, H], "c2w": [N][4][4]}.
+
+"projection": "ORTHO" beside them makes all of its cameras orthographic, with K in pixels a metre.
+"""
 
 from __future__ import annotations
 
@@ -21,6 +24,7 @@ def read_camera_path(path: Path) -> list[Camera]:
         c2w = np.array(data["c2w"], dtype=float)
         K = np.array(data["K"], dtype=float)
         width, height = (int(side) for side in data["size"])
+        projection = data.get("projection", "PERSP")
         if c2w.ndim != 3 or len(c2w) == 0:
             raise ValueError("c2w must hold one 4x4 matrix for each frame")
         K = np.broadcast_to(K, (len(c2w), 3, 3))
@@ -34,7 +38,7 @@ def read_camera_path(path: Path) -> list[Camera]:
             f'{path} is not a camera path ({reason}); it needs {{"K": 3x3 or one per frame, '
             '"size": [W, H], "c2w": [N][4][4]}.'
         ) from error
-    return [Camera(k, matrix, width, height) for k, matrix in zip(K, c2w, strict=True)]
+    return [Camera(k, matrix, width, height, projection) for k, matrix in zip(K, c2w, strict=True)]
 
 
 def write_camera_path(path: Path, cameras: Sequence[Camera]) -> None:
@@ -44,9 +48,16 @@ def write_camera_path(path: Path, cameras: Sequence[Camera]) -> None:
         raise CameraError("The camera path is empty; add key frames first.")
     if len(sizes) > 1:
         raise CameraError("A camera path needs cameras of one size; render at one resolution.")
+    projections = {camera.projection for camera in cameras}
+    if len(projections) > 1:
+        raise CameraError(
+            "A camera path is perspective or orthographic throughout; write two paths instead."
+        )
     data = {
         "K": [camera.K.tolist() for camera in cameras],
         "size": list(sizes.pop()),
         "c2w": [camera.c2w.tolist() for camera in cameras],
     }
+    if projections == {"ORTHO"}:
+        data["projection"] = "ORTHO"
     write_atomically(path, json.dumps(data).encode())
