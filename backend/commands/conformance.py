@@ -23,9 +23,9 @@ def conformance(
     """Compare with vectors made by the reference implementation; exit 1 over tolerance."""
     import torch
 
-    from ..conformance import run_conformance
-    from ..conformance_cases import Case, Skipped
-    from ..pipeline import choose_device
+    from ..pipelines.embedded import choose_device
+    from ..reference.cases import Case, Skipped
+    from ..reference.conformance import run_conformance
 
     torch.set_num_threads(1)  # the networks are tiny: more threads only wait for each other
     # NVIDIA's shorter float32 is for pictures: the vectors have all digits

@@ -78,7 +78,7 @@ def _version(name: str) -> str | None:
 
 
 def _devices() -> list[dict[str, Any]]:
-    from ..devices import probe
+    from ..serving.devices import probe
 
     return [asdict(device) for device in probe()]
 

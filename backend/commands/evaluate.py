@@ -133,7 +133,7 @@ def _predictors(
             raise InputError("--ablation needs a model; name one with --model.")
         return None, {}, {"name": "none"}
     from ..evaluation.predictor import ABLATIONS, PipelinePredictor
-    from ..loading import ModelChoice, open_pipeline
+    from ..serving.loading import ModelChoice, open_pipeline
 
     pipeline = open_pipeline(ModelChoice(model, device))
     steps = pipeline.default_steps if steps is None else steps

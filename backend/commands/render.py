@@ -64,7 +64,7 @@ def render(
     if size is not None:
         width, height = _size(size)
         path = [refit(camera, width, height) for camera in path]
-    from ..loading import ModelChoice, open_pipeline
+    from ..serving.loading import ModelChoice, open_pipeline
 
     pipeline = open_pipeline(ModelChoice(model, device))
     steps = pipeline.default_steps if steps is None else steps

@@ -22,10 +22,10 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from ..loading import ModelChoice, load_pipeline
-from ..priority import give_way
-from ..server import Listen, Server
-from ..session import Load
+from ..serving.loading import ModelChoice, load_pipeline
+from ..serving.priority import give_way
+from ..serving.server import Listen, Server
+from ..serving.session import Load
 from ..shared.errors import InputError, WorldFMError
 
 app = typer.Typer(add_completion=False)

@@ -157,7 +157,7 @@ def _train_cells(
 ) -> None:
     from rich.progress import track
 
-    from ..pipeline import choose_device
+    from ..pipelines.embedded import choose_device
     from ..training.cell_nets import render_flights, train_cells
 
     done = render_flights(task, examples, seeds, processes)

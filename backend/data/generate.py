@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 import torch
 
-from ..device_errors import is_out_of_memory
+from ..serving.device_errors import is_out_of_memory
 from ..shared.errors import InputError, OutOfMemoryError
 from .nerfstudio import PosedFrame, write_dataset
 from .synth import KINDS, fly_path, make_scene, render_view

@@ -15,13 +15,13 @@ from types import MappingProxyType
 import cv2
 import numpy as np
 
+from ..conditioning.anchors.lifting import lift
+from ..conditioning.anchors.point_renderer import PointCloud, render_points
+from ..conditioning.memory.sampling import MemoryImages, sample_memory
 from ..shared.anchors import Anchors
 from ..shared.camera import Camera
 from ..shared.errors import InputError
 from ..shared.frame import MemoryFrame
-from ..world.lifting import lift
-from ..world.point_renderer import PointCloud, render_points
-from ..world.sampling import MemoryImages, sample_memory
 from ..world.world import World
 
 BASELINES = ("splat", "splat+telea", "splat3x3+telea", "backward+telea")

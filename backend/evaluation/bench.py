@@ -22,14 +22,14 @@ import numpy as np
 import torch
 
 from ..client import BackendClient, BackendState, LaunchSettings
-from ..loading import ModelChoice, open_pipeline
-from ..pipeline import choose_device
+from ..conditioning.anchors.lifting import lift
+from ..conditioning.anchors.point_renderer import PointCloud, render_points
+from ..pipelines.embedded import choose_device
+from ..serving.loading import ModelChoice, open_pipeline
 from ..shared.anchors import Anchors
 from ..shared.camera import Camera, intrinsics, look_at
 from ..shared.errors import BackendError
 from ..shared.frame import FrameRequest, MemoryFrame
-from ..world.lifting import lift
-from ..world.point_renderer import PointCloud, render_points
 from ..world.world import World
 
 ROOM = np.array([8.0, 6.0, 3.0])

@@ -24,8 +24,8 @@ from ..models.frame_model import FrameModel
 from ..models.official_layout import frame_model_config
 from ..models.run_options import RunOptions
 from ..models.store import WEIGHTS, ModelRecord
-from ..official import OfficialPipeline
-from ..pipeline import Stopwatch, choose_device, choose_dtype, memory_errors
+from ..pipelines.embedded import Stopwatch, choose_device, choose_dtype, memory_errors
+from ..pipelines.official import OfficialPipeline
 from ..shared.errors import InputError
 from .bench import Figure
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from ..data.nerfstudio import PosedFrame
 from ..data.synth import fly_path, make_scene, render_view
-from ..loading import ModelChoice, open_pipeline
+from ..serving.loading import ModelChoice, open_pipeline
 from .bench import Figure
 from .evaluate import evaluate, spread
 from .predictor import PipelinePredictor

@@ -15,12 +15,12 @@ from typing import Any
 
 import numpy as np
 
+from ..conditioning.anchors.lifting import lift
 from ..data.nerfstudio import PosedFrame
 from ..shared.anchors import Anchors
 from ..shared.camera import Camera
 from ..shared.errors import InputError
 from ..shared.frame import FrameReply, MemoryFrame
-from ..world.lifting import lift
 from ..world.world import World
 from . import metrics
 from .baselines import BASELINES, BaselineRenderer, Made

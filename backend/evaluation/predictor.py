@@ -7,8 +7,8 @@ import enum
 from dataclasses import replace
 from typing import Any
 
-from ..pipeline import FramePipeline
-from ..session import Pipeline
+from ..pipelines.embedded import FramePipeline
+from ..serving.session import Pipeline
 from ..shared.camera import Camera
 from ..shared.errors import InputError
 from ..shared.frame import FrameReply, FrameRequest

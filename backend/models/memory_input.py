@@ -8,9 +8,9 @@ import math
 import torch
 import torch.nn.functional as F
 
+from ..conditioning.unseen.depth_units import MAX_LOG_DEPTH
 from ..shared.camera import Camera
 from ..shared.frame import MemoryFrame
-from ..world.depth_units import MAX_LOG_DEPTH
 from .frame_model import TOKEN_STRIDE, FrameModel, MemoryTokens
 from .prope import encode_view
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import torch
 
-from ..schedulers import MID_TIMESTEP
+from ..pipelines.schedulers import MID_TIMESTEP
 from ..shared.errors import InputError
 from .attention import AttentionName
 

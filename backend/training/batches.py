@@ -12,11 +12,11 @@ import numpy as np
 import torch
 from torch.utils.data import IterableDataset, get_worker_info
 
+from ..conditioning.memory.sampling import usable
 from ..models.frame_model import LATENT_STRIDE, TOKEN_STRIDE
 from ..models.prope import ViewEncoding, encode_view
 from ..shared.camera import Camera
 from ..shared.errors import InputError
-from ..world.sampling import usable
 from .samples import (
     BASE_CHANNELS,
     COLOR_GROUPS,

@@ -8,13 +8,13 @@ from functools import partial
 import torch
 import torch.nn.functional as F
 
+from ..conditioning.conditions import build_conditions
+from ..conditioning.memory.sampling import usable
+from ..conditioning.memory.seen import Seen
+from ..conditioning.unseen.cell_colors import COLOR_CHANNELS, MIRRORED, color_cells, guess_cells
+from ..conditioning.unseen.surface_fill import cell_grid, memory_cells, surfels
 from ..data.nerfstudio import PosedFrame
 from ..models.cell_net import CellNet
-from ..world.cell_colors import COLOR_CHANNELS, MIRRORED, color_cells, guess_cells
-from ..world.conditions import build_conditions
-from ..world.sampling import usable
-from ..world.seen import Seen
-from ..world.surface_fill import cell_grid, memory_cells, surfels
 from .cell_nets import CellTask, Examples
 from .cell_worlds import SIZE, DrawnWorld, Tint, draw_worlds
 from .sample_cache import FLIGHTS, Flight, render_flight, training_scene

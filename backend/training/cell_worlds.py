@@ -12,10 +12,10 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from ..conditioning.anchors.point_renderer import PointCloud
+from ..conditioning.conditions import world_scale
+from ..conditioning.memory.sampling import MemoryImages
 from ..data.nerfstudio import PosedFrame
-from ..world.conditions import world_scale
-from ..world.point_renderer import PointCloud
-from ..world.sampling import MemoryImages
 from .sample_cache import Flight
 from .samples import choose_references, flaw_depth, to_memory, world_anchors
 

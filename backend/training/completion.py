@@ -8,20 +8,20 @@ from functools import partial
 import torch
 import torch.nn.functional as F
 
-from ..data.nerfstudio import PosedFrame
-from ..models.cell_net import CellNet
-from ..world.depth_completion import (
+from ..conditioning.anchors.point_renderer import render_points
+from ..conditioning.memory.sampling import sample_memory, usable
+from ..conditioning.memory.seen import Seen
+from ..conditioning.unseen.depth_completion import (
     COMPLETION_CHANNELS,
     COMPLETION_MIRRORED,
     SEEN_COLORS,
     completion_cells,
     smooth_guess,
 )
-from ..world.fill import push_pull
-from ..world.point_renderer import render_points
-from ..world.sampling import sample_memory, usable
-from ..world.seen import Seen
-from ..world.surface_fill import cell_centres
+from ..conditioning.unseen.fill import push_pull
+from ..conditioning.unseen.surface_fill import cell_centres
+from ..data.nerfstudio import PosedFrame
+from ..models.cell_net import CellNet
 from .cell_nets import CellTask, Examples
 from .cell_worlds import SIZE, DrawnWorld, Tint, draw_worlds
 from .sample_cache import FLIGHTS, Flight, render_flight, training_scene

@@ -25,7 +25,7 @@ from torch import nn
 
 from ..models.frame_model import FrameModel
 from ..models.pretrained import load_pretrained
-from ..schedulers import TRAIN_STEPS
+from ..pipelines.schedulers import TRAIN_STEPS
 from ..shared.errors import ModelError
 
 KIND = "PixArtTransformer2DModel"

@@ -25,7 +25,7 @@ REFERENCE_COUNTS = (1, 1, 1, 2, 3, 3, 4)
 FLIGHTS = 2
 VIEWS = 14
 LOOKS = 6
-"""Looks aside from a flight's cameras: what imagined views see (`backend.world.imagined`)."""
+"""Looks aside from a flight's cameras: what imagined views see (`unseen.imagined`)."""
 LOOK_SHARE = 0.35
 """Part of the samples that show a look aside."""
 

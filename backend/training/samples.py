@@ -12,6 +12,10 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
+from ..conditioning.anchors.lifting import lift
+from ..conditioning.anchors.point_renderer import PointCloud
+from ..conditioning.conditions import build_conditions, world_scale
+from ..conditioning.memory.sampling import MemoryImages
 from ..data.nerfstudio import PosedFrame
 from ..models.frame_model import LATENT_STRIDE
 from ..models.memory_input import memory_camera, memory_image
@@ -19,10 +23,6 @@ from ..shared.anchors import Anchors
 from ..shared.camera import Camera
 from ..shared.errors import InputError
 from ..shared.frame import MemoryFrame
-from ..world.conditions import build_conditions, world_scale
-from ..world.lifting import lift
-from ..world.point_renderer import PointCloud
-from ..world.sampling import MemoryImages
 
 NOISE_CHANNELS = 8
 """Channels of a sample's latent noise; a model with fewer latent channels takes the first."""

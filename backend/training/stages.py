@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from ..models.frame_model import FrameModel, LatentEncoder, MemoryTokens
-from ..schedulers import TRAIN_STEPS, alphas_cumprod, few_step_timesteps
+from ..pipelines.schedulers import TRAIN_STEPS, alphas_cumprod, few_step_timesteps
 from .batches import Batch
 from .config import LossConfig, TrainConfig
 from .losses import (

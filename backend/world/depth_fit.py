@@ -6,7 +6,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from .fill import push_pull
+from ..conditioning.unseen.fill import push_pull
 
 LEAST_KNOWN = 8
 """Pixels with a known depth that it takes to correct a guess."""

@@ -14,21 +14,21 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from ..conditioning.anchors.lifting import lift
+from ..conditioning.anchors.point_renderer import PointCloud, render_points
+from ..conditioning.conditions import world_scale
+from ..conditioning.memory.free_space import contradicts
+from ..conditioning.memory.sampling import MemoryImages, sample_memory
+from ..conditioning.memory.seen import Seen
+from ..conditioning.unseen.depth_completion import complete_depth, smooth_guess
 from ..models.depth import DepthEstimator, load_depth
 from ..shared.anchors import Anchors
 from ..shared.camera import Camera
 from ..shared.errors import InputError
 from ..shared.frame import FrameReply, MemoryFrame
-from .conditions import world_scale
-from .depth_completion import complete_depth, smooth_guess
 from .depth_fit import fit_depth
-from .free_space import contradicts
 from .identity import frame_id
-from .lifting import lift
 from .photo.depth_edges import sharpen_edges
-from .point_renderer import PointCloud, render_points
-from .sampling import MemoryImages, sample_memory
-from .seen import Seen
 
 if TYPE_CHECKING:
     from .world import World

@@ -17,9 +17,9 @@ from backend.shared.camera import Camera, intrinsics, look_at
 from backend.shared.frame import MemoryFrame
 from backend.world.exporters import export_meta, export_ply
 from backend.world.world import World
-from tests.backend.grounded_room import capture
-from tests.backend.test_import_panorama import room_panorama
-from tests.backend.world_room import trace
+from tests.scenes.grounded_room import capture
+from tests.scenes.world_room import trace
+from tests.world.test_import_panorama import room_panorama
 
 SIZE = (300, 200)
 

@@ -16,7 +16,7 @@ from backend.client import BackendClient, BackendState, LaunchSettings
 from backend.client import process as process_module
 from backend.client.guarded import run_guarded
 from backend.client.process import child_environment, explain, open_log, read_log
-from backend.priority import NICENESS
+from backend.serving.priority import NICENESS
 from backend.shared.errors import BackendError, Cancelled
 
 from .conftest import ROOT, anchors, ask, backend_process, children, settings, until
@@ -102,7 +102,7 @@ def test_another_version(client: BackendClient, tmp_path: Path) -> None:
     code = """
 import backend.shared.messages as m
 m.PROTOCOL = 99
-import backend.server as s
+import backend.serving.server as s
 s.PROTOCOL = 99
 from tests.client.tiny_backend import make_load
 from backend.commands.serve import serve_parent

@@ -14,7 +14,6 @@ from types import SimpleNamespace
 import psutil
 import pytest
 
-from backend import priority
 from backend.client import check_environment, file_lock, guarded, installer, trees
 from backend.client import process as process_module
 from backend.client.process import child_environment, open_log
@@ -25,7 +24,8 @@ from backend.client.process_group import (
     group_for_this_system,
 )
 from backend.client.trees import move_tree, prefixed, unlimited
-from backend.priority import give_way
+from backend.serving import priority
+from backend.serving.priority import give_way
 from backend.shared.errors import BackendError
 
 

@@ -15,8 +15,8 @@ from pathlib import Path
 import numpy as np
 
 from backend.commands.serve import _start_log, serve_parent
-from backend.loading import ModelChoice
-from backend.session import Load
+from backend.serving.loading import ModelChoice
+from backend.serving.session import Load
 from backend.shared.errors import ModelError
 from backend.shared.frame import FrameReply, FrameRequest
 from backend.shared.messages import DeviceInfo, Devices, Progress

@@ -10,6 +10,14 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from backend.conditioning.memory.seen import Seen
+from backend.conditioning.unseen.cell_colors import (
+    COLOR_CHANNELS,
+    MIRRORED,
+    color_cells,
+    guess_cells,
+)
+from backend.conditioning.unseen.surface_fill import memory_cells, surfels
 from backend.data.nerfstudio import PosedFrame
 from backend.models.cell_net import CellNet, load_colors
 from backend.shared.camera import Camera
@@ -17,10 +25,7 @@ from backend.training import cell_colors as training
 from backend.training.cell_nets import Examples, measure, train_cells
 from backend.training.sample_cache import Flight
 from backend.training.samples import to_memory
-from backend.world.cell_colors import COLOR_CHANNELS, MIRRORED, color_cells, guess_cells
-from backend.world.seen import Seen
-from backend.world.surface_fill import memory_cells, surfels
-from tests.backend.world_room import photograph, room_camera
+from tests.scenes.world_room import photograph, room_camera
 
 
 def view(camera: Camera, name: str) -> PosedFrame:

@@ -10,6 +10,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from backend.conditioning.unseen.depth_completion import COMPLETION_CHANNELS
 from backend.data.nerfstudio import PosedFrame
 from backend.data.synth import KINDS
 from backend.models.cell_net import load_completion
@@ -19,8 +20,7 @@ from backend.training import cell_nets, completion
 from backend.training.cell_nets import HELD_OUT, Examples, measure, train_cells
 from backend.training.completion import COMPLETION, flight_examples
 from backend.training.sample_cache import Flight
-from backend.world.depth_completion import COMPLETION_CHANNELS
-from tests.backend.world_room import photograph, room_camera
+from tests.scenes.world_room import photograph, room_camera
 
 
 def view(camera: Camera, name: str) -> PosedFrame:

@@ -12,6 +12,7 @@ import torch
 from accelerate.state import AcceleratorState
 from diffusers import AutoencoderKL, PixArtTransformer2DModel
 
+from backend.conditioning.noise import world_noise
 from backend.data.nerfstudio import PosedFrame
 from backend.models.frame_model import FrameModel
 from backend.models.load_frame_model import load_frame_model
@@ -22,8 +23,7 @@ from backend.training.loop import Trainer
 from backend.training.pixart import FOLDED_TIMESTEP, start_from_pixart
 from backend.training.pretrained_latents import PretrainedLatents
 from backend.training.samples import NOISE_CHANNELS, make_sample
-from backend.world.noise import world_noise
-from tests.backend.world_room import photograph, room_camera
+from tests.scenes.world_room import photograph, room_camera
 
 SIZE = 32
 WIDTHS = (8, 8, 16, 16)

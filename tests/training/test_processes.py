@@ -11,7 +11,7 @@ from pathlib import Path
 
 from backend.data.nerfstudio import PosedFrame
 from backend.training.samples import make_sample
-from tests.backend.world_room import photograph, room_camera
+from tests.scenes.world_room import photograph, room_camera
 
 
 def test_two_processes_train_the_same_networks_and_stop_together(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from backend.training.loop import Trainer
 from backend.training.losses import charbonnier, energy_distance
 from backend.training.sample_cache import TRAINING_SEEDS, fill_cache
 from backend.training.samples import Sample, make_sample
-from tests.backend.world_room import photograph, room_camera
+from tests.scenes.world_room import photograph, room_camera
 
 SIZE = 32
 

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ...conditioning.anchors.lifting import lift
+from ...conditioning.anchors.spacing import point_radii
 from ...data.nerfstudio import PosedFrame, read_dataset
 from ...data.pictures import check_picture_size
 from ...models.depth import DepthEstimator, load_depth
@@ -20,10 +22,8 @@ from ...shared.errors import InputError
 from ...shared.frame import MemoryFrame
 from ..depth_fit import fit_depth
 from ..identity import frame_id
-from ..lifting import lift
 from ..photo.depth_edges import enlarge_depth, sharpen_edges
 from ..progress import Progress, part, silent
-from ..spacing import point_radii
 from ..world import World
 from .colmap_files import check_binary_model
 from .images import read_photo

@@ -10,13 +10,13 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from ...conditioning.anchors.lifting import lift
 from ...models.depth import DepthEstimator, load_depth
 from ...shared.camera import Camera
 from ...shared.camera_match import CameraMatch
 from ...shared.errors import InputError
 from ...shared.frame import MemoryFrame
 from ..identity import frame_id
-from ..lifting import lift
 from ..photo.blockout import BlockMesh, build_blockout
 from ..photo.depth_edges import enlarge_depth, sharpen_edges
 from ..photo.vanishing import match_photo

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 from plyfile import PlyData, PlyElement, PlyParseError
 
+from ...conditioning.anchors.spacing import point_radii
 from ...shared.anchors import Anchors
 from ...shared.errors import InputError
-from ..spacing import point_radii
 
 MAX_HEADER = 64 * 1024
 MAX_PROPERTIES = 512

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import numpy as np
 
+from ...conditioning.anchors.point_renderer import PointCloud, render_points
 from ...shared.anchors import Anchors
 from ...shared.camera import Camera
 from ...shared.frame import MemoryFrame
 from ..identity import frame_id
-from ..point_renderer import PointCloud, render_points
 from ..world import World
 from .images import read_photo
 from .photo import fitted_camera

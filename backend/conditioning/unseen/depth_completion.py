@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Depth for pixels without anchors: a smooth guess, corrected by a small network.
+
+The network sees depth and which way surfaces face, and the colours of what is seen: where a roof
+ends and sky begins shows in the picture too.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+
+from ...models.cell_net import CellNet, load_completion
+from ...shared.camera import Camera
+from ..memory.seen import SEEN_CHANNELS, Seen
+from .depth_units import MAX_LOG_DEPTH
+from .fill import push_pull
+from .surface_fill import cell_centres, cell_grid, cell_normals, cell_samples
+
+COMPLETION_CHANNELS = 11 + SEEN_CHANNELS
+COMPLETION_MIRRORED = (4, 8)
+"""Channels that change their sign in a mirror: the image's x and the normal along the right."""
+SEEN_COLORS = ((11, 14), (15, 18))
+"""Channels that carry colours: seen, base."""
+
+WORTH_IT = 0.01
+"""Part of the picture that has to be unknown for the network to be asked."""
+
+
+@torch.no_grad()
+def complete_depth(
+    depth: torch.Tensor,
+    camera: Camera,
+    scale: float,
+    seen: Seen,
+    network: CellNet | None = None,
+) -> torch.Tensor:
+    """depth (H, W): metres, +inf = sky, 0 = unknown -> the same with every pixel known.
+
+    scale: see `world_scale`. network: the shipped one if none is given.
+    """
+    known = depth > 0
+    if known.all():
+        return depth
+    guess = smooth_guess(depth, scale)
+    if (~known).float().mean() < WORTH_IT or not (known & torch.isfinite(depth)).any():
+        return torch.where(known, depth, guess)
+    network = network or load_completion(depth.device)
+    drawn = network(completion_cells(depth, guess, camera, scale, seen)[None])
+    correction, sky = F.interpolate(drawn, depth.shape, mode="bilinear")[0]
+    completed = torch.where(sky > 0, torch.inf, guess * torch.exp(correction))
+    return torch.where(known, depth, completed)
+
+
+def smooth_guess(depth: torch.Tensor, scale: float) -> torch.Tensor:
+    """(H, W) metres: the surroundings' depth, the far side preferred.
+
+    What a hole uncovers is more often the background than the object in front of it.
+    """
+    usable = (depth > 0) & torch.isfinite(depth)
+    if not usable.any():
+        return torch.full_like(depth, scale)
+    log_depth = torch.log(torch.where(usable, depth, torch.full_like(depth, scale)))
+    far = torch.exp((log_depth - log_depth[usable].max()).clamp(min=-3))
+    # weights below 1 leave room for the pull; the far side gets up to 20 times the near side's
+    guess, _ = push_pull(log_depth[None], (usable * far)[None])
+    return torch.exp(guess[0])
+
+
+def completion_cells(
+    depth: torch.Tensor, guess: torch.Tensor, camera: Camera, scale: float, seen: Seen
+) -> torch.Tensor:
+    """(COMPLETION_CHANNELS, rows, columns): what the network is told of each cell."""
+    rows, columns = cell_grid(camera.width, camera.height)
+    at = cell_centres(camera, depth.device)
+    z, smooth = depth[at], guess[at]
+    rays = torch.from_numpy(camera.resized(columns, rows).rays()).to(depth.device, torch.float32)
+    facing = torch.tensor(camera.c2w[:3, :3], dtype=torch.float32, device=depth.device)
+    image = rays @ facing
+    solid = ((z > 0) & torch.isfinite(z)).float()
+    log_depth = (torch.log(smooth / scale) / MAX_LOG_DEPTH).clamp(-1, 1)
+    inverse = solid * (scale / smooth).clamp(max=4)
+    rise = rays[..., 2]
+    height = solid * (rise * smooth / scale).clamp(-3, 3)
+    parts = (solid, torch.isinf(z).float(), log_depth, inverse, image[..., 0], image[..., 1])
+    told = torch.stack([*parts, rise, height])
+    return torch.cat([told, _facing(depth, camera), seen.cells(camera)[0]])
+
+
+def _facing(depth: torch.Tensor, camera: Camera) -> torch.Tensor:
+    """(3, rows, columns): normals along the camera's right, the world's up and the camera's view;
+    0 where they are unknown."""
+    z, rays = cell_samples(depth, camera)
+    solid = (z > 0) & torch.isfinite(z)
+    normal = cell_normals(rays * torch.where(solid, z, 0.0)[..., None], rays[1::3, 1::3])
+    known = solid[1::3, 0::3] & solid[1::3, 2::3] & solid[0::3, 1::3] & solid[2::3, 1::3]
+    axes = torch.tensor(camera.c2w[:3, :3], dtype=torch.float32, device=depth.device)
+    facing = (normal @ axes[:, 0], normal[..., 2], normal @ axes[:, 2])
+    return torch.stack(facing) * known

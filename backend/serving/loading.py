@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a fresh backend does before it is ready: find devices, load the model, warm it up."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..shared.anchors import Anchors
+from ..shared.camera import Camera, intrinsics, look_at
+from ..shared.errors import BackendError
+from ..shared.frame import FrameRequest, MemoryFrame
+from ..shared.messages import DeviceInfo, Devices, Progress
+
+if TYPE_CHECKING:
+    from ..pipelines.embedded import FramePipeline
+    from ..pipelines.official import OfficialPipeline
+
+WARM_UP_SIZE = 64
+OFFICIAL_SIZE = 512
+"""Pixels a side that the official model was trained at; other sizes run without compilation."""
+
+
+@dataclass(frozen=True)
+class ModelChoice:
+    """Which model, where and how exactly; see LaunchSettings for the words."""
+
+    model: str = "embedded"
+    device: str = "auto"
+    dtype: str = "auto"
+
+
+def load_pipeline(
+    choice: ModelChoice, report: Callable[[Progress | Devices], None]
+) -> FramePipeline | OfficialPipeline:
+    """The model, ready to render. torch is imported here, so that the server answers before."""
+    report(Progress("Loading PyTorch."))
+    from ..pipelines.official import OfficialPipeline
+    from .devices import probe
+
+    devices = probe()
+    report(Devices(devices))
+    _check_device(choice.device, devices)
+    report(Progress(f"Loading the model {choice.model}."))
+    pipeline = open_pipeline(choice)
+    report(Progress("Warming up."))
+    warm_up(pipeline)
+    if isinstance(pipeline, OfficialPipeline) and pipeline.device.type == "cuda":
+        for steps in (1, 2):
+            pipeline.warm_up(
+                OFFICIAL_SIZE,
+                OFFICIAL_SIZE,
+                steps,
+                lambda what, share: report(Progress(f"Warming up: {what}.", share)),
+            )
+    return pipeline
+
+
+def open_pipeline(choice: ModelChoice) -> FramePipeline | OfficialPipeline:
+    """The pipeline that the chosen model needs. Raises ModelError when it cannot be loaded."""
+    from ..pipelines.embedded import FramePipeline
+    from ..pipelines.official import OfficialPipeline, is_official
+
+    kind = OfficialPipeline if is_official(choice.model) else FramePipeline
+    return kind.from_pretrained(choice.model, choice.device, choice.dtype)
+
+
+def warm_up(pipeline: FramePipeline | OfficialPipeline) -> None:
+    """Render one small frame of a flat grey world, so that the user's first is not slow."""
+    from ..world.world import World
+
+    size = WARM_UP_SIZE
+    c2w = look_at(np.array([0.0, -3.0, 0.0]), np.zeros(3))
+    camera = Camera(intrinsics(1.0, size, size), c2w, size, size)
+    grey = np.full((size, size, 3), 128, np.uint8)
+    depth = np.full((size, size), 3.0, np.float32)
+    points = camera.position + camera.rays().reshape(-1, 3) * np.float32(3.0)
+    anchors = Anchors(points, grey.reshape(-1, 3), np.full(size * size, 0.02, np.float32))
+    memory = [MemoryFrame("warm-up", "Warm-up", camera, grey, depth)]
+    world = World(anchors, memory, 0, {})
+    pipeline.render(pipeline.prepare(world), FrameRequest(camera))
+
+
+def _check_device(wanted: str, devices: tuple[DeviceInfo, ...]) -> None:
+    known = {d.id for d in devices} | {d.id.split(":")[0] for d in devices} | {"auto"}
+    if wanted not in known:
+        names = ", ".join(f"{d.id} ({d.name})" for d in devices)
+        raise BackendError(
+            f"The device {wanted} does not work on this computer; choose one of {names}."
+        )

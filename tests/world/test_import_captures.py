@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Worlds from nerfstudio datasets of a room whose geometry is known exactly."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from backend.conditioning.anchors.lifting import lift
+from backend.data.nerfstudio import write_dataset
+from backend.shared.anchors import Anchors
+from backend.shared.errors import InputError
+from backend.shared.frame import MemoryFrame
+from backend.world.exporters import export_ply, export_transforms
+from backend.world.importers.captures import world_from_dataset
+from tests.scenes.grounded_room import ExactDepth, capture, grounded, off_surface
+
+
+def test_nerfstudio_datasets_in_and_out(tmp_path):
+    write_dataset(tmp_path / "in", capture())
+    world = world_from_dataset(tmp_path / "in")
+    assert np.percentile(off_surface(world.anchors.xyz), 60) < 0.01
+    assert len(world.memory) == 4
+    export_transforms(world.memory, tmp_path / "out")
+    again = world_from_dataset(tmp_path / "out" / "transforms.json")
+    assert np.array_equal(again.memory[2].rgb, world.memory[2].rgb)
+    assert np.array_equal(again.anchors.xyz, world.anchors.xyz)
+
+
+def test_pictures_without_depth_need_points(tmp_path):
+    write_dataset(tmp_path / "in", capture(2, depth=False))
+    with pytest.raises(InputError, match="neither depth images nor a point cloud"):
+        world_from_dataset(tmp_path / "in")
+
+
+def test_estimates_are_fitted_to_the_captures_points(tmp_path):
+    frames = capture(3, depth=False)
+    exact = [lift(MemoryFrame("a", "a", f.camera, f.rgb, grounded(f.camera)[1])) for f in frames]
+    points = Anchors.concatenate(exact)
+    some = np.random.default_rng(0).permutation(len(points))[:800]
+    write_dataset(tmp_path / "in", frames)
+    export_ply(
+        Anchors(points.xyz[some], points.rgb[some], points.radius[some]), tmp_path / "in" / "p.ply"
+    )
+    path = tmp_path / "in" / "transforms.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"ply_file_path": "p.ply"}))
+    world = world_from_dataset(tmp_path / "in", ExactDepth(wrong=0.5))
+    frame = world.memory[1]
+    truth = grounded(frame.camera)[1]
+    solid = np.isfinite(truth)
+    error = np.abs(np.log(frame.depth[solid] / truth[solid]))
+    assert np.median(error) < 0.1  # the estimator was off by a factor of 1.65
+
+
+def test_point_clouds_outside_the_dataset_are_refused(tmp_path):
+    write_dataset(tmp_path / "in", capture(1))
+    path = tmp_path / "in" / "transforms.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"ply_file_path": "../p.ply"}))
+    with pytest.raises(InputError, match="outside its folder"):
+        world_from_dataset(tmp_path / "in")
+
+
+def test_folders_that_are_no_capture(tmp_path):
+    with pytest.raises(InputError, match=r"neither a transforms\.json nor a COLMAP model"):
+        world_from_dataset(tmp_path)

@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Worlds from COLMAP models, whole, distorted and damaged."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from backend.shared.camera import Camera
+from backend.shared.errors import InputError
+from backend.world.importers.captures import world_from_dataset
+from tests.scenes.grounded_room import FLOOR, ExactDepth, capture
+from tests.scenes.world_room import HALF
+
+
+def colmap_folder(folder: Path, params: list[float], model: str) -> list[Camera]:
+    """A COLMAP model of the room, in a gauge of its own: y down and half the size."""
+    pycolmap = pytest.importorskip("pycolmap")
+    to_colmap = 0.5 * np.array([[1.0, 0, 0], [0, 0, -1.0], [0, 1.0, 0]])
+    (folder / "images").mkdir(parents=True)
+    model_folder = folder / "sparse" / "0"
+    model_folder.mkdir(parents=True)
+    lines = []
+    cameras = [f.camera for f in capture(3)]
+    for i, frame in enumerate(capture(3), start=1):
+        Image.fromarray(frame.rgb).save(folder / "images" / f"{i}.png")
+        c2w = frame.camera.c2w
+        turn = (to_colmap / 0.5 @ c2w[:3, :3]).T
+        rigid = pycolmap.Rigid3d(pycolmap.Rotation3d(turn), -turn @ to_colmap @ c2w[:3, 3])
+        x, y, z, w = rigid.rotation.quat
+        numbers = " ".join(repr(float(v)) for v in (w, x, y, z, *rigid.translation))
+        seen = " ".join(f"10 10 {n + 1}" for n in range(400)) if i == 1 else ""
+        lines.append(f"{i} {numbers} 1 {i}.png\n{seen}\n")
+    (model_folder / "images.txt").write_text("".join(lines))
+    (model_folder / "cameras.txt").write_text(f"1 {model} 96 72 {' '.join(map(repr, params))}\n")
+    rng = np.random.default_rng(0)
+    points = []
+    for n in range(400):
+        face, sign = rng.integers(3), rng.choice([-1, 1])
+        xyz = rng.uniform(-HALF, HALF)
+        xyz[face] = sign * HALF[face]
+        xyz = to_colmap @ (xyz + np.array([0, 0, FLOOR]))
+        points.append(f"{n + 1} {xyz[0]} {xyz[1]} {xyz[2]} 120 80 40 0.5 1 {n}\n")
+    (model_folder / "points3D.txt").write_text("".join(points))
+    return cameras
+
+
+def test_colmap_models(tmp_path):
+    focal = float(capture(1)[0].camera.K[0, 0])
+    cameras = colmap_folder(tmp_path, [focal, focal, 48, 36], "PINHOLE")
+    world = world_from_dataset(tmp_path, ExactDepth())
+    assert len(world.memory) == 3
+    # the gauge: z up, the floor at 0, the cameras' median height 1.6 m instead of 1.5
+    scale = 1.6 / 1.5
+    for frame, camera in zip(world.memory, cameras, strict=True):
+        assert frame.camera.position[2] == pytest.approx(1.5 * scale, rel=0.05)
+        assert frame.camera.c2w[2, 2] == pytest.approx(camera.c2w[2, 2], abs=0.12)  # mean up
+        assert frame.camera.K[0, 0] == pytest.approx(focal)
+    apart = np.linalg.norm(world.memory[0].camera.position - world.memory[2].camera.position)
+    wanted = np.linalg.norm(cameras[0].position - cameras[2].position) * scale
+    assert apart == pytest.approx(wanted, rel=0.05)
+
+
+def test_colmap_lenses_with_distortion_are_undistorted(tmp_path):
+    focal = float(capture(1)[0].camera.K[0, 0])
+    colmap_folder(tmp_path, [focal, 48, 36, -0.12, 0.02], "RADIAL")
+    world = world_from_dataset(tmp_path, ExactDepth())
+    assert len(world.memory) == 3
+    # barrel distortion: undistorted pictures have another size or focal length than the originals
+    frame = world.memory[0]
+    assert (frame.camera.width, frame.camera.height) != (96, 72) or frame.camera.K[0, 0] != focal
+
+
+def test_colmap_pictures_that_are_missing_or_outside(tmp_path):
+    colmap_folder(tmp_path, [80, 80, 48, 36], "PINHOLE")
+    os.remove(tmp_path / "images" / "2.png")
+    with pytest.raises(InputError, match=r"'2.png' of the COLMAP model is missing"):
+        world_from_dataset(tmp_path, ExactDepth())
+    text = tmp_path / "sparse" / "0" / "images.txt"
+    text.write_text(text.read_text().replace(" 2.png", " ../../2.png"))
+    with pytest.raises(InputError, match="outside its folder"):
+        world_from_dataset(tmp_path, ExactDepth())
+
+
+def test_colmap_models_that_name_a_picture_twice(tmp_path):
+    colmap_folder(tmp_path, [80, 80, 48, 36], "PINHOLE")
+    text = tmp_path / "sparse" / "0" / "images.txt"
+    text.write_text(text.read_text().replace(" 2.png", " 1.png"))
+    with pytest.raises(InputError, match="twice"):
+        world_from_dataset(tmp_path, ExactDepth())
+
+
+@pytest.mark.parametrize(
+    ("name", "at"),
+    [("cameras.bin", 0), ("images.bin", 0), ("points3D.bin", 0),
+     ("images.bin", 8 + 64 + len("1.png") + 1), ("points3D.bin", 8 + 43)],
+)  # fmt: skip
+def test_colmap_models_that_claim_more_than_they_hold(tmp_path, name, at):
+    pycolmap = pytest.importorskip("pycolmap")
+    colmap_folder(tmp_path, [80, 80, 48, 36], "PINHOLE")
+    place = tmp_path / "sparse" / "0"
+    pycolmap.Reconstruction(str(place)).write_binary(str(place))
+    for text in place.glob("*.txt"):
+        text.unlink()
+    assert len(world_from_dataset(tmp_path, ExactDepth()).memory) == 3
+    whole = (place / name).read_bytes()
+    (place / name).write_bytes(whole[:at] + (2**40).to_bytes(8, "little") + whole[at + 8 :])
+    with pytest.raises(InputError, match=f"'{name}' is shorter than it says"):
+        world_from_dataset(tmp_path, ExactDepth())
+
+
+def test_damaged_colmap_models(tmp_path):
+    colmap_folder(tmp_path, [80, 80, 48, 36], "PINHOLE")
+    (tmp_path / "sparse" / "0" / "cameras.txt").write_text("1 BANANA 96 72 80\n")
+    with pytest.raises(InputError, match="COLMAP model"):
+        world_from_dataset(tmp_path, ExactDepth())

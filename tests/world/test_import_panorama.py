@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Worlds from a panorama of a room whose geometry is known exactly."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from backend.shared.errors import InputError
+from backend.world.importers.panorama import (
+    look_into,
+    sphere_camera,
+    sphere_directions,
+    world_from_panorama,
+)
+from tests.scenes.grounded_room import ExactDepth, grounded, off_surface
+
+
+def room_panorama(width: int = 512) -> tuple[np.ndarray, np.ndarray]:
+    """The room around (0, 0, 1.4) and the exact distances."""
+    rgb = np.zeros((width // 2, width, 3), np.uint8)
+    distance = np.zeros((width // 2, width), np.float32)
+    directions = sphere_directions(width, width // 2)
+    for yaw, pitch in ((0, 0), (0.5, 0), (1, 0), (1.5, 0), (0, 0.5), (0, -0.5)):
+        camera = sphere_camera(yaw * np.pi, pitch * np.pi, math.radians(92), 256, 1.4)
+        picture, depth = grounded(camera)
+        uv, z = camera.project(directions.reshape(-1, 3) + np.array([0, 0, 1.4]))
+        inside = (z > 0) & (uv >= 0).all(axis=1) & (uv < 256).all(axis=1)
+        x, y = uv[inside].astype(int).T
+        rgb.reshape(-1, 3)[inside] = picture[y, x]
+        per_depth = np.linalg.norm(camera.rays(), axis=2)
+        distance.reshape(-1)[inside] = (depth * per_depth)[y, x]
+    return rgb, distance
+
+
+def test_views_into_a_panorama_look_where_they_should():
+    directions = sphere_directions(256, 128)
+    camera = sphere_camera(0.7, -0.4, 1.2, 64, 1.0)
+    seen = look_into(directions, camera)
+    rays = camera.rays() / np.linalg.norm(camera.rays(), axis=2, keepdims=True)
+    assert np.abs(seen - rays).max() < 0.002
+    behind = look_into(directions, sphere_camera(np.pi, 0, 1.2, 64, 1.0))  # across the seam
+    rays = sphere_camera(np.pi, 0, 1.2, 64, 1.0).rays()
+    rays /= np.linalg.norm(rays, axis=2, keepdims=True)
+    assert np.abs(behind - rays).max() < 0.002
+
+
+@pytest.mark.parametrize("wrong", [0.0, 0.15])
+def test_panorama_to_world(tmp_path, wrong):
+    rgb, distance = room_panorama()
+    Image.fromarray(rgb).save(tmp_path / "room.png")
+    world = world_from_panorama(tmp_path / "room.png", 1.4, ExactDepth(wrong))
+    away = np.linalg.norm(world.anchors.xyz - [0, 0, 1.4], axis=1)
+    assert np.median(off_surface(world.anchors.xyz)) < (0.03 if wrong == 0 else 0.12)
+    assert away.min() > 0.4  # the ball is 0.418 m away
+    assert len(world.memory) == 6
+    for frame in world.memory:
+        exact = grounded(frame.camera)[1]
+        solid = np.isfinite(exact) & np.isfinite(frame.depth)
+        error = np.abs(frame.depth[solid] / exact[solid] - 1)
+        assert np.median(error) < (0.02 if wrong == 0 else 0.06)
+    up = next(f for f in world.memory if f.camera.c2w[2, 2] > 0.9)
+    assert np.isfinite(up.depth).all()  # the ceiling
+    assert np.isfinite(distance).any()
+
+
+def test_panoramas_that_are_not_two_to_one(tmp_path):
+    Image.fromarray(np.zeros((100, 150, 3), np.uint8)).save(tmp_path / "a.png")
+    with pytest.raises(InputError, match="twice as wide as high"):
+        world_from_panorama(tmp_path / "a.png", 1.6, ExactDepth())
