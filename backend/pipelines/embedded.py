@@ -149,7 +149,10 @@ class FramePipeline:
 
     @torch.inference_mode()
     def render(self, prepared: PreparedWorld, request: FrameRequest) -> FrameReply:
-        """Generate one frame. The same world and request give the same bytes on one device."""
+        """Generate one frame. The same world and request give the same bytes.
+
+        That is on one device of one machine, with one number of threads.
+        """
         if request.steps not in (1, 2):
             raise InputError(f"The embedded model takes 1 or 2 steps, not {request.steps}.")
         watch = Stopwatch(self.device)

@@ -151,7 +151,10 @@ class OfficialPipeline:
 
     @torch.inference_mode()
     def render(self, prepared: OfficialWorld, request: FrameRequest) -> FrameReply:
-        """Generate one frame. The same world and request give the same bytes on one device."""
+        """Generate one frame. The same world and request give the same bytes.
+
+        That is on one device of one machine, with one number of threads.
+        """
         watch = Stopwatch(self.device)
         camera = self.padded(request.camera)
         crop = slice(0, request.camera.height), slice(0, request.camera.width)

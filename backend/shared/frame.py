@@ -53,7 +53,8 @@ class MemoryFrame:
 class FrameRequest:
     """One camera of one world. Everything that decides the picture is in here.
 
-    steps: sampler steps (1 or 2). seed: noise of what is invented; same request, same bytes.
+    steps: sampler steps (1 or 2). seed: noise of what is invented; same request, same bytes
+    (on one machine with one number of threads).
     references: most memory frames the model may look at.
     """
 

@@ -43,6 +43,9 @@ MOST_CELLS = 96
 """Cells along a side of the folded tile."""
 DARK = 0.04
 """Added to colours in [0, 1] before their logarithm."""
+BORDER = 1e-6
+"""Periods and cells that a texel may lack of a border and still counts as beyond it: displacements
+are whole texels at first, so that many texels lie on borders but for what arithmetic rounds off."""
 
 
 @dataclass(eq=False)
@@ -273,9 +276,9 @@ def _folded(texels: _Texels, steps: torch.Tensor) -> _Lattice:
     factor by which their mean has to be multiplied to miss the detail least.
     """
     shape = tuple(int(s.norm().round().clamp(2, MOST_CELLS)) for s in steps)
-    periods = texels.place @ torch.linalg.inv(steps)
-    copy = periods.floor()
-    inside = ((periods - copy) * copy.new_tensor(shape)).long()
+    periods = texels.place.double() @ torch.linalg.inv(steps.double())
+    copy = (periods + BORDER).floor()
+    inside = ((periods - copy) * copy.new_tensor(shape) + BORDER).long()
     cell = inside[:, 0].clamp(max=shape[0] - 1) * shape[1] + inside[:, 1].clamp(max=shape[1] - 1)
     copy = (copy - copy.amin(0)).long()
     number = copy[:, 0] * (copy[:, 1].max() + 1) + copy[:, 1]
