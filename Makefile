@@ -22,7 +22,7 @@ BPY_3.13 := bpy==5.2.3
 ALSO ?=
 OTHERS := $(ALSO:%=$(VENV_BLENDER)-%/.installed)
 
-.PHONY: help setup demo test test-gui extension bench lint
+.PHONY: help setup demo test test-gui extension bench soak lint
 
 help:
 	@echo 'make setup      the backend in .venv (command: .venv/bin/worldfm), Blender as a module in .venv-blender'
@@ -31,6 +31,7 @@ help:
 	@echo 'make test-gui   the tests in a real Blender under Xvfb (BLENDER=/path/to/blender to use yours)'
 	@echo 'make extension  one zip per platform into dist'
 	@echo 'make bench      measure this machine: outputs/bench.json'
+	@echo 'make soak       an hour of small frames: outputs/soak.json says what they leave in memory'
 	@echo 'make lint       ruff'
 
 setup: $(BACKEND) $(HEADLESS)
@@ -77,7 +78,7 @@ demo: $(BACKEND) extension
 
 test: $(BACKEND) $(OTHERS) extension
 	@zip=$$($(VENV)/bin/python wheels/build_extension.py dist --which); \
-	WORLDFM_TEST_ZIP="$$PWD/$$zip" $(VENV)/bin/python -m pytest tests --ignore=tests/gui
+	WORLDFM_TEST_ZIP="$$PWD/$$zip" $(VENV)/bin/python -m pytest tests --ignore=tests/gui --ignore=tests/soak
 
 test-gui: $(BACKEND) extension
 	@$(VENV)/bin/python -m pytest tests/gui
@@ -92,6 +93,11 @@ bench: $(BACKEND) extension
 	@$(VENV_BLENDER)/bin/python -m demo.measure --into outputs/.bench.json.tmp > /dev/null
 	@mv outputs/.bench.json.tmp outputs/bench.json
 	@cat outputs/bench.json
+
+# WORLDFM_SOAK_FRAMES (2000) and WORLDFM_SOAK_MINUTES (10) make it shorter or longer
+soak: $(BACKEND) extension
+	@zip=$$($(VENV)/bin/python wheels/build_extension.py dist --which); \
+	WORLDFM_TEST_ZIP="$$PWD/$$zip" $(VENV)/bin/python -m pytest tests/soak -s
 
 lint: $(BACKEND)
 	@$(VENV)/bin/ruff check .

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import time
+from collections import deque
 from dataclasses import dataclass, field
 
 import bpy
@@ -21,7 +22,8 @@ _POLL_SECONDS = 0.05
 class _Job:
     """What is known of the animation being rendered, to foretell its end."""
 
-    seconds: list[float] = field(default_factory=list)
+    seconds: deque[float] = field(default_factory=lambda: deque(maxlen=8))
+    """Of the latest frames."""
     warned: set[str] = field(default_factory=set)
     held_up: float = 0.0
     """Seconds of the present frame that went into starting the backend: no other frame's."""
@@ -30,9 +32,8 @@ class _Job:
         """Time to the last frame as m:ss, or "" before the first is done."""
         if not self.seconds:
             return ""
-        recent = self.seconds[-8:]
         left = max(0, (scene.frame_end - scene.frame_current) // scene.frame_step) + 1
-        seconds = round(sum(recent) / len(recent) * left)
+        seconds = round(sum(self.seconds) / len(self.seconds) * left)
         return f" | Remaining {seconds // 60}:{seconds % 60:02d}"
 
 

@@ -2,13 +2,13 @@
 """Remembers how frames were rendered, in the scene they belong to.
 
 Renders run in a thread where Blender's data may not be changed: they leave a note here, and a
-timer writes it down.
+timer writes it down. Notes hold words and numbers, never a frame: a long render leaves many.
 """
 
 from __future__ import annotations
 
-import queue
 import time
+from collections import deque
 from dataclasses import dataclass
 
 import bpy
@@ -25,23 +25,42 @@ class Note:
 
     scene: str
     frame: int
-    reply: FrameReply
+    seed: int
+    steps: int
+    references: int
+    revision: str
+    model: str
     seconds: float
     when: str
 
 
-_notes: queue.SimpleQueue[Note] = queue.SimpleQueue()
+_notes: deque[Note] = deque(maxlen=MOST)
 
 
 def note(scene: str, frame: int, reply: FrameReply, seconds: float) -> None:
-    """A frame was rendered. Any thread."""
-    _notes.put(Note(scene, frame, reply, seconds, time.strftime("%Y-%m-%d %H:%M:%S")))
+    """A frame was rendered. Any thread; without a window nobody would read it."""
+    if bpy.app.background:
+        return
+    request = reply.request
+    _notes.append(
+        Note(
+            scene,
+            frame,
+            request.seed,
+            request.steps,
+            request.references,
+            f"{reply.world_revision:012x}",
+            f"{reply.model_name} {reply.model_hash}".strip(),
+            seconds,
+            time.strftime("%Y-%m-%d %H:%M:%S"),
+        )
+    )
 
 
 def write_down() -> float:
     """Put the notes into their scenes, newest first. Blender's main thread only."""
-    while not _notes.empty():
-        made = _notes.get()
+    while _notes:
+        made = _notes.popleft()
         scene = bpy.data.scenes.get(made.scene)
         if scene is not None:
             _write(scene.worldfm, made)
@@ -49,13 +68,11 @@ def write_down() -> float:
 
 
 def _write(settings: bpy.types.PropertyGroup, made: Note) -> None:
-    request, history = made.reply.request, settings.history
+    history = settings.history
     item = history.add()
-    item.name = f"Frame {made.frame}, seed {request.seed}"
-    item.frame, item.seed, item.steps = made.frame, request.seed, request.steps
-    item.references = request.references
-    item.revision = f"{made.reply.world_revision:012x}"
-    item.model = f"{made.reply.model_name} {made.reply.model_hash}".strip()
+    item.name = f"Frame {made.frame}, seed {made.seed}"
+    item.frame, item.seed, item.steps = made.frame, made.seed, made.steps
+    item.references, item.revision, item.model = made.references, made.revision, made.model
     item.when, item.seconds = made.when, made.seconds
     history.move(len(history) - 1, 0)
     while len(history) > MOST:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from unittest.mock import ANY
 
 import pytest
 
@@ -46,6 +47,12 @@ def test_a_killed_backend_loses_no_frame(blender, tmp_path):
     found = blender("renders.py", "killed", tmp_path)
     assert found["files"] == [f"{n:04d}.png" for n in range(1, 7)]
     assert found["killed"] == 2
+
+
+def test_an_animation_keeps_no_frame_but_the_last(blender, tmp_path):
+    assert blender("renders.py", "keeping", tmp_path) == {
+        "kept": 1, "notes": 0, "output": ANY, "returncode": 0
+    }  # fmt: skip
 
 
 def test_border_percentage_and_film(blender, tmp_path):

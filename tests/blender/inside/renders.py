@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import os
 import signal
@@ -146,6 +147,17 @@ def killed() -> dict[str, Any]:
     return {"files": sorted(prints(folder)), "killed": len(set(killed))}
 
 
+def keeping() -> dict[str, Any]:
+    """What is still in memory of an animation's frames once it is rendered."""
+    scenes.small_world(frames=4)
+    output("PNG", "keeping")
+    bpy.ops.render.render(animation=True)
+    gc.collect()
+    reply = extension.part("backend.shared.frame").FrameReply
+    kept = [one for one in gc.get_objects() if isinstance(one, reply)]
+    return {"kept": len(kept), "notes": len(extension.part("history")._notes)}
+
+
 def framing() -> dict[str, Any]:
     """Border with and without crop, percentage, odd sizes; a film as FFmpeg."""
     scene = scenes.small_world(size=(90, 50))
@@ -283,4 +295,4 @@ def unfit_pictures() -> dict[str, list[str]]:
     return said
 
 
-extension.run_one(passes, order, killed, framing, faults)
+extension.run_one(passes, order, killed, keeping, framing, faults)
