@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from .camera import Camera
 from .errors import WorldError
 
 CAMERA, DIFFUSE, GLOSSY, TRANSMISSION, VOLUME, SHADOW = (1 << bit for bit in range(6))
@@ -167,7 +168,12 @@ class Film:
 
 @dataclass(frozen=True, eq=False)
 class Scene:
-    """All of it; lists are referred to by number."""
+    """All of it; lists are referred to by number.
+
+    viewpoints: cameras that frames are likely to be asked for (of the scene and its path, or the
+    viewport's): bounced light is known best where they look. fog: homogeneous, of the world;
+    density per metre.
+    """
 
     meshes: tuple[Mesh, ...] = ()
     instances: tuple[Instance, ...] = ()
@@ -176,6 +182,7 @@ class Scene:
     lamps: tuple[Lamp, ...] = ()
     background: Background | None = None
     film: Film = Film()
+    viewpoints: tuple[Camera, ...] = ()
     fog_density: float = 0.0
     fog_color: tuple[float, float, float] = (0.0, 0.0, 0.0)
     fog_anisotropy: float = 0.0
