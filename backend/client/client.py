@@ -10,6 +10,8 @@ from ..shared.anchors import Anchors
 from ..shared.errors import BackendError, Cancelled, WorldError, WorldFMError
 from ..shared.frame import FrameReply, FrameRequest, MemoryFrame
 from ..shared.messages import DeviceInfo, Devices, Notice, Progress, Ready
+from ..shared.scene import Scene
+from ..shared.world import World
 from .connection import Told
 from .orders import Orders
 from .process import read_log
@@ -79,13 +81,18 @@ class BackendClient:
             supervisor.join(timeout)
 
     def set_world(
-        self, key: str, revision: int, anchors: Anchors, memory: list[MemoryFrame]
+        self,
+        key: str,
+        revision: int,
+        anchors: Anchors,
+        memory: list[MemoryFrame],
+        scene: Scene | None = None,
     ) -> None:
         """What requests of `key` see from now on; earlier requests keep the world they had.
 
         The arrays are read later, in another thread: never change them in place afterwards.
         """
-        self._orders.set_world(key, revision, anchors, memory)
+        self._orders.set_world(key, World(anchors, memory, revision, {}, scene))
 
     def forget_world(self, key: str) -> None:
         """Let go of a world; the backend does with the next one that it is sent."""

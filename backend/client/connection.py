@@ -13,7 +13,7 @@ from typing import Any
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidURI
 
-from ..shared.errors import BackendError, WorldFMError, error_from_code
+from ..shared.errors import BackendError, WorldError, WorldFMError, error_from_code
 from ..shared.frame import FrameReply
 from ..shared.messages import (
     PROTOCOL,
@@ -227,7 +227,12 @@ class Connection:
             if order is None:
                 await self._wake.wait()
                 continue
-            await self._send_world(socket, order.world)
+            try:
+                await self._send_world(socket, order.world)
+            except WorldError as error:
+                self._orders.answer(order.id, None, error)
+                self._on_frame()
+                continue
             if self._orders.mark_sent(order):
                 await send_message(socket, _message_for(order))
 

@@ -8,9 +8,9 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from ..shared.anchors import Anchors
 from ..shared.errors import BackendError, WorldFMError
-from ..shared.frame import FrameReply, FrameRequest, MemoryFrame
+from ..shared.frame import FrameReply, FrameRequest
+from ..shared.world import World
 from .snapshot import Snapshot
 from .ticket import Ticket
 
@@ -55,14 +55,12 @@ class Orders:
         self._views: dict[str, _View] = {}
         self._cancelled: list[int] = []
 
-    def set_world(
-        self, key: str, revision: int, anchors: Anchors, memory: list[MemoryFrame]
-    ) -> None:
+    def set_world(self, key: str, world: World) -> None:
         """What later orders of `key` see; nothing changes when it is what they see already."""
         with self._lock:
             known = self._worlds.get(key)
-            if known is None or not known.shows(revision, anchors, memory):
-                self._worlds[key] = Snapshot(key, revision, anchors, memory)
+            if known is None or not known.shows(world):
+                self._worlds[key] = Snapshot(key, world)
 
     def forget_world(self, key: str) -> None:
         """No later order will name it."""

@@ -9,12 +9,13 @@ import weakref
 
 import numpy as np
 
-from ..shared.anchors import Anchors
 from ..shared.content import content_hash
-from ..shared.frame import MemoryFrame
-from ..shared.messages import MemoryRef, PutWorld
+from ..shared.messages import PutWorld
+from ..shared.world import World
+from ..shared.world_content import write_content
 
 _serials = itertools.count(1)
+_TIDY = 64
 
 
 class Snapshot:
@@ -23,55 +24,41 @@ class Snapshot:
     Hashing is left to whoever calls `manifest` (the client's thread), not to the maker.
     """
 
-    def __init__(
-        self, key: str, revision: int, anchors: Anchors, memory: list[MemoryFrame]
-    ) -> None:
+    def __init__(self, key: str, world: World) -> None:
         self.key = key
-        self.revision = revision
+        self.revision = world.revision
         self.wire_key = f"{next(_serials)}:{key}"
-        self._anchors = anchors
-        self._memory = list(memory)
+        self._world = World(world.anchors, list(world.memory), world.revision, {}, world.scene)
         self._arrays: dict[str, np.ndarray] = {}
         self._manifest: PutWorld | None = None
 
-    def shows(self, revision: int, anchors: Anchors, memory: list[MemoryFrame]) -> bool:
+    def shows(self, world: World) -> bool:
         """Whether these very objects are what this snapshot holds."""
+        mine = self._world
         return (
-            self.revision == revision
-            and self._anchors is anchors
-            and len(self._memory) == len(memory)
-            and all(mine is theirs for mine, theirs in zip(self._memory, memory, strict=True))
+            mine.revision == world.revision
+            and mine.anchors is world.anchors
+            and mine.scene is world.scene
+            and len(mine.memory) == len(world.memory)
+            and all(one is other for one, other in zip(mine.memory, world.memory, strict=True))
         )
 
     def manifest(self) -> PutWorld:
-        """The world with its arrays named by content; slow the first time for new arrays."""
+        """The world with its arrays named by content; slow the first time for new arrays.
+
+        Raises WorldError when something in it cannot be sent.
+        """
         if self._manifest is None:
-            anchors = self._anchors
-            self._manifest = PutWorld(
-                self.wire_key,
-                self.revision,
-                self._name(anchors.xyz),
-                self._name(anchors.rgb),
-                self._name(anchors.radius),
-                tuple(self._refer(frame) for frame in self._memory),
-                anchors.whole,
-            )
+            content, self._arrays = write_content(self._world, _hashes.of)
+            names = tuple(self._arrays)
+            name = content_hash(content)
+            self._arrays[name] = content
+            self._manifest = PutWorld(self.wire_key, self.revision, name, names)
         return self._manifest
 
     def array(self, name: str) -> np.ndarray:
         """The array called `name` in the manifest."""
         return self._arrays[name]
-
-    def _refer(self, frame: MemoryFrame) -> MemoryRef:
-        depth = None if frame.depth is None else self._name(frame.depth)
-        return MemoryRef(
-            frame.id, frame.name, frame.camera, self._name(frame.rgb), depth, frame.enabled
-        )
-
-    def _name(self, array: np.ndarray) -> str:
-        name = _hashes.of(array)
-        self._arrays[name] = array
-        return name
 
 
 class _Hashes:
@@ -80,6 +67,7 @@ class _Hashes:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._known: dict[int, tuple[weakref.ref[np.ndarray], str]] = {}
+        self._tidy_at = _TIDY
 
     def of(self, array: np.ndarray) -> str:
         with self._lock:
@@ -88,7 +76,10 @@ class _Hashes:
             return known[1]
         name = content_hash(array)
         with self._lock:
-            self._known = {k: v for k, v in self._known.items() if v[0]() is not None}
+            # entries of arrays that are gone go too, now and then: a scene has thousands
+            if len(self._known) >= self._tidy_at:
+                self._known = {k: v for k, v in self._known.items() if v[0]() is not None}
+                self._tidy_at = max(_TIDY, 2 * len(self._known))
             self._known[id(array)] = (weakref.ref(array), name)
         return name
 

@@ -3,39 +3,39 @@
 
 from __future__ import annotations
 
-import json
 from collections import OrderedDict
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
-from weakref import WeakValueDictionary
+from dataclasses import dataclass, field
 
 import numpy as np
 
-from ..shared.anchors import Anchors
 from ..shared.content import content_hash
 from ..shared.errors import BackendError
-from ..shared.frame import MemoryFrame
-from ..shared.messages import MemoryRef, PutArray, PutWorld
-
-if TYPE_CHECKING:
-    from ..world.world import World
+from ..shared.messages import PutArray, PutWorld
+from ..shared.world import World
+from ..shared.world_content import ContentReader
 
 MAX_WORLDS = 8
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class StoredWorld:
     """A world that is here in full; stays so when the store lets go of it."""
 
     manifest: PutWorld
-    anchors: Anchors
-    memory: list[MemoryFrame]
+    _arrays: dict[str, np.ndarray]
+    _reader: ContentReader
+    _world: World | None = field(default=None, init=False)
 
     def assemble(self) -> World:
-        """The world. The first call brings torch in, so it is the worker's to make."""
-        from ..world.world import World
+        """The world, the same object each time. Raises WorldError when it is damaged.
 
-        return World(self.anchors, self.memory, self.manifest.revision, {})
+        The first call reads and checks it, so it is the worker's to make.
+        """
+        if self._world is None:
+            content = self._arrays[self.manifest.content]
+            self._world = self._reader.read(content, self._arrays)
+            self._arrays = {}  # the world holds what it needs
+        return self._world
 
 
 @dataclass(eq=False)
@@ -49,13 +49,12 @@ class _Slot:
 class WorldStore:
     """One client's worlds. Arrays that several worlds or revisions share are kept once.
 
-    So are whole memory frames: the same frame is the same object in every world, and what a
-    model made of it can be kept with it.
+    So are whole memory frames, meshes and materials: see `ContentReader`.
     """
 
     def __init__(self) -> None:
         self._arrays: dict[str, np.ndarray] = {}
-        self._frames: WeakValueDictionary[str, MemoryFrame] = WeakValueDictionary()
+        self._reader = ContentReader()
         self._slots: OrderedDict[str, _Slot] = OrderedDict()
 
     def put(self, manifest: PutWorld) -> tuple[str, ...]:
@@ -80,9 +79,11 @@ class WorldStore:
         if slot is None or slot.manifest.revision != revision:
             return None
         if slot.stored is None:
-            if any(name not in self._arrays for name in _names(slot.manifest)):
+            names = _names(slot.manifest)
+            if any(name not in self._arrays for name in names):
                 return None
-            slot.stored = self._assemble(slot.manifest)
+            arrays = {name: self._arrays[name] for name in names}
+            slot.stored = StoredWorld(slot.manifest, arrays, self._reader)
         self._slots.move_to_end(key)
         return slot.stored
 
@@ -91,30 +92,10 @@ class WorldStore:
         self._slots.pop(key, None)
         self._forget_unused()
 
-    def _assemble(self, manifest: PutWorld) -> StoredWorld:
-        arrays = self._arrays
-        xyz, rgb, radius = (arrays[n] for n in (manifest.xyz, manifest.rgb, manifest.radius))
-        anchors = Anchors(xyz, rgb, radius, manifest.whole)
-        return StoredWorld(manifest, anchors, [self._frame(ref) for ref in manifest.memory])
-
-    def _frame(self, ref: MemoryRef) -> MemoryFrame:
-        camera = json.dumps(ref.camera.to_json())
-        name = json.dumps([ref.id, ref.name, camera, ref.rgb, ref.depth, ref.enabled])
-        frame = self._frames.get(name)
-        if frame is None:
-            depth = None if ref.depth is None else self._arrays[ref.depth]
-            rgb = self._arrays[ref.rgb]
-            frame = MemoryFrame(ref.id, ref.name, ref.camera, rgb, depth, ref.enabled)
-            self._frames[name] = frame
-        return frame
-
     def _forget_unused(self) -> None:
         used = {name for slot in self._slots.values() for name in _names(slot.manifest)}
         self._arrays = {name: array for name, array in self._arrays.items() if name in used}
 
 
-def _names(manifest: PutWorld) -> list[str]:
-    names = [manifest.xyz, manifest.rgb, manifest.radius]
-    for ref in manifest.memory:
-        names += [ref.rgb] if ref.depth is None else [ref.rgb, ref.depth]
-    return names
+def _names(manifest: PutWorld) -> tuple[str, ...]:
+    return (*manifest.arrays, manifest.content)

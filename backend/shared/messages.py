@@ -18,26 +18,21 @@ from __future__ import annotations
 
 import json
 import math
-import types
-import typing
-from dataclasses import MISSING, dataclass, field, fields, is_dataclass
-from functools import cache
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-from .camera import Camera
-from .errors import BackendError, CameraError
+from .errors import BackendError
 from .frame import FrameRequest
+from .tree_codec import DTYPES, Malformed, TreePath, decode_tree, encode_tree
 
-PROTOCOL = 1
+PROTOCOL = 2
 """Raised whenever a message changes its meaning; both sides must have the same."""
 
 MAX_HEADER_BYTES = 8 << 20
 MAX_ARRAY_BYTES = 4 << 30
 MAX_ARRAYS = 16
-
-_DTYPES = {"|u1": np.uint8, "<f4": np.float32}
 
 
 @dataclass(frozen=True)
@@ -115,29 +110,14 @@ class Notice:
     text: str
 
 
-@dataclass(frozen=True, eq=False)
-class MemoryRef:
-    """A memory frame whose arrays are named by their content hash."""
-
-    id: str
-    name: str
-    camera: Camera
-    rgb: str
-    depth: str | None = None
-    enabled: bool = True
-
-
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
 class PutWorld:
-    """All of a world; xyz, rgb, radius: hashes of the anchors' arrays; whole: see `Anchors`."""
+    """All of a world. content: hash of its JSON (see `world_content.py`). arrays: of the rest."""
 
     key: str
     revision: int
-    xyz: str
-    rgb: str
-    radius: str
-    memory: tuple[MemoryRef, ...] = ()
-    whole: bool = False
+    content: str
+    arrays: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -247,7 +227,12 @@ _MESSAGES: dict[str, type] = {
 def encode(message: Any) -> tuple[str, list[np.ndarray]]:
     """(header, arrays) of one of the dataclasses above; arrays are contiguous, little-endian."""
     arrays: list[np.ndarray] = []
-    body = _to_json(message, arrays)
+
+    def put(array: np.ndarray, _path: TreePath) -> dict[str, int]:
+        arrays.append(np.ascontiguousarray(array, array.dtype.newbyteorder("<")))
+        return {"array": len(arrays) - 1}
+
+    body = encode_tree(message, put)
     layout = [[array.dtype.str, list(array.shape)] for array in arrays]
     header = {"type": type(message).__name__, "arrays": layout, "body": body}
     return json.dumps(header, allow_nan=False, separators=(",", ":")), arrays
@@ -268,7 +253,7 @@ def read_header(text: str) -> Header:
         header = json.loads(text)
         cls = _MESSAGES[header["type"]]
         body = header["body"]
-        layout = [(_DTYPES[dtype], tuple(shape)) for dtype, shape in header["arrays"]]
+        layout = [(DTYPES[dtype], tuple(shape)) for dtype, shape in header["arrays"]]
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise _not_understood("its header") from error
     if not isinstance(body, dict) or len(layout) > MAX_ARRAYS:
@@ -282,7 +267,17 @@ def read_header(text: str) -> Header:
 
 def build(header: Header, arrays: list[np.ndarray]) -> Any:
     """The message, once its arrays are here. Raises BackendError when a field is wrong."""
-    return _dataclass_from_json(header.type, header.body, arrays)
+
+    def get(data: dict[str, int]) -> np.ndarray:
+        index = data["array"]
+        if type(index) is not int or not 0 <= index < len(arrays):
+            raise ValueError("an array that is not there")
+        return arrays[index]
+
+    try:
+        return decode_tree(header.type, header.body, get)
+    except Malformed as error:
+        raise _not_understood(str(error)) from error
 
 
 def _not_understood(what: str) -> BackendError:
@@ -290,80 +285,3 @@ def _not_understood(what: str) -> BackendError:
         f"The other side sent a message that cannot be read ({what}); "
         "use the same version of WorldFM on both sides."
     )
-
-
-def _to_json(value: Any, arrays: list[np.ndarray]) -> Any:
-    if isinstance(value, np.ndarray):
-        little = value.dtype.newbyteorder("<")
-        arrays.append(np.ascontiguousarray(value, little))
-        return {"array": len(arrays) - 1}
-    if isinstance(value, Camera):
-        return value.to_json()
-    if is_dataclass(value):
-        return {
-            f.name: _to_json(getattr(value, f.name), arrays)
-            for f in fields(value)
-            if not _is_default(f, getattr(value, f.name))
-        }
-    if isinstance(value, (tuple, list)):
-        return [_to_json(item, arrays) for item in value]
-    if isinstance(value, dict):
-        return {key: _to_json(item, arrays) for key, item in value.items()}
-    return value
-
-
-def _is_default(f: Any, value: Any) -> bool:
-    if f.default is not MISSING:
-        return type(value) is type(f.default) and value == f.default
-    return f.default_factory is not MISSING and not value
-
-
-@cache
-def _hints(cls: type) -> dict[str, Any]:
-    return typing.get_type_hints(cls)
-
-
-def _dataclass_from_json(cls: type, data: Any, arrays: list[np.ndarray]) -> Any:
-    if not isinstance(data, dict):
-        raise _not_understood(cls.__name__)
-    hints = _hints(cls)
-    required = {
-        f.name for f in fields(cls) if f.default is MISSING and f.default_factory is MISSING
-    }
-    if not required <= data.keys() <= hints.keys():
-        raise _not_understood(cls.__name__)
-    values = {}
-    for name, item in data.items():
-        values[name] = _from_json(hints[name], item, arrays, f"{cls.__name__}.{name}")
-    return cls(**values)
-
-
-def _from_json(hint: Any, data: Any, arrays: list[np.ndarray], where: str) -> Any:
-    origin, args = typing.get_origin(hint), typing.get_args(hint)
-    if origin in (typing.Union, types.UnionType):  # only `X | None` occurs
-        return None if data is None else _from_json(args[0], data, arrays, where)
-    if origin is tuple and isinstance(data, list):
-        return tuple(_from_json(args[0], item, arrays, where) for item in data)
-    if origin is dict and isinstance(data, dict):
-        return {key: _from_json(args[1], item, arrays, where) for key, item in data.items()}
-    if hint is np.ndarray:
-        return _take_array(data, arrays, where)
-    if hint is Camera and isinstance(data, dict):
-        try:
-            return Camera.from_json(data)
-        except (CameraError, OverflowError) as error:
-            raise _not_understood(where) from error
-    if is_dataclass(hint):
-        return _dataclass_from_json(typing.cast(type, hint), data, arrays)
-    if hint is float and type(data) is int:
-        return float(data)
-    if type(data) is not hint:
-        raise _not_understood(where)
-    return data
-
-
-def _take_array(data: Any, arrays: list[np.ndarray], where: str) -> np.ndarray:
-    index = data.get("array") if isinstance(data, dict) else None
-    if type(index) is not int or not 0 <= index < len(arrays):
-        raise _not_understood(where)
-    return arrays[index]

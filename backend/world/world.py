@@ -16,7 +16,6 @@ import shutil
 import uuid
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +24,7 @@ import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
+from ..shared import world as shared_world
 from ..shared.anchors import Anchors
 from ..shared.camera import Camera
 from ..shared.content import content_hash
@@ -42,14 +42,8 @@ _PNG_EFFORT = 2
 _THREADS = 4
 
 
-@dataclass(eq=False)
-class World:
-    """Metres, Z up. revision: changes whenever anchors or memory do. provenance: where from."""
-
-    anchors: Anchors
-    memory: list[MemoryFrame]
-    revision: int = 0
-    provenance: dict[str, str] = field(default_factory=dict)
+class World(shared_world.World):
+    """A world that can be saved and loaded."""
 
     def content_hash(self) -> str:
         """32 hex digits of everything that can be seen: anchors, pictures, depths, cameras."""

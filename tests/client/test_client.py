@@ -333,7 +333,8 @@ def test_a_large_world_passes_and_only_news_is_sent(
     real = connection.send_message
 
     async def counting(socket, message):
-        if isinstance(message, connection.PutArray):
+        named = isinstance(message, connection.PutArray)
+        if named and message.array[:1].tobytes() != b"{":  # not what names the others
             sent.append(message.array.nbytes)
         await real(socket, message)
 

@@ -26,6 +26,7 @@ from backend.shared.messages import (
     Render,
 )
 from backend.shared.wire import receive_message, send_message
+from backend.shared.world import World
 from tests.client.conftest import anchors, ask, memory
 from tests.client.tiny_backend import TinyPipeline
 
@@ -103,7 +104,7 @@ def test_nonsense_ends_one_connection_and_no_other() -> None:
             await send_message(bad, Frame(1, *[np.zeros((1, 1), np.uint8)] * 4, 1, "", ""))
             with pytest.raises(ConnectionClosed):
                 await hear(bad, Failed)
-            world = Snapshot("w", 3, anchors(), [memory()])
+            world = Snapshot("w", World(anchors(), [memory()], 3))
             await put_world(good, world)
             await send_message(good, Render(5, world.wire_key, 3, ask()))
             assert (await hear(good, Frame)).id == 5
@@ -115,7 +116,7 @@ def test_a_damaged_array_is_not_taken() -> None:
     async def test(port: int) -> None:
         async with dial(port) as socket:
             await enter(socket)
-            world = Snapshot("w", 3, anchors(), [])
+            world = Snapshot("w", World(anchors(), [], 3))
             await send_message(socket, world.manifest())
             name = (await hear(socket, Need)).arrays[0]
             await send_message(socket, PutArray(name, world.array(name) + 1))
@@ -141,7 +142,7 @@ def test_heartbeats_come_while_a_frame_is_in_work(monkeypatch: pytest.MonkeyPatc
     async def test(port: int) -> None:
         async with dial(port) as socket:
             await enter(socket)
-            world = Snapshot("w", 1, anchors(), [])
+            world = Snapshot("w", World(anchors(), [], 1))
             await put_world(socket, world)
             await send_message(socket, Render(5, world.wire_key, 1, ask()))
             beats = []

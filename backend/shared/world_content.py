@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A world as JSON bytes in which every larger array stands by its content's hash."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from .content import content_hash
+from .errors import WorldError
+from .frame import MemoryFrame
+from .scene import Background, Material, Mesh, Texture
+from .scene_check import SceneCheck
+from .tree_codec import (
+    DTYPES,
+    Malformed,
+    Shared,
+    TreePath,
+    decode_tree,
+    encode_tree,
+    inline,
+    read_inline,
+)
+from .world import World
+
+MAX_CONTENT_BYTES = 256 << 20
+"""Of the JSON of one world."""
+
+
+def write_content(
+    world: World, name_of: Callable[[np.ndarray], str] = content_hash
+) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    """((N,) uint8 JSON, the arrays that it names). Raises WorldError when it cannot be written."""
+    arrays: dict[str, np.ndarray] = {}
+
+    def put(array: np.ndarray, path: TreePath) -> Any:
+        if array.dtype.str not in DTYPES:
+            raise Malformed(f"{'.'.join(map(str, path))} is of type {array.dtype}")
+        written = inline(array) if path[0] == "scene" else None
+        if written is None:
+            written = name_of(array)
+            arrays[written] = array
+        return written
+
+    try:
+        text = json.dumps(encode_tree(world, put), separators=(",", ":"))
+    except (Malformed, TypeError) as error:
+        raise WorldError(f"The scene cannot be sent ({error}); mend it in Blender.") from error
+    if len(text) > MAX_CONTENT_BYTES:
+        raise WorldError("The scene has too many objects to be sent; hide some of them.")
+    return np.frombuffer(text.encode(), np.uint8), arrays
+
+
+class ContentReader:
+    """Reads worlds of one origin; what is equal in them is the same object in all of them.
+
+    So are meshes, textures, materials, backgrounds and memory frames: what a pipeline made of
+    one can be kept with it.
+    """
+
+    def __init__(self) -> None:
+        self._check = SceneCheck()
+        self._shared = Shared(
+            Mesh, Texture, Material, Background, MemoryFrame, check=self._check.part
+        )
+
+    def read(self, content: np.ndarray, arrays: Mapping[str, np.ndarray]) -> World:
+        """The inverse of `write_content`. Raises WorldError when it is damaged."""
+
+        def get(data: Any) -> np.ndarray:
+            return read_inline(data) if isinstance(data, dict) else arrays[data]
+
+        if content.nbytes > MAX_CONTENT_BYTES or content.dtype != np.uint8:
+            raise _damaged("its size")
+        try:
+            data = json.loads(content.tobytes())
+            world: World = decode_tree(World, data, get, self._shared)
+        except (Malformed, ValueError, RecursionError) as error:
+            raise _damaged(str(error)) from error
+        if world.scene is not None:
+            self._check.scene(world.scene)
+        return world
+
+
+def _damaged(what: str) -> WorldError:
+    return WorldError(f"The world arrived damaged ({what}); restart the backend to send it again.")
