@@ -34,7 +34,8 @@ from ..shared.anchors import Anchors
 from ..shared.camera import Camera
 from ..shared.errors import InputError, OutOfMemoryError, WorldError
 from ..shared.frame import FrameReply, FrameRequest, MemoryFrame
-from ..world.world import World
+from ..shared.world import World
+from .lit_seam import LitPipeline, LitPrepared, load_lit_pipeline
 from .schedulers import few_step_timesteps, signal_and_noise
 
 IMAGINED_REFERENCES = 4
@@ -94,6 +95,7 @@ class FramePipeline:
             WeakKeyDictionary()
         )
         self._clouds: WeakValueDictionary[tuple[int, ...], PointCloud] = WeakValueDictionary()
+        self.lit: LitPipeline | None = load_lit_pipeline()
 
     @classmethod
     def from_pretrained(
@@ -113,8 +115,13 @@ class FramePipeline:
         return cls(model, name, weights_hash(folder), place, choose_dtype(dtype, place))
 
     @torch.inference_mode()
-    def prepare(self, world: World) -> PreparedWorld:
-        """Upload a world and encode its memory. Raises WorldError when there is nothing in it."""
+    def prepare(self, world: World) -> PreparedWorld | LitPrepared:
+        """Upload a world and encode its memory. Raises WorldError when there is nothing in it.
+
+        A scene's surfaces are lit; without what that needs, its points are shown.
+        """
+        if world.scene is not None and self.lit is not None:
+            return LitPrepared(self.lit, self.lit.prepare(world))
         memory = [frame for frame in world.memory if frame.enabled]
         if not len(world.anchors) and not memory:
             raise WorldError(
@@ -148,11 +155,13 @@ class FramePipeline:
         return kept[1]
 
     @torch.inference_mode()
-    def render(self, prepared: PreparedWorld, request: FrameRequest) -> FrameReply:
+    def render(self, prepared: PreparedWorld | LitPrepared, request: FrameRequest) -> FrameReply:
         """Generate one frame. The same world and request give the same bytes.
 
         That is on one device of one machine, with one number of threads.
         """
+        if isinstance(prepared, LitPrepared):
+            return prepared.pipeline.render(prepared.world, request)
         if request.steps not in (1, 2):
             raise InputError(f"The embedded model takes 1 or 2 steps, not {request.steps}.")
         watch = Stopwatch(self.device)

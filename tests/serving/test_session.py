@@ -15,11 +15,7 @@ from backend.serving.session import Job, Session, fitted
 from backend.serving.world_store import StoredWorld, WorldStore
 from backend.shared.errors import OutOfMemoryError, WorldFMError
 from backend.shared.messages import Broken, Notice, Progress, PutArray, Ready
-<<<<<<< HEAD:tests/serving/test_session.py
-=======
 from backend.shared.world import World
-from backend.world_store import StoredWorld, WorldStore
->>>>>>> ab2525d (A world carries a scene: one codec for trees of dataclasses, arrays by content on the wire, objects kept one in the store):tests/backend/test_session.py
 from tests.client.conftest import anchors, ask, until
 from tests.client.tiny_backend import TinyPipeline
 

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from backend.client.snapshot import Snapshot
+from backend.serving.world_store import MAX_WORLDS, StoredWorld, WorldStore
 from backend.shared.errors import BackendError, WorldError
 from backend.shared.messages import PutArray
 from backend.shared.scene import Scene
 from backend.shared.world import World
-from backend.serving.world_store import MAX_WORLDS, StoredWorld, WorldStore
 from tests.client.conftest import anchors, memory
 from tests.shared.scenes import small_scene
 
