@@ -1,0 +1,6 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Materials, evaluated at many points at once from the programs that their nodes are."""
+
+from .compiled import UNASSIGNED, CompiledMaterial
+
+__all__ = ["UNASSIGNED", "CompiledMaterial"]

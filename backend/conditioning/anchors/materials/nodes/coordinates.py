@@ -1,0 +1,276 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Nodes that tell where a point is, which way it faces and who looks."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ...shading_points import ShadingPoints
+from ..evaluation import Call
+from ..registry import node
+from ..values import COLOR, FLOAT, VECTOR, dot, unit
+
+
+def flat3(uv: np.ndarray) -> np.ndarray:
+    """(N, 3) of (N, 2)."""
+    return np.concatenate([uv, np.zeros((len(uv), 1), np.float32)], axis=1)
+
+
+def default_coordinates(points: ShadingPoints, kind: str) -> np.ndarray:
+    """(N, 3) that a texture node takes when nothing is plugged in: UV or GENERATED."""
+    return flat3(points.uv()) if kind == "UV" else points.generated()
+
+
+def to_object(points: ShadingPoints) -> np.ndarray:
+    """(3, 3) rotation and scale from world to the mesh's own space."""
+    return np.linalg.pinv(points.instance.matrix[:3, :3]).astype(np.float32)
+
+
+def object_normal(points: ShadingPoints) -> np.ndarray:
+    """(N, 3) shading normals in the mesh's own space."""
+    return unit(points.normal @ points.instance.matrix[:3, :3].astype(np.float32))
+
+
+def from_object_normal(points: ShadingPoints, normals: np.ndarray) -> np.ndarray:
+    """(N, 3) normals of the mesh's own space in world space."""
+    return unit(normals @ to_object(points))
+
+
+def outward(points: ShadingPoints, normals: np.ndarray) -> np.ndarray:
+    """Normals on the surface's own front, whichever side is seen."""
+    return np.where(points.back[:, None], -normals, normals)
+
+
+@node(
+    "TEX_COORD",
+    varies=True,
+    Generated=VECTOR,
+    Normal=VECTOR,
+    UV=VECTOR,
+    Object=VECTOR,
+    Camera=VECTOR,
+    Window=VECTOR,
+    Reflection=VECTOR,
+)
+def texture_coordinates(call: Call) -> dict[str, np.ndarray]:
+    """Where no camera is known, its coordinates are the world's and the window's generated."""
+    points = call.points
+    made = {}
+    if call.asked("Generated") or call.asked("Window"):
+        made["Generated"] = made["Window"] = points.generated()
+    if call.asked("UV"):
+        made["UV"] = flat3(points.uv())
+    if call.asked("Object"):
+        made["Object"] = _object_place(call)
+    if call.asked("Normal"):
+        made["Normal"] = object_normal(points)
+    if call.asked("Camera"):
+        made["Camera"] = points.position
+    if call.asked("Reflection"):
+        made["Reflection"] = reflected(points.incoming, points.normal)
+    return made
+
+
+def _object_place(call: Call) -> np.ndarray:
+    other = call.props.get("world_to_object")
+    if other is None:
+        return call.points.object_position()
+    matrix = np.asarray(other, np.float32)
+    return call.points.position @ matrix[:3, :3].T + matrix[:3, 3]
+
+
+def reflected(direction: np.ndarray, normal: np.ndarray) -> np.ndarray:
+    """(N, 3) mirrored directions."""
+    return 2 * dot(direction, normal)[:, None] * normal - direction
+
+
+@node("UVMAP", varies=True, UV=VECTOR)
+def uv_map(call: Call) -> np.ndarray:
+    """A layer by name."""
+    return flat3(call.points.uv(call.prop("uv_map", "")))
+
+
+@node(
+    "NEW_GEOMETRY",
+    varies=True,
+    Position=VECTOR,
+    Normal=VECTOR,
+    Tangent=VECTOR,
+    True_Normal=VECTOR,
+    Incoming=VECTOR,
+    Parametric=VECTOR,
+    Backfacing=FLOAT,
+    Pointiness=FLOAT,
+    Random_Per_Island=FLOAT,
+)
+def geometry(call: Call) -> dict[str, np.ndarray]:
+    """Pointiness is a flat surface's, islands are one."""
+    points = call.points
+    made = {
+        "Position": points.position,
+        "Normal": points.normal,
+        "True Normal": points.flat,
+        "Incoming": points.incoming,
+        "Backfacing": points.back.astype(np.float32),
+        "Pointiness": np.full((), 0.5, np.float32),
+        "Random Per Island": np.full((), points.instance.random, np.float32),
+    }
+    if call.asked("Parametric"):
+        last = 1 - points.u - points.v
+        made["Parametric"] = np.stack([points.u, points.v, last], axis=1)
+    if call.asked("Tangent"):
+        made["Tangent"] = radial(points, "Z")
+    return made
+
+
+def radial(points: ShadingPoints, axis: str) -> np.ndarray:
+    """(N, 3) tangents around an axis through the middle of the mesh's bounds."""
+    x, y, z = (points.generated() - 0.5).T
+    none = np.zeros_like(x)
+    around = {"X": (none, -z, y), "Y": (-z, none, x)}.get(axis, (-y, x, none))
+    turn = points.instance.matrix[:3, :3].T.astype(np.float32)
+    tangent = unit(np.stack(around, axis=1) @ turn)
+    across = np.cross(points.normal, tangent)
+    return unit(np.cross(across, points.normal))
+
+
+@node("TANGENT", varies=True, Tangent=VECTOR)
+def tangent(call: Call) -> np.ndarray:
+    """Around an axis, or along a UV layer."""
+    if call.prop("direction_type", "RADIAL") == "UV_MAP":
+        return call.points.tangents(call.prop("uv_map", ""))[0]
+    return radial(call.points, call.prop("axis", "Z"))
+
+
+@node("ATTRIBUTE", varies=True, Color=COLOR, Vector=VECTOR, Fac=FLOAT, Alpha=FLOAT)
+def attribute(call: Call) -> dict[str, np.ndarray]:
+    """A colour attribute or UV layer by name; of the object, what all objects have."""
+    name = call.prop("attribute_name", "")
+    points = call.points
+    if call.prop("attribute_type", "GEOMETRY") in ("OBJECT", "INSTANCER"):
+        return _object_attribute(points, name)
+    found = points.color(name) if name in points.mesh.colors else None
+    if found is not None:
+        rgb = found[:, :3]
+        return {"Color": rgb, "Vector": rgb, "Fac": rgb.mean(axis=1), "Alpha": found[:, 3]}
+    if name in points.mesh.uv:
+        uv = flat3(points.uv(name))
+        one = np.ones((), np.float32)
+        return {"Color": uv, "Vector": uv, "Fac": uv.mean(axis=1), "Alpha": one}
+    return _all_of(np.zeros(3, np.float32), 0)
+
+
+def _object_attribute(points: ShadingPoints, name: str) -> dict[str, np.ndarray]:
+    if name == "color":
+        color = np.asarray(points.instance.color, np.float32)
+        return _all_of(color[:3], color[3])
+    return _all_of(np.zeros(3, np.float32), 0)
+
+
+def _all_of(rgb: np.ndarray, alpha: float) -> dict[str, np.ndarray]:
+    alone = np.asarray(alpha, np.float32)
+    return {"Color": rgb, "Vector": rgb, "Fac": rgb.mean(axis=-1), "Alpha": alone}
+
+
+@node("VERTEX_COLOR", varies=True, Color=COLOR, Alpha=FLOAT)
+def vertex_color(call: Call) -> dict[str, np.ndarray]:
+    """A colour attribute, the active one where none is named; black where it is missing."""
+    found = call.points.color(call.prop("layer_name", ""))
+    if found is None:
+        return {"Color": np.zeros(3, np.float32), "Alpha": np.zeros((), np.float32)}
+    return {"Color": found[:, :3], "Alpha": found[:, 3]}
+
+
+@node(
+    "OBJECT_INFO",
+    varies=True,
+    Location=VECTOR,
+    Color=COLOR,
+    Alpha=FLOAT,
+    Object_Index=FLOAT,
+    Material_Index=FLOAT,
+    Random=FLOAT,
+)
+def object_info(call: Call) -> dict[str, np.ndarray]:
+    """Indices are 0."""
+    instance = call.points.instance
+    color = np.asarray(instance.color, np.float32)
+    return {
+        "Location": instance.matrix[:3, 3].astype(np.float32),
+        "Color": color[:3],
+        "Alpha": color[3],
+        "Random": np.full((), instance.random, np.float32),
+    }
+
+
+@node(
+    "LIGHT_PATH",
+    varies=True,
+    Is_Camera_Ray=FLOAT,
+    Is_Diffuse_Ray=FLOAT,
+    Is_Shadow_Ray=FLOAT,
+    Is_Glossy_Ray=FLOAT,
+    Is_Singular_Ray=FLOAT,
+    Is_Reflection_Ray=FLOAT,
+    Is_Transmission_Ray=FLOAT,
+    Ray_Length=FLOAT,
+    Ray_Depth=FLOAT,
+    Diffuse_Depth=FLOAT,
+    Glossy_Depth=FLOAT,
+    Transparent_Depth=FLOAT,
+    Transmission_Depth=FLOAT,
+)
+def light_path(call: Call) -> dict[str, np.ndarray]:
+    """A ray that is not a camera's is light's that bounces: a diffuse one."""
+    camera = np.full((), call.points.is_camera, np.float32)
+    other = 1 - camera
+    return {
+        "Is Camera Ray": camera,
+        "Is Diffuse Ray": other,
+        "Is Reflection Ray": other,
+        "Ray Depth": other,
+        "Diffuse Depth": other,
+        "Ray Length": np.ones((), np.float32),
+    }
+
+
+@node("CAMERA", varies=True, View_Vector=VECTOR, View_Z_Depth=FLOAT, View_Distance=FLOAT)
+def camera(call: Call) -> dict[str, np.ndarray]:
+    """Only the direction is known; distances count as one metre."""
+    one = np.ones((), np.float32)
+    return {"View Vector": -call.points.incoming, "View Z Depth": one, "View Distance": one}
+
+
+def cosine(call: Call) -> np.ndarray:
+    """(N,) between the viewer and the normal that is plugged in, or the surface's own."""
+    own = call.points.normal if call.linked("Normal") is None else call.vector("Normal")
+    return dot(call.points.incoming, np.broadcast_to(own, call.points.incoming.shape))
+
+
+def fresnel(cosines: np.ndarray, eta: np.ndarray) -> np.ndarray:
+    """Unpolarised reflectance of a dielectric of relative index `eta`; 1 beyond total."""
+    c = np.abs(cosines)
+    g = eta * eta - 1 + c * c
+    root = np.sqrt(np.maximum(g, 0))
+    a = (root - c) / np.maximum(root + c, 1e-12)
+    b = (c * (root + c) - 1) / (c * (root - c) + 1)
+    return np.where(g > 0, 0.5 * a * a * (1 + b * b), 1).astype(np.float32)
+
+
+@node("FRESNEL", varies=True, Fac=FLOAT)
+def fresnel_node(call: Call) -> np.ndarray:
+    """Of the IOR, from inside where the back is seen."""
+    eta = np.maximum(call.float("IOR", 1.5), 1e-5)
+    return fresnel(cosine(call), np.where(call.points.back, 1 / eta, eta))
+
+
+@node("LAYER_WEIGHT", varies=True, Fresnel=FLOAT, Facing=FLOAT)
+def layer_weight(call: Call) -> dict[str, np.ndarray]:
+    """Fresnel of an index made of the blend, and how much the surface is turned away."""
+    blend, seen = call.float("Blend", 0.5), cosine(call)
+    eta = np.maximum(1 - blend, 1e-5)
+    made = {"Fresnel": fresnel(seen, np.where(call.points.back, eta, 1 / eta))}
+    power = np.clip(blend, 0, 1 - 1e-5)
+    power = np.where(power < 0.5, 2 * power, 0.5 / (1 - power))
+    made["Facing"] = 1 - np.abs(seen) ** power
+    return made

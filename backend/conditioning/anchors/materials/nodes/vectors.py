@@ -1,0 +1,181 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Vector Math, Vector Rotate and Transform, and the normals that textures make."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..evaluation import Call
+from ..registry import node
+from ..values import FLOAT, VECTOR, divide, dot, unit
+from .coordinates import from_object_normal
+from .mapping import rotation, turned
+from .numbers import OPERATIONS
+
+_BY_COMPONENT = {
+    name: OPERATIONS[name]
+    for name in (
+        *("ADD", "SUBTRACT", "MULTIPLY", "DIVIDE", "MULTIPLY_ADD", "ABSOLUTE", "MINIMUM"),
+        *("MAXIMUM", "FLOOR", "CEIL", "MODULO", "WRAP", "SNAP", "SINE", "COSINE", "TANGENT"),
+        *("POWER", "SIGN", "ROUND"),
+    )
+} | {"FRACTION": OPERATIONS["FRACT"]}
+
+
+@node("VECT_MATH", Vector=VECTOR, Value=FLOAT)
+def vector_math(call: Call) -> dict[str, np.ndarray]:
+    """Operations by component, and those of whole vectors."""
+    kind = call.prop("operation", "ADD")
+    a, b = call.vector("Vector"), call.vector("Vector_001")
+    if kind in _BY_COMPONENT:
+        return {"Vector": _BY_COMPONENT[kind](a, b, call.vector("Vector_002"))}
+    if kind == "DOT_PRODUCT":
+        return {"Value": dot(*np.broadcast_arrays(a, b))}
+    if kind in ("LENGTH", "DISTANCE"):
+        way = a if kind == "LENGTH" else a - b
+        return {"Value": np.sqrt(dot(way, way))}
+    return {"Vector": _whole(call, kind, a, b)}
+
+
+def _whole(call: Call, kind: str, a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    if kind == "SCALE":
+        return a * call.float("Scale", 1.0)[..., None]
+    if kind == "NORMALIZE":
+        return unit(a)
+    if kind == "CROSS_PRODUCT":
+        return np.cross(a, b)
+    a, b = np.broadcast_arrays(a, b)
+    if kind == "PROJECT":
+        return divide(dot(a, b), dot(b, b))[..., None] * b
+    if kind == "REFLECT":
+        n = unit(b)
+        return a - 2 * dot(a, n)[..., None] * n
+    if kind == "REFRACT":
+        return _refracted(a, unit(b), call.float("Scale", 1.0))
+    if kind == "FACEFORWARD":
+        c = np.broadcast_to(call.vector("Vector_002"), b.shape)
+        return np.where((dot(c, b) < 0)[..., None], a, -a)
+    return a + b
+
+
+def _refracted(a: np.ndarray, n: np.ndarray, eta: np.ndarray) -> np.ndarray:
+    along = dot(n, a)
+    k = 1 - eta * eta * (1 - along * along)
+    way = eta[..., None] * a - (eta * along + np.sqrt(np.maximum(k, 0)))[..., None] * n
+    return np.where((k < 0)[..., None], 0, way)
+
+
+@node("VECTOR_ROTATE", Vector=VECTOR)
+def vector_rotate(call: Call) -> np.ndarray:
+    """About an axis, one of the coordinates', or by Euler angles."""
+    kind = call.prop("rotation_type", "AXIS_ANGLE")
+    center, vector = call.vector("Center"), call.vector("Vector") - call.vector("Center")
+    back = call.prop("invert", False)
+    if kind == "EULER_XYZ":
+        matrix = rotation(call.vector("Rotation"))
+        return turned(np.swapaxes(matrix, -1, -2) if back else matrix, vector) + center
+    axes = {"X_AXIS": (1, 0, 0), "Y_AXIS": (0, 1, 0), "Z_AXIS": (0, 0, 1)}
+    axis = np.asarray(axes[kind], np.float32) if kind in axes else call.vector("Axis", (0, 0, 1))
+    axis = unit(axis)
+    if axis.ndim == 1 and not axis.any():
+        return vector + center
+    angle = call.float("Angle") * (-1 if back else 1)
+    cos, sin = np.cos(angle)[..., None], np.sin(angle)[..., None]
+    along = dot(*np.broadcast_arrays(axis, vector))[..., None]
+    return vector * cos + np.cross(axis, vector) * sin + axis * along * (1 - cos) + center
+
+
+@node("VECT_TRANSFORM", varies=True, Vector=VECTOR)
+def vector_transform(call: Call) -> np.ndarray:
+    """Between world and object; the camera's space counts as the world's."""
+    vector = call.vector("Vector", (0.5, 0.5, 0.5))
+    source = call.prop("convert_from", "WORLD") == "OBJECT"
+    target = call.prop("convert_to", "OBJECT") == "OBJECT"
+    kind = call.prop("vector_type", "VECTOR")
+    if source != target:
+        matrix = call.points.instance.matrix
+        there = np.linalg.pinv(matrix) if target else matrix
+        turn = there[:3, :3] if kind != "NORMAL" else np.linalg.pinv(there[:3, :3]).T
+        vector = vector @ turn.T.astype(np.float32)
+        if kind == "POINT":
+            vector = vector + there[:3, 3].astype(np.float32)
+    return unit(vector) if kind == "NORMAL" else vector
+
+
+@node("NORMAL", Normal=VECTOR, Dot=FLOAT)
+def normal(call: Call) -> dict[str, np.ndarray]:
+    """A direction that is set, and how much another agrees with it."""
+    own = unit(np.asarray(call.prop("direction", [0.0, 0.0, 1.0])[:3], np.float32))
+    other = unit(call.vector("Normal", (0.0, 0.0, 1.0)))
+    return {"Normal": own, "Dot": dot(*np.broadcast_arrays(own, other))}
+
+
+def _own(call: Call) -> np.ndarray:
+    """The normal that is plugged in, or the surface's."""
+    points = call.points
+    if call.linked("Normal") is None:
+        return points.normal
+    return np.broadcast_to(call.vector("Normal"), points.normal.shape)
+
+
+@node("NORMAL_MAP", varies=True, Normal=VECTOR)
+def normal_map(call: Call) -> np.ndarray:
+    """A picture of normals in tangent, object or world space."""
+    points = call.points
+    strength = np.maximum(call.float("Strength", 1.0), 0)
+    bent = 2 * call.color("Color", (0.5, 0.5, 1.0)) - 1
+    space = call.prop("space", "TANGENT")
+    if space == "TANGENT":
+        return _tangent_space(call, bent, strength)
+    if space.startswith("BLENDER"):
+        bent = bent * np.array([1, -1, -1], np.float32)
+    bent = np.broadcast_to(bent, points.normal.shape)
+    bent = from_object_normal(points, bent) if space.endswith("OBJECT") else unit(bent)
+    bent = np.where(points.back[:, None], -bent, bent)
+    return unit(points.normal + (bent - points.normal) * strength[..., None])
+
+
+def _tangent_space(call: Call, bent: np.ndarray, strength: np.ndarray) -> np.ndarray:
+    points = call.points
+    along, across = points.tangents(call.prop("uv_map", ""))
+    sign = np.where(points.back, -1, 1).astype(np.float32)[:, None]
+    normal = points.normal * sign
+    along = unit(along - dot(along, normal)[:, None] * normal)
+    turn = np.sign(dot(np.cross(normal, along), across))[:, None]
+    up = 1 + (bent[..., 2] - 1) * np.clip(strength, 0, 1)
+    x, y = bent[..., 0] * strength, bent[..., 1] * strength
+    made = along * x[..., None] + np.cross(normal, along) * turn * y[..., None]
+    made = unit(made + normal * up[..., None]) * sign
+    plain = (dot(along, along) == 0)[:, None]
+    return np.where(plain, points.normal, made)
+
+
+@node("BUMP", varies=True, Normal=VECTOR)
+def bump(call: Call) -> np.ndarray:
+    """The surface moved by a height: from how it differs one footprint aside."""
+    normal = _own(call)
+    height = call.linked("Height")
+    if height is None:
+        return normal
+    distance = call.float("Distance", 1.0) * (-1 if call.prop("invert", False) else 1)
+    distance = np.where(call.points.back, -distance, distance)
+    strength = np.clip(call.float("Strength", 1.0), 0, None)
+    bent = bumped(call, normal, lambda at: at.float_of(height), distance)
+    return unit(normal + (bent - normal) * strength[..., None])
+
+
+def bumped(call, normal: np.ndarray, height, distance: np.ndarray) -> np.ndarray:
+    """(N, 3) normals after Mikkelsen, "Bump Mapping Unparametrized Surfaces on the GPU".
+
+    height: of an Evaluation, its (N,) height in units of `distance` (N,).
+    """
+    evaluation = call.evaluation
+    here = height(evaluation)
+    (there0, way0), (there1, way1) = evaluation.moved(0), evaluation.moved(1)
+    slope0, slope1 = height(there0) - here, height(there1) - here
+    r0, r1 = np.cross(way1, normal), np.cross(normal, way0)
+    det = dot(way0, r0)
+    gradient = slope0[..., None] * r0 + slope1[..., None] * r1
+    bent = np.abs(det)[:, None] * normal - (distance * np.sign(det))[..., None] * gradient
+    flat = dot(bent, bent) <= 0
+    return np.where(flat[:, None], normal, unit(bent))

@@ -1,0 +1,163 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Closures as lobes: what Principled's sockets do, mixing, constants and what is broken."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from backend.conditioning.anchors.materials import UNASSIGNED, CompiledMaterial
+from backend.shared.scene import Material
+
+from .surfaces import compiled, link, quad
+
+RED, GREY = [0.8, 0.1, 0.1, 1.0], [0.5, 0.5, 0.5, 1.0]
+
+
+def test_a_constant_material_is_computed_once_and_is_the_same_everywhere() -> None:
+    material = compiled(("BSDF_PRINCIPLED", {}, {"Base Color": RED, "Roughness": 0.3}))
+    assert material.constant is not None and material.opaque and not material.emits
+    lobes = material.evaluate(quad())
+    np.testing.assert_allclose(lobes.diffuse, np.tile(RED[:3], (64, 1)), rtol=1e-6)
+    np.testing.assert_allclose(lobes.specular, 0.04, rtol=1e-5)
+    np.testing.assert_allclose(lobes.roughness, 0.3)
+    np.testing.assert_allclose(lobes.normal, quad().normal)
+
+
+def test_metal_reflects_its_colour_and_is_not_diffuse() -> None:
+    lobes = compiled(("BSDF_PRINCIPLED", {}, {"Base Color": RED, "Metallic": 1.0})).constant
+    assert not lobes.diffuse.any()
+    np.testing.assert_allclose(lobes.specular[0], RED[:3], rtol=1e-6)
+    np.testing.assert_allclose(lobes.edge, 1)
+
+
+def test_alpha_lets_through_and_dims_all_else() -> None:
+    material = compiled(
+        (
+            "BSDF_PRINCIPLED",
+            {},
+            {"Alpha": 0.25, "Emission Color": RED, "Emission Strength": 2.0, "Base Color": GREY},
+        )
+    )
+    assert not material.opaque and material.emits
+    lobes = material.constant
+    np.testing.assert_allclose(lobes.transparent, 0.75)
+    np.testing.assert_allclose(lobes.diffuse, 0.125)
+    np.testing.assert_allclose(lobes.emission[0], np.array(RED[:3]) * 0.5, rtol=1e-6)
+
+
+def test_transmission_takes_from_diffuse() -> None:
+    lobes = compiled(
+        ("BSDF_PRINCIPLED", {}, {"Base Color": GREY, "Transmission Weight": 0.75, "IOR": 1.3})
+    ).constant
+    np.testing.assert_allclose(lobes.diffuse, 0.125, rtol=1e-6)
+    np.testing.assert_allclose(lobes.transmission, 0.75 * np.sqrt(0.5), rtol=1e-6)
+    np.testing.assert_allclose(lobes.ior, 1.3, rtol=1e-6)
+
+
+def test_mixed_closures_weigh_by_the_factor_and_roughness_by_what_shines() -> None:
+    lobes = compiled(
+        ("BSDF_DIFFUSE", {}, {"Color": RED}),
+        ("BSDF_GLOSSY", {}, {"Color": GREY, "Roughness": 0.2}),
+        ("MIX_SHADER", {}, {"Fac": 0.25, "Shader": link(0, "BSDF"), "Shader_001": link(1, "BSDF")}),
+        out="Shader",
+    ).constant
+    np.testing.assert_allclose(lobes.diffuse[0], np.array(RED[:3]) * 0.75, rtol=1e-6)
+    np.testing.assert_allclose(lobes.specular, 0.125)
+    np.testing.assert_allclose(lobes.roughness, 0.2)
+
+
+def test_a_chain_of_added_shaders_is_walked_once_a_node() -> None:
+    """Each Add has the one before it twice: 2^30 paths to the closure."""
+    chain = [
+        ("ADD_SHADER", {}, {"Shader": link(i, "Shader"), "Shader_001": link(i, "Shader")})
+        for i in range(30)
+    ]
+    lobes = compiled(("EMISSION", {}, {"Strength": 1.0}), *chain, out="Shader").constant
+    np.testing.assert_allclose(lobes.emission, 2.0**30)
+
+
+def test_a_factor_that_varies_leaves_a_mix_transparent_somewhere() -> None:
+    nodes = (
+        ("VERTEX_COLOR", {}, {}),
+        ("BSDF_TRANSPARENT", {}, {}),
+        ("BSDF_DIFFUSE", {}, {"Color": GREY}),
+        (
+            "MIX_SHADER",
+            {},
+            {"Fac": link(0, "Color"), "Shader": link(1, "BSDF"), "Shader_001": link(2, "BSDF")},
+        ),
+    )
+    material = compiled(*nodes, out="Shader")
+    assert material.constant is None and not material.opaque and not material.emits
+    lobes = material.evaluate(quad())
+    assert np.ptp(lobes.transparent) > 0.5
+    np.testing.assert_allclose(lobes.transparent + 2 * lobes.diffuse, 1, rtol=1e-5)
+
+
+def test_a_value_in_place_of_a_shader_shines() -> None:
+    lobes = compiled(("RGB", {}, {"Color": RED}), out="Color").constant
+    np.testing.assert_allclose(lobes.emission[0], RED[:3])
+
+
+def test_a_surface_of_volume_alone_lets_all_light_in() -> None:
+    text = '{"nodes": [{"type": "VOLUME_SCATTER"}], "volume": {"node": 0, "out": "Volume"}}'
+    material = CompiledMaterial(Material("fog", text), ())
+    np.testing.assert_allclose(material.constant.transparent, 1)
+    assert not material.opaque
+
+
+def test_no_material_is_cycles_grey() -> None:
+    np.testing.assert_allclose(CompiledMaterial(UNASSIGNED, ()).constant.diffuse, 0.8, rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{",
+        "[]",
+        '{"nodes": 3}',
+        '{"nodes": [{"props": {}}], "surface": null}',
+        '{"nodes": [], "surface": {"node": 0, "out": "BSDF"}}',
+        '{"nodes": [{"type": "EMISSION", "inputs": {"Color": [1]}}], "surface": null}',
+        '{"nodes": [{"type": "EMISSION", "inputs": {"Color": {"node": 0, "out": "x"}}}]}',
+        '{"nodes": [{"type": "EMISSION", "inputs": {"Strength": NaN}}]}',
+        '{"nodes": [{"type": "VALTORGB", "props": {"ramp": [[1]]}}, {"type": "EMISSION", "inputs": '
+        '{"Color": {"node": 0, "out": "Color"}}}], "surface": {"node": 1, "out": "Emission"}}',
+    ],
+)
+def test_a_broken_program_is_a_grey_surface_and_one_sentence(text: str) -> None:
+    material = CompiledMaterial(Material("odd", text), ())
+    assert len(material.problems) == 1 and "'odd' can't be read" in material.problems[0]
+    np.testing.assert_allclose(material.evaluate(quad()).diffuse, 0.8, rtol=1e-6)
+
+
+def test_an_unknown_closure_is_named_and_keeps_its_colour() -> None:
+    material = compiled(("BSDF_FROM_THE_FUTURE", {}, {"Color": RED}))
+    assert "BSDF_FROM_THE_FUTURE" in material.problems[0]
+    np.testing.assert_allclose(material.constant.diffuse[0], RED[:3], rtol=1e-6)
+
+
+def test_the_mean_stands_for_the_surface() -> None:
+    material = compiled(
+        ("VERTEX_COLOR", {"layer_name": "Col"}, {}),
+        ("BSDF_DIFFUSE", {}, {"Color": link(0, "Color")}),
+    )
+    mean = material.mean(quad())
+    np.testing.assert_allclose(mean.diffuse[0], [0.5, 0.5, 0], atol=1e-5)
+    assert material.mean() is material.mean() and len(material.mean().diffuse) == 1
+
+
+def test_a_long_chain_of_nodes_is_no_deep_recursion() -> None:
+    chain = [
+        ("MATH", {"operation": "ADD"}, {"Value": link(i, "Value"), "Value_001": 1.0})
+        for i in range(3000)
+    ]
+    material = compiled(
+        ("LIGHT_PATH", {}, {}),
+        ("MATH", {"operation": "ADD"}, {"Value": link(0, "Is Camera Ray"), "Value_001": 0.0}),
+        *[(t, p, {**i, "Value": link(n + 1, "Value")}) for n, (t, p, i) in enumerate(chain)],
+        ("EMISSION", {}, {"Strength": link(3001, "Value")}),
+        out="Emission",
+    )
+    np.testing.assert_allclose(material.evaluate(quad()).emission, 3001)

@@ -1,0 +1,236 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Texture lookups: a slow twin as the oracle, levels, alpha, tiles, projections, footprints."""
+
+from __future__ import annotations
+
+import itertools
+import math
+
+import numpy as np
+import pytest
+
+from backend.conditioning.anchors.materials.nodes.image import box_weights
+from backend.conditioning.anchors.materials.pyramid import (
+    TexturePyramid,
+    halve,
+    pyramid_of,
+    srgb_to_linear,
+)
+from backend.shared.scene import Texture
+
+from .surfaces import compiled, link, quad, values
+
+EXTENSIONS = ("REPEAT", "EXTEND", "CLIP", "MIRROR")
+
+
+def noise_texture(height: int, width: int, alpha: bool, half: bool = False) -> Texture:
+    rng = np.random.default_rng(height * width)
+    pixels = rng.integers(0, 256, (height, width, 4), dtype=np.uint8)
+    if not alpha:
+        pixels[..., 3] = 255
+    if half:
+        return Texture("half", (pixels / 64).astype(np.float16), srgb=False, has_alpha=alpha)
+    return Texture("bytes", pixels, srgb=True, has_alpha=alpha)
+
+
+def texel(level: np.ndarray, row: int, column: int, extension: str) -> np.ndarray:
+    """One texel as it is stored, colour times alpha; the twin of the kernel's addressing."""
+    place = []
+    for at, size in ((row, level.shape[0]), (column, level.shape[1])):
+        if extension == "REPEAT":
+            at %= size
+        elif extension == "EXTEND":
+            at = min(max(at, 0), size - 1)
+        elif extension == "MIRROR":
+            at %= 2 * size
+            at = at if at < size else 2 * size - 1 - at
+        elif not 0 <= at < size:
+            return np.zeros(4)
+        place.append(at)
+    return level[tuple(place)]
+
+
+def slow(
+    pyramid: TexturePyramid, uv: np.ndarray, width: float, extension: str, straight: bool
+) -> np.ndarray:
+    """What `TexturePyramid.lookup` gives at one point, written down plainly."""
+    rest, table = pyramid.levels()
+    deep = min(
+        max(math.log2(width * math.sqrt(pyramid.size[0] * pyramid.size[1])), 0), len(table) - 1
+    )
+    low, result = int(deep), np.zeros(4)
+    for which, share in ((low, 1 - (deep - low)), (low + 1, deep - low)):
+        if share == 0:
+            continue
+        start, height, wide = table[which]
+        level = pyramid.base if which == 0 else rest[start : start + height * wide]
+        level = level.reshape(height, wide, 4).astype(float)
+        if pyramid.table.size:
+            level[..., 3] /= 255
+        if pyramid.has_alpha:
+            level[..., :3] *= level[..., 3:]
+        x, y = uv[0] * wide - 0.5, (1 - uv[1]) * height - 0.5
+        found = np.zeros(4)
+        for down, right in itertools.product((0, 1), (0, 1)):
+            fx, fy = x - math.floor(x), y - math.floor(y)
+            weight = (fx if right else 1 - fx) * (fy if down else 1 - fy)
+            found += weight * texel(level, math.floor(y) + down, math.floor(x) + right, extension)
+        if straight and pyramid.has_alpha and found[3] > 0:
+            found[:3] /= found[3]
+        if pyramid.table.size:
+            found[:3] = np.interp(found[:3], np.arange(257), pyramid.table)
+        result += share * found
+    return result
+
+
+@pytest.mark.parametrize("extension", EXTENSIONS)
+@pytest.mark.parametrize(
+    ("alpha", "half", "straight"),
+    [(False, False, False), (True, False, False), (True, False, True), (True, True, True)],
+)
+def test_the_kernel_is_its_twin(extension: str, alpha: bool, half: bool, straight: bool) -> None:
+    pyramid = TexturePyramid(noise_texture(13, 8, alpha, half))
+    rng = np.random.default_rng(1)
+    uv = rng.uniform(-1.5, 2.5, (60, 2)).astype(np.float32)
+    width = np.exp(rng.uniform(-4, 1, 60)).astype(np.float32)
+    fast = pyramid.lookup(uv, width, extension, False, straight)
+    twin = [slow(pyramid, a, w, extension, straight) for a, w in zip(uv, width, strict=True)]
+    np.testing.assert_allclose(fast, twin, atol=2e-4)
+
+
+def test_closest_takes_the_texel_under_the_point() -> None:
+    texture = noise_texture(4, 4, alpha=False)
+    uv = np.array([[0.3, 0.9], [1.1, 0.1]], np.float32)
+    found = TexturePyramid(texture).lookup(uv, np.zeros(2, np.float32), "REPEAT", True, False)
+    wanted = texture.pixels[[0, 3], [1, 0], :3]
+    np.testing.assert_allclose(found[:, :3], srgb_to_linear(wanted / 255), rtol=1e-5)
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 7), (5, 3), (16, 16), (600, 31)])
+def test_the_smallest_level_is_the_linear_mean_weighted_by_alpha(shape: tuple[int, int]) -> None:
+    texture = noise_texture(*shape, alpha=True)
+    alpha = texture.pixels[..., 3:] / 255
+    linear = srgb_to_linear(texture.pixels[..., :3] / 255)
+    wanted = np.append((linear * alpha).mean(axis=(0, 1)), alpha.mean())
+    np.testing.assert_allclose(TexturePyramid(texture).mean(), wanted, rtol=1e-4)
+
+
+def test_halving_odd_sizes_keeps_the_mean() -> None:
+    image = np.random.default_rng(2).random((7, 5, 4), dtype=np.float32)
+    made = halve(image)
+    assert made.shape == (3, 2, 4)
+    np.testing.assert_allclose(made.mean(axis=(0, 1)), image.mean(axis=(0, 1)), rtol=1e-5)
+
+
+def test_pyramids_are_made_once_a_texture_and_go_with_it() -> None:
+    texture = noise_texture(4, 4, alpha=False)
+    assert pyramid_of(texture) is pyramid_of(texture)
+    assert pyramid_of(noise_texture(4, 4, alpha=False)) is not pyramid_of(texture)
+
+
+def test_not_a_number_looks_up_nothing() -> None:
+    found = TexturePyramid(noise_texture(4, 4, alpha=False)).lookup(
+        np.array([[np.nan, 0.5], [0.5, np.inf]], np.float32),
+        np.full(2, np.nan, np.float32),
+        "REPEAT",
+        False,
+        False,
+    )
+    np.testing.assert_array_equal(found, 0)
+
+
+def test_a_texture_shows_upright_on_the_square() -> None:
+    texture = noise_texture(8, 8, alpha=False)
+    shown = values(("TEX_IMAGE", {"texture": 0}, {}), out="Color", textures=(texture,))
+    wanted = srgb_to_linear(texture.pixels[::-1, :, :3] / 255).reshape(-1, 3)
+    np.testing.assert_allclose(shown, wanted, atol=1e-5)
+
+
+def test_mapping_makes_the_footprint_larger() -> None:
+    """Eight times as many repeats as points: each sees the mean, not one texel of it."""
+    texture = noise_texture(8, 8, alpha=False)
+    shown = values(
+        ("TEX_COORD", {}, {}),
+        ("MAPPING", {}, {"Vector": link(0, "UV"), "Scale": [8.0, 8.0, 8.0]}),
+        ("TEX_IMAGE", {"texture": 0}, {"Vector": link(1, "Vector")}),
+        out="Color",
+        textures=(texture,),
+    )
+    mean = TexturePyramid(texture).mean()[:3]
+    np.testing.assert_allclose(shown, np.tile(mean, (64, 1)), atol=4e-3)
+
+
+def test_a_missing_picture_is_pink_and_named() -> None:
+    material = compiled(
+        ("TEX_IMAGE", {"texture": -1}, {}), ("BSDF_DIFFUSE", {}, {"Color": link(0, "Color")})
+    )
+    assert "missing" in material.problems[0]
+    np.testing.assert_allclose(material.evaluate(quad()).diffuse, np.tile([1, 0, 1], (64, 1)))
+
+
+def test_colours_are_times_alpha_unless_alpha_is_used_too() -> None:
+    pixels = np.full((2, 2, 4), (255, 255, 255, 51), np.uint8)
+    textures = (Texture("a", pixels, srgb=False, has_alpha=True),)
+    image = ("TEX_IMAGE", {"texture": 0, "alpha_mode": "STRAIGHT"}, {})
+    np.testing.assert_allclose(values(image, out="Color", textures=textures), 0.2, rtol=1e-4)
+    both = compiled(
+        image,
+        ("BSDF_PRINCIPLED", {}, {"Base Color": link(0, "Color"), "Alpha": link(0, "Alpha")}),
+        textures=textures,
+    )
+    lobes = both.evaluate(quad())
+    np.testing.assert_allclose(lobes.diffuse, 0.2, rtol=1e-4)
+    np.testing.assert_allclose(lobes.transparent, 0.8, rtol=1e-4)
+    packed = ("TEX_IMAGE", {"texture": 0, "alpha_mode": "CHANNEL_PACKED"}, {})
+    np.testing.assert_allclose(values(packed, out="Color", textures=textures), 1, rtol=1e-4)
+
+
+def test_a_picture_without_alpha_keeps_a_material_opaque() -> None:
+    for alpha in (False, True):
+        material = compiled(
+            ("TEX_IMAGE", {"texture": 0}, {}),
+            ("BSDF_PRINCIPLED", {}, {"Alpha": link(0, "Alpha")}),
+            textures=(noise_texture(4, 4, alpha),),
+        )
+        assert material.opaque is not alpha
+
+
+def test_tiles_stand_beside_and_above_each_other() -> None:
+    def plain(value: int, tile: int) -> Texture:
+        return Texture("t", np.full((2, 2, 4), value, np.uint8), srgb=False, tile=tile)
+
+    shown = values(
+        ("UVMAP", {"uv_map": "Twice"}, {}),
+        (
+            "TEX_IMAGE",
+            {"texture": 0, "tiles": {"1001": 0, "1002": 1, "1011": 2}},
+            {"Vector": link(0, "UV")},
+        ),
+        out="Color",
+        textures=(plain(0, 1001), plain(51, 1002), plain(102, 1011)),
+    ).reshape(8, 8, 3)
+    np.testing.assert_allclose(shown[:4, :4], 0, atol=1e-6)
+    np.testing.assert_allclose(shown[:4, 4:], 0.2, rtol=1e-4)
+    np.testing.assert_allclose(shown[4:, :4], 0.4, rtol=1e-4)
+    np.testing.assert_allclose(shown[4:, 4:], np.tile([1, 0, 1], (4, 4, 1)), err_msg="no such tile")
+
+
+@pytest.mark.parametrize("blend", [0.0, 0.3, 1.0])
+def test_box_weights_add_up(blend: float) -> None:
+    side = np.abs(np.random.default_rng(3).normal(size=(200, 3)))
+    weights = box_weights(side, blend)
+    np.testing.assert_allclose(weights.sum(axis=1), 1, atol=1e-5)
+    assert ((weights == 0) | (weights == 1)).all() == (blend == 0)
+
+
+@pytest.mark.parametrize("projection", ["FLAT", "BOX", "SPHERE", "TUBE"])
+def test_projections_of_one_colour_are_that_colour(projection: str) -> None:
+    texture = Texture("grey", np.full((4, 4, 4), 102, np.uint8), srgb=False)
+    props = {"texture": 0, "projection": projection, "projection_blend": 0.2}
+    shown = values(
+        ("TEX_COORD", {}, {}),
+        ("TEX_IMAGE", props, {"Vector": link(0, "Object")}),
+        out="Color",
+        textures=(texture,),
+    )
+    np.testing.assert_allclose(shown, 0.4, rtol=1e-4)
