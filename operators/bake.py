@@ -72,15 +72,15 @@ class WORLDFM_OT_project_to_geometry(StepOperator, bpy.types.Operator):
         layer = _uv_layer(ob.data)
         yield Step(f"Preparing {ob.name}")
         evaluated = ob.evaluated_get(context.evaluated_depsgraph_get())
-        mesh = read_mesh(evaluated)
-        if mesh is None or layer not in mesh.uv:
+        surface = read_mesh(evaluated)
+        if surface is None or layer not in surface.mesh.uv:
             raise InputError(
                 f"The modifiers of '{ob.name}' drop its UVs; apply them or turn them off first."
             )
         matrix = np.array(evaluated.matrix_world, dtype=np.float64)
         matrix[:3] *= scale_length
-        corners = mesh.corners @ matrix[:3, :3].T + matrix[:3, 3]
-        texels = rasterise(corners, mesh.uv[layer], self.size)
+        corners = surface.corners @ matrix[:3, :3].T + matrix[:3, 3]
+        texels = rasterise(corners, surface.mesh.uv[layer], self.size)
         rgb = np.zeros((self.size, self.size, 3), np.float32)
         weight = np.zeros((self.size, self.size))
         for i, so_far in enumerate(bake(texels, frames, self.size), start=1):

@@ -14,9 +14,11 @@ import bpy
 import numpy as np
 from mathutils import Matrix
 
+from ..backend.shared.scene import Mesh
 from .anchor_points import is_anchors
 
-SURFACE_TYPES = {"MESH", "CURVE", "SURFACE", "FONT", "META"}
+SURFACE_TYPES = frozenset({"MESH"})
+"""Text, curves, surfaces and metaballs come as instances of the meshes that they become."""
 
 
 UV_STEP = 0.01
@@ -24,81 +26,84 @@ UV_STEP = 0.01
 
 
 @dataclass(frozen=True, eq=False)
-class Mesh:
-    """A mesh in its own space.
+class Surface:
+    """A mesh in its own space. digest: changes with all of it that points can show."""
 
-    corners: (T, 3, 3) float32 positions. material: (T,) int32 slot. uv: layer name to (T, 3, 2)
-    float32. colours: attribute name to (T, 3, 3) float32 linear. active_uv and active_colour name
-    the layers a material means when it names none. digest: changes with all of it that can be seen.
-    """
-
-    corners: np.ndarray
-    material: np.ndarray
-    uv: dict[str, np.ndarray]
-    colours: dict[str, np.ndarray]
-    active_uv: str
-    active_colour: str
+    mesh: Mesh
     digest: bytes
+
+    @functools.cached_property
+    def corners(self) -> np.ndarray:
+        """(T, 3, 3) float32 positions of the corners."""
+        return self.mesh.vertices[self.mesh.triangles]
 
     @functools.cached_property
     def finite(self) -> bool:
         """Whether every coordinate is a number."""
-        return bool(np.isfinite(self.corners).all())
+        return bool(np.isfinite(self.mesh.vertices).all())
+
+
+def same_mesh(one: Mesh, other: Mesh) -> bool:
+    """Whether two meshes with the same digest are alike to the bit."""
+    pairs = zip(_arrays(one), _arrays(other), strict=True)
+    return all(a is b if a is None or b is None else np.array_equal(a, b) for a, b in pairs)
+
+
+def _arrays(mesh: Mesh) -> list[np.ndarray | None]:
+    """Everything in a mesh; meshes of equal digests have equally many."""
+    return [mesh.vertices, mesh.normals, mesh.bounds, *mesh.uv.values(), *mesh.colors.values()]
 
 
 class Instance(NamedTuple):
-    """One placing of an object's surface. key: the same instance in every frame and session.
+    """One placing of an object. key: the same instance in every frame and session.
 
-    index: among all that the depsgraph has, shown or not.
+    index: among all that the depsgraph has, shown or not. owner: what makes the instance, the
+    object itself where it is none. random_id: Blender's, None where the object is no instance.
     """
 
     index: int
     key: str
     object: bpy.types.Object
     matrix: Matrix
+    owner: bpy.types.Object
+    random_id: int | None
 
 
 def instances(
     depsgraph: bpy.types.Depsgraph,
     local_view: bpy.types.SpaceView3D | None = None,
     start: int = 0,
+    types: frozenset[str] = SURFACE_TYPES,
 ) -> Iterator[Instance]:
-    """Everything with a surface that `depsgraph` shows, instances included.
+    """Every object of these `types` that `depsgraph` shows, instances included.
 
     local_view: a viewport that shows only some objects; it takes worlds' points for granted.
     start: the index of the first.
-    The object of each is valid only until the next one is asked for.
+    The objects of each are valid only until the next one is asked for.
     """
     # in scenes of thousands of objects every look at one of Blender's properties counts
     for index, item in enumerate(islice(depsgraph.object_instances, start, None), start):
         ob = item.object
-        if ob.type not in SURFACE_TYPES:
+        if ob.type not in types:
             continue
         copied = item.is_instance
         if not copied and not item.show_self:
             continue
-        if local_view is not None:
-            owner = item.parent if copied else ob  # 4.3's originals do not know
-            if not owner.visible_in_viewport_get(local_view) and not is_anchors(ob):
-                continue
+        owner = item.parent if copied else ob
+        # originals of 4.3 do not know whether they are in a local view
+        hidden = local_view is not None and not owner.visible_in_viewport_get(local_view)
+        if hidden and not is_anchors(ob):
+            continue
         key = ob.name_full
         if copied:
-            key = f"{item.parent.name_full}/{key}/{list(item.persistent_id)}"
-        yield Instance(index, key, ob, item.matrix_world.copy())
+            key = f"{owner.name_full}/{key}/{list(item.persistent_id)}"
+        random_id = item.random_id if copied else None
+        yield Instance(index, key, ob, item.matrix_world.copy(), owner, random_id)
 
 
-def read_mesh(ob: bpy.types.Object) -> Mesh | None:
-    """The triangles of an evaluated object, or None when it has no faces."""
-    if ob.type == "MESH":
-        return _read(ob.data)
-    mesh = ob.to_mesh()
-    try:
-        return None if mesh is None else _read(mesh)
-    finally:
-        ob.to_mesh_clear()
-
-
-def _read(mesh: bpy.types.Mesh) -> Mesh | None:
+def read_mesh(ob: bpy.types.Object) -> Surface | None:
+    """The triangles of an evaluated mesh object, or None when it has no faces."""
+    mesh = ob.data
     triangles = mesh.loop_triangles
     if len(triangles) == 0 and len(mesh.polygons) > 0:
         mesh.calc_loop_triangles()
@@ -109,27 +114,46 @@ def _read(mesh: bpy.types.Mesh) -> Mesh | None:
     positions = _array(mesh.vertices, "co", len(mesh.vertices), 3)
     vertices = _array(triangles, "vertices", count, 3, np.int32)
     loops = _array(triangles, "loops", count, 3, np.int32)
-    material = _array(triangles, "material_index", count, 1, np.int32)[:, 0]
+    slots = _array(triangles, "material_index", count, 1, np.int32)[:, 0]
     uv = {
         layer.name: _array(layer.uv, "vector", len(mesh.loops), 2)[loops]
         for layer in mesh.uv_layers
     }
-    colours = {
+    colors = {
         layer.name: _array(layer.data, "color", len(layer.data), 4)[
             vertices if layer.domain == "POINT" else loops
-        ][..., :3]
+        ]
         for layer in mesh.color_attributes
         if layer.domain in {"POINT", "CORNER"}
     }
     digest = hashlib.blake2b(digest_size=16)
-    for array in (positions, vertices, material, *map(_sums, uv.values()), *colours.values()):
+    for array in (positions, vertices, slots, *map(_sums, uv.values()), *colors.values()):
         digest.update(np.ascontiguousarray(array).data)
     active_uv = next((layer.name for layer in mesh.uv_layers if layer.active_render), "")
-    active_colour = mesh.color_attributes.default_color_name if colours else ""
-    digest.update(repr((active_uv, active_colour, sorted(uv), sorted(colours))).encode())
-    return Mesh(
-        positions[vertices], material, uv, colours, active_uv, active_colour, digest.digest()
+    active_color = mesh.color_attributes.default_color_name if colors else ""
+    digest.update(repr((active_uv, active_color, sorted(uv), sorted(colors))).encode())
+    normals = _corner_normals(mesh, vertices, loops)
+    found = Mesh(
+        positions, vertices, slots, normals, uv, colors, active_uv, active_color, _bounds(mesh)
     )
+    return Surface(found, digest.digest())
+
+
+def _corner_normals(
+    mesh: bpy.types.Mesh, vertices: np.ndarray, loops: np.ndarray
+) -> np.ndarray | None:
+    """(T, 3, 3) float32 with smooth, sharp and custom normals as Blender mixes them; None: flat."""
+    if mesh.normals_domain == "FACE":
+        return None
+    if mesh.normals_domain == "POINT":
+        return _array(mesh.vertex_normals, "vector", len(mesh.vertices), 3)[vertices]
+    return _array(mesh.corner_normals, "vector", len(mesh.loops), 3)[loops]
+
+
+def _bounds(mesh: bpy.types.Mesh) -> np.ndarray:
+    """(2, 3) float32, where Generated coordinates are 0 and where they are 1."""
+    middle, size = np.array(mesh.texspace_location), np.array(mesh.texspace_size)
+    return np.stack([middle - size, middle + size]).astype(np.float32)
 
 
 def _array(

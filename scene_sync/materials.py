@@ -9,7 +9,7 @@ import bpy
 import numpy as np
 
 from ..backend.shared.frame import linear_to_srgb
-from .geometry import Mesh
+from ..backend.shared.scene import Mesh
 from .sampling import Samples
 from .textures import Texture, image_texture, pixels_at
 
@@ -168,7 +168,7 @@ def colours_of(
 
     area: (T,) float of the mesh's triangles where they stand, square metres.
     """
-    slots = np.clip(mesh.material, 0, len(looks) - 1)
+    slots = np.clip(mesh.slots, 0, len(looks) - 1)
     plain = np.array([_bytes(np.array(look.linear())) for look in looks])
     rgb = plain[slots[samples.parent]]
     solid = np.ones(len(rgb), bool)
@@ -186,9 +186,9 @@ def colours_of(
             if look.cut:
                 solid[mine] = rgba[:, 3] >= 128
         else:
-            layer = mesh.colours.get(look.attribute or mesh.active_colour)
+            layer = mesh.colors.get(look.attribute or mesh.active_color)
             if layer is not None:
-                rgb[mine] = _bytes(_interpolate(layer, parent, uv))
+                rgb[mine] = _bytes(_interpolate(layer, parent, uv)[:, :3])
     return rgb, solid
 
 

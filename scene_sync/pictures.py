@@ -88,11 +88,11 @@ def _triangles(depsgraph: bpy.types.Depsgraph) -> np.ndarray:
     scale = depsgraph.scene.unit_settings.scale_length
     parts = [np.zeros((0, 3, 3), np.float32)]
     for instance in instances(depsgraph):
-        mesh = read_mesh(instance.object)
-        if mesh is None:
+        surface = read_mesh(instance.object)
+        if surface is None:
             continue
         matrix = np.array(instance.matrix)
-        placed = mesh.corners @ matrix[:3, :3].T + matrix[:3, 3]
+        placed = surface.corners @ matrix[:3, :3].T + matrix[:3, 3]
         if np.isfinite(placed).all():
             parts.append((placed * scale).astype(np.float32))
     return np.concatenate(parts)

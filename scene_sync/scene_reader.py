@@ -5,80 +5,31 @@ from __future__ import annotations
 
 import math
 import time
+import weakref
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import NamedTuple
 
 import bpy
-import numpy as np
-from mathutils import Matrix
 
 from ..backend.shared.camera import Camera
 from ..backend.shared.errors import WorldError, WorldFMError
 from ..backend.shared.frame import MemoryFrame
+from ..backend.shared.scene import Mesh, Scene
 from .anchor_points import Points, is_anchors, read_points
-from .geometry import Instance, Mesh, instances, read_mesh
+from .assembly import Surroundings, assemble, read_surroundings
+from .contents import Contents, Found, Kind, can_be_placed
+from .geometry import SURFACE_TYPES, Instance, Surface, instances, read_mesh, same_mesh
 from .guides import render_guides
-from .materials import Look, look_of
+from .helping import Helping, rays_that_meet
+from .lamps import Light, read_light
 from .memory import is_kept, read_frame, read_frames
 from .sampling import Guide
 
 _LOOKS = 32
 """Instances between two looks at the clock."""
-_SKIPPED = "The object '{}' was left out: {}; clear its transform or delete it."
-
-
-class Kind(NamedTuple):
-    """What all instances of an object share."""
-
-    name: str
-    source: Mesh | Points | None
-    looks: list[Look]
-
-
-class Found(NamedTuple):
-    """One instance as Blender has it, in the scene's units."""
-
-    key: str
-    kind: Kind
-    matrix: Matrix
-
-
-@dataclass(frozen=True, eq=False)
-class Placed:
-    """One instance: its mesh in its own space and where it stands, in metres."""
-
-    key: str
-    mesh: Mesh
-    looks: list[Look]
-    matrix: np.ndarray
-
-
-@dataclass(frozen=True, eq=False)
-class Stored:
-    """Points that came with a built world, and where they stand, in metres."""
-
-    key: str
-    points: Points
-    matrix: np.ndarray
-
-
-@dataclass(frozen=True, eq=False)
-class Contents:
-    """Everything with a surface. scale_length: metres per unit of the scene."""
-
-    found: list[Found]
-    scale_length: float
-
-    @cached_property
-    def sorted(self) -> tuple[list[Placed], list[Stored], list[str]]:
-        """What can be placed, in the order of the keys, and why the rest cannot.
-
-        Takes its time in scenes of many objects: not for a draw.
-        """
-        return _sorted(self.found, self.scale_length)
+_TYPES = SURFACE_TYPES | {"LIGHT"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,6 +41,15 @@ class SceneCopy:
     memory: list[MemoryFrame]
     budget: int
     problems: tuple[str, ...]
+    surroundings: Surroundings
+
+    @cached_property
+    def exact(self) -> tuple[Scene, list[str]]:
+        """All that Blender knows of the scene, and a sentence for each thing that is left out.
+
+        Takes its time when first asked: not for a draw.
+        """
+        return assemble(self.contents.found, self.contents.scale_length, self.surroundings)
 
     @property
     def warnings(self) -> list[str]:
@@ -110,8 +70,8 @@ class _Round:
     ) -> Iterator[Instance] | None:
         """What comes after `last`; None when that is no longer where it was."""
         if self.last is None:
-            return instances(depsgraph, local_view)
-        rest = instances(depsgraph, local_view, self.last[0])
+            return instances(depsgraph, local_view, types=_TYPES)
+        rest = instances(depsgraph, local_view, self.last[0], _TYPES)
         last = next(rest, None)
         return rest if last is not None and last[:2] == self.last else None
 
@@ -120,8 +80,11 @@ class _Round:
 class SceneReader:
     """Reads a scene again and again. Only within Blender's own calls, and in one thread."""
 
-    _sources: dict[tuple[int, int], Mesh | Points | None] = field(default_factory=dict)
+    _sources: dict[tuple[int, int], Surface | Points | Light | None] = field(default_factory=dict)
     _kinds: dict[tuple[int, int], Kind] = field(default_factory=dict)
+    _meshes: weakref.WeakValueDictionary[bytes, Mesh] = field(
+        default_factory=weakref.WeakValueDictionary
+    )
     _tried: set[str] = field(default_factory=set)
     _round: _Round | None = None
 
@@ -134,6 +97,18 @@ class SceneReader:
         self.forget_all()
         found = self._find(depsgraph, math.inf)
         return _copy(depsgraph, current, found)
+
+    def read_exact(
+        self, depsgraph: bpy.types.Depsgraph, local_view: bpy.types.SpaceView3D | None = None
+    ) -> tuple[Scene, list[str]]:
+        """All that Blender knows of what `depsgraph` shows, and a sentence for what is left out.
+
+        Meshes that are as they were are the same objects as before.
+        """
+        self.forget_all()
+        found = self._find(depsgraph, math.inf, local_view)
+        scale_length = depsgraph.scene.unit_settings.scale_length
+        return assemble(found, scale_length, read_surroundings(depsgraph))
 
     def read_more(
         self,
@@ -176,42 +151,60 @@ class SceneReader:
     ) -> list[Found] | None:
         """Everything with a surface; None when `seconds` were too few to look at all of it."""
         end = time.thread_time() + seconds
-        looks: dict[bpy.types.Material | None, Look] = {}
+        helping = Helping(depsgraph)
         this, self._round = self._round or _Round(), None
         rest = this.rest(depsgraph, local_view)
         if rest is None:
             this = _Round()
             rest = this.rest(depsgraph, local_view)
-        for count, (index, key, ob, matrix) in enumerate(rest, 1):
+        for count, one in enumerate(rest, 1):
+            ob = one.object
             pointer = (ob.original.session_uid, ob.data.as_pointer())
             kind = self._kinds.get(pointer)
             known = kind is not None
             if not known:
-                kind = self._kinds[pointer] = self._kind(ob, pointer, looks)
+                kind = self._kinds[pointer] = self._kind(ob, pointer, helping)
             this.seen.add(pointer)
             if kind.source is not None:
-                this.found.append(Found(key, kind, matrix))
+                this.found.append(helping.found(one, kind))
             if (not known or count % _LOOKS == 0) and time.thread_time() > end:
-                this.last, self._round = (index, key), this
+                this.last, self._round = (one.index, one.key), this
                 return None
         self._kinds = {k: v for k, v in self._kinds.items() if k in this.seen}
         self._sources = {k: v for k, v in self._sources.items() if k in this.seen}
         return this.found
 
-    def _kind(
-        self,
-        ob: bpy.types.Object,
-        pointer: tuple[int, int],
-        looks: dict[bpy.types.Material | None, Look],
-    ) -> Kind:
-        """Of an object; adds to `looks` those that it misses."""
-        materials = [slot.material for slot in ob.material_slots] or [None]
-        for material in materials:
-            if material not in looks:
-                looks[material] = look_of(material)
+    def _kind(self, ob: bpy.types.Object, pointer: tuple[int, int], helping: Helping) -> Kind:
+        visible = rays_that_meet(ob)
+        if ob.type == "LIGHT":
+            return Kind(ob.name, read_light(ob.data, helping.frame), [], [], visible)
+        looks, shaders = helping.materials(ob)
         if pointer not in self._sources:
-            self._sources[pointer] = _source(ob)
-        return Kind(ob.name, self._sources[pointer], [looks[m] for m in materials])
+            self._sources[pointer] = self._source(ob, helping)
+        source, color = self._sources[pointer], tuple(ob.color)
+        return Kind(
+            ob.name, source, looks, shaders, visible, ob.is_holdout, ob.is_shadow_catcher, color
+        )
+
+    def _source(self, ob: bpy.types.Object, helping: Helping) -> Surface | Points | None:
+        """What an object shows; the same one for equal ones."""
+        shared = (ob.type, ob.data.as_pointer())
+        if shared not in helping.sources:
+            source = read_mesh(ob)
+            if source is None and is_anchors(ob):
+                source = read_points(ob)
+            if isinstance(source, Surface):
+                source = self._known(source)
+            helping.sources[shared] = source
+        return helping.sources[shared]
+
+    def _known(self, surface: Surface) -> Surface:
+        """The same with the mesh that was read before, if it is still in use and equal."""
+        before = self._meshes.get(surface.digest)
+        if before is not None and same_mesh(before, surface.mesh):
+            return Surface(before, surface.digest)
+        self._meshes[surface.digest] = surface.mesh
+        return surface
 
     def forget(self, session_uids: set[int]) -> None:
         """The surfaces of these objects have changed."""
@@ -230,60 +223,16 @@ class SceneReader:
         self._round = None
 
 
-def _source(ob: bpy.types.Object) -> Mesh | Points | None:
-    mesh = read_mesh(ob)
-    return read_points(ob) if mesh is None and is_anchors(ob) else mesh
-
-
 def _copy(depsgraph: bpy.types.Depsgraph, current: Camera | None, found: list[Found]) -> SceneCopy:
     scene = depsgraph.scene.original
     memory, problems = read_frames(scene)
     guides = render_guides(scene, [frame.camera for frame in memory], current)
     contents = Contents(found, scene.unit_settings.scale_length)
-    if not memory and not any(_can_be_placed(one) for one in found):
+    if not memory and not any(can_be_placed(one) for one in found):
         raise WorldError(
             "There is nothing to look at: the scene has no visible geometry and no memory; "
             "add objects, or capture memory in the WorldFM tab of the sidebar."
         )
-    return SceneCopy(contents, guides, memory, scene.worldfm.point_budget, tuple(problems))
-
-
-def _can_be_placed(one: Found) -> bool:
-    placed, stored, _ = _sorted([one], 1.0)
-    return bool(placed or stored)
-
-
-def _sorted(
-    found: list[Found], scale_length: float
-) -> tuple[list[Placed], list[Stored], list[str]]:
-    skipped: dict[str, str] = {}
-    placed: list[Placed] = []
-    stored: list[Stored] = []
-    matrices = np.array([np.array(one.matrix) for one in found], float).reshape(-1, 4, 4)
-    problems = _problems(matrices)
-    matrices[:, :3] *= scale_length
-    for (key, kind, _), matrix, problem in zip(found, matrices, problems, strict=True):
-        source = kind.source
-        if isinstance(source, Mesh) and not source.finite:
-            problem = problem or "it has NaN coordinates"
-        if problem:
-            skipped[kind.name] = _SKIPPED.format(kind.name, problem)
-        elif isinstance(source, Mesh):
-            placed.append(Placed(key, source, kind.looks, matrix))
-        elif len(source.anchors):
-            stored.append(Stored(key, source, matrix))
-    # the depsgraph's order follows how objects were made; a world must not
-    placed.sort(key=lambda one: one.key)
-    stored.sort(key=lambda one: one.key)
-    return placed, stored, list(skipped.values())
-
-
-def _problems(matrices: np.ndarray) -> list[str]:
-    """Why something cannot be placed by each of (N, 4, 4); "" where it can."""
-    finite = np.isfinite(matrices).all(axis=(1, 2))
-    scales = np.sort(np.linalg.norm(matrices[:, :3, :3], axis=1), axis=1)
-    flat = scales[:, 1] < 1e-9
-    return [
-        "its transform has NaN values" if not known else "its scale is zero" if thin else ""
-        for known, thin in zip(finite, flat, strict=True)
-    ]
+    budget = scene.worldfm.point_budget
+    around = read_surroundings(depsgraph)
+    return SceneCopy(contents, guides, memory, budget, tuple(problems), around)

@@ -11,20 +11,11 @@ import bpy
 import numpy as np
 
 from ..backend.shared.frame import linear_to_srgb, srgb_to_linear
+from ..backend.shared.scene import Texture as Stored
+from .images import Picture, forget_pictures, read_image, whole_texture
 
 MAX_SIDE = 2048
-"""Larger textures are read in steps: no anchor is finer than this."""
-
-_MOST_WAITING = 512 * 2**20
-"""Bytes of copied pixels that may wait for a thread; beyond, they are worked on at once."""
-
-
-@dataclass(frozen=True, eq=False)
-class _Copied:
-    """Pixels (H, W, C) float32 as Blender gave them. linear: of scene values, not of sRGB ones."""
-
-    values: np.ndarray
-    linear: bool
+"""Larger textures are thinned: no anchor is finer than this."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,14 +26,14 @@ class _Made:
 
 
 class Texture:
-    """An image's pixels. Copied in Blender's thread; all else is made where it is first asked for.
+    """An image's pixels, made ready where they are first asked for.
 
     extension: what lies outside the unit square (REPEAT, EXTEND, CLIP, MIRROR).
     """
 
-    def __init__(self, copied: _Copied, extension: str) -> None:
+    def __init__(self, picture: Picture, extension: str) -> None:
         self.extension = extension
-        self._copied: _Copied | None = copied
+        self._picture = picture
         self._made: _Made | None = None
         self._lock = Lock()
 
@@ -61,18 +52,11 @@ class Texture:
         """Equal for equal textures."""
         return self.made().fingerprint
 
-    @property
-    def waiting(self) -> int:
-        """Bytes of copied pixels that nothing was made of yet."""
-        copied = self._copied
-        return 0 if copied is None else copied.values.nbytes
-
     def made(self) -> _Made:
         """What is made of the pixels, once. Takes its time: not for a draw."""
         with self._lock:
             if self._made is None:
-                self._made = _make(self._copied, self.extension)
-                self._copied = None
+                self._made = _make(_bytes(self._picture.texture), self.extension)
             return self._made
 
 
@@ -81,6 +65,7 @@ _cache: dict[tuple[object, ...], Texture] = {}
 
 def forget_textures(names: set[str] | None = None) -> None:
     """Read images anew, all or those of these full names: they were painted or loaded."""
+    forget_pictures(names)
     for key in list(_cache):
         if names is None or key[0] in names:
             _cache.pop(key, None)
@@ -95,52 +80,34 @@ def image_texture(image: bpy.types.Image, extension: str) -> Texture | None:
     """The image's pixels, or None when it cannot be read."""
     key = (image.name_full, image.filepath, extension)
     texture = _cache.get(key)
-    if texture is not None:
-        return texture
-    # asking an image for its size has Blender decode it, and again once it let go of the pixels
-    width, height = image.size
-    if width == 0 or height == 0 or image.channels not in {1, 3, 4}:
-        return None
-    waiting = sum(kept.waiting for kept in list(_cache.values()))
-    texture = _cache[key] = Texture(_copied(image, MAX_SIDE), extension)
-    if waiting > _MOST_WAITING:
-        texture.made()
+    if texture is None:
+        picture = read_image(image)
+        if picture is None:
+            return None
+        texture = _cache[key] = Texture(picture, extension)
     return texture
 
 
 def image_bytes(image: bpy.types.Image) -> np.ndarray:
     """(H, W, 4) uint8 sRGB of every pixel of an image, row 0 at the bottom."""
-    return _bytes(_copied(image, max(image.size)))
+    return _bytes(whole_texture(image), max(image.size))
 
 
-def _copied(image: bpy.types.Image, most: int) -> _Copied:
-    """The pixels, thinned to at most `most` on each side."""
-    width, height = image.size
-    flat = np.empty(width * height * image.channels, np.float32)
-    image.pixels.foreach_get(flat)
-    values = flat.reshape(height, width, image.channels)
-    step = max(1, -(-max(width, height) // most))
-    if step > 1:  # a view would keep the whole
-        values = values[::step, ::step].copy()
-    # the pixels of byte images stand as they are stored, those of float images are linear
-    linear = image.is_float or image.colorspace_settings.name not in {"sRGB", ""}
-    return _Copied(values, linear)
+def _bytes(texture: Stored, most: int = MAX_SIDE) -> np.ndarray:
+    """(H, W, 4) uint8 sRGB, row 0 at the bottom, thinned to at most `most` on each side."""
+    step = max(1, -(-max(texture.pixels.shape) // most))
+    pixels = texture.pixels[::-1][::step, ::step]
+    if texture.srgb:
+        return pixels
+    values = pixels.astype(np.float32)
+    if pixels.dtype == np.uint8:
+        values /= np.float32(255)
+    rgba = np.concatenate([linear_to_srgb(values[..., :3]), np.clip(values[..., 3:], 0, 1)], axis=2)
+    return (rgba * np.float32(255) + np.float32(0.5)).astype(np.uint8)
 
 
-def _bytes(copied: _Copied) -> np.ndarray:
-    """(H, W, 4) uint8 sRGB."""
-    values = copied.values
-    height, width, channels = values.shape
-    if channels < 4:
-        rgb = values if channels == 3 else np.repeat(values[..., :1], 3, axis=2)
-        values = np.concatenate([rgb, np.ones((height, width, 1), np.float32)], axis=2)
-    rgb = linear_to_srgb(values[..., :3]) if copied.linear else np.clip(values[..., :3], 0, 1)
-    rgba = np.concatenate([rgb, np.clip(values[..., 3:], 0, 1)], axis=2)
-    return (np.nan_to_num(rgba) * np.float32(255) + np.float32(0.5)).astype(np.uint8)
-
-
-def _make(copied: _Copied, extension: str) -> _Made:
-    rgba = np.ascontiguousarray(_bytes(copied))
+def _make(rgba: np.ndarray, extension: str) -> _Made:
+    rgba = np.ascontiguousarray(rgba)
     mean = srgb_to_linear(rgba[..., :3].reshape(-1, 3) / np.float32(255)).mean(axis=0)
     digest = hashlib.blake2b(rgba.data, digest_size=16)
     digest.update(extension.encode())

@@ -15,9 +15,10 @@ import numpy as np
 
 from ..backend.shared.anchors import Anchors
 from ..backend.shared.frame import MemoryFrame
+from .contents import Placed
 from .materials import colours_of
 from .sampling import Guide, Pieces, sample, split_all
-from .scene_reader import Placed, SceneCopy
+from .scene_reader import SceneCopy
 
 RADIUS = 0.75
 """Radius of a point against the mean spacing: neighbours may lie half as far again apart."""
@@ -47,7 +48,7 @@ class WorldBuilder:
         """The world of a scene; equal scenes give equal bytes in any order and session."""
         placed, stored, _ = copy.contents.sorted
         view = digest(*(_guide_bytes(guide) for guide in copy.guides))
-        shapes = [digest(p.mesh.digest, p.matrix.tobytes(), view) for p in placed]
+        shapes = [digest(p.surface.digest, p.matrix.tobytes(), view) for p in placed]
         wanted = dict(zip(shapes, placed, strict=True))
         known = {shape: self._pieces[shape] for shape in wanted if shape in self._pieces}
         missing = [shape for shape in wanted if shape not in known]
@@ -84,8 +85,8 @@ def _all_pieces(placed: list[Placed], guides: list[Guide]) -> list[Pieces]:
     triangles = 0
     for i, one in enumerate(placed):
         rotation = one.matrix[:3, :3].astype(np.float32)
-        batch.append(one.mesh.corners @ rotation.T + one.matrix[:3, 3].astype(np.float32))
-        triangles += len(one.mesh.corners)
+        batch.append(one.surface.corners @ rotation.T + one.matrix[:3, 3].astype(np.float32))
+        triangles += len(one.surface.corners)
         if i + 1 == len(placed) or triangles >= _BATCH:
             made += split_all(batch, guides)
             batch, triangles = [], 0
@@ -94,8 +95,8 @@ def _all_pieces(placed: list[Placed], guides: list[Guide]) -> list[Pieces]:
 
 def _sampled(placed: Placed, pieces: Pieces, coarser: float) -> Anchors:
     samples = sample(pieces, coarser, zlib.crc32(placed.key.encode()))
-    area = np.bincount(pieces.parent, pieces.area, minlength=len(placed.mesh.corners))
-    rgb, solid = colours_of(placed.mesh, placed.looks, samples, area)
+    area = np.bincount(pieces.parent, pieces.area, minlength=len(placed.surface.corners))
+    rgb, solid = colours_of(placed.surface.mesh, placed.looks, samples, area)
     radius = samples.spacing * np.float32(RADIUS)
     if solid.all():
         return Anchors(samples.xyz, rgb, radius)

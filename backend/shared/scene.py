@@ -173,6 +173,7 @@ class Scene:
     viewpoints: cameras that frames are likely to be asked for (of the scene and its path, or the
     viewport's): bounced light is known best where they look. fog: homogeneous, of the world;
     density per metre.
+    units: metres in one of Blender's units; every length in a material's program counts in those.
     """
 
     meshes: tuple[Mesh, ...] = ()
@@ -186,6 +187,7 @@ class Scene:
     fog_density: float = 0.0
     fog_color: tuple[float, float, float] = (0.0, 0.0, 0.0)
     fog_anisotropy: float = 0.0
+    units: float = 1.0
 
     def triangle_count(self) -> int:
         """Triangles of all instances together."""

@@ -180,7 +180,7 @@ class Day:
         yield from self.ui.turns()
         self.space.shading.type = "RENDERED"
         yield from self.after("an edit in another shading")
-        copied = {one.key: one.mesh for one in self.watch.view().copy.contents.sorted[0]}
+        copied = {one.key: one.surface for one in self.watch.view().copy.contents.sorted[0]}
         if copied["Cushion"].corners[..., 2].max() < 6.0:
             self.problems.append("an edit in another shading was not seen")
         mesh.vertices[0].co.z = usual

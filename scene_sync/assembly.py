@@ -1,0 +1,140 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What was found in a scene put together as a `Scene`. Reads nothing of Blender's."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import bpy
+import numpy as np
+
+from ..backend.shared.scene import Film, Instance, Lamp, Material, Mesh, Scene, Texture
+from .background import Sky, constant_background, read_world
+from .contents import SKIPPED, Found, unusable
+from .film import read_film
+from .geometry import Surface
+from .images import Picture
+from .lamps import Light
+from .shader_graph import Shader
+
+
+@dataclass(frozen=True, eq=False)
+class Surroundings:
+    """What belongs to the whole scene."""
+
+    sky: Sky
+    film: Film
+
+
+def read_surroundings(depsgraph: bpy.types.Depsgraph) -> Surroundings:
+    """Of the (evaluated) scene, with its view layer's world."""
+    scene = depsgraph.scene
+    layer = depsgraph.view_layer_eval
+    world = getattr(layer, "world_override", None) or scene.world
+    return Surroundings(read_world(world, scene.frame_current), read_film(scene))
+
+
+def assemble(
+    found: list[Found], scale_length: float, around: Surroundings
+) -> tuple[Scene, list[str]]:
+    """The scene, and a sentence for each thing that is left out of it.
+
+    The order is that of the keys, whatever the depsgraph's.
+    """
+    parts = _Parts(scale_length)
+    found = sorted(found, key=lambda one: one.key)
+    matrices = np.array([np.array(one.matrix) for one in found], float).reshape(-1, 4, 4)
+    for one, matrix, problem in zip(found, matrices, unusable(matrices), strict=True):
+        if isinstance(one.kind.source, Light):
+            parts.lamp(one, one.kind.source, matrix)
+        elif isinstance(one.kind.source, Surface):
+            parts.instance(one, one.kind.source, matrix, problem)
+    scene = Scene(
+        tuple(parts.meshes),
+        tuple(parts.instances),
+        tuple(parts.materials),
+        tuple(parts.textures),
+        tuple(parts.lamps),
+        constant_background(around.sky),
+        around.film,
+        units=scale_length,
+    )
+    return scene, list(dict.fromkeys(parts.problems))
+
+
+@dataclass(eq=False)
+class _Parts:
+    """The lists of a scene, each thing once."""
+
+    scale_length: float
+    meshes: list[Mesh] = field(default_factory=list)
+    instances: list[Instance] = field(default_factory=list)
+    materials: list[Material] = field(default_factory=list)
+    textures: list[Texture] = field(default_factory=list)
+    lamps: list[Lamp] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+    _mesh_numbers: dict[int, int] = field(default_factory=dict)
+    _texture_numbers: dict[int, int] = field(default_factory=dict)
+    _shader_numbers: dict[int, int] = field(default_factory=dict)
+    _material_numbers: dict[tuple[str, str], int] = field(default_factory=dict)
+
+    def lamp(self, one: Found, light: Light, matrix: np.ndarray) -> None:
+        """Add a light where it stands."""
+        self.problems += light.problems
+        placed = light.placed(one.key, matrix, self.scale_length, one.visible)
+        if placed is None:
+            problem = "its transform has NaN values or no scale"
+            self.problems.append(SKIPPED.format(one.kind.name, problem))
+        else:
+            self.lamps.append(placed)
+
+    def instance(self, one: Found, surface: Surface, matrix: np.ndarray, problem: str) -> None:
+        """Add a mesh where it stands, or say why not."""
+        kind = one.kind
+        if not surface.finite:
+            problem = problem or "it has NaN coordinates"
+        if problem:
+            self.problems.append(SKIPPED.format(kind.name, problem))
+            return
+        used = np.unique(np.clip(surface.mesh.slots, 0, len(kind.shaders) - 1))
+        if all(kind.shaders[slot].only_volume for slot in used):
+            return
+        matrix = matrix.copy()
+        matrix[:3] *= self.scale_length
+        self.instances.append(
+            Instance(
+                one.key,
+                kind.name,
+                self._mesh(surface.mesh),
+                matrix,
+                tuple(self._material(shader) for shader in kind.shaders),
+                one.visible,
+                one.holdout,
+                kind.catcher,
+                kind.color,
+                one.random,
+            )
+        )
+
+    def _mesh(self, mesh: Mesh) -> int:
+        if id(mesh) not in self._mesh_numbers:
+            self._mesh_numbers[id(mesh)] = len(self.meshes)
+            self.meshes.append(mesh)
+        return self._mesh_numbers[id(mesh)]
+
+    def _material(self, shader: Shader) -> int:
+        if id(shader) not in self._shader_numbers:
+            self.problems += shader.problems
+            program = shader.program([self._texture(picture) for picture in shader.pictures])
+            number = self._material_numbers.get((shader.name, program))
+            if number is None:
+                number = self._material_numbers[shader.name, program] = len(self.materials)
+                self.materials.append(Material(shader.name, program))
+            self._shader_numbers[id(shader)] = number
+        return self._shader_numbers[id(shader)]
+
+    def _texture(self, picture: Picture) -> int:
+        if id(picture) not in self._texture_numbers:
+            self._texture_numbers[id(picture)] = len(self.textures)
+            self.textures.append(picture.texture)
+        return self._texture_numbers[id(picture)]

@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is looked up while a scene stands still: within one of Blender's own calls."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import bpy
+
+from ..backend.shared.scene import (
+    CAMERA,
+    DIFFUSE,
+    EVERYWHERE,
+    GLOSSY,
+    SHADOW,
+    TRANSMISSION,
+    VOLUME,
+)
+from .anchor_points import Points
+from .contents import Found, Kind
+from .geometry import Instance, Surface
+from .materials import Look, look_of
+from .shader_graph import Shader, read_material
+
+_FLAGS = {
+    "visible_camera": CAMERA,
+    "visible_diffuse": DIFFUSE,
+    "visible_glossy": GLOSSY,
+    "visible_transmission": TRANSMISSION,
+    "visible_volume_scatter": VOLUME,
+    "visible_shadow": SHADOW,
+}
+_WORD = 0xFFFFFFFF
+
+
+def rays_that_meet(ob: bpy.types.Object) -> int:
+    """The kinds of rays that an (evaluated) object lets hit it, as bits."""
+    return EVERYWHERE & ~sum(bit for name, bit in _FLAGS.items() if not getattr(ob, name))
+
+
+@dataclass(eq=False)
+class Helping:
+    """Of one depsgraph, as it is now. Never kept: Blender's data may go after the call."""
+
+    depsgraph: bpy.types.Depsgraph
+    sources: dict[tuple[str, int], Surface | Points | None] = field(default_factory=dict)
+    _looks: dict[bpy.types.Material | None, tuple[Look, Shader]] = field(default_factory=dict)
+    _owners: dict[int, tuple[int, bool]] = field(default_factory=dict)
+
+    @property
+    def frame(self) -> int:
+        """The scene's."""
+        return self.depsgraph.scene.frame_current
+
+    def materials(self, ob: bpy.types.Object) -> tuple[list[Look], list[Shader]]:
+        """Of each slot, at least of one."""
+        override = self.depsgraph.view_layer_eval.material_override
+        materials = [override or slot.material for slot in ob.material_slots] or [override]
+        for material in materials:
+            if material not in self._looks:
+                self._looks[material] = look_of(material), read_material(material, self.frame)
+        found = [self._looks[material] for material in materials]
+        return [look for look, _ in found], [shader for _, shader in found]
+
+    def found(self, one: Instance, kind: Kind) -> Found:
+        """An instance beside what its collections and what makes it say of it."""
+        owner = one.owner.as_pointer()
+        if owner not in self._owners:
+            self._owners[owner] = self._owner(one.owner)
+        visible, holdout = self._owners[owner]
+        number = _random_id(one.object.name) if one.random_id is None else one.random_id
+        return Found(
+            one.key,
+            kind,
+            one.matrix,
+            visible & kind.visible,
+            holdout or kind.holdout,
+            (number & _WORD) / (_WORD + 1),
+        )
+
+    def _owner(self, ob: bpy.types.Object) -> tuple[int, bool]:
+        """The rays that meet what an object makes, and whether its collections cut it out."""
+        layer = self.depsgraph.view_layer_eval
+        holdout = ob.holdout_get(view_layer=layer)
+        visible = rays_that_meet(ob)
+        if ob.indirect_only_get(view_layer=layer) and not holdout:
+            visible &= ~CAMERA
+        return visible, holdout
+
+
+def _random_id(name: str) -> int:
+    """What Cycles makes of an object's name: a polynomial of 37, then Jenkins' lookup3."""
+    number = 0
+    for byte in name.encode():
+        number = (number * 37 + byte) & _WORD
+    a = b = c = (0xDEADBEEF + (2 << 2) + 13) & _WORD
+    a = (a + number) & _WORD
+    for x, turn in ((0, 14), (1, 11), (2, 25), (0, 16), (1, 4), (2, 14), (0, 24)):
+        a, b, c = _mixed(a, b, c, x, turn)
+    return c
+
+
+def _mixed(a: int, b: int, c: int, which: int, turn: int) -> tuple[int, int, int]:
+    """One step of lookup3's end: c by b, a by c or b by a."""
+    if which == 0:
+        return a, b, ((c ^ b) - _turned(b, turn)) & _WORD
+    if which == 1:
+        return ((a ^ c) - _turned(c, turn)) & _WORD, b, c
+    return a, ((b ^ a) - _turned(a, turn)) & _WORD, c
+
+
+def _turned(word: int, by: int) -> int:
+    return ((word << by) | (word >> (32 - by))) & _WORD

@@ -1,0 +1,196 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Blender's images as textures: copied once in Blender's thread, made ready where first asked for.
+
+What is read is kept until `forget_pictures`.
+"""
+
+from __future__ import annotations
+
+from pathlib import PurePath
+from threading import Lock
+
+import bpy
+import numpy as np
+
+from ..backend.shared.frame import linear_to_srgb, srgb_to_linear
+from ..backend.shared.scene import Texture
+
+MAX_SIDE = 4096
+"""Pixels a side; larger images are averaged down to it."""
+_MOST_WAITING = 512 * 2**20
+"""Bytes of copied pixels that may wait for a thread; beyond, they are worked on at once."""
+_STRIP = 2**24
+"""Pixels that are averaged in one go."""
+_DATA = {"Non-Color", "Raw", "data"}
+_LINEAR = {"Linear Rec.709", "Linear", "scene_linear"} | _DATA
+_MOST_HALF = np.float32(65504)
+_Key = tuple[object, ...]
+
+
+class Picture:
+    """One image file, tile or frame. Equal ones are the same object until they are forgotten."""
+
+    def __init__(self, name: str, values: np.ndarray, kind: _Kind) -> None:
+        self.name = name
+        self._values: np.ndarray | None = values
+        self._kind = kind
+        self._made: Texture | None = None
+        self._lock = Lock()
+
+    @property
+    def waiting(self) -> int:
+        """Bytes of copied pixels that nothing was made of yet."""
+        values = self._values
+        return 0 if values is None else values.nbytes
+
+    @property
+    def texture(self) -> Texture:
+        """The pixels. Takes its time when first asked: not for a draw."""
+        with self._lock:
+            if self._made is None:
+                self._made = self._kind.texture(self.name, self._values)
+                self._values = None
+            return self._made
+
+
+class _Kind:
+    """How an image's stored values are meant."""
+
+    def __init__(self, image: bpy.types.Image, tile: int) -> None:
+        space = image.colorspace_settings.name
+        self.half = image.is_float
+        # the pixels of byte images stand as they are stored, those of float images are linear
+        self.srgb = not self.half and space not in _LINEAR
+        self.known = self.half or space in _LINEAR or space in {"sRGB", ""}
+        self.space = space
+        self.opaque = image.alpha_mode == "NONE"
+        self.premultiplied = self.half and image.alpha_mode in {"STRAIGHT", "PREMUL"}
+        self.tile = tile
+
+    def texture(self, name: str, values: np.ndarray) -> Texture:
+        """Of values (H, W, C) float32, row 0 at the bottom."""
+        rgba = _four_channels(np.nan_to_num(values[::-1], posinf=_MOST_HALF, neginf=-_MOST_HALF))
+        if self.opaque:
+            rgba[..., 3] = 1
+        if self.premultiplied:
+            alpha = rgba[..., 3:]
+            np.divide(rgba[..., :3], alpha, out=rgba[..., :3], where=alpha > 0)
+        if self.half:
+            pixels = np.clip(rgba, -_MOST_HALF, _MOST_HALF).astype(np.float16)
+        else:
+            pixels = (np.clip(rgba, 0, 1) * np.float32(255) + np.float32(0.5)).astype(np.uint8)
+        full = np.float16(1) if self.half else np.uint8(255)
+        transparent = bool((pixels[..., 3] < full).any())
+        return Texture(name, pixels, self.srgb, transparent, self.tile)
+
+
+def _four_channels(values: np.ndarray) -> np.ndarray:
+    """(H, W, 4) of one to four channels: grey, grey and alpha, colour, colour and alpha."""
+    height, width, channels = values.shape
+    rgba = np.ones((height, width, 4), np.float32)
+    rgba[..., :3] = values[..., :3] if channels >= 3 else values[..., :1]
+    if channels in {2, 4}:
+        rgba[..., 3] = values[..., -1]
+    return rgba
+
+
+_cache: dict[_Key, Picture] = {}
+
+
+def forget_pictures(names: set[str] | None = None) -> None:
+    """Read images anew, all or those of these full names: they were painted or loaded."""
+    for key in list(_cache):
+        if names is None or key[0] in names:
+            _cache.pop(key, None)
+
+
+def read_node_image(
+    node: bpy.types.ShaderNodeTexImage, frame: int
+) -> tuple[dict[int, Picture], str]:
+    """The tiles of an image node's picture by number (0: it has none), and what went wrong, or "".
+
+    Without a picture Cycles shows pink, and so does a world.
+    """
+    image = node.image
+    if image is None:
+        return {}, ""
+    picture = read_image(image)
+    if picture is None:
+        path = PurePath(image.filepath.replace("\\", "/")).name or image.name
+        return {}, f"the image '{path}' cannot be read and is shown pink; find its file."
+    problem = ""
+    if not picture_known(picture):
+        problem = (
+            f"the colour space '{image.colorspace_settings.name}' of the image '{image.name}' "
+            "is taken for sRGB; choose sRGB, Linear Rec.709 or Non-Color."
+        )
+    return {0: picture}, problem
+
+
+def is_premultiplied(image: bpy.types.Image | None) -> bool:
+    """Whether Cycles multiplies an image's colours by its alpha where nothing else uses that."""
+    if image is None or image.colorspace_settings.name in _DATA:
+        return False
+    return image.alpha_mode in {"STRAIGHT", "PREMUL"}
+
+
+def picture_known(picture: Picture) -> bool:
+    """Whether the colour space of an image is one of those that textures have."""
+    return picture._kind.known
+
+
+def read_image(image: bpy.types.Image) -> Picture | None:
+    """The image's pixels, or None when it cannot be read."""
+    key = (image.name_full, image.filepath, image.colorspace_settings.name, image.alpha_mode)
+    picture = _cache.get(key)
+    if picture is not None:
+        return picture
+    # asking an image for its size has Blender decode it, and again once it let go of the pixels
+    width, height = image.size
+    if width == 0 or height == 0 or image.channels not in {1, 2, 3, 4}:
+        return None
+    waiting = sum(kept.waiting for kept in list(_cache.values()))
+    kind = _Kind(image, 0)
+    picture = _cache[key] = Picture(image.name_full, _copied(image, kind, MAX_SIDE), kind)
+    if waiting > _MOST_WAITING:
+        picture.texture  # noqa: B018 made at once, for the sake of memory
+    return picture
+
+
+def whole_texture(image: bpy.types.Image) -> Texture:
+    """Every pixel of an image, however large; nothing is kept."""
+    kind = _Kind(image, 0)
+    return kind.texture(image.name_full, _copied(image, kind, max(image.size)))
+
+
+def _copied(image: bpy.types.Image, kind: _Kind, most: int) -> np.ndarray:
+    """(H, W, C) float32 as Blender gives them, at most `most` a side."""
+    width, height = image.size
+    flat = np.empty(width * height * image.channels, np.float32)
+    image.pixels.foreach_get(flat)
+    values = flat.reshape(height, width, image.channels)
+    step = -(-max(width, height) // most)
+    return values if step == 1 else averaged(values, step, kind.srgb)
+
+
+def averaged(values: np.ndarray, step: int, encoded: bool) -> np.ndarray:
+    """The means of blocks of `step` x `step` pixels; those at the far edges may be smaller.
+
+    encoded: as sRGB; the mean is taken of light.
+    """
+    height, width, channels = values.shape
+    rows, columns = np.arange(0, height, step), np.arange(0, width, step)
+    made = np.empty((len(rows), len(columns), channels), np.float32)
+    count = np.diff(np.append(columns, width)).astype(np.float32)[:, None]
+    strip = max(1, _STRIP // (width * step)) * step
+    for start in range(0, height, strip):
+        part = values[start : start + strip]
+        light = np.concatenate([srgb_to_linear(part[..., :3]), part[..., 3:]], axis=2)
+        part = light if encoded else part
+        own = np.arange(0, len(part), step)
+        high = np.diff(np.append(own, len(part))).astype(np.float32)[:, None, None]
+        sums = np.add.reduceat(np.add.reduceat(part, own, axis=0), columns, axis=1)
+        made[start // step : start // step + len(own)] = sums / (count * high)
+    if encoded:
+        made[..., :3] = linear_to_srgb(made[..., :3])
+    return made

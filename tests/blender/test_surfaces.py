@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What Blender knows of a scene arrives as it is: meshes, objects, materials as programs."""
+
+from __future__ import annotations
+
+import pytest
+
+ALL = 63
+
+
+@pytest.fixture
+def found(blender):
+    return blender("surfaces.py")
+
+
+def test_scenes_are_read_as_exact_surfaces(found):
+    meshes = found["meshes"]
+    assert meshes["units"] == 0.5 and meshes["shared"]
+    assert meshes["matrix"] == [[1, 0, 0, 2], [0, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]]
+    assert meshes["vertices"] == [[-1, -1, 0], [1, -1, 0], [1, 1, 0], [-1, 1, 0]]
+    assert meshes["flat"] and meshes["smooth"] == pytest.approx([0, 0, 1])
+    assert meshes["bent"] == pytest.approx([0, 0.6, 0.8], abs=1e-3)
+    assert meshes["uv"] == [["UVMap"], "UVMap"]
+    assert meshes["byte"] == pytest.approx([0.25, 0.5, 1, 0.75], abs=0.005)
+    assert meshes["float"] == [0.25, 0.5, 1, 0.75] and meshes["active"] == "FLOAT_COLOR"
+    assert meshes["bounds"][0][:2] == [-1, -1] and meshes["bounds"][1][:2] == [1, 1]
+    assert len(meshes["text"]) == 1 and meshes["triangles"] == meshes["text"][0] + 10
+
+    objects = found["objects"]
+    assert objects["slots"] == ["Green"] and objects["override"] == ["Red"]
+    assert objects["visible"] == {
+        "Square": ALL - 1 - 32,
+        "Cut": ALL,
+        "Indirect": ALL - 1,
+        "Held": ALL,
+    }
+    assert objects["holdout"] == {"Square": False, "Cut": True, "Indirect": False, "Held": True}
+    assert objects["catcher"] and objects["color"] == [0.5, 0.25, 1, 1]
+    assert len(objects["problems"]) == 2
+    assert "'Broken'" in objects["problems"][0] and "NaN" in objects["problems"][0]
+    assert "'Flat'" in objects["problems"][1] and "scale" in objects["problems"][1]
+
+    assert found["unchanged"] == {"kept": True, "edited": False, "moved": 1}
+
+    graph = found["graph"]
+    assert graph["types"] == ["BSDF_PRINCIPLED", "CONVERT", "CURVE_RGB", "MATH", "VALTORGB"]
+    assert graph["surface"] and graph["earlier"] and not graph["normal"]
+    assert graph["math"]["props"] == {"operation": "MULTIPLY", "use_clamp": False}
+    assert graph["math"]["inputs"] == {"Value": 0.25, "Value_001": 2.0}
+    assert graph["base"] == [0.5, 0.25, 0.125, 1] and graph["converted"] == "CONVERT"
+    assert graph["ramp"] == [257, [1, 0, 0, 1]]
+    assert graph["curve"] == pytest.approx([0.5, 0.5, 0.5], abs=1e-3)
+
+    plain = found["no_nodes"]
+    assert plain["instances"] == ["Black", "Grey", "Round"] and plain["empty"] is None
+    assert plain["grey"]["type"] == "BSDF_DIFFUSE"
+    assert plain["grey"]["inputs"]["Color"] == [0.8, 0.8, 0.8, 1]
+    assert plain["background"] == [[[0, 0, 0]]]
