@@ -9,6 +9,7 @@ import sys
 import typer
 from typer.core import TyperCommand, TyperGroup
 
+from .offline import stay_offline
 from .shared.errors import WorldFMError
 
 COMMANDS = {
@@ -61,6 +62,7 @@ def worldfm() -> None:
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and exit: 0 done, 1 failed, 2 wrong input. Errors go to stderr."""
+    stay_offline()
     try:
         typer.main.get_command(app).main(arguments, prog_name="worldfm")
     except WorldFMError as error:

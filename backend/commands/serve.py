@@ -22,6 +22,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
+from ..offline import allow_name
 from ..serving.loading import ModelChoice, load_pipeline
 from ..serving.priority import give_way
 from ..serving.server import Listen, Server
@@ -62,6 +63,7 @@ def serve(
         raise InputError(
             "A backend started by hand needs --token-file FILE; clients must give the token in it."
         )
+    allow_name(host)
     listen = Listen(read_token(token_file), host, port, tls_context(tls_cert, tls_key))
     load = partial(load_pipeline, ModelChoice(model, device, dtype))
     with contextlib.suppress(KeyboardInterrupt):

@@ -14,8 +14,8 @@ from diffusers import AutoencoderKL, AutoencoderTiny
 from diffusers.models.attention_processor import Attention
 from torch import Tensor
 
-from ..shared.errors import ModelError
-from .pretrained import first_line, load_pretrained
+from .config_file import read_config
+from .pretrained import load_pretrained
 
 
 @dataclass(eq=False)
@@ -44,14 +44,10 @@ class Autoencoder:
 
         Raises ModelError when a file is missing, damaged or of another model.
         """
-        try:
-            config = AutoencoderKL.load_config(folder, local_files_only=True)
-            tiny = "Tiny" in config.get("_class_name", "")
-        except (OSError, ValueError, AttributeError, TypeError) as error:
-            raise ModelError(
-                f'The autoencoder in "{folder}" has no readable config.json '
-                f"({first_line(error)}); get its config.json and safetensors file again."
-            ) from error
+        config = read_config(
+            folder, "The autoencoder", "get its config.json and safetensors file again"
+        )
+        tiny = "Tiny" in str(config.get("_class_name", ""))
         kind = AutoencoderTiny if tiny else AutoencoderKL
         return cls.wrap(load_pretrained(kind, folder, "The autoencoder", dtype))
 

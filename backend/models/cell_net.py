@@ -17,8 +17,8 @@ from diffusers.configuration_utils import ConfigMixin, register_to_config
 from diffusers.models.modeling_utils import ModelMixin
 from torch import nn
 
-from ..shared.errors import ModelError
 from .frame_blocks import ResBlock
+from .pretrained import load_pretrained
 
 EMBEDDED_COLORS = Path(__file__).parent / "embedded_colors"
 EMBEDDED_COMPLETION = Path(__file__).parent / "embedded_completion"
@@ -84,10 +84,5 @@ def load_colors(device: torch.device, folder: Path = EMBEDDED_COLORS) -> CellNet
 
 @cache
 def _load(what: str, folder: Path, device: torch.device) -> CellNet:
-    try:
-        network = CellNet.from_pretrained(folder, local_files_only=True)
-    except (OSError, ValueError, RuntimeError) as error:
-        raise ModelError(
-            f"The {what} in '{folder}' is missing or damaged; reinstall WorldFM."
-        ) from error
+    network = load_pretrained(CellNet, folder, f"The {what}", remedy="reinstall WorldFM")
     return network.eval().requires_grad_(False).to(device)

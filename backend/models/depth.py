@@ -20,9 +20,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from ..offline import hub_offline
 from ..shared.camera import Camera, about_vertical
 from ..shared.errors import InputError, ModelError
 from ..shared.frame import SKY
+from .config_file import read_config
 from .depth_net import LOG_FAR, STRIDE, DepthNet, load_depth_net
 from .room_box import Box, fit_box
 
@@ -254,7 +256,8 @@ class MogeDepth:
                 f"MoGe-2's weights are not here; run 'hf download {repository} model.pt' first."
             )
         try:
-            self.model = MoGeModel.from_pretrained(weights).to(device).eval()
+            with hub_offline():
+                self.model = MoGeModel.from_pretrained(weights).to(device).eval()
         except (OSError, EOFError, KeyError, TypeError, RuntimeError, UnpicklingError) as error:
             raise ModelError(
                 f"MoGe-2's weights are damaged; delete '{weights}' and download them again."
@@ -281,9 +284,14 @@ class TransformersDepth:
             raise ModelError(f"'{name}' needs the package transformers; install it first.")
         from transformers import AutoImageProcessor, AutoModelForDepthEstimation
 
+        if Path(source).is_dir():
+            read_config(Path(source), "The depth model", "choose another")
         try:
-            self.processor = AutoImageProcessor.from_pretrained(source, local_files_only=True)
-            self.model = AutoModelForDepthEstimation.from_pretrained(source, local_files_only=True)
+            with hub_offline():
+                self.processor = AutoImageProcessor.from_pretrained(source, local_files_only=True)
+                self.model = AutoModelForDepthEstimation.from_pretrained(
+                    source, local_files_only=True
+                )
         except (ImportError, OSError, ValueError) as error:
             if name == "depth-pro" and importlib.util.find_spec("torchvision") is None:
                 raise ModelError(

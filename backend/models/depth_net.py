@@ -18,6 +18,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..shared.errors import ModelError
+from ..shared.reading import as_sentence
+from .config_file import check_fits, read_config
 
 LOG_FAR = 6.0
 """Natural logarithm of the farthest distance, in camera heights (about 400)."""
@@ -130,15 +132,16 @@ def save_depth_net(net: DepthNet, folder: Path, notes: dict[str, object]) -> Non
 
 def load_depth_net(folder: Path) -> DepthNet:
     """The network in float32, ready to run. Raises ModelError when it is absent or damaged."""
-    try:
-        fields = json.loads((folder / "config.json").read_text(encoding="utf-8"))["config"]
+    what = f"The embedded depth network in {folder.name}"
+    with as_sentence(
+        lambda why: ModelError(f"{what} cannot be read ({why}); install WorldFM again."),
+        RuntimeError,
+        SafetensorError,
+    ):
+        fields = read_config(folder, "The depth network", "install WorldFM again")["config"]
         fields["widths"], fields["blocks"] = tuple(fields["widths"]), tuple(fields["blocks"])
-        net = DepthNet(DepthNetConfig(**fields))
-        weights = load_file(folder / "weights.safetensors")
+        config, file = DepthNetConfig(**fields), folder / "weights.safetensors"
+        check_fits(lambda: DepthNet(config), folder)
+        net, weights = DepthNet(config), load_file(file)
         net.load_state_dict({name: value.float() for name, value in weights.items()})
-    except (OSError, KeyError, TypeError, ValueError, RuntimeError, SafetensorError) as error:
-        raise ModelError(
-            f"The embedded depth network in {folder.name} cannot be read; install WorldFM again "
-            f"({error.__class__.__name__})."
-        ) from error
     return net.eval()

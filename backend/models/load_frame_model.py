@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from pathlib import Path
 
 import torch
@@ -12,10 +11,11 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from ..shared.errors import ModelError
+from ..shared.reading import as_sentence
+from .config_file import CONFIG, check_fits, read_config
 from .frame_model import FrameModel
 
 WEIGHTS = "model.safetensors"
-CONFIG = "config.json"
 
 
 def load_frame_model(folder: Path) -> FrameModel:
@@ -23,22 +23,21 @@ def load_frame_model(folder: Path) -> FrameModel:
     for name in (CONFIG, WEIGHTS):
         if not (folder / name).is_file():
             raise ModelError(f"'{folder}' holds no frame model: {name} is missing; choose another.")
-    try:
-        config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
+    config = read_config(folder, "The frame model", "choose another")
+    no_model = f"'{folder / CONFIG}' describes no frame model"
+    with as_sentence(lambda why: ModelError(f"{no_model} ({why}); choose another."), RuntimeError):
+        check_fits(lambda: FrameModel.from_config(config), folder)
         model = FrameModel.from_config(config)
-    except (ValueError, TypeError, KeyError) as error:
-        raise ModelError(f"'{folder / CONFIG}' describes no frame model: {error}.") from error
     if model.config.conditions != "cached":
         raise ModelError(
             f"'{folder}' holds no embedded frame model but a released one's transformer; name the "
             "folder above it."
         )
-    try:
+    damaged = f"'{folder / WEIGHTS}' is damaged"
+    with as_sentence(
+        lambda why: ModelError(f"{damaged} ({why}); install the model again."), SafetensorError
+    ):
         weights = load_file(folder / WEIGHTS)
-    except SafetensorError as error:
-        raise ModelError(
-            f"'{folder / WEIGHTS}' is damaged ({error}); install the model again."
-        ) from error
     _check_weights(model, weights, folder / WEIGHTS)
     model.load_state_dict({key: value.float() for key, value in weights.items()})
     return model

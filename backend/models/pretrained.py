@@ -12,7 +12,9 @@ import torch
 from diffusers.models.modeling_utils import ModelMixin
 from diffusers.utils import logging
 
+from ..offline import hub_offline
 from ..shared.errors import ModelError
+from .config_file import check_fits, read_config
 
 Model = TypeVar("Model", bound=ModelMixin)
 
@@ -29,8 +31,10 @@ def load_pretrained(
     Raises ModelError when a file is missing, damaged or of another model: one sentence that calls
     the model `what` and ends with what to do, `remedy`.
     """
+    config = read_config(folder, what, remedy)
     try:
-        with _without_warnings():  # the report below says the same in one sentence
+        with hub_offline(), _without_warnings():  # the report below says the same in one sentence
+            check_fits(lambda: kind.from_config(config), folder)
             model, report = kind.from_pretrained(
                 folder,
                 torch_dtype=dtype,

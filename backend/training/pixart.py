@@ -15,7 +15,6 @@ memory frames start at random.
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +22,7 @@ import torch
 from diffusers import PixArtTransformer2DModel
 from torch import nn
 
+from ..models.config_file import read_config
 from ..models.frame_model import FrameModel
 from ..models.pretrained import load_pretrained
 from ..pipelines.schedulers import TRAIN_STEPS
@@ -54,17 +54,13 @@ def start_from_pixart(model: FrameModel, folder: Path) -> None:
 
 
 def _read_config(folder: Path) -> dict[str, Any]:
-    path = folder / "config.json"
-    if not path.is_file():
+    if not (folder / "config.json").is_file():
         raise ModelError(
             f"'{folder}' holds no PixArt-Sigma transformer, for config.json is missing; "
             "name the folder that has it beside the safetensors weights."
         )
-    try:
-        config = json.loads(path.read_text(encoding="utf-8"))
-        kind = config.get("_class_name")
-    except (ValueError, AttributeError) as error:
-        raise ModelError(f"'{path}' is no model configuration; get it again.") from error
+    config = read_config(folder, "The transformer", "get it again")
+    kind = config.get("_class_name")
     if kind != KIND:
         raise ModelError(
             f"'{folder}' holds a {kind or 'model of no name'}, not a {KIND}; "

@@ -164,7 +164,7 @@ def test_folders_that_do_not_fit_are_named(pixart, vae, tmp_path):
     with pytest.raises(ModelError, match="AutoencoderKL"):
         start_from_pixart(frame_model(), vae)
     (tmp_path / "config.json").write_text("[")
-    with pytest.raises(ModelError, match="no model configuration"):
+    with pytest.raises(ModelError, match="no usable config"):
         start_from_pixart(frame_model(), tmp_path)
     (tmp_path / "config.json").write_text((pixart[1] / "config.json").read_text())
     with pytest.raises(ModelError, match="PixArt-Sigma in"):

@@ -1,0 +1,183 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Files that strangers made: JSON and bytes within bounds, and every fault as one sentence.
+
+A reader wraps what it does with a file's content in `as_sentence`; whatever Python raises about
+content that lies becomes the one error that the reader names. Standard library and numpy only.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+import struct
+import tokenize
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from .errors import InputError, WorldFMError
+
+MOST_JSON = 64 << 20
+"""Bytes of a JSON file that are read at most."""
+MOST_DIGITS = 32
+"""Digits of a number in JSON: more is no measure of anything."""
+MOST_REASON = 160
+
+MALFORMED: tuple[type[Exception], ...] = (
+    ArithmeticError,  # overflow and division by zero
+    AttributeError,
+    EOFError,
+    LookupError,  # keys and indices
+    MemoryError,
+    NotImplementedError,
+    OSError,
+    RecursionError,
+    SyntaxError,
+    TypeError,
+    ValueError,  # Unicode and JSON too
+    struct.error,
+    tokenize.TokenError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
+"""What Python, numpy and the standard library raise about content that is not what it says."""
+
+_ODD_ESCAPES = re.compile(rb"\\u(?:0000|[dD][89a-fA-F])")
+
+
+@contextmanager
+def as_sentence(say: Callable[[str], WorldFMError], *more: type[Exception]) -> Iterator[None]:
+    """What the block raises about malformed content becomes `say(reason)`.
+
+    reason: a few words without a full stop. more: exceptions of libraries. A WorldFMError passes.
+    """
+    try:
+        yield
+    except WorldFMError:
+        raise
+    except (*MALFORMED, *more) as error:
+        raise say(reason(error)) from error
+
+
+def reason(error: BaseException) -> str:
+    """What an exception says, short enough for a sentence."""
+    if isinstance(error, RecursionError):
+        return "it is nested too deep"
+    if isinstance(error, MemoryError):
+        return "it needs more memory than there is"
+    if isinstance(error, KeyError):
+        return f"{error.args[0]!r} is missing" if error.args else "something is missing"
+    text = getattr(error, "strerror", None) or str(error)
+    line = next((line.strip() for line in str(text).splitlines() if line.strip()), "")
+    line = line.encode("ascii", "backslashreplace").decode().rstrip(".")
+    return line[:MOST_REASON] or type(error).__name__
+
+
+def read_bytes(path: Path, most: int) -> bytes:
+    """A file's content. Raises OSError, and ValueError when it has more than `most` bytes."""
+    with open(path, "rb") as file:
+        data = file.read(most + 1)
+    if len(data) > most:
+        raise ValueError(f"it has more than {most >> 20 or 1} MB")
+    return data
+
+
+def read_json(path: Path, most: int = MOST_JSON) -> Any:
+    """A JSON file. Raises what `parse_json` raises, and OSError: use it within `as_sentence`."""
+    return parse_json(read_bytes(path, most))
+
+
+def parse_json(text: str | bytes) -> Any:
+    """JSON whose numbers are finite and whose strings can be written down again.
+
+    Raises ValueError for text that is no JSON, not UTF-8, or holds NaN, infinities (1e999 too),
+    numbers of more than MOST_DIGITS digits, NUL characters or half of a surrogate pair;
+    RecursionError for one that is nested too deep.
+    """
+    data = text.encode("utf-8") if isinstance(text, str) else text.removeprefix(b"\xef\xbb\xbf")
+    tree = json.loads(
+        data.decode("utf-8"),
+        parse_constant=_refused_constant,
+        parse_float=_finite,
+        parse_int=_short,
+    )
+    if _ODD_ESCAPES.search(data):
+        _check_strings(tree)
+    return tree
+
+
+def json_object(path: Path, say: Callable[[str], WorldFMError]) -> dict[str, Any]:
+    """A JSON file that holds an object; every other one is `say(reason)`."""
+    with as_sentence(say):
+        tree = read_json(path)
+        if not isinstance(tree, dict):
+            raise ValueError("it holds no JSON object")
+        return tree
+
+
+def inside(folder: Path, listed: object, say: Callable[[str], WorldFMError] | None = None) -> Path:
+    """The path of a file that a file in `folder` names; never one outside of it.
+
+    Raises `say(reason)`, an InputError by default.
+    """
+    say = say or (lambda why: InputError(f"'{folder.name}' names a file that {why}."))
+    if not isinstance(listed, str) or not listed or "\0" in listed:
+        raise say("has no name")
+    with as_sentence(lambda _: say("cannot be one")):
+        path = (folder / listed).resolve()
+        if path.is_relative_to(folder.resolve()):
+            return path
+    raise say("lies outside its folder")
+
+
+def number(value: object, least: float = -math.inf, most: float = math.inf) -> float:
+    """A finite number of JSON within bounds. Raises ValueError."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise ValueError(f"{str(value)[:40]!r} is no number")
+    if not (math.isfinite(value) and least <= value <= most):
+        raise ValueError(f"{value:g} is not from {least:g} to {most:g}")
+    return float(value)
+
+
+def whole_number(value: object, least: int = 0, most: int = 2**63 - 1) -> int:
+    """A whole number of JSON within bounds. Raises ValueError."""
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise ValueError(f"{str(value)[:40]!r} is no whole number")
+    if not least <= value <= most:
+        raise ValueError(f"{value} is not from {least} to {most}")
+    return value
+
+
+def _refused_constant(name: str) -> Any:
+    raise ValueError(f"{name} is no number")
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError(f"{text[:20]} is too large a number")
+    return value
+
+
+def _short(text: str) -> int:
+    if len(text) > MOST_DIGITS:
+        raise ValueError(f"a number has {len(text)} digits")
+    return int(text)
+
+
+def _check_strings(tree: Any) -> None:
+    todo = [tree]
+    while todo:
+        item = todo.pop()
+        if isinstance(item, str):
+            if "\0" in item:
+                raise ValueError("a text has a zero character in it")
+            item.encode("utf-8")  # half of a surrogate pair cannot be written down
+        elif isinstance(item, dict):
+            todo += [*item.keys(), *item.values()]
+        elif isinstance(item, list):
+            todo += item
