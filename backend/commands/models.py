@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ..offline import network_asked_for
 from ..shared.errors import ModelError
 
 if TYPE_CHECKING:
@@ -68,7 +67,7 @@ def download(
     from ..models.store import models_dir
 
     _refuse_installed(models_dir() / release(name).name)
-    with _bar(as_json) as progress, network_asked_for():
+    with _bar(as_json) as progress:
         record = fetch(name, revision=revision, config=config, progress=progress)
     _say(record, "installed", as_json)
 

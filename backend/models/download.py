@@ -28,6 +28,7 @@ from huggingface_hub.errors import (
 )
 from tqdm.auto import tqdm
 
+from ..offline import network_asked_for
 from ..shared.errors import InputError, ModelError, WorldFMError
 from ..shared.files import write_atomically
 from .convert import VAE_FILES, convert
@@ -81,11 +82,12 @@ def download(
     wanted = release(name)
     tell = progress or (lambda what, share: None)
     tell("asking for the newest revision", 0.0)
-    hub = _Hub(cache_dir, tell)
     pins = _read_pins()
-    commit, hashes = hub.resolve(revision or pins.get(REPOSITORY, BRANCH))
     files = [wanted.checkpoint, *(f"vae/{file}" for file in VAE_FILES)]
-    paths = {file: hub.fetch(file, commit, hashes.get(file)) for file in files}
+    with network_asked_for():
+        hub = _Hub(cache_dir, tell)
+        commit, hashes = hub.resolve(revision or pins.get(REPOSITORY, BRANCH))
+        paths = {file: hub.fetch(file, commit, hashes.get(file)) for file in files}
     if revision is None:
         _write_pins({**pins, REPOSITORY: commit})
     source = {"repository": REPOSITORY, "revision": commit, "file": wanted.checkpoint}
