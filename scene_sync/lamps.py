@@ -71,13 +71,13 @@ class Light:
         )
 
     def _area(self, size: tuple[float, float]) -> float:
-        """What the power of a light that is not normalized is multiplied by."""
+        """What makes the power of a light that is not normalized that of one that is."""
         if self.kind == "SUN":
             return math.pi * math.sin(self.angle / 2) ** 2 if self.angle > 0 else 1.0
         if self.kind == "AREA":
             round_ = self.shape in {"DISK", "ELLIPSE"}
             return size[0] * size[1] * (math.pi / 4 if round_ else 1.0)
-        return math.pi * self.radius**2 if self.radius > 0 else 1.0
+        return 4 * (math.pi * self.radius**2 if self.radius > 0 else 1.0)
 
 
 def read_light(data: bpy.types.Light, frame: int) -> Light | None:

@@ -113,10 +113,20 @@ class Lamp:
     """A light source.
 
     kind: SUN, POINT, SPOT or AREA. matrix: (4, 4) float64, rigid; it shines along its -Z.
-    power: (3,) colour x energy in Blender's units (watts; W/m2 for SUN), exposure included.
-    radius: metres of a POINT or SPOT. angle: radians across a SUN. size: (2,) metres of an AREA.
-    shape: SQUARE, RECTANGLE, DISK or ELLIPSE. spread: radians. cone, blend: a SPOT's full angle
-    in radians and softness of its edge. soft_falloff: as Blender has it.
+    power: (3,) what the formulas below take, colour, exposure and nodes included. radius: metres
+    of a POINT or SPOT. angle: radians across a SUN. size: (2,) metres along X and Y of an AREA.
+    shape: SQUARE, RECTANGLE, DISK or ELLIPSE. spread: radians. cone, blend: a SPOT's full angle in
+    radians and softness of its edge. soft_falloff: whether a POINT or SPOT is a disk that faces
+    what it lights (else a sphere). A diffuse surface sends out E x base colour / pi, of E:
+
+    SUN: power x cos n. Its disk has the radiance power / (pi sin(angle / 2)^2).
+    POINT: power x cos n / (4 pi (d^2 + r^2)) in front of a disk, power x cos n / (4 pi d^2) of a
+    sphere (outside); radiance power / (4 pi^2 r^2). r = radius, d = distance of its centre.
+    SPOT: as POINT, times smoothstep((cos a - cos(cone / 2)) / ((1 - cos(cone / 2)) x blend)), a =
+    angle from its axis; smoothstep(t) = t^2 (3 - 2 t), t clipped to [0, 1].
+    AREA: radiance power / (pi A) on the side of its -Z, A = size x size, x pi / 4 of DISK and
+    ELLIPSE; far away E = power x cos n x cos a / (pi d^2). A spread below pi multiplies radiance
+    by max(tan h - tan a, 0) / (tan h - h), h = spread / 2, a = angle from its axis.
     """
 
     key: str

@@ -1,0 +1,22 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The formulas of `Lamp` give what Cycles makes of every kind of light."""
+
+from __future__ import annotations
+
+import pytest
+
+ALL = 63
+
+
+def test_each_lamp_gives_the_light_that_cycles_gives(blender):
+    found = blender("lamps.py")
+    lamps = found["lamps"]
+    assert {"sun", "point", "spot", "square", "narrow", "nodes", "units"} <= set(lamps)
+    for name, lamp in lamps.items():
+        assert lamp["expected"] == pytest.approx(lamp["rendered"], rel=0.02), name
+        assert lamp["expected"][1] > 0.001 and lamp["visible"] == ALL - 1, name
+        assert lamp["problems"] == [], name
+
+    assert found["odd"]["powers"] == [[7, 7, 7]]
+    assert len(found["odd"]["problems"]) == 2
+    assert any("'Strange'" in said for said in found["odd"]["problems"])
