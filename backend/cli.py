@@ -4,7 +4,9 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
+from typing import Annotated
 
 import typer
 from typer.core import TyperCommand, TyperGroup
@@ -16,6 +18,7 @@ COMMANDS = {
     "doctor": "What is installed, which devices work, which models are present.",
     "serve": "Run the generation process that Blender talks to.",
     "world": "Build worlds from images, panoramas, data sets and point clouds.",
+    "path": "Write camera paths: around, between, or from what there is.",
     "render": "Render the cameras of a path with a world.",
     "evaluate": "Measure the model against posed pictures and classical baselines.",
     "bench": "Measure speed, memory and quality on this machine.",
@@ -55,14 +58,29 @@ app = typer.Typer(
 )
 
 
+def _say_version(wanted: bool) -> None:
+    if wanted:
+        from .version import version
+
+        print(f"WorldFM {version()}")
+        raise typer.Exit
+
+
 @app.callback()
-def worldfm() -> None:
+def worldfm(
+    version: Annotated[
+        bool,
+        typer.Option("--version", help="Say the version.", callback=_say_version, is_eager=True),
+    ] = False,
+) -> None:
     """Worlds of anchor points and memory frames, and a model that renders views of them."""
 
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and exit: 0 done, 1 failed, 2 wrong input. Errors go to stderr."""
     stay_offline()
+    # threads that wait for work leave the processor to others; read when the library is loaded
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     try:
         typer.main.get_command(app).main(arguments, prog_name="worldfm")
     except WorldFMError as error:

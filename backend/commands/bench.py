@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..shared.errors import InputError
+from .options import Threads, progress_bar
 
 if TYPE_CHECKING:
     from ..evaluation.bench import Figure
@@ -35,7 +36,7 @@ def bench(
     ] = 512,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, ...")] = "auto",
     dtype: Annotated[str, typer.Option(help="With --random-weights: float16, ...")] = "auto",
-    threads: Annotated[int, typer.Option(min=0, help="CPU threads; 0 = all.")] = 0,
+    threads: Threads = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Measure this machine: frames a second, the point renderer, the backend's process, quality.
@@ -46,28 +47,42 @@ def bench(
     unknown = [subject for subject in chosen if subject not in SUBJECTS]
     if unknown:
         raise InputError(f"'{unknown[0]}' is no subject; choose from {', '.join(SUBJECTS)}.")
-    import torch
-    from rich.console import Console
-
+    _check(chosen, model, random_weights, dtype, device)
     from ..evaluation.bench import machine
 
-    if threads:
-        torch.set_num_threads(threads)
-    console = Console(stderr=True)
     results = {}
-    for subject in chosen:
-        with console.status(f"Measuring: {subject}") as status:
+    with progress_bar() as bar:
+        task = bar.add_task("Measuring", total=len(chosen))
+
+        def tell(text: str) -> None:
+            bar.update(task, description=f"Measuring {text}")
+
+        for subject in chosen:
+            tell(subject)
             if random_weights:
-                results[subject] = _measure_random(
-                    subject, model, device, dtype, size, status.update
-                )
+                results[subject] = _measure_random(subject, model, device, dtype, size, tell)
             else:
                 results[subject] = _measure(subject, model, device)
+            bar.advance(task)
+        bar.update(task, description="Measured")
     about = machine()
     if as_json:
         print(json.dumps({"machine": about, **_plain(results)}, indent=1))
     else:
         _print(about, results)
+
+
+def _check(subjects: list[str], model: str, random: bool, dtype: str, device: str) -> None:
+    """Raises InputError for what could not be measured, before anything is."""
+    if random and (subjects != ["frame"] or model != "official"):
+        raise InputError("--random-weights goes with: bench frame --model official.")
+    from ..pipelines.embedded import choose_device, choose_dtype
+
+    choose_dtype(dtype, choose_device(device))
+    if not random and set(subjects) != {"anchors"}:
+        from ..serving.loading import ModelChoice, open_pipeline
+
+        open_pipeline(ModelChoice(model, device))
 
 
 def _measure_random(
@@ -77,8 +92,6 @@ def _measure_random(
 
     The environment variable WORLDFM_OFFICIAL switches what it switches for the real one.
     """
-    if subject != "frame" or model != "official":
-        raise InputError("--random-weights goes with: bench frame --model official.")
     from ..evaluation.bench_official import Subject, bench_official
     from ..models.run_options import OPTIONS_VARIABLE, read_options
 
@@ -87,7 +100,7 @@ def _measure_random(
         dtype,
         subject=Subject(size),
         options=read_options(os.environ.get(OPTIONS_VARIABLE, ""))[1],
-        progress=lambda text: tell(f"Measuring: {text}"),
+        progress=tell,
     )
 
 

@@ -11,16 +11,20 @@ from typing import Annotated
 import numpy as np
 import torch
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from ..data.generate import SceneJob, is_written, plan, read_photos, write_scene
 from ..data.synth import KINDS
-from ..data.validation import BLENDER_SCENES, render_blender_scene, traced_jobs
+from ..data.validation import BLENDER_SCENES, check_bpy, render_blender_scene, traced_jobs
 from ..shared.errors import InputError
+from .options import Threads, check_size, counted, make_folder, parse_size, progress_bar
+
+SMALLEST = 8
+"""Pixels a side of a picture that training can cut something from."""
 
 app = typer.Typer(
-    help="Make data sets: procedural scenes, the validation set.", no_args_is_help=True
+    add_completion=False,
+    help="Make data sets: procedural scenes, the validation set.",
+    no_args_is_help=True,
 )
 
 Output = Annotated[
@@ -42,11 +46,13 @@ def synth(
         Path | None, typer.Option(help="Folder of pictures to use as some of the textures.")
     ] = None,
     device: Device = "auto",
+    threads: Threads = 0,
     as_json: Json = False,
 ) -> None:
     """Render posed RGB-D of procedural scenes. Scenes that are complete are left as they are."""
     names = [name.strip() for name in kinds.split(",") if name.strip()]
-    jobs = plan(output, names, scenes, views, parse_size(size), seed)
+    jobs = plan(output, names, scenes, views, parse_size(size, smallest=SMALLEST), seed)
+    make_folder(output)
     _write(jobs, device, as_json, read_photos(photos) if photos else ())
     _report(jobs, as_json)
 
@@ -57,14 +63,19 @@ def validation(
     blender_python: Annotated[
         Path | None, typer.Option(help="A Python with bpy; renders six more scenes with Cycles.")
     ] = None,
-    views: Annotated[int, typer.Option(help="Views of each scene.")] = 16,
+    views: Annotated[int, typer.Option(min=1, help="Views of each scene.")] = 16,
     size: Annotated[int, typer.Option(help="Pixels along each side.")] = 256,
-    samples: Annotated[int, typer.Option(help="Cycles samples a pixel.")] = 48,
+    samples: Annotated[int, typer.Option(min=1, help="Cycles samples a pixel.")] = 48,
     device: Device = "auto",
+    threads: Threads = 0,
     as_json: Json = False,
 ) -> None:
     """Render the validation set: reserved seeds of the ray tracer and scenes by Cycles."""
+    check_size(size, size, smallest=SMALLEST)
+    if blender_python is not None:
+        check_bpy(blender_python)
     jobs = traced_jobs(output, views, size)
+    make_folder(output)
     _write(jobs, device, as_json)
     if blender_python is not None:
         jobs += _with_blender(output, blender_python, views, size, samples, as_json)
@@ -78,7 +89,7 @@ def _with_blender(
         SceneJob(output / f"cycles-{name}", name, 0, views, (size, size)) for name in BLENDER_SCENES
     ]
     missing = [job for job in jobs if not is_written(job)]
-    with _progress(quiet) as progress:
+    with progress_bar(quiet) as progress:
         task = progress.add_task("Cycles", total=len(missing) * views)
         for job in missing:
             progress.update(task, description=f"Cycles {job.kind}")
@@ -87,14 +98,6 @@ def _with_blender(
                 on_view=lambda: progress.advance(task),
             )  # fmt: skip
     return jobs
-
-
-def parse_size(text: str) -> tuple[int, int]:
-    """(width, height) of '256x192' or '256'. Raises InputError."""
-    parts = text.lower().split("x")
-    if len(parts) > 2 or not all(part.strip().isdigit() for part in parts):
-        raise InputError(f"'{text}' is not a size; write it as WIDTHxHEIGHT, for example 256x256.")
-    return int(parts[0]), int(parts[-1])
 
 
 def _device(name: str) -> str:
@@ -112,16 +115,11 @@ def _write(
 ) -> None:
     target = _device(device)
     missing = [job for job in jobs if not is_written(job)]
-    with _progress(quiet) as progress:
+    with progress_bar(quiet) as progress:
         task = progress.add_task("Scenes", total=sum(job.views for job in missing))
         for job in missing:
             progress.update(task, description=job.folder.name)
             write_scene(job, target, lambda: progress.advance(task), photos)
-
-
-def _progress(quiet: bool) -> Progress:
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    return Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True), disable=quiet)
 
 
 def _report(jobs: list[SceneJob], as_json: bool) -> None:
@@ -129,4 +127,5 @@ def _report(jobs: list[SceneJob], as_json: bool) -> None:
         folders = [str(job.folder) for job in jobs]
         typer.echo(json.dumps({"scenes": folders, "views": sum(job.views for job in jobs)}))
     else:
-        typer.echo(f"{len(jobs)} scenes are in {jobs[0].folder.parent}.")
+        are = "is" if len(jobs) == 1 else "are"
+        typer.echo(f"{counted(len(jobs), 'scene')} {are} in {jobs[0].folder.parent}.")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..shared.errors import InputError
+from .options import Threads, make_folder, progress_bar
 
 if TYPE_CHECKING:
     from ..data.nerfstudio import PosedFrame
@@ -66,6 +67,7 @@ def evaluate(
     ] = None,
     seed: Annotated[int, typer.Option(help="Seed of what is invented.")] = 0,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, ...")] = "auto",
+    threads: Threads = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")] = False,
 ) -> None:
     """Measure the model on data sets: metrics.json and a contact sheet of each run.
@@ -77,6 +79,9 @@ def evaluate(
     from ..evaluation.summary import summarise
 
     runs = _runs(datasets, geometry, references, spread)
+    for run in runs:  # all of them before the first, which may take an hour
+        _check(run)
+    make_folder(output)
     predict, ablations, about = _predictors(model, steps, device, ablation)
     chosen = BASELINES if baselines else ()
     if predict is None and not chosen:
@@ -124,6 +129,27 @@ def _runs(
     return [Run(d, g, r) for d in datasets for g in dict.fromkeys(geometries) for r in chosen]
 
 
+def _check(run: Run) -> None:
+    """Raises InputError for a run that could not be made."""
+    from ..data.nerfstudio import count_frames
+    from ..evaluation import evaluate as evaluation
+
+    if run.geometry not in evaluation.GEOMETRIES:
+        raise InputError(
+            f"--geometry takes {' or '.join(evaluation.GEOMETRIES)}, not '{run.geometry}'."
+        )
+    count = count_frames(run.dataset)
+    if isinstance(run.references, int):
+        evaluation.spread(run.references, count)
+        return
+    wrong = [number for number in run.references if not 0 <= number < count]
+    if wrong:
+        raise InputError(
+            f"Frame {wrong[0]} of '{run.dataset}' does not exist; choose --references from 0 to "
+            f"{count - 1}, the order of transforms.json."
+        )
+
+
 def _predictors(
     model: str, steps: int | None, device: str, ablation: bool
 ) -> tuple[Predict | None, dict[str, Predict], dict[str, Any]]:
@@ -137,6 +163,7 @@ def _predictors(
 
     pipeline = open_pipeline(ModelChoice(model, device))
     steps = pipeline.default_steps if steps is None else steps
+    pipeline.check_steps(steps)
     about = {"name": pipeline.name, "hash": pipeline.hash, "steps": steps}
     less = ABLATIONS if ablation else ()
     ablations = {each.value: PipelinePredictor(pipeline, steps, each) for each in less}
@@ -150,9 +177,6 @@ def _evaluate(
     baselines: tuple[str, ...],
     seed: int,
 ) -> Evaluation:
-    from rich.console import Console
-    from rich.progress import Progress
-
     from ..data.nerfstudio import read_dataset
     from ..evaluation import evaluate as evaluation
 
@@ -160,7 +184,7 @@ def _evaluate(
     references = run.references
     if isinstance(references, int):
         references = evaluation.spread(references, len(frames))
-    with Progress(console=Console(stderr=True)) as bar:
+    with progress_bar() as bar:
         task = bar.add_task(run.label, total=len(frames) - len(set(references)))
         return evaluation.evaluate(
             frames,

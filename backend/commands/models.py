@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..shared.errors import ModelError
+from .options import progress_bar
 
 if TYPE_CHECKING:
     from ..models.loading import Progress
@@ -172,11 +173,7 @@ def _bar(as_json: bool) -> Iterator[Progress]:
 
         yield tell
         return
-    from rich.console import Console
-    from rich.progress import BarColumn, TaskProgressColumn, TextColumn, TimeRemainingColumn
-    from rich.progress import Progress as Bar
-
-    columns = TextColumn("{task.description}"), BarColumn(), TaskProgressColumn()
-    with Bar(*columns, TimeRemainingColumn(), console=Console(stderr=True)) as bar:
+    with progress_bar(share=True) as bar:
         task = bar.add_task("starting", total=1.0)
         yield lambda what, share: bar.update(task, description=what, completed=share)
+        bar.update(task, completed=1.0)

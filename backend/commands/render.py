@@ -5,8 +5,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,9 +14,11 @@ import numpy as np
 import typer
 
 from ..shared.camera import Camera
+from ..shared.camera_path import read_camera_path
 from ..shared.content import content_hash
 from ..shared.errors import InputError
 from ..shared.frame import FrameReply, FrameRequest
+from .options import Threads, counted, make_folder, parse_size, progress_bar
 
 if TYPE_CHECKING:
     from ..world.world import World
@@ -48,10 +50,11 @@ def render(
         str | None, typer.Option(help="WxH; the horizontal field of view is kept.")
     ] = None,
     passes: Annotated[str, typer.Option(help="Of combined,depth,anchor,coverage.")] = "combined",
-    references: Annotated[int, typer.Option(help="Most memory frames to look at.")] = 4,
+    references: Annotated[int, typer.Option(min=0, help="Most memory frames to look at.")] = 4,
     video: Annotated[bool, typer.Option("--video", help="Write video.mp4 too.")] = False,
     fps: Annotated[int, typer.Option(min=1, help="Frames a second of the video.")] = 24,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, ...")] = "auto",
+    threads: Threads = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print what was done as JSON.")] = False,
 ) -> None:
     """Render every camera of a path.
@@ -60,16 +63,19 @@ def render(
     render that was stopped goes on where it stopped.
     """
     chosen = _passes(passes, video)
-    scene, path = _load(world, cameras)
-    if size is not None:
-        width, height = _size(size)
-        path = [refit(camera, width, height) for camera in path]
+    wanted = None if size is None else parse_size(size)
+    _check_source(world, cameras)
+    path = None if cameras is None else read_camera_path(cameras)
     from ..serving.loading import ModelChoice, open_pipeline
 
     pipeline = open_pipeline(ModelChoice(model, device))
     steps = pipeline.default_steps if steps is None else steps
+    pipeline.check_steps(steps)
+    make_folder(output)
+    scene, path = _load(world, path)
+    if wanted is not None:
+        path = [refit(camera, *wanted) for camera in path]
     requests = [FrameRequest(camera, steps, seed, references) for camera in path]
-    output.mkdir(parents=True, exist_ok=True)
     frames = _render_all(pipeline, scene, requests, output, chosen)
     if video:
         from ..frame_files import write_film
@@ -91,46 +97,44 @@ def _passes(text: str, video: bool) -> list[str]:
     return list(dict.fromkeys(chosen))
 
 
-def _size(text: str) -> tuple[int, int]:
-    match = re.fullmatch(r"(\d{1,6})[xX](\d{1,6})", text)
-    if match is None:
-        raise InputError(f"--size takes width x height, such as 512x288, not '{text}'.")
-    return int(match[1]), int(match[2])
-
-
 def refit(camera: Camera, width: int, height: int) -> Camera:
     """The camera at another size with square pixels as before: what it sees from left to right
     stays, above and below it sees more or less."""
     scale = width / camera.width
     K = np.diag([scale, scale, 1.0]) @ camera.K
     K[1, 2] += 0.5 * (height - scale * camera.height)
-    return Camera(K, camera.c2w, width, height)
+    return replace(camera, K=K, width=width, height=height)
 
 
-def _load(source: Path, cameras: Path | None) -> tuple[World, list[Camera]]:
-    from ..shared.camera_path import read_camera_path
+def _is_meta(source: Path) -> bool:
+    return source.suffix.lower() == ".json" and not source.is_dir()
+
+
+def _check_source(source: Path, cameras: Path | None) -> None:
+    """Raises InputError for what can't be rendered, before the model is loaded for it."""
+    if not source.exists():
+        raise InputError(f"'{source}' does not exist; name a world's folder or a meta.json.")
+    if cameras is None and not _is_meta(source):
+        raise InputError("Which views to render is not said; name a camera path with --cameras.")
+
+
+def _load(source: Path, path: list[Camera] | None) -> tuple[World, list[Camera]]:
     from ..world.world import World
 
-    path = None if cameras is None else read_camera_path(cameras)
-    if source.suffix.lower() == ".json" and not source.is_dir():
+    if _is_meta(source):
         from ..world.importers.meta import read_meta
         from ..world.importers.photo import world_from_photo
 
         given = read_meta(source)
         made = world_from_photo(given.image, given.photo.position[2], given.photo)
         return made.world, given.path if path is None else path
-    if path is None:
-        raise InputError("Which views to render is not said; name a camera path with --cameras.")
-    return World.load(source), path
+    return World.load(source), path or []
 
 
 def _render_all(
     pipeline: Any, world: World, requests: Sequence[FrameRequest], output: Path, passes: list[str]
 ) -> list[dict[str, Any]]:
     """Renders what is not there yet; what was done for each frame, in order."""
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
-
     from ..frame_files import read_metadata
 
     about = {
@@ -141,8 +145,7 @@ def _render_all(
     }
     prepared = None
     done = []
-    columns = ("[progress.description]{task.description}", BarColumn(), MofNCompleteColumn())
-    with Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True)) as bar:
+    with progress_bar() as bar:
         for i, request in bar.track(enumerate(requests), len(requests), description="Rendering"):
             metadata = about | _metadata(request)
             files = {name: output / PASSES[name].format(i) for name in passes}
@@ -201,7 +204,7 @@ def _report(frames: list[dict[str, Any]], output: Path, as_json: bool) -> None:
         return
     made = [frame["ms"] for frame in frames if "ms" in frame]
     kept = len(frames) - len(made)
-    print(f"{len(made)} frames rendered and {kept} kept in {output}")
+    print(f"{counted(len(made), 'frame')} rendered and {kept} kept in {output}")
     if made:
         stages = ", ".join(
             f"{stage} {sum(ms[stage] for ms in made) / len(made):.0f}" for stage in made[0]

@@ -28,6 +28,7 @@ from ..serving.priority import give_way
 from ..serving.server import Listen, Server
 from ..serving.session import Load
 from ..shared.errors import InputError, WorldFMError
+from .options import Threads
 
 app = typer.Typer(add_completion=False)
 
@@ -50,6 +51,7 @@ def serve(
     model: Annotated[str, typer.Option(help="Name or path of the model.")] = "embedded",
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = "auto",
     dtype: Annotated[str, typer.Option(help="auto, float32, bfloat16, float16.")] = "auto",
+    threads: Threads = 0,
     json_output: Annotated[
         bool, typer.Option("--json", help="Say the address as one JSON line.")
     ] = False,

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..shared.errors import InputError
+from .options import Overwrite, Threads, counted, progress_bar, refuse_existing
 
 if TYPE_CHECKING:
     from ..shared.camera import Camera
@@ -55,12 +56,16 @@ def build(
     ] = None,
     depth: Depth = "auto",
     up: Annotated[str | None, typer.Option(help="Upward axis of --ply: z, y or -y.")] = None,
-    scale: Annotated[float, typer.Option(help="Metres per unit of --ply.")] = 1.0,
+    scale: Annotated[float, typer.Option(min=1e-9, help="Metres per unit of --ply.")] = 1.0,
+    overwrite: Overwrite = False,
+    threads: Threads = 0,
     as_json: Json = False,
 ) -> None:
     """Build a world from one source; a point cloud may be joined by a photo and its camera."""
     given = {"--panorama": panorama, "--dataset": dataset, "--ply": ply, "--meta": meta}
     _check_sources(given, image, camera)
+    refuse_existing(output, overwrite)
+    _check_depth(depth)
     with _progress(as_json) as progress:
         if panorama is not None:
             built = _panorama(panorama, camera_height, depth, progress)
@@ -76,7 +81,12 @@ def build(
         built.save(output)
     points, memory = len(built.world.anchors), len(built.world.memory)
     about = {"world": str(output), "points": points, "memory": memory}
-    _say(about, as_json, f"{output}: {points} points, {memory} memory frames", built.notes)
+    _say(
+        about,
+        as_json,
+        f"{output}: {counted(points, 'point')}, {counted(memory, 'memory frame')}",
+        built.notes,
+    )
 
 
 @app.command()
@@ -114,6 +124,8 @@ def grow(
     camera: Annotated[Path, typer.Option(help="Camera path (JSON); its first camera is taken.")],
     output: Annotated[Path, typer.Option("-o", "--output", help="Folder of the grown world.")],
     depth: Depth = "embedded",
+    overwrite: Overwrite = False,
+    threads: Threads = 0,
     as_json: Json = False,
 ) -> None:
     """Make a generated frame part of a world: Keep This Frame."""
@@ -121,16 +133,19 @@ def grow(
     from ..world.importers.images import read_photo
     from ..world.world import World
 
+    refuse_existing(output, overwrite)
+    _check_depth(depth)
+    kept_camera = _first_camera(camera)
     with _progress(as_json) as progress:
         progress(0.0, "Reading the world")
         old = World.load(source)
         picture = read_photo(frame, max_side=8192)
         progress(0.3, "Completing the frame's depth")
-        grown = keep_picture(old, picture.rgb, _first_camera(camera), frame.stem, depth)
+        grown = keep_picture(old, picture.rgb, kept_camera, frame.stem, depth)
         grown.save(output)
     added = len(grown.anchors) - len(old.anchors)
     about = {"world": str(output), "added_points": added, "revision": grown.revision}
-    _say(about, as_json, f"{output}: {added} new points, revision {grown.revision}", [])
+    _say(about, as_json, f"{output}: {counted(added, 'new point')}, revision {grown.revision}", [])
 
 
 @app.command(hidden=True)
@@ -165,6 +180,7 @@ def export(
         Path | None, typer.Option(help="Write the first memory frame and --cameras as meta.json.")
     ] = None,
     cameras: Annotated[Path | None, typer.Option(help="Camera path (JSON) for --meta.")] = None,
+    overwrite: Overwrite = False,
     as_json: Json = False,
 ) -> None:
     """Write a world for other programs."""
@@ -176,16 +192,18 @@ def export(
         raise InputError("Name what to write: --ply, --transforms or --meta.")
     if meta is not None and cameras is None:
         raise InputError("A meta.json holds a camera path; name one with --cameras.")
+    for target in (ply, transforms, meta):
+        refuse_existing(target, overwrite)
+    path = None if cameras is None else read_camera_path(cameras)
     loaded = World.load(source)
     written = [str(path) for path in (ply, transforms, meta) if path is not None]
     if ply is not None:
         exporters.export_ply(loaded.anchors, ply)
     if transforms is not None:
         exporters.export_transforms(loaded.memory, transforms)
-    if meta is not None and cameras is not None:
+    if meta is not None and path is not None:
         if not loaded.memory:
             raise InputError("The world has no memory frame to stand as the picture of meta.json.")
-        path = read_camera_path(cameras)
         exporters.export_meta(loaded.memory[0], path, meta, source.stem)
     _say({"written": written}, as_json, "\n".join(written), [])
 
@@ -227,6 +245,14 @@ def _check_sources(given: dict[str, Path | None], image: Path | None, camera: Pa
     for path in (image, camera, *given.values()):
         if path is not None and not path.exists():
             raise InputError(f"'{path}' does not exist; check its name.")
+
+
+def _check_depth(name: str) -> None:
+    """Raises ModelError for an estimator that is not here, before anything is read for it."""
+    if name not in ("auto", "embedded"):
+        from ..models.depth import load_depth
+
+        load_depth(name)
 
 
 def _photo(
@@ -303,12 +329,10 @@ def _progress(as_json: bool) -> Iterator[Progress]:
 
         yield tell
         return
-    from rich.console import Console
-    from rich.progress import Progress as Bar
-
-    with Bar(console=Console(stderr=True)) as bar:
+    with progress_bar(share=True) as bar:
         task = bar.add_task("Building", total=1.0)
         yield lambda fraction, text: bar.update(task, completed=fraction, description=text)
+        bar.update(task, completed=1.0, description="Done")
 
 
 def _say(about: dict[str, Any], as_json: bool, text: str, notes: list[str]) -> None:

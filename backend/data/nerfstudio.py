@@ -68,6 +68,11 @@ def read_dataset(folder: Path) -> list[PosedFrame]:
     return frames
 
 
+def count_frames(folder: Path) -> int:
+    """How many frames the dataset's transforms.json lists. Raises InputError when it is broken."""
+    return len(_read_header(Path(folder))["frames"])
+
+
 def write_dataset(folder: Path, frames: Iterable[PosedFrame]) -> None:
     """Writes frames to the new folder `folder`; it appears only when all of them are written.
 

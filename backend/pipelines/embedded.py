@@ -114,6 +114,11 @@ class FramePipeline:
             load(place)
         return cls(model, name, weights_hash(folder), place, choose_dtype(dtype, place))
 
+    def check_steps(self, steps: int) -> None:
+        """Raises InputError for a number of steps that the model does not take."""
+        if steps not in (1, 2):
+            raise InputError(f"The embedded model takes 1 or 2 steps, not {steps}.")
+
     @torch.inference_mode()
     def prepare(self, world: World) -> PreparedWorld | LitPrepared:
         """Upload a world and encode its memory. Raises WorldError when there is nothing in it.
@@ -162,8 +167,7 @@ class FramePipeline:
         """
         if isinstance(prepared, LitPrepared):
             return prepared.pipeline.render(prepared.world, request)
-        if request.steps not in (1, 2):
-            raise InputError(f"The embedded model takes 1 or 2 steps, not {request.steps}.")
+        self.check_steps(request.steps)
         watch = Stopwatch(self.device)
         camera = request.camera
         with memory_errors():

@@ -180,6 +180,11 @@ class OfficialPipeline:
         watch.lap("output")
         return reply
 
+    def check_steps(self, steps: int) -> None:
+        """Raises InputError for a number of steps that the model does not take."""
+        if not 1 <= steps <= MOST_STEPS:
+            raise InputError(f"The model takes 1 to {MOST_STEPS} steps, not {steps}.")
+
     def generate(
         self, points: Tensor, memory: Tensor | None, seed: int, steps: int, watch: Stopwatch
     ) -> Tensor:
@@ -188,8 +193,7 @@ class OfficialPipeline:
         Without a memory latent the anchors stand in for it. H and W are multiples of `stride`.
         steps: 1 or 2 as distilled; more are taken with DPM-Solver++.
         """
-        if not 1 <= steps <= MOST_STEPS:
-            raise InputError(f"The model takes 1 to {MOST_STEPS} steps, not {steps}.")
+        self.check_steps(steps)
         shape = self._latent_shape(*points.shape[:2])
         noises = self._noises(shape, seed, 2 + min(steps, 2))
         extra = noises[:1] if self.settings.sample_latents else ()

@@ -134,6 +134,12 @@ def _spent(began: float, minutes: float) -> float:
     return min(1.0, (time.monotonic() - began) / (60 * minutes))
 
 
+def check_start(task: CellTask, start: Path | None) -> None:
+    """Raises InputError when `start` is no network of this kind to go on from."""
+    if start is not None:
+        _take_over(task.make(), start)
+
+
 def _take_over(network: CellNet, start: Path) -> None:
     try:
         network.load_state_dict(CellNet.from_pretrained(start, local_files_only=True).state_dict())

@@ -1,22 +1,19 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Trains the embedded depth network on procedural scenes.
 
-    python -m backend.training.depth render --out runs/depth --minutes 30
-    python -m backend.training.depth train --out runs/depth --minutes 90
-    python -m backend.training.depth measure --out runs/depth
-
-Rendering writes the views of each scene to one file. Training keeps one checkpoint (written
-beside, then renamed) and a log of one JSON object a line; starting the same command again goes on
-from the checkpoint. It ends with the weights in OUT/model, which `measure` compares with a flat
-guess on scenes that neither training nor its own measurements have seen.
+Commands: `worldfm train depth render`, `train` and `measure`. Rendering writes the views of each
+scene to one file. Training keeps one checkpoint (written beside, then renamed) and a log of one
+JSON object a line; starting the same command again goes on from the checkpoint. It ends with the
+weights in OUT/model, which `measure` compares with a flat guess on scenes that neither training nor
+its own measurements have seen.
 """
 
 from __future__ import annotations
 
-import argparse
 import json
 import math
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,7 +24,7 @@ from torch.nn import functional as F
 from ..models.depth import EmbeddedDepth
 from ..models.depth_net import DepthNet, load_depth_net, save_depth_net
 from .depth_measure import evaluate, held_out_samples
-from .depth_views import Sample, Views, render_scenes
+from .depth_views import Sample, Views
 
 PHASES = (
     (0.0, 4_800, ((64, 48), (64, 48), (48, 64), (80, 48), (64, 64))),
@@ -141,9 +138,18 @@ class Progress:
 
 
 def train(
-    out: Path, minutes: float, batch_size: int, peak: float, seed: int, held_out_scenes: int
+    out: Path,
+    minutes: float,
+    batch_size: int,
+    peak: float,
+    seed: int,
+    held_out_scenes: int,
+    tell: Callable[[float], None] = lambda spent: None,
 ) -> None:
-    """Trains until `minutes` are spent in all, measures, and writes the weights to out/model."""
+    """Trains until `minutes` are spent in all, measures, and writes the weights to out/model.
+
+    tell is called with the seconds spent so far after every iteration.
+    """
     torch.manual_seed(seed)
     net = DepthNet()
     optimiser = torch.optim.AdamW(net.parameters(), lr=peak, weight_decay=0.03)
@@ -170,6 +176,7 @@ def train(
             sums[name] = sums.get(name, 0.0) + value / LOGGED_EVERY
         now = time.monotonic()
         progress.spent, tick = progress.spent + now - tick, now
+        tell(progress.spent)
         row = {"iteration": progress.iteration, "spent_s": round(progress.spent, 1)}
         if progress.iteration % LOGGED_EVERY == 0:
             _log(out, row | {"views": len(views)} | {k: round(v, 4) for k, v in sums.items()})
@@ -195,25 +202,3 @@ def measure(out: Path, scenes: int) -> dict[str, dict[str, float]]:
 def _log(out: Path, row: dict[str, object]) -> None:
     with (out / "log.jsonl").open("a", encoding="utf-8") as file:
         file.write(json.dumps(row) + "\n")
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("work", choices=("render", "train", "measure"))
-    parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--minutes", type=float, default=60.0, help="of rendering or training")
-    parser.add_argument("--held-out-scenes", type=int, default=6, help="of each kind")
-    parser.add_argument("--batch-size", type=int, default=12)
-    parser.add_argument("--learning-rate", type=float, default=1.2e-3)
-    parser.add_argument("--seed", type=int, default=0)
-    a = parser.parse_args()
-    if a.work == "render":
-        render_scenes(a.out / "views", a.minutes, a.seed)
-    elif a.work == "train":
-        train(a.out, a.minutes, a.batch_size, a.learning_rate, a.seed, a.held_out_scenes)
-    else:
-        print(json.dumps(measure(a.out, a.held_out_scenes), indent=2))
-
-
-if __name__ == "__main__":
-    main()

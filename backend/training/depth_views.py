@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import random
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -166,10 +167,12 @@ def collate(samples: list[Sample]) -> Sample:
     )
 
 
-def render_scenes(folder: Path, minutes: float, seed: int) -> None:
-    """Renders scene after scene of every kind into `folder` for `minutes`."""
+def render_scenes(folder: Path, minutes: float, seed: int) -> Iterator[float]:
+    """Renders scene after scene of every kind into `folder` for `minutes`; yields after each the
+    seconds that are spent."""
     folder.mkdir(parents=True, exist_ok=True)
-    until = time.monotonic() + 60 * minutes
+    began = time.monotonic()
+    until = began + 60 * minutes
     rng = random.Random(seed)
     while time.monotonic() < until:
         for kind in KINDS:
@@ -181,6 +184,7 @@ def render_scenes(folder: Path, minutes: float, seed: int) -> None:
             samples = scene_samples(kind, scene_seed, size, FLIGHTS, VIEWS_PER_FLIGHT, rng)
             if samples:
                 write_views(path, collate(samples))
+            yield time.monotonic() - began
 
 
 def write_views(path: Path, batch: Sample) -> None:

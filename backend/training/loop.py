@@ -13,6 +13,7 @@ import torch
 from accelerate import Accelerator
 from accelerate.utils import DistributedDataParallelKwargs
 from diffusers.training_utils import EMAModel
+from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from torch.nn.parallel import DistributedDataParallel
 from torch.utils.data import DataLoader
@@ -91,7 +92,10 @@ class Trainer:
         columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
         main = self.accelerator.is_main_process
         writer = SummaryWriter(self.output / "log") if main else nullcontext()
-        with Progress(*columns, disable=not main) as bar, writer as log:
+        with (
+            Progress(*columns, disable=not main, console=Console(stderr=True)) as bar,
+            writer as log,
+        ):
             task = bar.add_task(self.stage_name, total=config.iterations, completed=self.iteration)
             while self.progress < 1:
                 started = time.monotonic()

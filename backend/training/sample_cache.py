@@ -115,17 +115,22 @@ def _fill_scene(folder: Path, size: int, per_flight: int, seed: int) -> None:
             continue
         scene = scene or training_scene(seed)
         drawn = render_flight(scene, flight, size)
-        _save(folder, name, scene_samples(drawn, seed * FLIGHTS + flight, per_flight))
+        samples = scene_samples(drawn, seed * FLIGHTS + flight, per_flight)
+        for _ in _save(folder, name, samples):
+            pass
 
 
-def add_dataset(folder: Path, dataset: Path, name: str, count: int, seed: int) -> None:
-    """Write `count` samples of a nerfstudio dataset (a Blender-rendered one, say)."""
+def add_dataset(folder: Path, dataset: Path, name: str, count: int, seed: int) -> Iterator[Path]:
+    """Write `count` samples of a nerfstudio dataset (a Blender-rendered one, say), yielding each
+    file when it is written."""
     folder.mkdir(parents=True, exist_ok=True)
     flight = Flight(read_dataset(dataset), [])
-    _save(folder, name, scene_samples(flight, seed, count))
+    yield from _save(folder, name, scene_samples(flight, seed, count))
 
 
-def _save(folder: Path, name: str, samples: Iterator[Sample]) -> None:
+def _save(folder: Path, name: str, samples: Iterator[Sample]) -> Iterator[Path]:
     # the number of references stands in the name: a batch is drawn among equals
     for i, sample in enumerate(samples):
-        sample.save(folder / f"{name}-{i:02d}-r{len(sample.memory)}.safetensors")
+        path = folder / f"{name}-{i:02d}-r{len(sample.memory)}.safetensors"
+        sample.save(path)
+        yield path

@@ -64,6 +64,52 @@ def test_an_unknown_command_is_named(capsys) -> None:
     assert "paint" in err
 
 
+def test_the_version_is_the_extensions(capsys) -> None:
+    code, out, _ = run(capsys, "--version")
+    assert code == 0
+    manifest = (ROOT / "blender_manifest.toml").read_text()
+    assert f'version = "{out.split()[1]}"' in manifest
+
+
+def test_paths_are_written_without_blender(capsys, tmp_path: Path) -> None:
+    circle, way = tmp_path / "circle.json", tmp_path / "way.json"
+    code, out, _ = run(capsys, "path", "orbit", "-o", circle, "--center", "0,0,1", "--frames", 1)
+    assert code == 0 and out.startswith("1 camera in ")
+    code, _, err = run(capsys, "path", "orbit", "-o", circle, "--center", "0,0,1", "--frames", 6)
+    assert code == 2 and "--overwrite" in err
+    command = ["path", "orbit", "-o", circle, "--center", "0,0,1", "--frames", 6, "--overwrite"]
+    assert run(capsys, *command)[0] == 0
+    command = ["path", "between", circle, "-o", way, "--views", "0,2,3", "--frames", 7, "--json"]
+    code, out, _ = run(capsys, *command)
+    assert code == 0 and json.loads(out)["frames"] == 7
+    np.testing.assert_allclose(
+        read_camera_path(way)[-1].c2w, read_camera_path(circle)[3].c2w, atol=1e-6
+    )
+    code, _, err = run(capsys, "path", "from", circle, "-o", tmp_path / "x", "--views", "6")
+    assert code == 2 and "no camera 6" in err
+    command = ["path", "from", circle, "-o", tmp_path / "x.json", "--views", "1", "--size", "64x64"]
+    assert run(capsys, *command)[0] == 0
+    assert read_camera_path(tmp_path / "x.json")[0].width == 64
+
+
+def test_no_command_offers_a_completion_that_would_not_work(capsys) -> None:
+    for name in COMMANDS:
+        assert "completion" not in run(capsys, name, "--help")[1].replace("completion  ", "")
+
+
+def test_waiting_threads_leave_the_processor_to_others() -> None:
+    code = (
+        "import os; from backend.cli import main\n"
+        "try: main(['--version'])\n"
+        "except SystemExit: pass\n"
+        "print(os.environ['OMP_WAIT_POLICY'])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60
+    )
+    assert done.stdout.split()[-1] == "passive"
+
+
 def test_python_m_backend_is_the_command() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "backend", "render", "nowhere", "-o", "x", "--cameras", "none.json"],
@@ -140,6 +186,21 @@ def test_refit_keeps_what_is_seen_from_left_to_right() -> None:
         (["render", "{tmp}", "-o", "{tmp}/o", "--passes", ","], "--passes"),
         (["render", "{tmp}", "-o", "{tmp}/o", "--video", "--passes", "depth"], "combined"),
         (["render", "{tmp}", "-o", "{tmp}/o", "--cameras", "{tmp}/no.json"], "could not be read"),
+        (["render", "{tmp}/no", "-o", "{tmp}/o", "--cameras", "c.json"], "does not exist"),
+        (["render", "m.json", "-o", "{tmp}/o", "--size", "5x5"], "from 16 to 8192"),
+        (["render", "m.json", "-o", "{tmp}/o", "--size", "99999x64"], "from 16 to 8192"),
+        (["render", "m.json", "-o", "{tmp}/o", "--size", "wide"], "width x height"),
+        (["data", "synth", "-o", "{tmp}/d", "--size", "4x4"], "from 8 to 8192"),
+        (["data", "validation", "-o", "{tmp}/d", "--blender-python", "{tmp}/py"], "that runs"),
+        (["train", "samples", "-o", "{tmp}/s", "--size", "5"], "from 16 to 8192"),
+        (["train", "colors", "-o", "{tmp}/n", "--examples", "{tmp}/e", "--start", "x"], "go on"),
+        (["train", "stage1", "{tmp}/no.toml"], "no training config"),
+        (["bench", "anchors", "--device", "abacus"], "does not work here"),
+        (["bench", "quality", "--model", "{tmp}/none"], "holds no frame model"),
+        (["bench", "quality", "--random-weights"], "goes with"),
+        (["path", "orbit", "-o", "{tmp}/c.json"], "Where to look"),
+        (["path", "orbit", "-o", "{tmp}/c.json", "--center", "here"], "X,Y,Z"),
+        (["path", "from", "{tmp}", "-o", "{tmp}/c.json"], "no cameras"),
     ],
 )
 def test_wrong_input_is_one_sentence(

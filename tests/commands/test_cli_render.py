@@ -134,9 +134,9 @@ def test_size_is_that_of_the_frames(place: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("more", "says"),
     [
-        (["--size", "12"], "512x288"),
-        (["--size", "0x16"], "0 x 16"),
-        (["--size", "20000x20000"], "resolution from 1"),
+        (["--size", "12"], "from 16 to 8192"),
+        (["--size", "0x16"], "from 16 to 8192"),
+        (["--size", "20000x20000"], "from 16 to 8192"),
         (["--steps", "9"], "steps"),
         (["--model", "absent"], "absent"),
         (["--device", "abacus"], "abacus"),

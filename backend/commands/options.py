@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What commands share: sizes, threads, bars on stderr, and inputs checked before long work."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ..shared.camera import MAX_SIZE
+from ..shared.errors import InputError
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
+SMALLEST = 16
+"""Pixels a side below which the model has no token to work with."""
+
+
+def use_threads(count: int) -> int:
+    """Let every library compute with `count` CPU threads; 0 leaves them as they are."""
+    if count:
+        for name in ("OMP_NUM_THREADS", "NUMBA_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+            os.environ[name] = str(count)  # for libraries that are loaded later, and for children
+        import cv2
+        import torch
+
+        torch.set_num_threads(count)
+        cv2.setNumThreads(count)
+        if "numba" in sys.modules:
+            numba = sys.modules["numba"]
+            numba.set_num_threads(min(count, numba.config.NUMBA_NUM_THREADS))
+    return count
+
+
+Threads = Annotated[
+    int, typer.Option(min=0, help="CPU threads; 0 = all.", callback=use_threads, is_eager=True)
+]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what is there already.")]
+
+
+def parse_size(text: str, option: str = "--size", smallest: int = SMALLEST) -> tuple[int, int]:
+    """(width, height) of '512x288' or '256'. Raises InputError for others and for tiny ones."""
+    match = re.fullmatch(r"\s*(\d{1,6})\s*(?:[xX]\s*(\d{1,6})\s*)?", text)
+    if match is None:
+        raise InputError(f"{option} takes width x height, such as 512x288, not '{text}'.")
+    width, height = int(match[1]), int(match[2] or match[1])
+    check_size(width, height, option, smallest)
+    return width, height
+
+
+def check_size(width: int, height: int, option: str = "--size", smallest: int = SMALLEST) -> None:
+    """Raises InputError unless frames of this size can be made."""
+    if min(width, height) < smallest or max(width, height) > MAX_SIZE:
+        raise InputError(
+            f"{option} {width}x{height} cannot be rendered; choose from {smallest} to {MAX_SIZE} "
+            "pixels a side."
+        )
+
+
+def refuse_existing(path: Path | None, overwrite: bool) -> None:
+    """Raises InputError when something is at `path` and may not be replaced."""
+    if path is None or overwrite or not path.exists():
+        return
+    if path.is_dir() and not any(path.iterdir()):
+        return
+    raise InputError(f"'{path}' exists already; add --overwrite to replace it, or name another.")
+
+
+def make_folder(folder: Path) -> None:
+    """Makes the output folder now, so that a place that cannot be used is not found out later."""
+    folder.mkdir(parents=True, exist_ok=True)
+
+
+def counted(number: int, thing: str) -> str:
+    """'1 frame', '2 frames'."""
+    return f"{number} {thing}{'' if number == 1 else 's'}"
+
+
+def progress_bar(quiet: bool = False, share: bool = False) -> Progress:
+    """A bar on stderr: done of all, or in percent with `share`; nothing when quiet."""
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TaskProgressColumn,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
+    count = TaskProgressColumn() if share else MofNCompleteColumn()
+    columns: tuple[Any, ...] = (TextColumn("{task.description}"), BarColumn(), count)
+    return Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True), disable=quiet)
+
+
+def tracked(work: Iterable[Any], total: int, description: str, quiet: bool = False) -> None:
+    """Goes through all of `work`, one of `total` steps each, with a bar."""
+    with progress_bar(quiet) as bar:
+        for _ in bar.track(work, total, description=description):
+            pass
