@@ -6,30 +6,53 @@ Rows are flipped (Blender's row 0 is the bottom one) and sRGB turned into scene 
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
-from .backend.shared.frame import FrameReply, srgb_to_linear
+from .backend.shared.color import LINEAR
+from .backend.shared.frame import FrameReply
+
+
+@dataclass(frozen=True)
+class RenderPass:
+    """How Blender is told of a pass. switch: property of a view layer's settings."""
+
+    channels: str
+    kind: str
+    switch: str
+
+
+PASSES = {
+    "Anchor": RenderPass("RGBA", "COLOR", "use_pass_anchor"),
+    "Coverage": RenderPass("X", "VALUE", "use_pass_coverage"),
+    "Alpha": RenderPass("X", "VALUE", "use_pass_alpha"),
+    "Confidence": RenderPass("X", "VALUE", "use_pass_confidence"),
+    "Memory": RenderPass("X", "VALUE", "use_pass_memory"),
+    "Lit": RenderPass("RGB", "COLOR", "use_pass_lit"),
+    "Base Colour": RenderPass("RGB", "COLOR", "use_pass_base_colour"),
+    "Normal": RenderPass("XYZ", "VECTOR", "use_pass_normal"),
+}
+"""Beside Combined and Depth, which have switches of Blender's own."""
 
 SKY_DEPTH = 1e10
 """What Blender's own engines write where nothing was hit."""
 
-LINEAR = srgb_to_linear(np.arange(256) / 255)
-"""(256,) float32, scene linear, of sRGB bytes."""
 
-
-def linear_rgba(rgb: np.ndarray) -> np.ndarray:
-    """(H, W, 4) float32 scene linear, row 0 at the bottom, opaque, of (H, W, 3) uint8 sRGB."""
-    height, width, _ = rgb.shape
+def color_rgba(reply: FrameReply) -> np.ndarray:
+    """(H, W, 4) float32 scene linear, times alpha, row 0 at the bottom."""
+    height, width, _ = reply.color.shape
     rgba = np.empty((height, width, 4), np.float32)
-    rgba[..., :3] = LINEAR[rgb[::-1]]
-    rgba[..., 3] = 1.0
+    rgba[..., :3] = reply.color[::-1]
+    rgba[..., 3] = 1.0 if reply.alpha is None else reply.alpha[::-1]
     return rgba
 
 
 def anchor_rgba(reply: FrameReply) -> np.ndarray:
     """(H, W, 4) float32 scene linear, row 0 at the bottom; alpha is where anchors were seen."""
-    rgba = linear_rgba(reply.anchor_rgb)
     seen = np.isfinite(reply.depth) & (reply.depth > 0) & (reply.coverage > 0)
+    rgba = np.empty((*seen.shape, 4), np.float32)
+    rgba[..., :3] = LINEAR[reply.anchor_rgb[::-1]]
     rgba[..., 3] = seen[::-1]
     return rgba
 
@@ -43,10 +66,12 @@ def blender_depth(depth: np.ndarray, metres_per_unit: float) -> np.ndarray:
 def render_passes(reply: FrameReply, metres_per_unit: float) -> dict[str, np.ndarray]:
     """Name of each pass to its flat float32 values, as `rect.foreach_set` wants them."""
     passes = {
-        "Combined": linear_rgba(reply.rgb),
+        "Combined": color_rgba(reply),
         "Depth": blender_depth(reply.depth, metres_per_unit),
         "Anchor": anchor_rgba(reply),
         "Coverage": reply.coverage[::-1],
+        "Alpha": np.ones_like(reply.depth) if reply.alpha is None else reply.alpha[::-1],
+        **{name: values[::-1] for name, values in reply.passes.items()},
     }
     return {name: np.ascontiguousarray(a, np.float32).reshape(-1) for name, a in passes.items()}
 

@@ -9,6 +9,7 @@ import bpy
 
 from . import final_render, viewport
 from .backend.shared.errors import WorldFMError
+from .display import PASSES
 
 ENGINE = "WORLDFM"
 
@@ -34,10 +35,9 @@ class WorldFMRenderEngine(bpy.types.RenderEngine):
         self.register_pass(scene, layer, "Combined", 4, "RGBA", "COLOR")
         if layer.use_pass_z:
             self.register_pass(scene, layer, "Depth", 1, "Z", "VALUE")
-        if layer.worldfm.use_pass_anchor:
-            self.register_pass(scene, layer, "Anchor", 4, "RGBA", "COLOR")
-        if layer.worldfm.use_pass_coverage:
-            self.register_pass(scene, layer, "Coverage", 1, "X", "VALUE")
+        for name, one in PASSES.items():
+            if getattr(layer.worldfm, one.switch):
+                self.register_pass(scene, layer, name, len(one.channels), one.channels, one.kind)
 
     def render(self, depsgraph: bpy.types.Depsgraph) -> None:
         """One view layer of one frame.

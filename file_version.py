@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import bpy
 
-FORMAT = 1
+FORMAT = 2
 """Rises when an older add-on would misread what a newer one saved."""
 
 

@@ -136,11 +136,8 @@ def _hand_over_nothing(engine: bpy.types.RenderEngine, layer: str, width: int, h
 
 def _metadata(reply: FrameReply) -> dict[str, str]:
     """What is needed to make this frame again."""
-    request = reply.request
     return {
-        "seed": str(request.seed),
-        "steps": str(request.steps),
-        "references": str(request.references),
+        **reply.request.settings(),
         "model": reply.model_name,
         "model_hash": reply.model_hash,
         "world_revision": str(reply.world_revision),

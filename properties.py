@@ -23,6 +23,9 @@ class WorldFMMemoryItem(bpy.types.PropertyGroup):
     enabled: BoolProperty(name="Use", description="Let new frames look at this one", default=True)
     camera_json: StringProperty(name="Camera", options={"HIDDEN"})
     colour: PointerProperty(type=bpy.types.Image, name="Picture")
+    radiance: PointerProperty(
+        type=bpy.types.Image, name="Radiance", description="Half floats of a rendered picture"
+    )
     depth: PointerProperty(type=bpy.types.Image, name="Depth")
     source: StringProperty(name="Source", description="Where this frame came from")
     folder: StringProperty(
@@ -115,6 +118,16 @@ class WorldFMSceneSettings(bpy.types.PropertyGroup):
         ),
         default="512",
     )
+    preview_mode: EnumProperty(
+        name="Preview",
+        description="What viewport frames of a scene's surfaces are made with",
+        items=(
+            ("full", "Full", "Light, memory and the model"),
+            ("lit", "Lit and Memory", "Without the model: quicker"),
+            ("anchors", "Lit", "What light alone gives, without memory"),
+        ),
+        default="full",
+    )
     show_statistics: BoolProperty(
         name="Statistics",
         description="Show frames a second, latency and coverage in the viewport",
@@ -140,6 +153,32 @@ class WorldFMViewLayerSettings(bpy.types.PropertyGroup):
         name="Coverage",
         description="How well anchors or memory saw each pixel, from 0 to 1",
         default=False,
+    )
+    use_pass_alpha: BoolProperty(
+        name="Alpha",
+        description="How much of each pixel is covered, where the film is transparent",
+        default=False,
+    )
+    use_pass_confidence: BoolProperty(
+        name="Confidence",
+        description="1 where a memory frame saw the surface, 0 where it is lit or invented",
+        default=False,
+    )
+    use_pass_memory: BoolProperty(
+        name="Memory",
+        description="Number of the memory frame that a pixel is from; 0 = none",
+        default=False,
+    )
+    use_pass_lit: BoolProperty(
+        name="Lit",
+        description="What light alone gives, before memory and the model",
+        default=False,
+    )
+    use_pass_base_colour: BoolProperty(
+        name="Base Colour", description="Surfaces without any light", default=False
+    )
+    use_pass_normal: BoolProperty(
+        name="Normal", description="Which way surfaces face, in world space", default=False
     )
 
 

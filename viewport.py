@@ -19,6 +19,7 @@ from . import runtime
 from .backend.client import BackendState, LaunchSettings
 from .backend.shared.errors import WorldFMError
 from .backend.shared.frame import FrameReply, FrameRequest
+from .backend.shared.tree_codec import same_tree
 from .scene_sync.scene_reader import SceneCopy
 from .scene_sync.textures import forget_textures
 from .scene_sync.world import SceneWorld
@@ -32,7 +33,6 @@ from .viewport_wish import (
     looks_from,
     mostly_seen,
     moved,
-    same_request,
     sized,
     wish_of,
 )
@@ -281,9 +281,9 @@ def _ask(view: View, scene: bpy.types.Scene, wish: Wish, still: bool, now: float
     settings = scene.worldfm
     camera = sized(wish.picture, settings.preview_size if still else str(MOVING_SIDE))
     steps = settings.preview_steps if still else 1
-    request = FrameRequest(camera, steps, settings.seed, settings.references)
+    request = FrameRequest(camera, steps, settings.seed, settings.references, settings.preview_mode)
     revision = view.world.revision
-    if view.asked_revision == revision and same_request(view.asked, request):
+    if view.asked_revision == revision and same_tree(view.asked, request):
         return True
     if now - view.asked_at < 1 / settings.fps_cap:
         return False

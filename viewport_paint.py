@@ -18,8 +18,9 @@ from mathutils import Matrix
 
 from .backend.shared.anchors import Anchors
 from .backend.shared.camera import Camera
+from .backend.shared.color import LINEAR
 from .backend.shared.frame import FrameReply
-from .display import LINEAR, linear_rgba, without_specks, without_twos
+from .display import color_rgba, without_specks, without_twos
 from .viewport_detail import Detail
 
 MAX_GRID = 128
@@ -124,7 +125,7 @@ class Shown:
         seen = known[known > 0]
         near = float(np.quantile(seen, 0.1)) if seen.size else 1.0
         depth = np.ascontiguousarray(without_specks(known)[::-1], np.float32)
-        rgba = linear_rgba(reply.rgb)
+        rgba = color_rgba(reply)
         if bare:
             rgba[np.isinf(reply.depth[::-1])] = 0
         coverage = float(reply.coverage.mean())

@@ -9,7 +9,7 @@ import bpy
 import numpy as np
 
 from .backend.shared.camera import Camera
-from .backend.shared.frame import FrameReply, FrameRequest
+from .backend.shared.frame import FrameReply
 from .scene_sync.cameras import render_camera, scene_camera, viewport_camera
 from .scene_sync.sampling import Guide, nearest_of
 from .viewport_paint import picture_rectangle
@@ -80,17 +80,6 @@ def mostly_seen(camera: Camera, wish: Wish, near: float) -> bool:
     """Whether what a camera saw fills most of a view, moved there. near: metres to what is near."""
     turned = float(camera.c2w[:3, 2] @ wish.region.c2w[:3, 2])
     return turned > _HARDLY_TURNED and moved(camera, wish.region) < near
-
-
-def same_request(one: FrameRequest | None, other: FrameRequest) -> bool:
-    """Whether two requests ask for the same frame."""
-    return (
-        one is not None
-        and (one.steps, one.seed, one.references) == (other.steps, other.seed, other.references)
-        and (one.camera.width, one.camera.height) == (other.camera.width, other.camera.height)
-        and np.array_equal(one.camera.c2w, other.camera.c2w)
-        and np.array_equal(one.camera.K, other.camera.K)
-    )
 
 
 def sized(picture: Camera, side: str) -> Camera:

@@ -17,6 +17,7 @@ from . import (
     memory,
     models,
     photo_match,
+    view_transform,
     world_folder,
     world_io,
 )
@@ -37,4 +38,5 @@ CLASSES = (
     *keep_frame.CLASSES,
     *bake.CLASSES,
     *live_image.CLASSES,
+    *view_transform.CLASSES,
 )

@@ -66,7 +66,11 @@ class WORLDFM_OT_keep_frame(CommandOperator, bpy.types.Operator):
         scene = context.scene
         count = len(scene.worldfm.memory)
         item = store_frame(
-            scene, f"{self.label} {count + 1}", self._reply.request.camera, self._reply.rgb, depth
+            scene,
+            f"{self.label} {count + 1}",
+            self._reply.request.camera,
+            self._reply.picture,
+            depth,
         )
         if len(scene.worldfm.memory) == count:
             self.report({"INFO"}, "This frame is in the world already.")

@@ -106,8 +106,8 @@ class WORLDFM_OT_capture_memory(StepOperator, bpy.types.Operator):
                     "This Blender has no denoiser: raise Samples if the memory frames are noisy.",
                 )
             for done, frame in enumerate(frames, 1):
-                camera, rgb, depth = capture_frame(copy, frame)
-                item = store_frame(scene, f"{camera_name} {frame}", camera, rgb, depth)
+                camera, radiance, depth = capture_frame(copy, frame)
+                item = store_frame(scene, f"{camera_name} {frame}", camera, radiance, depth)
                 item.source = f"{engine_name(self.engine)}, frame {frame}"
                 text = f"Captured {done} of {len(frames)} memory frames"
                 yield Step(text, done / len(frames))

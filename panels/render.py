@@ -6,6 +6,9 @@ from __future__ import annotations
 import bpy
 
 from .. import runtime
+from ..display import PASSES
+from ..operators.view_transform import changes_photos
+from ..scene_sync.memory import images_of
 from .backend_status import draw_devices
 from .wrapped import draw_text
 
@@ -41,9 +44,10 @@ class WORLDFM_PT_sampling(_RenderPanel, bpy.types.Panel):
         layout = _settings(self.layout)
         settings = context.scene.worldfm
         layout.prop(settings, "seed")
-        if context.scene.view_settings.view_transform != "Standard":
-            text = "The view transform is not Standard: frames are graded twice"
+        if changes_photos(context.scene):
+            text = "Photos keep their look under the view transform Standard"
             draw_text(layout, context, text, "INFO")
+            layout.operator("worldfm.standard_view")
 
 
 class WORLDFM_PT_sampling_viewport(_RenderPanel, bpy.types.Panel):
@@ -57,6 +61,7 @@ class WORLDFM_PT_sampling_viewport(_RenderPanel, bpy.types.Panel):
         layout = _settings(self.layout)
         settings = context.scene.worldfm
         layout.prop(settings, "preview_steps", text="Steps")
+        layout.prop(settings, "preview_mode", text="Preview")
         layout.prop(settings, "preview_size", text="Size")
         layout.prop(settings, "fps_cap", text="Max FPS")
         layout.prop(settings, "show_statistics")
@@ -128,8 +133,8 @@ def kept_bytes(scene: bpy.types.Scene) -> tuple[int, int]:
     images = {
         image.name: image.packed_file.size
         for item in scene.worldfm.memory
-        for image in (item.colour, item.depth)
-        if image is not None and image.packed_file is not None
+        for image in images_of(item)
+        if image.packed_file is not None
     }
     return len(scene.worldfm.memory), sum(images.values())
 
@@ -153,8 +158,8 @@ class WORLDFM_PT_passes(bpy.types.Panel):
         layout = _settings(self.layout)
         column = layout.column(heading="Include")
         column.prop(context.view_layer, "use_pass_z", text="Depth")
-        column.prop(context.view_layer.worldfm, "use_pass_anchor")
-        column.prop(context.view_layer.worldfm, "use_pass_coverage")
+        for one in PASSES.values():
+            column.prop(context.view_layer.worldfm, one.switch)
 
 
 CLASSES = (

@@ -12,8 +12,9 @@ import bpy
 import numpy as np
 
 from ..backend.shared.camera import Camera
+from ..backend.shared.color import as_halves
 from ..backend.shared.errors import BackendError, InputError
-from ..backend.shared.frame import SKY, linear_to_srgb
+from ..backend.shared.frame import SKY
 from .cameras import render_camera, scene_camera
 from .exr import read_exr
 
@@ -83,7 +84,7 @@ def _configure(copy: bpy.types.Scene, engine: str, samples: int, percentage: int
 
 
 def capture_frame(copy: bpy.types.Scene, frame: int) -> tuple[Camera, np.ndarray, np.ndarray]:
-    """Camera, rgb (H, W, 3) uint8 sRGB and z-depth (H, W) float32 metres of one frame.
+    """Camera, radiance (H, W, 3) float16 scene-linear and z-depth (H, W) float32 metres of a frame.
 
     Raises CameraError for cameras that cannot be used and InputError when the engine fails.
     """
@@ -115,10 +116,9 @@ def _pictures(
 ) -> tuple[np.ndarray, np.ndarray]:
     named = {name.split(".", 1)[-1]: values for name, values in channels.items()}
     linear = np.stack([named[f"Combined.{c}"] for c in "RGB"], axis=-1)
-    rgb = np.rint(linear_to_srgb(np.nan_to_num(linear)) * 255).astype(np.uint8)
     depth = next(values for name, values in named.items() if name.startswith("Depth."))
     # rasterisers clear to the far plane, path tracing to 1e10
     far = _FAR if scene.render.engine == "CYCLES" else scene.camera.data.clip_end * 0.999
     sky = ~(depth < far)
     metres = depth.astype(np.float32) * np.float32(scene.unit_settings.scale_length)
-    return rgb, np.where(sky, SKY, metres)
+    return as_halves(linear), np.where(sky, SKY, metres)

@@ -32,7 +32,7 @@ def add_world(
     scene.collection.children.link(collection)
     points = store_anchors(f"{name} Points", built.anchors, collection, scale)
     for frame in built.memory:
-        item = store_frame(scene, frame.name, frame.camera, frame.rgb, frame.depth)
+        item = store_frame(scene, frame.name, frame.camera, frame.picture, frame.depth)
         item.source = collection.name
     if photo is not None and built.memory:
         image = bpy.data.images.load(str(photo), check_existing=True)

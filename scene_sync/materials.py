@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import bpy
 import numpy as np
 
-from ..backend.shared.frame import linear_to_srgb
+from ..backend.shared.color import linear_to_srgb
 from ..backend.shared.scene import Mesh
 from .sampling import Samples
 from .textures import Texture, image_texture, pixels_at

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Memory frames in the .blend: packed images that never change, named by what is in them.
 
-Colours are a PNG, so that Blender shows them; depth is a compressed .npy of exact float32. Both
-are read from the packed bytes and never through Blender's colour management. Frames of a world that
-is kept in a folder are read from there, and only a thumbnail is packed.
+Colours of photos are a PNG, so that Blender shows them; those of renders are compressed half floats
+beside a small PNG; depth is a compressed .npy of exact float32. All are read from the packed bytes
+and never through Blender's colour management. Frames of a world that is kept in a folder are read
+from there, and only a thumbnail is packed.
 """
 
 from __future__ import annotations
@@ -27,23 +28,35 @@ from .world_folder import folder_frame
 PREFIX = "WorldFM "
 
 _THUMBNAIL, _ICON = 128, 32
+_SHOWN = 512
+"""Longest side of the PNG beside half floats."""
 _cache: dict[str, MemoryFrame] = {}
 
 
-def frame_id(camera: Camera, rgb: np.ndarray, depth: np.ndarray | None) -> str:
+def frame_id(camera: Camera, picture: np.ndarray, depth: np.ndarray | None) -> str:
     """16 hex digits of everything a memory frame is made of."""
     digest = hashlib.blake2b(json.dumps(camera.to_json()).encode(), digest_size=8)
-    digest.update(np.ascontiguousarray(rgb).data)
+    digest.update(np.ascontiguousarray(picture).data)
     if depth is not None:
         digest.update(np.ascontiguousarray(depth).data)
     return digest.hexdigest()
 
 
 def store_frame(
-    scene: bpy.types.Scene, name: str, camera: Camera, rgb: np.ndarray, depth: np.ndarray | None
+    scene: bpy.types.Scene,
+    name: str,
+    camera: Camera,
+    picture: np.ndarray,
+    depth: np.ndarray | None,
 ) -> bpy.types.PropertyGroup:
-    """Add a memory frame to the scene, or return the one that holds the same already."""
-    frame = MemoryFrame(frame_id(camera, rgb, depth), name, camera, rgb, depth)
+    """Add a memory frame to the scene, or return the one that holds the same already.
+
+    picture: (H, W, 3) uint8 sRGB, or float16 scene-linear.
+    """
+    linear = picture.dtype == np.float16
+    colours = {"radiance": picture} if linear else {"rgb": picture}
+    identity = frame_id(camera, picture, depth)
+    frame = MemoryFrame(identity, name, camera, depth=depth, **colours)
     items = scene.worldfm.memory
     for item in items:
         if item.id == frame.id:
@@ -60,8 +73,13 @@ def pack_frame(item: bpy.types.PropertyGroup, frame: MemoryFrame) -> None:
     """Keep the frame of a list item in the .blend."""
     _drop_images(item)
     item.folder = ""
-    item.colour = _packed_image(f"{PREFIX}{frame.id}", encode_png(frame.rgb))
-    _set_thumbnail(item.colour, frame.rgb)
+    shown = frame.rgb
+    if frame.radiance is not None:
+        shown = np.ascontiguousarray(_smaller(frame.rgb, _SHOWN))
+        packed = _encode_halves(frame.radiance)
+        item.radiance = _packed_image(f"{PREFIX}{frame.id} radiance", packed)
+    item.colour = _packed_image(f"{PREFIX}{frame.id}", encode_png(shown))
+    _set_thumbnail(item.colour, shown)
     if frame.depth is not None:
         item.depth = _packed_image(f"{PREFIX}{frame.id} depth", _encode_depth(frame.depth))
 
@@ -75,9 +93,15 @@ def unpack_frame(item: bpy.types.PropertyGroup, frame: MemoryFrame, folder: str)
     _set_thumbnail(item.colour, small)
 
 
+def images_of(item: bpy.types.PropertyGroup) -> list[bpy.types.Image]:
+    """The packed images of a list item."""
+    images = (item.colour, item.radiance, item.depth)
+    return [image for image in images if image is not None]
+
+
 def _drop_images(item: bpy.types.PropertyGroup) -> None:
-    images = [image for image in (item.colour, item.depth) if image is not None]
-    item.colour = item.depth = None
+    images = images_of(item)
+    item.colour = item.radiance = item.depth = None
     for image in images:
         if not image.users:
             bpy.data.images.remove(image)
@@ -112,9 +136,12 @@ def read_frame(item: bpy.types.PropertyGroup) -> MemoryFrame:
         return frame
     try:
         camera = Camera.from_json(json.loads(item.camera_json))
-        rgb = decode_png(_packed_bytes(item.colour))
         depth = _decode_depth(_packed_bytes(item.depth)) if item.depth else None
-        frame = MemoryFrame(item.id, item.name, camera, rgb, depth)
+        if item.radiance:
+            colours = {"radiance": _decode_halves(_packed_bytes(item.radiance))}
+        else:
+            colours = {"rgb": decode_png(_packed_bytes(item.colour))}
+        frame = MemoryFrame(item.id, item.name, camera, depth=depth, **colours)
     except (ValueError, KeyError, zlib.error, struct.error, WorldFMError) as error:
         raise InputError(
             f"The memory frame '{item.name}' cannot be read ({error}); remove it from the list "
@@ -156,6 +183,22 @@ def _packed_bytes(image: bpy.types.Image | None) -> bytes:
     if image is None or image.packed_file is None:
         raise ValueError("its image was deleted")
     return bytes(image.packed_file.data)
+
+
+def _encode_halves(picture: np.ndarray) -> bytes:
+    """All upper bytes before all lower ones: those are alike, and a third smaller together."""
+    halves = np.ascontiguousarray(picture, np.float16)
+    planes = np.moveaxis(halves.view(np.uint8).reshape(*halves.shape, 2), -1, 0)
+    buffer = io.BytesIO()
+    np.save(buffer, np.ascontiguousarray(planes), allow_pickle=False)
+    return zlib.compress(buffer.getvalue(), 3)
+
+
+def _decode_halves(data: bytes) -> np.ndarray:
+    planes = np.load(io.BytesIO(zlib.decompress(data)), allow_pickle=False)
+    if planes.dtype != np.uint8 or planes.ndim != 4 or planes.shape[0] != 2:
+        raise ValueError("its picture is not one of half floats")
+    return np.ascontiguousarray(np.moveaxis(planes, 0, -1)).view(np.float16)[..., 0]
 
 
 def _encode_depth(depth: np.ndarray) -> bytes:

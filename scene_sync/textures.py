@@ -10,7 +10,7 @@ from threading import Lock
 import bpy
 import numpy as np
 
-from ..backend.shared.frame import linear_to_srgb, srgb_to_linear
+from ..backend.shared.color import linear_to_srgb, srgb_to_linear
 from ..backend.shared.scene import Texture as Stored
 from .images import Picture, forget_pictures, read_image, whole_texture
 

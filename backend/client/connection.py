@@ -205,7 +205,7 @@ class Connection:
         if order is None:
             return  # cancelled meanwhile
         reply = FrameReply(
-            message.rgb,
+            message.color,
             message.depth,
             message.coverage,
             message.anchor_rgb,
@@ -214,6 +214,8 @@ class Connection:
             message.model_name,
             message.model_hash,
             message.timings,
+            message.alpha,
+            message.passes,
         )
         self._orders.answer(message.id, reply, None)
         self._on_frame()

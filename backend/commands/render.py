@@ -177,9 +177,7 @@ def _world_hash(world: World) -> str:
 
 def _metadata(request: FrameRequest) -> dict[str, str]:
     return {
-        "seed": str(request.seed),
-        "steps": str(request.steps),
-        "references": str(request.references),
+        **request.settings(),
         "camera": json.dumps(request.camera.to_json()),
     }
 

@@ -32,6 +32,7 @@ from ..models.memory_input import memory_tokens
 from ..models.prope import encode_view
 from ..shared.anchors import Anchors
 from ..shared.camera import Camera
+from ..shared.color import halves_of_bytes
 from ..shared.errors import InputError, OutOfMemoryError, WorldError
 from ..shared.frame import FrameReply, FrameRequest, MemoryFrame
 from ..shared.world import World
@@ -186,7 +187,7 @@ class FramePipeline:
             image = conditions.detailed(image, prepared.images)
         crop = slice(0, camera.height), slice(0, camera.width)
         reply = FrameReply(
-            rgb=_bytes(image)[crop],
+            color=halves_of_bytes(_bytes(image)[crop]),
             depth=torch.where(conditions.seen, conditions.depth, 0.0)[crop].cpu().numpy(),
             coverage=conditions.coverage[crop].cpu().numpy(),
             anchor_rgb=conditions.anchors.rgb[crop].cpu().numpy(),

@@ -46,6 +46,7 @@ from ..models.store import (
     read_record,
 )
 from ..shared.camera import Camera
+from ..shared.color import halves_of_bytes
 from ..shared.content import content_hash
 from ..shared.errors import InputError, ModelError, WorldError
 from ..shared.frame import FrameReply, FrameRequest
@@ -167,7 +168,7 @@ class OfficialPipeline:
             watch.lap("memory")
             rgb = self.generate(points, memory, request.seed, request.steps, watch)
         reply = FrameReply(
-            rgb=rgb[crop].cpu().numpy(),
+            color=halves_of_bytes(rgb[crop].cpu().numpy()),
             depth=anchors.depth[crop].cpu().numpy(),
             coverage=anchors.coverage[crop].cpu().numpy(),
             anchor_rgb=points[crop].cpu().numpy(),

@@ -290,7 +290,7 @@ def _as_message(asked: Render | Preview, answer: FrameReply | WorldFMError) -> F
         return Failed(asked.id, answer.code, str(answer))
     return Frame(
         asked.id,
-        answer.rgb,
+        answer.color,
         answer.depth,
         answer.coverage,
         answer.anchor_rgb,
@@ -299,6 +299,8 @@ def _as_message(asked: Render | Preview, answer: FrameReply | WorldFMError) -> F
         answer.model_hash,
         answer.timings,
         None if answer.request is asked.request else answer.request,
+        answer.alpha,
+        answer.passes,
     )
 
 

@@ -1,45 +1,72 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What a world remembers of a view, what is asked for and what comes back.
 
-Frame: (H, W, 3) uint8 sRGB, row 0 on top. Depth: (H, W) float32 z-depth in metres,
-+inf = sky (a direction, no point), 0 = unknown.
+Colour: (H, W, 3) float16 scene-linear, row 0 on top; (H, W, 3) uint8 sRGB for photos. Depth:
+(H, W) float32 z-depth in metres, +inf = sky (a direction, no point), 0 = unknown.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 
 from .camera import Camera
+from .color import LINEAR, as_halves, bytes_of_halves, halves_of_bytes
 from .errors import InputError
+from .tree_codec import derived_from
 
 SKY = np.float32(np.inf)
 UNKNOWN = np.float32(0.0)
+
+PASSES = {"Confidence": 1, "Memory": 1, "Lit": 3, "Base Colour": 3, "Normal": 3}
+"""Name of each pass that a reply may bring, and its channels.
+
+Confidence: 1 = memory saw it, 0 = lit or invented. Memory: number of the memory frame, from 1,
+0 = none. Lit: what light alone gives. Base Colour: without light. Normal: world space.
+"""
+
+
+MODES = ("full", "lit", "anchors")
 
 
 @dataclass(frozen=True, eq=False)
 class MemoryFrame:
     """A posed picture of the world.
 
-    rgb: (H, W, 3) uint8. depth: (H, W) float32 or None where nothing is known of it.
+    Its colours are one of two: radiance, (H, W, 3) float16 scene-linear, of renders; or rgb,
+    (H, W, 3) uint8 sRGB, of photos and captures. Where radiance is given rgb follows from it.
+    depth: (H, W) float32 or None where nothing is known of it.
     id: unique in its world and stable over save and load (a content hash will do).
     """
 
     id: str
     name: str
     camera: Camera
-    rgb: np.ndarray
+    rgb: np.ndarray = field(default=None, metadata=derived_from("radiance"))  # type: ignore[assignment]
     depth: np.ndarray | None = None
     enabled: bool = True
+    radiance: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         size = (self.camera.height, self.camera.width)
-        if self.rgb.dtype != np.uint8 or self.rgb.shape != (*size, 3):
+        given = self.rgb if self.radiance is None else self.radiance
+        if given is None:
+            raise InputError(f"The memory frame '{self.name}' has no picture; capture it again.")
+        dtype = np.uint8 if self.radiance is None else np.float16
+        if given.dtype != dtype or given.shape != (*size, 3):
             raise InputError(
-                f"The picture of memory frame '{self.name}' is {self.rgb.shape}, but its camera is "
+                f"The picture of memory frame '{self.name}' is {given.shape}, but its camera is "
                 f"{size[1]} x {size[0]} pixels; resize one to the other."
             )
+        if self.radiance is not None:
+            if not np.isfinite(self.radiance).all():
+                raise InputError(
+                    f"The picture of memory frame '{self.name}' has colours that are not finite; "
+                    "capture it again."
+                )
+            object.__setattr__(self, "rgb", bytes_of_halves(self.radiance))
         if self.depth is not None:
             if self.depth.shape != size:
                 raise InputError(
@@ -48,31 +75,53 @@ class MemoryFrame:
                 )
             object.__setattr__(self, "depth", np.ascontiguousarray(self.depth, np.float32))
 
+    @property
+    def picture(self) -> np.ndarray:
+        """Its colours as they are kept: (H, W, 3) float16 scene-linear, or uint8 sRGB."""
+        return self.rgb if self.radiance is None else self.radiance
+
+    def linear(self) -> np.ndarray:
+        """(H, W, 3) float32 scene-linear colours; those of a photo end at 1."""
+        return LINEAR[self.rgb] if self.radiance is None else self.radiance.astype(np.float32)
+
 
 @dataclass(frozen=True, eq=False)
 class FrameRequest:
     """One camera of one world. Everything that decides the picture is in here.
 
-    steps: sampler steps (1 or 2). seed: noise of what is invented; same request, same bytes
-    (on one machine with one number of threads).
-    references: most memory frames the model may look at.
+    steps: sampler steps (1 or 2). seed: noise of what is invented; same request, same bytes.
+    references: most memory frames the model may look at. mode: of a scene's surfaces, "full",
+    "lit" (with memory and no network) or "anchors" (without memory as well).
     """
 
     camera: Camera
     steps: int = 1
     seed: int = 0
     references: int = 4
+    mode: str = "full"
+
+    def __post_init__(self) -> None:
+        if self.mode not in MODES:
+            raise InputError(f"'{self.mode}' is no kind of frame; use one of {', '.join(MODES)}.")
+
+    def settings(self) -> dict[str, str]:
+        """All but the camera, as it is written beside a frame."""
+        told = {name: str(getattr(self, name)) for name in ("seed", "steps", "references")}
+        return told if self.mode == "full" else told | {"mode": self.mode}
 
 
 @dataclass(frozen=True, eq=False)
 class FrameReply:
     """One generated frame and all that is needed to make it again.
 
-    rgb, anchor_rgb: (H, W, 3) uint8. depth: (H, W) float32. coverage: (H, W) float32 in [0, 1],
-    how well anchors or memory saw the pixel. timings: stage name -> milliseconds.
+    color: (H, W, 3) float16 scene-linear, not clipped; times alpha where there is one. alpha:
+    (H, W) float16 in [0, 1], None where all is covered. depth: (H, W) float32. coverage: (H, W)
+    float32 in [0, 1], how well anchors or memory saw the pixel. anchor_rgb: (H, W, 3) uint8.
+    timings: stage name -> milliseconds. passes: (H, W) or (H, W, 3) float16 or float32 by name,
+    of those in PASSES.
     """
 
-    rgb: np.ndarray
+    color: np.ndarray
     depth: np.ndarray
     coverage: np.ndarray
     anchor_rgb: np.ndarray
@@ -81,15 +130,20 @@ class FrameReply:
     model_name: str
     model_hash: str
     timings: dict[str, float] = field(default_factory=dict)
+    alpha: np.ndarray | None = None
+    passes: dict[str, np.ndarray] = field(default_factory=dict)
 
+    @cached_property
+    def rgb(self) -> np.ndarray:
+        """(H, W, 3) uint8 sRGB, clipped, of what covers the pixel (alpha taken out)."""
+        if self.alpha is None:
+            return bytes_of_halves(self.color)
+        cover = np.maximum(self.alpha.astype(np.float32), 1e-4)[..., None]
+        return bytes_of_halves(as_halves(self.color.astype(np.float32) / cover))
 
-def srgb_to_linear(srgb: np.ndarray) -> np.ndarray:
-    """sRGB in [0, 1] to linear light, float32 (IEC 61966-2-1)."""
-    x = np.asarray(srgb, np.float32)
-    return np.where(x <= 0.04045, x / 12.92, ((x + 0.055) / 1.055) ** 2.4).astype(np.float32)
-
-
-def linear_to_srgb(linear: np.ndarray) -> np.ndarray:
-    """Linear light, clipped to [0, 1], to sRGB, float32 (IEC 61966-2-1)."""
-    x = np.clip(np.asarray(linear, np.float32), 0.0, 1.0)
-    return np.where(x <= 0.0031308, x * 12.92, 1.055 * x ** (1 / 2.4) - 0.055).astype(np.float32)
+    @property
+    def picture(self) -> np.ndarray:
+        """Its colours as a memory frame keeps them: (H, W, 3) uint8 sRGB where that is all of
+        them, as after a model of 8 bits, else float16 scene-linear."""
+        plain = self.alpha is None and np.array_equal(halves_of_bytes(self.rgb), self.color)
+        return self.rgb if plain else self.color

@@ -171,7 +171,7 @@ class Frame:
     """FrameReply on the wire. request: None = as asked, else what was rendered instead."""
 
     id: int
-    rgb: np.ndarray
+    color: np.ndarray
     depth: np.ndarray
     coverage: np.ndarray
     anchor_rgb: np.ndarray
@@ -180,6 +180,8 @@ class Frame:
     model_hash: str
     timings: dict[str, float] = field(default_factory=dict)
     request: FrameRequest | None = None
+    alpha: np.ndarray | None = None
+    passes: dict[str, np.ndarray] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -38,6 +38,17 @@ DTYPES = {"|u1": np.uint8, "<f2": np.float16, "<f4": np.float32, "<f8": np.float
 """The arrays that a tree may hold."""
 
 
+_DERIVED_FROM = "derived_from"
+
+
+def derived_from(other: str) -> dict[str, str]:
+    """Metadata of a field that follows from the field `other` where that is not None.
+
+    Then it isn't written.
+    """
+    return {_DERIVED_FROM: other}
+
+
 class Malformed(ValueError):
     """What was read does not fit; the text says where and, mostly, why."""
 
@@ -82,9 +93,10 @@ def encode_tree(value: Any, put: Put, path: TreePath = ()) -> Any:
     if hasattr(value, "to_json"):
         return value.to_json()
     written = {}
-    for name, default in _defaults(type(value)).items():
+    for name, default, source in _plan(type(value)):
         item = getattr(value, name)
-        if not _is_default(item, default):
+        follows = source is not None and getattr(value, source) is not None
+        if not follows and not _is_default(item, default):
             written[name] = encode_tree(item, put, (*path, name))
     return written
 
@@ -92,6 +104,24 @@ def encode_tree(value: Any, put: Put, path: TreePath = ()) -> Any:
 def decode_tree(hint: Any, data: Any, get: Get, shared: Shared | None = None) -> Any:
     """The tree that `encode_tree` wrote, of type `hint`. Raises Malformed where it does not fit."""
     return _Reader(get, shared).read(hint, data, getattr(hint, "__name__", str(hint)))
+
+
+def same_tree(one: Any, other: Any) -> bool:
+    """Whether two trees are equal in type and value all the way down, arrays bit for bit."""
+    if one is other:
+        return True
+    if type(one) is not type(other):
+        return False
+    if isinstance(one, np.ndarray):
+        alike = (one.dtype, one.shape) == (other.dtype, other.shape)
+        return alike and one.tobytes() == other.tobytes()
+    if is_dataclass(one):
+        return all(same_tree(getattr(one, f.name), getattr(other, f.name)) for f in fields(one))
+    if isinstance(one, (tuple, list)):
+        return len(one) == len(other) and all(map(same_tree, one, other))
+    if isinstance(one, dict):
+        return one.keys() == other.keys() and all(same_tree(one[k], other[k]) for k in one)
+    return bool(one == other)
 
 
 def inline(array: np.ndarray) -> dict[str, Any] | None:
@@ -195,17 +225,22 @@ def _hints(cls: type) -> dict[str, Any]:
 
 
 @cache
-def _defaults(cls: type) -> dict[str, Any]:
-    """Each field's default, MISSING without one; a factory's is what it makes."""
-    return {
-        f.name: f.default if f.default_factory is MISSING else f.default_factory()
+def _plan(cls: type) -> tuple[tuple[str, Any, str | None], ...]:
+    """(name, default, what it is derived from) of each field; the default is MISSING without one,
+    and a factory's is what it makes."""
+    return tuple(
+        (
+            f.name,
+            f.default if f.default_factory is MISSING else f.default_factory(),
+            f.metadata.get(_DERIVED_FROM),
+        )
         for f in fields(cls)
-    }
+    )
 
 
 @cache
 def _required(cls: type) -> frozenset[str]:
-    return frozenset(name for name, default in _defaults(cls).items() if default is MISSING)
+    return frozenset(name for name, default, _ in _plan(cls) if default is MISSING)
 
 
 def _is_default(value: Any, default: Any) -> bool:

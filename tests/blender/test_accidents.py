@@ -10,9 +10,9 @@ import pytest
 
 def test_a_file_of_a_newer_version_is_said_and_kept(blender, tmp_path):
     found = blender("accidents.py", "newer", tmp_path)
-    assert found["format"] == [1, ""]
+    assert found["format"] == [2, ""]
     assert found["warning"] == (
-        "A newer WorldFM saved this file (format 7, this one reads up to 1); update the extension, "
+        "A newer WorldFM saved this file (format 7, this one reads up to 2); update the extension, "
         "or frames may differ."
     )
     assert found["rendered"] and found["warning"] in found["output"]

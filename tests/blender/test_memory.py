@@ -13,6 +13,7 @@ def test_memory_is_captured_added_and_kept(blender, tmp_path):
     assert captured["undisturbed"]
     assert captured["count"] == 2
     assert captured["size"] == [48, 64, 3]
+    assert captured["halves"][0] == "float16" and captured["halves"][1] > 4
     assert captured["thumbnail"] == [64, 48, captured["corner"]]
     assert captured["icon"][:2] == [32, 24]
     assert abs(captured["icon"][2] - captured["corner"]) < 0.1

@@ -17,6 +17,7 @@ import numpy as np
 from backend.commands.serve import _start_log, serve_parent
 from backend.serving.loading import ModelChoice
 from backend.serving.session import Load
+from backend.shared.color import halves_of_bytes
 from backend.shared.errors import ModelError
 from backend.shared.frame import FrameReply, FrameRequest
 from backend.shared.messages import DeviceInfo, Devices, Progress
@@ -74,7 +75,14 @@ def tiny_reply(world, request: FrameRequest) -> FrameReply:
     coverage = np.full((height, width), len(world.memory), np.float32)
     anchor_rgb = np.full((height, width, 3), request.steps, np.uint8)
     return FrameReply(
-        rgb, depth, coverage, anchor_rgb, request, world.revision, "tiny", "0123456789ab"
+        halves_of_bytes(rgb),
+        depth,
+        coverage,
+        anchor_rgb,
+        request,
+        world.revision,
+        "tiny",
+        "0123456789ab",
     )
 
 

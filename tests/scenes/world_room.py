@@ -6,7 +6,8 @@ from __future__ import annotations
 import numpy as np
 
 from backend.shared.camera import Camera, intrinsics, look_at
-from backend.shared.frame import MemoryFrame, linear_to_srgb
+from backend.shared.color import linear_to_srgb
+from backend.shared.frame import MemoryFrame
 
 HALF = np.array([3.0, 4.0, 1.5])
 BALL, BALL_RADIUS = np.array([0.8, 0.5, -0.7]), 0.7

@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A scene with one of everything, and how scenes are compared."""
+"""A scene with one of everything."""
 
 from __future__ import annotations
 
 import json
-from dataclasses import fields, is_dataclass
 from typing import Any
 
 import numpy as np
@@ -75,18 +74,3 @@ def textured_program(texture: int) -> dict[str, Any]:
         },
     ]
     return {"nodes": nodes, "surface": {"node": 1, "out": "BSDF"}, "volume": None}
-
-
-def same(a: Any, b: Any) -> bool:
-    """Equal in type and value all the way down, bit for bit in arrays."""
-    if type(a) is not type(b):
-        return False
-    if isinstance(a, np.ndarray):
-        return a.dtype == b.dtype and a.shape == b.shape and a.tobytes() == b.tobytes()
-    if is_dataclass(a):
-        return all(same(getattr(a, f.name), getattr(b, f.name)) for f in fields(a))
-    if isinstance(a, (tuple, list)):
-        return len(a) == len(b) and all(map(same, a, b))
-    if isinstance(a, dict):
-        return a.keys() == b.keys() and all(same(a[key], b[key]) for key in a)
-    return a == b

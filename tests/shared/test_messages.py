@@ -13,7 +13,7 @@ from hypothesis.extra import numpy as hnp
 from backend.shared.camera import Camera, intrinsics, look_at
 from backend.shared.content import content_hash
 from backend.shared.errors import BackendError
-from backend.shared.frame import FrameRequest
+from backend.shared.frame import MODES, FrameRequest
 from backend.shared.messages import (
     MAX_ARRAYS,
     DeviceInfo,
@@ -31,9 +31,8 @@ from backend.shared.messages import (
     encode,
     read_header,
 )
+from backend.shared.tree_codec import same_tree
 from backend.shared.wire import CHUNK_BYTES, receive_message, send_message
-
-from .scenes import same
 
 floats = st.floats(allow_nan=False, allow_infinity=False, width=64)
 coordinate = st.floats(-1e4, 1e4)
@@ -50,10 +49,16 @@ def cameras(draw):
 
 
 requests = st.builds(
-    FrameRequest, cameras(), st.integers(1, 2), st.integers(0, 2**63), st.integers(0, 32)
+    FrameRequest,
+    cameras(),
+    st.integers(1, 2),
+    st.integers(0, 2**63),
+    st.integers(0, 32),
+    st.sampled_from(MODES),
 )
 arrays = hnp.arrays(
-    st.sampled_from([np.uint8, np.float32]), hnp.array_shapes(min_dims=1, max_dims=3, min_side=0)
+    st.sampled_from([np.uint8, np.float16, np.float32]),
+    hnp.array_shapes(min_dims=1, max_dims=3, min_side=0),
 )
 devices = st.builds(
     DeviceInfo,
@@ -88,6 +93,8 @@ messages = st.one_of(
         st.text(),
         st.dictionaries(st.text(), floats, max_size=3),
         st.none() | requests,
+        st.none() | arrays,
+        st.dictionaries(st.text(), arrays, max_size=3),
     ),
 )
 
@@ -115,7 +122,7 @@ def through_wire(message):
 
 @given(messages)
 def test_every_message_survives_the_wire(message) -> None:
-    assert same(through_wire(message), message)
+    assert same_tree(through_wire(message), message)
 
 
 def test_defaults_are_not_sent() -> None:
@@ -130,7 +137,7 @@ def test_a_large_array_goes_in_pieces() -> None:
     pipe = Pipe()
     asyncio.run(send_message(pipe, PutArray("x", array)))
     assert [len(piece) for piece in pipe.pieces[1:]] == [CHUNK_BYTES] * 4
-    assert same(asyncio.run(receive_message(pipe)).array, array)
+    assert same_tree(asyncio.run(receive_message(pipe)).array, array)
 
 
 def test_a_view_is_sent_as_it_looks() -> None:

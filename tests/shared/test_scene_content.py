@@ -18,9 +18,10 @@ from backend.shared.camera import Camera, intrinsics
 from backend.shared.errors import WorldError
 from backend.shared.frame import MemoryFrame
 from backend.shared.scene import Film, Instance, Lamp, Material, Scene
+from backend.shared.tree_codec import same_tree
 from backend.shared.world import World
 from backend.shared.world_content import ContentReader, write_content
-from tests.shared.scenes import same, small_scene, textured_program
+from tests.shared.scenes import small_scene, textured_program
 
 finite = st.floats(-1e6, 1e6)
 unit = st.floats(0, 1)
@@ -73,7 +74,7 @@ def seen() -> MemoryFrame:
 @given(scenes())
 def test_every_world_comes_back_bit_for_bit(scene: Scene) -> None:
     world = World(Anchors.empty(), [seen()], 2**50, {"source": "x"}, scene)
-    assert same(ContentReader().read(*write_content(world)), world)
+    assert same_tree(ContentReader().read(*write_content(world)), world)
 
 
 def test_what_is_equal_is_one_object_for_one_reader() -> None:

@@ -15,6 +15,7 @@ from backend.conditioning.unseen.depth_completion import smooth_guess
 from backend.models.depth import DepthGuess
 from backend.pipelines.embedded import FramePipeline
 from backend.shared.camera import Camera, intrinsics, look_at
+from backend.shared.color import halves_of_bytes
 from backend.shared.errors import InputError
 from backend.shared.frame import FrameReply, FrameRequest, MemoryFrame
 from backend.world.frame_exchange import read_frame_to_keep, write_growth
@@ -63,7 +64,9 @@ def reply_of(world: World, camera: Camera) -> FrameReply:
     known = known_depth(world, camera)
     coverage = (known > 0).astype(np.float32)
     request = FrameRequest(camera, seed=3)
-    return FrameReply(rgb, known, coverage, rgb, request, world.revision, "test", "0" * 12)
+    return FrameReply(
+        halves_of_bytes(rgb), known, coverage, rgb, request, world.revision, "test", "0" * 12
+    )
 
 
 def test_keeping_a_frame_grows_the_world_and_leaves_the_old_one(world):

@@ -37,7 +37,8 @@ def same(one: list[Any], other: list[Any]) -> bool:
     """Whether both hold the same pictures, depths and cameras, bit for bit."""
     return len(one) == len(other) and all(
         a.id == b.id
-        and np.array_equal(a.rgb, b.rgb)
+        and a.picture.dtype == b.picture.dtype
+        and np.array_equal(a.picture, b.picture)
         and np.array_equal(a.depth, b.depth)
         and np.array_equal(a.camera.c2w, b.camera.c2w)
         for a, b in zip(one, other, strict=True)
@@ -48,6 +49,10 @@ def captured() -> dict[str, Any]:
     """Capturing keeps the user's settings, follows the camera and never stores twice."""
     scene = scenes.small_world()
     scene.render.use_border, scene.render.border_max_x = True, 0.5
+    glow = bpy.data.materials.new("Glow")
+    glow.use_nodes = True
+    glow.node_tree.nodes["Principled BSDF"].inputs["Emission Strength"].default_value = 5
+    scene.objects["Ball"].active_material = glow
     scene.frame_set(2)
     before = settings_of(scene)
     bpy.ops.worldfm.capture_memory(frames="1, 3", samples=4)
@@ -59,6 +64,7 @@ def captured() -> dict[str, Any]:
     preview = scene.worldfm.memory[0].colour.preview
     found["thumbnail"] = [*preview.image_size, round(float(preview.image_pixels_float[1]), 2)]
     found["icon"] = [*preview.icon_size, round(float(preview.icon_pixels_float[1]), 2)]
+    found["halves"] = [str(made[0].radiance.dtype), float(made[0].radiance.max())]
     found["corner"] = round(float(made[0].rgb[-1, 0, 1]) / 255, 2)
     scene.frame_set(3)
     camera = extension.part("scene_sync.cameras").render_camera(scene.camera, scene, False)
@@ -135,7 +141,7 @@ def kept() -> dict[str, Any]:
     found["appended"] = not appended[1] and same(before, appended[0])
     item = target.scenes[0].worldfm.memory[0]
     extension.part("scene_sync.memory").forget_frames()
-    item.colour.unpack(method="REMOVE")
+    item.radiance.unpack(method="REMOVE")
     found["damaged"] = extension.part("scene_sync.memory").read_frames(target.scenes[0])[1]
     return found
 

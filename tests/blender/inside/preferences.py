@@ -75,7 +75,9 @@ def history(runtime: Any) -> list[Any]:
     picture, plane = np.zeros((*shape, 3), np.uint8), np.zeros(shape, np.float32)
     for seed in (5, 6):
         request = frame.FrameRequest(camera, 2, seed, 3)
-        reply = frame.FrameReply(picture, plane, plane, picture, request, 255, "small", "abc")
+        reply = frame.FrameReply(
+            picture.astype(np.float16), plane, plane, picture, request, 255, "small", "abc"
+        )
         notes.note(scene.name, seed - 3, reply, 1.5)
     notes.write_down()
     settings = scene.worldfm

@@ -111,9 +111,9 @@ def kept_frames(found: dict[str, Any]) -> None:
     known = np.full((48, 64), 4.0, np.float32)
     known[:, 40:] = 0
     request = frame.FrameRequest(view, seed=7)
-    reply = frame.FrameReply(
-        rgb, known, (known > 0).astype(np.float32), rgb, request, 1, "test", "0" * 12
-    )
+    halves = extension.part("backend.shared.color").halves_of_bytes(rgb)
+    coverage = (known > 0).astype(np.float32)
+    reply = frame.FrameReply(halves, known, coverage, rgb, request, 1, "test", "0" * 12)
     runtime.note_frame(reply)
     scene.worldfm.memory.clear()
     bpy.ops.worldfm.keep_frame()
