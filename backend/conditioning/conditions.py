@@ -13,6 +13,7 @@ from ..shared.anchors import Anchors
 from ..shared.camera import Camera
 from ..shared.frame import MemoryFrame
 from .anchors.point_renderer import AnchorRender, PointCloud, render_points
+from .channels import HINTS
 from .memory.sampling import MemoryImages, sample_memory, usable
 from .memory.seen import Seen
 from .memory.views import select_views
@@ -26,8 +27,7 @@ from .unseen.imagined import Imagined
 from .unseen.patterns import from_log, to_log
 from .unseen.planes import continue_planes
 
-HINT_CHANNELS = 22
-PIXEL_NOISE_CHANNELS = 2
+PIXEL_NOISE = len(HINTS.index(["noise"]))
 
 
 @dataclass(eq=False)
@@ -67,7 +67,7 @@ class Conditions:
     remembered: torch.Tensor
 
     def hints(self, scale: float, seed: int, grain: float = 1.0) -> torch.Tensor:
-        """(HINT_CHANNELS, H, W): the channels that enter the model; scale: see `world_scale`.
+        """(HINTS.count, H, W): the channels that enter the model; scale: see `world_scale`.
 
         grain: factor of the noise in pixels, and so of how rough what is invented comes out.
         """
@@ -76,23 +76,21 @@ class Conditions:
         colored = (anchor_rgb.amax(0, keepdim=True) > 0).float()
         anchor_rgb = (anchor_rgb / 127.5 - 1) * colored
         log_depth = torch.log(self.depth / scale).clamp(-MAX_LOG_DEPTH, MAX_LOG_DEPTH)[None]
-        noise = grain * world_noise(self.camera, self.depth, seed, PIXEL_NOISE_CHANNELS)
-        parts = (
-            self.color * usable(self.weight),
-            self.weight,
-            anchor_rgb,
-            colored,
-            self.shown.coverage[None],
-            log_depth / MAX_LOG_DEPTH,
-            self.known,
-            self.sky,
-            self.base,
-            self.level / 8,
-            noise,
-            self.fill,
-            self.far,
+        return HINTS.pack(
+            memory=self.color * usable(self.weight),
+            memory_weight=self.weight,
+            anchors=anchor_rgb,
+            anchors_colored=colored,
+            coverage=self.shown.coverage,
+            log_depth=log_depth / MAX_LOG_DEPTH,
+            known=self.known,
+            sky=self.sky,
+            base=self.base,
+            base_level=self.level / 8,
+            noise=grain * world_noise(self.camera, self.depth, seed, PIXEL_NOISE),
+            fill=self.fill,
+            fill_distance=self.far,
         )
-        return torch.cat(parts)
 
     def detail(self, images: MemoryImages) -> torch.Tensor:
         """(3, H, W): what repeats on the surfaces that memory did not see, log ratios."""

@@ -20,6 +20,7 @@ from diffusers.configuration_utils import ConfigMixin, register_to_config
 from diffusers.models.modeling_utils import ModelMixin
 from torch import nn
 
+from ..conditioning.channels import HINTS, MEMORY_IMAGE
 from .blocks import (
     KeysValues,
     TimestepEmbedding,
@@ -34,9 +35,6 @@ from .prope import ViewEncoding
 
 LATENT_STRIDE = 8
 TOKEN_STRIDE = 16
-MEMORY_CHANNELS = 5
-"""A memory image's channels: rgb in [-1, 1], log depth, sky."""
-
 TRUST = 0.85
 """How much of the residual a pixel loses that a memory frame saw well."""
 
@@ -85,7 +83,7 @@ class FrameModel(ModelMixin, ConfigMixin):
     @register_to_config
     def __init__(
         self,
-        hint_channels: int = 22,
+        hint_channels: int = HINTS.count,
         latent_channels: int = 8,
         widths: tuple[int, ...] = (24, 48, 96, 128),
         token_width: int = 192,
@@ -272,7 +270,7 @@ def _check_conditions(conditions: str, patch_size: int) -> bool:
 def _memory_embedding(token_width: int) -> nn.Sequential:
     """Memory images (B, 5, h, w) to (B, D, h/16, w/16)."""
     return nn.Sequential(
-        nn.Conv2d(MEMORY_CHANNELS, 48, 4, stride=4),
+        nn.Conv2d(MEMORY_IMAGE.count, 48, 4, stride=4),
         ResBlock(48),
         nn.Conv2d(48, token_width, 4, stride=4),
     )

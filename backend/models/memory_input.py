@@ -8,6 +8,7 @@ import math
 import torch
 import torch.nn.functional as F
 
+from ..conditioning.channels import MEMORY_IMAGE
 from ..conditioning.unseen.depth_units import MAX_LOG_DEPTH
 from ..shared.camera import Camera
 from ..shared.frame import MemoryFrame
@@ -39,7 +40,7 @@ def memory_image(frame: MemoryFrame, scale: float) -> torch.Tensor:
     surface = ((depth > 0) & (sky == 0)).float()
     log_depth = torch.log(torch.where(surface > 0, depth, scale) / scale)
     log_depth = log_depth.clamp(-MAX_LOG_DEPTH, MAX_LOG_DEPTH) / MAX_LOG_DEPTH
-    stacked = torch.cat([rgb, torch.stack([log_depth * surface, sky])])
+    stacked = MEMORY_IMAGE.pack(rgb=rgb, log_depth=log_depth * surface, sky=sky)
     return F.interpolate(stacked[None], (height, width), mode="area")[0]
 
 

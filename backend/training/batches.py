@@ -12,19 +12,13 @@ import numpy as np
 import torch
 from torch.utils.data import IterableDataset, get_worker_info
 
+from ..conditioning.channels import HINTS, MEMORY_IMAGE
 from ..conditioning.memory.sampling import usable
 from ..models.frame_model import LATENT_STRIDE, TOKEN_STRIDE
 from ..models.prope import ViewEncoding, encode_view
 from ..shared.camera import Camera
 from ..shared.errors import InputError
-from .samples import (
-    BASE_CHANNELS,
-    COLOR_GROUPS,
-    COLORED_CHANNEL,
-    FILL_CHANNELS,
-    WEIGHT_CHANNEL,
-    Sample,
-)
+from .samples import Sample
 
 RESCAN_BATCHES = 50
 """A cache may grow while it is read: look for new samples this often."""
@@ -34,9 +28,9 @@ _MIRROR = np.diag([-1.0, 1.0, 1.0, 1.0])
 
 @dataclass(eq=False)
 class Batch:
-    """B samples with R memory frames each.
+    """B samples with R memory frames each. C hints, see `channels`.
 
-    target (B, 3, H, W); hints (B, 22, H, W); noise (B, 2, C, H/8, W/8); memory (R, B, 5, h, w):
+    target (B, 3, H, W); hints (B, C, H, W); noise (B, 2, N, H/8, W/8); memory (R, B, 5, h, w):
     float16 while it travels, as on disk, float32 where it is trained on (`to`).
     """
 
@@ -62,17 +56,17 @@ class Batch:
     @property
     def base(self) -> torch.Tensor:
         """(B, 3, H, W): what memory shows, smoothly continued."""
-        return self.hints[:, BASE_CHANNELS]
+        return HINTS.of(self.hints, "base")
 
     @property
     def fill(self) -> torch.Tensor:
         """(B, 3, H, W): what memory shows, and what alike surfaces show elsewhere."""
-        return self.hints[:, FILL_CHANNELS]
+        return HINTS.of(self.hints, "fill")
 
     @property
     def weight(self) -> torch.Tensor:
         """(B, 1, H, W): how surely memory saw the pixel."""
-        return self.hints[:, WEIGHT_CHANNEL : WEIGHT_CHANNEL + 1]
+        return HINTS.of(self.hints, "memory_weight")
 
 
 class SampleBatches(IterableDataset):
@@ -175,6 +169,8 @@ def _mirror(sample: Sample) -> Sample:
     sample.memory_K, sample.memory_c2w = flipped(sample.memory_K, sample.memory_c2w, width)
     for name in _IMAGES:
         setattr(sample, name, getattr(sample, name).flip(-1))
+    for layout, told in ((HINTS, sample.hints), (MEMORY_IMAGE, sample.memory)):
+        told[..., layout.mirrored(), :, :] *= -1
     return sample
 
 
@@ -187,14 +183,12 @@ def _recolor(sample: Sample, rng: np.random.Generator) -> Sample:
     def change(color: torch.Tensor, mask: torch.Tensor | float = 1.0) -> torch.Tensor:
         return color[..., order, :, :] * gain + offset * mask
 
-    masks = (
-        usable(sample.hints[WEIGHT_CHANNEL : WEIGHT_CHANNEL + 1]),
-        sample.hints[COLORED_CHANNEL : COLORED_CHANNEL + 1],
-        1.0,
-        1.0,
-    )
-    for (start, end), mask in zip(COLOR_GROUPS, masks, strict=True):
-        sample.hints[start:end] = change(sample.hints[start:end], mask)
+    for channel in HINTS.colors():
+        # usable() of a mask that is 0 or 1 is the mask
+        mask = usable(HINTS.of(sample.hints, channel.mask)) if channel.mask else 1.0
+        color = HINTS.of(sample.hints, channel.name)
+        color.copy_(change(color, mask))
     sample.target = change(sample.target)
-    sample.memory[:, :3] = change(sample.memory[:, :3])
+    picture = MEMORY_IMAGE.of(sample.memory, "rgb")
+    picture.copy_(change(picture))
     return sample

@@ -8,10 +8,11 @@ from functools import partial
 import torch
 import torch.nn.functional as F
 
+from ..conditioning.channels import COLOR_CELLS
 from ..conditioning.conditions import build_conditions
 from ..conditioning.memory.sampling import usable
 from ..conditioning.memory.seen import Seen
-from ..conditioning.unseen.cell_colors import COLOR_CHANNELS, MIRRORED, color_cells, guess_cells
+from ..conditioning.unseen.cell_colors import color_cells, guess_cells
 from ..conditioning.unseen.surface_fill import cell_grid, memory_cells, surfels
 from ..data.nerfstudio import PosedFrame
 from ..models.cell_net import CellNet
@@ -21,10 +22,6 @@ from .sample_cache import FLIGHTS, Flight, render_flight, training_scene
 
 WHOLE = 0.35
 """Part of the worlds whose geometry comes from every view."""
-COLORS = ((0, 3), (4, 7), (17, 20), (21, 24), (24, 27), (27, 30))
-"""Channels that carry colours: seen, base, three habits, sky."""
-SEEN, FIRST_GUESS, SKY_GUESS, HAS_SKY = slice(0, 3), slice(17, 20), slice(27, 30), 30
-SURE = 3
 SMALLEST_ERROR = 2.5e-5
 """Mean square, 1 = the square of the whole range, below which a smaller error gains little."""
 FEWEST_CELLS = 6
@@ -38,7 +35,7 @@ def scene_examples(seed: int, flight: int) -> Examples:
 
 
 def flight_examples(flight: Flight, seed: int) -> Examples:
-    """cells (N, COLOR_CHANNELS, h, w); truth (N, 3, h, w), the mean colour of what is unsure in a
+    """cells (N, C, h, w); truth (N, 3, h, w), the mean colour of what is unsure in a
     cell, and mass (N, h, w), which part of the cell that is; float16."""
     drawn = [
         _example(world, target)
@@ -71,7 +68,7 @@ def color_losses(network: CellNet, examples: Examples) -> dict[str, torch.Tensor
     """Peak signal to noise ratio in unsure cells, negative, mean over examples with enough of them.
     color: with the network's correction; guess: of the first guess alone."""
     cells, mass = examples["cells"], examples["mass"][:, None]
-    guess, unsure = cells[:, FIRST_GUESS], mass.sum((1, 2, 3))
+    guess, unsure = COLOR_CELLS.of(cells, "nearest"), mass.sum((1, 2, 3))
     counts = (unsure > FEWEST_CELLS).float()
     counts = counts / counts.sum().clamp(min=1)
 
@@ -88,18 +85,18 @@ def _varied(examples: Examples) -> Examples:
     cells, truth, mass = (examples[name] for name in ("cells", "truth", "mass"))
     if torch.rand(()) < 0.5:
         cells, truth, mass = cells.flip(-1), truth.flip(-1), mass.flip(-1)
-        cells[:, MIRRORED] *= -1
+        cells[:, COLOR_CELLS.mirrored()] *= -1
     tint, cells = Tint.draw(len(cells), cells.device), cells.clone()
-    tint.lay_over(cells, COLORS)
-    cells[:, SEEN] *= cells[:, SURE, None] > 0
-    cells[:, SKY_GUESS] *= cells[:, HAS_SKY, None]
+    tint.lay_over(cells, COLOR_CELLS)
+    COLOR_CELLS.of(cells, "seen").mul_(COLOR_CELLS.of(cells, "sure") > 0)
+    COLOR_CELLS.of(cells, "sky_guess").mul_(COLOR_CELLS.of(cells, "has_sky"))
     return {"cells": cells, "truth": tint.of(truth), "mass": mass}
 
 
 CELL_COLORS = CellTask(
     scene_examples,
     FLIGHTS,
-    partial(CellNet, in_channels=COLOR_CHANNELS, out_channels=3),
+    partial(CellNet, in_channels=COLOR_CELLS.count, out_channels=3),
     color_losses,
     {"color": 1.0},
     _varied,

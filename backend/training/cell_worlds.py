@@ -6,13 +6,14 @@ Scenes, flights, references and their flaws are those of the frame model's sampl
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 
 from ..conditioning.anchors.point_renderer import PointCloud
+from ..conditioning.channels import Layout
 from ..conditioning.conditions import world_scale
 from ..conditioning.memory.sampling import MemoryImages
 from ..data.nerfstudio import PosedFrame
@@ -82,7 +83,8 @@ class Tint:
         """color: (B, 3, h, w)."""
         return (color * self.gain + self.shift)[:, self.order]
 
-    def lay_over(self, cells: torch.Tensor, channels: Sequence[tuple[int, int]]) -> None:
-        """Change those channels of (B, C, h, w)."""
-        for first, end in channels:
-            cells[:, first:end] = self.of(cells[:, first:end])
+    def lay_over(self, cells: torch.Tensor, layout: Layout) -> None:
+        """Change the colours among the channels of (B, C, h, w)."""
+        for channel in layout.colors():
+            color = layout.of(cells, channel.name)
+            color.copy_(self.of(color))

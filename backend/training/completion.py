@@ -9,12 +9,10 @@ import torch
 import torch.nn.functional as F
 
 from ..conditioning.anchors.point_renderer import render_points
+from ..conditioning.channels import COMPLETION_CELLS
 from ..conditioning.memory.sampling import sample_memory, usable
 from ..conditioning.memory.seen import Seen
 from ..conditioning.unseen.depth_completion import (
-    COMPLETION_CHANNELS,
-    COMPLETION_MIRRORED,
-    SEEN_COLORS,
     completion_cells,
     smooth_guess,
 )
@@ -29,8 +27,6 @@ from .sample_cache import FLIGHTS, Flight, render_flight, training_scene
 SKY_WEIGHT = 0.5
 DEEPEST = 4.0
 """Log depths in world scales are clipped to +- this."""
-SEEN, SURE = slice(11, 14), 14
-"""Channels of the colours that are seen, and of how surely."""
 
 
 def scene_examples(seed: int, flight: int) -> Examples:
@@ -40,7 +36,7 @@ def scene_examples(seed: int, flight: int) -> Examples:
 
 
 def flight_examples(flight: Flight, seed: int) -> Examples:
-    """cells (N, COMPLETION_CHANNELS + 1, h, w): what the network sees, then the log of the guess;
+    """cells (N, C + 1, h, w): what the network sees, then the log of the guess;
     truth (N, h, w). Log depths are in world scales, +inf = sky; float16."""
     drawn = [
         _example(world, target)
@@ -69,7 +65,8 @@ def completion_losses(network: CellNet, examples: Examples) -> dict[str, torch.T
     smooth guess; sky: cross entropy; sky_wrong: part of the cells called wrongly."""
     told, guess, truth = examples["cells"][:, :-1], examples["cells"][:, -1], examples["truth"]
     correction, logit = network(told).unbind(1)
-    unknown = (told[:, 0] + told[:, 1] == 0).float()
+    solid, sky = COMPLETION_CELLS.of(told, "solid"), COMPLETION_CELLS.of(told, "sky")
+    unknown = (solid + sky == 0)[:, 0].float()
     sky = torch.isinf(truth).float()
     surface = unknown * (1 - sky)
     wanted = torch.where(sky > 0, 0.0, truth).clamp(-DEEPEST, DEEPEST)
@@ -88,16 +85,16 @@ def _varied(examples: Examples) -> Examples:
     cells, truth = examples["cells"].clone(), examples["truth"]
     if torch.rand(()) < 0.5:
         cells, truth = cells.flip(-1), truth.flip(-1)
-        cells[:, COMPLETION_MIRRORED] *= -1
-    Tint.draw(len(cells), cells.device).lay_over(cells, SEEN_COLORS)
-    cells[:, SEEN] *= cells[:, SURE, None] > 0
+        cells[:, COMPLETION_CELLS.mirrored()] *= -1
+    Tint.draw(len(cells), cells.device).lay_over(cells, COMPLETION_CELLS)
+    COMPLETION_CELLS.of(cells, "seen").mul_(COMPLETION_CELLS.of(cells, "sure") > 0)
     return {"cells": cells, "truth": truth}
 
 
 COMPLETION = CellTask(
     scene_examples,
     FLIGHTS,
-    partial(CellNet, in_channels=COMPLETION_CHANNELS, out_channels=2),
+    partial(CellNet, in_channels=COMPLETION_CELLS.count, out_channels=2),
     completion_losses,
     {"depth": 1.0, "sky": SKY_WEIGHT},
     _varied,

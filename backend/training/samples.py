@@ -26,19 +26,13 @@ from ..shared.frame import MemoryFrame
 
 NOISE_CHANNELS = 8
 """Channels of a sample's latent noise; a model with fewer latent channels takes the first."""
-COLOR_GROUPS = ((0, 3), (4, 7), (12, 15), (18, 21))
-"""Hint channels that carry colours: sampled (times weight), anchors (times mask), base, fill."""
-WEIGHT_CHANNEL, COLORED_CHANNEL = 3, 7
-COVERAGE_CHANNEL, KNOWN_CHANNEL, SKY_CHANNEL = 8, 10, 11
-BASE_CHANNELS = slice(12, 15)
-FILL_CHANNELS = slice(18, 21)
 
 
 @dataclass(eq=False)
 class Sample:
-    """One training example, float16 on disk.
+    """One training example, float16 on disk. C hints, see `channels`.
 
-    target (3, H, W) in [-1, 1]; hints (22, H, W); noise (2, 8, H/8, W/8): one for each step.
+    target (3, H, W) in [-1, 1]; hints (C, H, W); noise (2, 8, H/8, W/8): one for each step.
     memory (R, 5, h, w) with cameras memory_K (R, 3, 3), memory_c2w (R, 4, 4); K, c2w: the target's.
     """
 

@@ -13,6 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from ..conditioning.channels import HINTS
 from ..models.frame_model import FrameModel, LatentEncoder, MemoryTokens
 from ..pipelines.schedulers import TRAIN_STEPS, alphas_cumprod, few_step_timesteps
 from .batches import Batch
@@ -24,14 +25,13 @@ from .losses import (
     gradient_distance,
     hinge_discriminator,
 )
-from .samples import FILL_CHANNELS
 
 HOLE_SOFTNESS = 0.25
 """Difference up to which invented pixels are drawn to the mean of what may be there (as PSNR
 rewards it), instead of to its median."""
 
-DISCRIMINATOR_HINTS = (9, 12, 13, 14)
-"""Hint channels that the discriminator sees: log depth and the smooth base."""
+DISCRIMINATOR_HINTS = HINTS.index(["log_depth", "base"])
+"""Hint channels that the discriminator sees."""
 
 
 @dataclass(eq=False)
@@ -91,13 +91,7 @@ class Stage(nn.Module):
         early = max(0.0, 1 - iteration / ramp) if ramp else 0.0
         if not self.draw(max(early, self.config.drop_color)):
             return batch
-        hints = batch.hints.clone()
-        hints[:, 0:8] = 0
-        hints[:, 12:15] = 0
-        hints[:, 15:16] = 1
-        hints[:, FILL_CHANNELS] = 0
-        hints[:, FILL_CHANNELS.stop] = 1
-        return replace(batch, hints=hints)
+        return replace(batch, hints=HINTS.blank_colors(batch.hints))
 
     def decode(
         self, latent: torch.Tensor, features: list[torch.Tensor], batch: Batch

@@ -11,6 +11,7 @@ import torch
 
 from backend.conditioning.anchors.lifting import lift
 from backend.conditioning.anchors.point_renderer import PointCloud
+from backend.conditioning.channels import GUESSES
 from backend.conditioning.conditions import build_conditions
 from backend.conditioning.memory.sampling import MemoryImages
 from backend.conditioning.memory.seen import Seen
@@ -53,7 +54,7 @@ def memory_of(camera: Camera) -> MemoryFrame:
 
 
 def slow_guess(
-    target: fill.Surfels, memory: fill.Surfels, scale: float, i: int, habit: fill.Habit
+    target: fill.Surfels, memory: fill.Surfels, scale: float, i: int, falloff: fill.Falloff
 ) -> tuple[np.ndarray, float]:
     """The colour and distance of cell `i`, one memory cell after the other."""
     weights, colours, distances = [], [], []
@@ -72,9 +73,9 @@ def slow_guess(
             offsets = [float(between @ c.normal[k].double()) for c, k in ((target, i), (memory, j))]
             cosine = float(target.normal[i].double() @ memory.normal[j].double())
             weights.append(
-                (square + fill.LEAST_DISTANCE**2) ** -habit.nearness
-                * (offsets[0] ** 2 + offsets[1] ** 2 + fill.LEAST_OFFSET**2) ** -habit.plane
-                * math.exp(-habit.normal * (1 - cosine))
+                (square + fill.LEAST_DISTANCE**2) ** -falloff.nearness
+                * (offsets[0] ** 2 + offsets[1] ** 2 + fill.LEAST_OFFSET**2) ** -falloff.plane
+                * math.exp(-falloff.normal * (1 - cosine))
             )
             distances.append(square / (square + 1))
         colours.append(memory.color[j].double().numpy())
@@ -87,16 +88,18 @@ def test_guesses_agree_with_their_slow_twin():
     camera = camera_at(1.0, 3.0)
     target = fill.surfels(torch.from_numpy(floor_and_wall(camera)[1]), camera)
     told = fill.guess_colors(target, memory, 3.0)
-    first, far, *others = told[:, :-4].split((3, 1, *[3] * (len(fill.HABITS) - 1)), dim=1)
     for i in range(0, len(target.sky), 97):
-        for color, habit in zip((first, *others), fill.HABITS, strict=True):
-            expected, distance = slow_guess(target, memory, 3.0, i, habit)
-            assert color[i].numpy() == pytest.approx(expected, abs=2e-3)
-            if color is first:
-                assert float(far[i, 0]) == pytest.approx(distance, abs=2e-3)
+        for name, falloff in fill.FALLOFFS.items():
+            expected, distance = slow_guess(target, memory, 3.0, i, falloff)
+            assert told[i, GUESSES[name]].numpy() == pytest.approx(expected, abs=2e-3)
+            if name == "nearest":
+                far = told[i, GUESSES["distance"]]
+                assert float(far) == pytest.approx(distance, abs=2e-3)
     sky = torch.tensor(SKY) / 127.5 - 1
-    assert (told[:, -4:-1] - sky).abs().max() < 0.02, "sky has one colour here, wherever one looks"
-    assert (told[:, -1] == 1).all()
+    assert (told[:, GUESSES["sky_guess"]] - sky).abs().max() < 0.02, (
+        "sky has one colour here, wherever one looks"
+    )
+    assert (told[:, GUESSES["has_sky"]] == 1).all()
 
 
 def test_unseen_floor_is_coloured_like_the_floor_and_not_like_the_wall_beside_it():
@@ -105,7 +108,7 @@ def test_unseen_floor_is_coloured_like_the_floor_and_not_like_the_wall_beside_it
     truth, depth = floor_and_wall(camera)
     target = fill.surfels(torch.from_numpy(depth), camera)
     seen = fill.memory_cells([memory], torch.device("cpu"))
-    color = fill.guess_colors(target, seen, 3.0)[:, :3]
+    color = fill.guess_colors(target, seen, 3.0)[:, GUESSES["nearest"]]
     expected = fill.surfels(
         torch.from_numpy(depth), camera, torch.from_numpy(truth).permute(2, 0, 1) / 127.5 - 1
     ).color
@@ -121,7 +124,7 @@ def test_colour_stays_on_its_surface_when_the_camera_moves():
         target = fill.surfels(torch.from_numpy(floor_and_wall(camera)[1]), camera)
         point = torch.tensor([3.0, 3.0, 0.0])
         nearest = (target.position - point).norm(dim=1).argmin()
-        colours.append(fill.guess_colors(target, memory, 3.0)[nearest, :3])
+        colours.append(fill.guess_colors(target, memory, 3.0)[nearest, GUESSES["nearest"]])
     assert (colours[0] - colours[1]).abs().max() < 0.05
 
 

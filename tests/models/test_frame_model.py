@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from backend.conditioning.anchors.lifting import lift
-from backend.conditioning.conditions import HINT_CHANNELS
+from backend.conditioning.channels import HINTS
 from backend.conditioning.unseen.fill import push_pull
 from backend.models.frame_model import FrameModel, MemoryTokens
 from backend.models.load_frame_model import load_frame_model, save_frame_model
@@ -82,7 +82,7 @@ def test_cached_memory_is_the_same_as_encoding_it_again():
     view = encoding(camera)
     image = torch.randn(1, 5, 32, 32)
     once = model.encode_memory(image, view)
-    features = model.encode_hints(torch.randn(1, HINT_CHANNELS, 32, 32))
+    features = model.encode_hints(torch.randn(1, HINTS.count, 32, 32))
     noisy, t = torch.randn(1, 4, 4, 4), torch.tensor([999.0])
     with torch.inference_mode():
         results = [
@@ -98,7 +98,7 @@ def test_order_of_memory_frames_does_not_matter():
     model = tiny_model()
     views = [encoding(room_camera((x, -3, 0.2), size=(32, 32))) for x in (0.0, 1.0)]
     tokens = [model.encode_memory(torch.randn(1, 5, 32, 32), view) for view in views]
-    features = model.encode_hints(torch.randn(1, HINT_CHANNELS, 32, 32))
+    features = model.encode_hints(torch.randn(1, HINTS.count, 32, 32))
     noisy, t = torch.randn(1, 4, 4, 4), torch.tensor([200.0])
     a, b = (
         model.denoise(noisy, t, features, views[0], MemoryTokens.join(order))

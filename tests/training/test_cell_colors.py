@@ -10,10 +10,9 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from backend.conditioning.channels import COLOR_CELLS
 from backend.conditioning.memory.seen import Seen
 from backend.conditioning.unseen.cell_colors import (
-    COLOR_CHANNELS,
-    MIRRORED,
     color_cells,
     guess_cells,
 )
@@ -43,12 +42,12 @@ def examples() -> Examples:
 
 def test_examples_tell_the_truth_of_what_is_unsure(examples):
     cells, truth, mass = (examples[name].float() for name in ("cells", "truth", "mass"))
-    assert cells.shape[1:] == (COLOR_CHANNELS, 32, 32)
+    assert cells.shape[1:] == (COLOR_CELLS.count, 32, 32)
     assert truth.shape == (len(cells), 3, 32, 32) and mass.shape == (len(cells), 32, 32)
     unsure = mass > 0.99
     assert 0.05 < unsure.float().mean() < 0.9
-    assert (cells[:, training.SURE][unsure] < 0.01).all()
-    guess = cells[:, training.FIRST_GUESS]
+    assert (COLOR_CELLS.of(cells, "sure")[:, 0][unsure] < 0.01).all()
+    guess = COLOR_CELLS.of(cells, "nearest")
     mean = truth.mean((0, 2, 3), keepdim=True)
     error, spread = (
         ((color - truth).abs().mean(1) * unsure).sum() / unsure.sum() for color in (guess, mean)
@@ -61,7 +60,7 @@ def test_a_moment_of_training_lowers_the_error_and_leaves_a_network_that_loads(e
         save_file(examples, tmp_path / f"{seed:07d}-0.safetensors")
     task = dataclasses.replace(
         training.CELL_COLORS,
-        make=lambda: CellNet(COLOR_CHANNELS, 3, (16, 24), (1, 2)),
+        make=lambda: CellNet(COLOR_CELLS.count, 3, (16, 24), (1, 2)),
     )
     figures = list(
         train_cells(task, tmp_path, tmp_path / "network", minutes=0.1, least_iterations=60)
@@ -102,26 +101,28 @@ def test_a_mirrored_world_tells_the_same_but_for_the_mirrored_channels():
     memory = view(room_camera((-0.4, -2.9, 0.2), (0.2, 1.0, -0.1), (96, 96)), "memory")
     plain, mirrored = (told(camera, memory, mirrored) for mirrored in (False, True))
     expected = plain.flip(-1)
-    expected[list(MIRRORED)] *= -1
+    turned = COLOR_CELLS.index(["ray_right", "normal_right"])
+    expected[turned] *= -1
     apart = (mirrored - expected).abs()
     assert apart.flatten(1).quantile(0.98, dim=1).max() < 0.02
-    assert (plain.flip(-1) - mirrored)[list(MIRRORED)].abs().mean() > 0.05
+    assert (plain.flip(-1) - mirrored)[turned].abs().mean() > 0.05
 
 
 def test_a_varied_batch_keeps_truth_and_guesses_alike():
     """Where the guess is the truth it stays the truth, whatever the light; masks stay masks."""
     torch.manual_seed(3)
-    cells = torch.rand(4, COLOR_CHANNELS, 8, 8) * 2 - 1
-    cells[:, training.SURE] = (torch.rand(4, 8, 8) < 0.5).float()
-    cells[:, training.HAS_SKY] = 0
-    truth = cells[:, training.FIRST_GUESS].clone()
+    cells = torch.rand(4, COLOR_CELLS.count, 8, 8) * 2 - 1
+    COLOR_CELLS.of(cells, "sure").copy_((torch.rand(4, 1, 8, 8) < 0.5).float())
+    COLOR_CELLS.of(cells, "has_sky").zero_()
+    truth = COLOR_CELLS.of(cells, "nearest").clone()
     batch = {"cells": cells, "truth": truth, "mass": torch.rand(4, 8, 8)}
     for _ in range(8):
         varied = training.CELL_COLORS.augment({name: part.clone() for name, part in batch.items()})
-        same = varied["cells"][:, training.FIRST_GUESS] - varied["truth"]
+        told = varied["cells"]
+        same = COLOR_CELLS.of(told, "nearest") - varied["truth"]
         assert same.abs().max() < 1e-5
-        unseen = varied["cells"][:, training.SURE, None] == 0
-        assert (varied["cells"][:, training.SEEN] * unseen == 0).all()
-        assert (varied["cells"][:, training.SKY_GUESS] == 0).all()
+        unseen = COLOR_CELLS.of(told, "sure") == 0
+        assert (COLOR_CELLS.of(told, "seen") * unseen == 0).all()
+        assert (COLOR_CELLS.of(told, "sky_guess") == 0).all()
         assert varied["mass"].sum() == pytest.approx(batch["mass"].sum().item(), rel=1e-4)
     assert (varied["truth"] - truth).abs().max() > 0.01

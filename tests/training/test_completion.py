@@ -10,13 +10,13 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from backend.conditioning.unseen.depth_completion import COMPLETION_CHANNELS
+from backend.conditioning.channels import COMPLETION_CELLS
 from backend.data.nerfstudio import PosedFrame
 from backend.data.synth import KINDS
 from backend.models.cell_net import load_completion
 from backend.shared.camera import Camera
 from backend.shared.errors import InputError
-from backend.training import cell_nets, completion
+from backend.training import cell_nets
 from backend.training.cell_nets import HELD_OUT, Examples, measure, train_cells
 from backend.training.completion import COMPLETION, flight_examples
 from backend.training.sample_cache import Flight
@@ -36,9 +36,9 @@ def examples() -> Examples:
 
 def test_examples_hold_the_truth_where_something_is_known(examples):
     cells, truth = examples["cells"], examples["truth"]
-    assert cells.shape[1:] == (COMPLETION_CHANNELS + 1, 32, 32)
+    assert cells.shape[1:] == (COMPLETION_CELLS.count + 1, 32, 32)
     assert truth.shape == (len(cells), 32, 32)
-    known = cells[:, 0] > 0
+    known = COMPLETION_CELLS.of(cells, "solid")[:, 0] > 0
     assert known.any() and not known.all()
     wrong = (cells[:, -1] - truth).abs()[known].float()
     assert np.percentile(wrong.numpy(), 90) < 0.05
@@ -46,26 +46,28 @@ def test_examples_hold_the_truth_where_something_is_known(examples):
 
 def test_normals_are_told_where_all_around_is_known_and_colours_where_they_are_sure(examples):
     cells = examples["cells"].float()
-    length = cells[:, 8:11].norm(dim=1)
+    length = COMPLETION_CELLS.of(cells, "normal_right", "normal_up", "normal_forward").norm(dim=1)
     told = length > 0
-    assert told.any() and (cells[:, 0][told] > 0).all()
+    assert told.any() and (COMPLETION_CELLS.of(cells, "solid")[:, 0][told] > 0).all()
     assert length[told].min() > 0.5 and length[told].max() < 1.42
-    unsure = cells[:, completion.SURE] == 0
-    assert unsure.any() and (cells[:, completion.SEEN] * unsure[:, None] == 0).all()
+    unsure = COMPLETION_CELLS.of(cells, "sure") == 0
+    assert unsure.any() and (COMPLETION_CELLS.of(cells, "seen") * unsure == 0).all()
 
 
 def test_a_varied_batch_tells_the_same_shapes_in_another_light(examples):
     torch.manual_seed(1)
     batch = {name: part.float() for name, part in examples.items()}
-    seen = [batch["cells"][:, completion.SEEN].clone(), batch["cells"][:, :8].clone()]
-    varied = COMPLETION.augment(batch)
-    shapes = varied["cells"][:, :8]
-    mirrored = shapes.flip(-1)
-    mirrored[:, 4] *= -1
-    assert torch.equal(shapes, seen[1]) or torch.equal(mirrored, seen[1])
-    assert not torch.equal(varied["cells"][:, completion.SEEN].abs().sum(), seen[0].abs().sum())
-    unsure = varied["cells"][:, completion.SURE, None] == 0
-    assert (varied["cells"][:, completion.SEEN] * unsure == 0).all()
+    before = batch["cells"].clone()
+    after = COMPLETION.augment(batch)["cells"]
+    names = [c.name for c in COMPLETION_CELLS.channels if not c.color]
+    shapes, drawn = COMPLETION_CELLS.of(after, *names), COMPLETION_CELLS.of(before, *names)
+    mirrored = before.flip(-1)
+    for name in ("image_x", "normal_right"):
+        COMPLETION_CELLS.of(mirrored, name).mul_(-1)
+    assert torch.equal(shapes, drawn) or torch.equal(shapes, COMPLETION_CELLS.of(mirrored, *names))
+    seen = COMPLETION_CELLS.of(after, "seen")
+    assert not torch.equal(seen.abs().sum(), COMPLETION_CELLS.of(before, "seen").abs().sum())
+    assert (seen * (COMPLETION_CELLS.of(after, "sure") == 0) == 0).all()
 
 
 def test_a_moment_of_training_lowers_the_loss_and_leaves_a_network_that_loads(examples, tmp_path):

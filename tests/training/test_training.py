@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from backend.conditioning.channels import HINTS
 from backend.data.nerfstudio import PosedFrame
 from backend.models.load_frame_model import load_frame_model
 from backend.shared.errors import InputError
@@ -121,8 +122,12 @@ def test_sample_survives_disk(frames, tmp_path):
 
 def test_whole_geometry_knows_more_depth_and_no_more_colour(frames):
     part, whole = (make_sample(frames, frames[2], [0], geometry, 3) for geometry in (False, True))
-    assert whole.hints[10].mean() > part.hints[10].mean()
-    assert whole.hints[7].mean() <= part.hints[7].mean() + 0.05
+    depth, color = (
+        [float(HINTS.of(sample.hints, name).mean()) for sample in (part, whole)]
+        for name in ("known", "anchors_colored")
+    )
+    assert depth[1] > depth[0]
+    assert color[1] <= color[0] + 0.05
 
 
 def test_mirrored_sample_shows_the_mirrored_world(frames):
@@ -137,10 +142,10 @@ def test_mirrored_sample_shows_the_mirrored_world(frames):
 
 def test_recolouring_changes_all_pictures_alike(frames):
     sample = make_sample(frames, frames[1], [0, 2, 3], True, 1)
-    seen = sample.hints[3] > 0.99
-    before = (sample.hints[0:3] - sample.target)[:, seen].abs().mean()
+    seen = HINTS.of(sample.hints, "memory_weight")[0] > 0.99
+    before = (HINTS.of(sample.hints, "memory") - sample.target)[:, seen].abs().mean()
     changed = _recolor(sample, np.random.default_rng(0))
-    after = (changed.hints[0:3] - changed.target)[:, seen].abs().mean()
+    after = (HINTS.of(changed.hints, "memory") - changed.target)[:, seen].abs().mean()
     assert after < 1.2 * before
 
 

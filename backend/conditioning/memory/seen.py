@@ -13,8 +13,6 @@ from ...shared.camera import Camera
 from ..unseen.fill import push_pull
 from ..unseen.surface_fill import cell_grid
 
-SEEN_CHANNELS = 7
-
 
 @dataclass(eq=False)
 class Seen:
@@ -33,10 +31,11 @@ class Seen:
         known = (depth > 0).float()[None]
         return cls(color, known, push_pull(color, known)[0], known)
 
-    def cells(self, camera: Camera) -> tuple[torch.Tensor, torch.Tensor]:
-        """(SEEN_CHANNELS, rows, columns): mean colour of what is sure, how much is, mean base;
-        and (1, rows, columns): how much is known."""
+    def cells(self, camera: Camera) -> dict[str, torch.Tensor]:
+        """Of each cell (.., rows, columns), by the names of `channels`: the mean colour of what is
+        sure, how much is, the mean base, and how much has a known depth."""
         pictures = torch.cat([self.color * self.sure, self.sure, self.base, self.known])
         grid = cell_grid(camera.width, camera.height)
         color, sure, rest = F.adaptive_avg_pool2d(pictures[None], grid)[0].split((3, 1, 4))
-        return torch.cat([color / sure.clamp(min=1e-3), sure, rest[:3]]), rest[3:]
+        seen = color / sure.clamp(min=1e-3)
+        return {"seen": seen, "sure": sure, "base": rest[:3], "known": rest[3:]}

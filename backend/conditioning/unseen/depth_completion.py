@@ -12,16 +12,11 @@ import torch.nn.functional as F
 
 from ...models.cell_net import CellNet, load_completion
 from ...shared.camera import Camera
-from ..memory.seen import SEEN_CHANNELS, Seen
+from ..channels import COMPLETION_CELLS
+from ..memory.seen import Seen
 from .depth_units import MAX_LOG_DEPTH
 from .fill import push_pull
 from .surface_fill import cell_centres, cell_grid, cell_normals, cell_samples
-
-COMPLETION_CHANNELS = 11 + SEEN_CHANNELS
-COMPLETION_MIRRORED = (4, 8)
-"""Channels that change their sign in a mirror: the image's x and the normal along the right."""
-SEEN_COLORS = ((11, 14), (15, 18))
-"""Channels that carry colours: seen, base."""
 
 WORTH_IT = 0.01
 """Part of the picture that has to be unknown for the network to be asked."""
@@ -70,7 +65,7 @@ def smooth_guess(depth: torch.Tensor, scale: float) -> torch.Tensor:
 def completion_cells(
     depth: torch.Tensor, guess: torch.Tensor, camera: Camera, scale: float, seen: Seen
 ) -> torch.Tensor:
-    """(COMPLETION_CHANNELS, rows, columns): what the network is told of each cell."""
+    """(COMPLETION_CELLS.count, rows, columns): what the network is told of each cell."""
     rows, columns = cell_grid(camera.width, camera.height)
     at = cell_centres(camera, depth.device)
     z, smooth = depth[at], guess[at]
@@ -78,13 +73,25 @@ def completion_cells(
     facing = torch.tensor(camera.c2w[:3, :3], dtype=torch.float32, device=depth.device)
     image = rays @ facing
     solid = ((z > 0) & torch.isfinite(z)).float()
-    log_depth = (torch.log(smooth / scale) / MAX_LOG_DEPTH).clamp(-1, 1)
-    inverse = solid * (scale / smooth).clamp(max=4)
     rise = rays[..., 2]
-    height = solid * (rise * smooth / scale).clamp(-3, 3)
-    parts = (solid, torch.isinf(z).float(), log_depth, inverse, image[..., 0], image[..., 1])
-    told = torch.stack([*parts, rise, height])
-    return torch.cat([told, _facing(depth, camera), seen.cells(camera)[0]])
+    right, up, forward = _facing(depth, camera)
+    colors = seen.cells(camera)
+    return COMPLETION_CELLS.pack(
+        solid=solid,
+        sky=torch.isinf(z).float(),
+        log_depth=(torch.log(smooth / scale) / MAX_LOG_DEPTH).clamp(-1, 1),
+        inverse=solid * (scale / smooth).clamp(max=4),
+        image_x=image[..., 0],
+        image_y=image[..., 1],
+        rise=rise,
+        height=solid * (rise * smooth / scale).clamp(-3, 3),
+        normal_right=right,
+        normal_up=up,
+        normal_forward=forward,
+        seen=colors["seen"],
+        sure=colors["sure"],
+        base=colors["base"],
+    )
 
 
 def _facing(depth: torch.Tensor, camera: Camera) -> torch.Tensor:

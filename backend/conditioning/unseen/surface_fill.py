@@ -20,25 +20,29 @@ import torch.nn.functional as F
 from ...shared.camera import Camera
 from ...shared.frame import MemoryFrame
 from ..anchors.rays import camera_rays, pixel_rays
+from ..channels import GUESSES
 
 CELLS = 32
 """Cells along the longer side of a picture."""
 
 
 @dataclass(frozen=True)
-class Habit:
-    """How the colours of memory's cells are weighted. nearness, plane: powers with which weight
-    falls with the squared distance and with that from one another's plane; normal: how much a
-    surface of another direction counts less, e-folds from alike to perpendicular."""
+class Falloff:
+    """How the weight of memory's cells falls with distance. nearness, plane: its powers of the
+    squared distance and of that from one another's plane; normal: how much a surface of another
+    direction counts less, e-folds from alike to perpendicular."""
 
     nearness: float
     plane: float
     normal: float
 
 
-HABITS = (Habit(2.1, 1.2, 4.5), Habit(0.8, 0.4, 1.5), Habit(0.5, 3.0, 8.0))
-"""What is near and of one plane; the wider surroundings; the plane as a whole."""
-GUESSES = 3 * len(HABITS) + 5
+FALLOFFS = {
+    "nearest": Falloff(2.1, 1.2, 4.5),
+    "surroundings": Falloff(0.8, 0.4, 1.5),
+    "plane": Falloff(0.5, 3.0, 8.0),
+}
+"""By the names of the guesses that they make, see `GUESSES`."""
 
 LEAST_DISTANCE = 0.02
 LEAST_OFFSET = 0.035
@@ -48,8 +52,8 @@ SKY_AZIMUTH, SKY_ELEVATION = 3.0, 16.0
 
 ON_PLANE = 0.02
 """Distance from a cell's plane, as part of the depth, at which a pixel hardly belongs to it."""
-STRANGER = 1e-3
-"""Weight of a cell that a pixel does not belong to: counts where all four are strangers."""
+LEAST_WEIGHT = 1e-3
+"""Weight of a cell whose plane a pixel is not on: counts where it is on none of the four."""
 
 MOST_CELLS = 4096
 """Cells of memory that a target looks at, at most."""
@@ -170,42 +174,43 @@ def frame_cells(frame: MemoryFrame, device: torch.device) -> Surfels:
 
 
 def guess_colors(target: Surfels, memory: Surfels, scale: float) -> torch.Tensor:
-    """(N, GUESSES) for the target's cells: the first of `HABITS`, how far it comes from, 0 = here,
-    1 = far; the other habits; the colour of sky in that direction and whether there is any.
+    """(N, C) for the target's cells, C by `GUESSES`: means of memory's colours by each of
+    `FALLOFFS`, how far the nearest comes from, and the colour of sky in that direction.
 
     scale: metres, see `world_scale`. Cells without anything alike take the mean of all memory.
     """
     seen = memory.color[memory.known]
     mean = seen.mean(0) if len(seen) else torch.zeros(3, device=memory.color.device)
     surface, sky = memory.known & ~memory.sky, memory.sky
-    count = len(HABITS)
-    colors = mean.expand(count, len(target.sky), 3).clone()
+    colors = {name: mean.expand(len(target.sky), 3).clone() for name in FALLOFFS}
     far = torch.ones(len(target.sky), 1, device=mean.device)
     above = torch.zeros(len(target.sky), 4, device=mean.device)
     solid = ~target.sky
     if solid.any() and surface.any():
         theirs = memory.only(surface)
         logits, distance = _surface_weights(target.only(solid), theirs, scale)
-        for i, each in enumerate(logits):
+        for name, each in logits.items():
             share = torch.softmax(each, dim=1)
-            colors[i, solid] = share @ theirs.color
-            if i == 0:
+            colors[name][solid] = share @ theirs.color
+            if name == "nearest":
                 far[solid] = share.mul_(distance).sum(1, keepdim=True)
     if sky.any():
         theirs = memory.only(sky)
         logits, distance = _sky_weights(target, theirs)
         share = torch.softmax(logits, dim=1)
         above[:, :3], above[:, 3] = share @ theirs.color, 1
-        colors[:, target.sky] = above[target.sky, :3]
+        for color in colors.values():
+            color[target.sky] = above[target.sky, :3]
         far[target.sky] = share.mul_(distance).sum(1, keepdim=True)[target.sky]
-    return torch.cat([colors[0], far, *colors[1:], above], dim=1)
+    guesses = {**colors, "distance": far, "sky_guess": above[:, :3], "has_sky": above[:, 3:]}
+    return torch.cat([guesses[channel.name] for channel in GUESSES.channels], dim=1)
 
 
 def _surface_weights(
     target: Surfels, memory: Surfels, scale: float
-) -> tuple[list[torch.Tensor], torch.Tensor]:
-    """Logits of each habit and distances, (N, M). Every sum over coordinates is one matrix product,
-    since passes over N x M numbers are what this costs."""
+) -> tuple[dict[str, torch.Tensor], torch.Tensor]:
+    """Logits by each of `FALLOFFS` and distances, (N, M). Every sum over coordinates is one
+    matrix product, since passes over N x M numbers are what this costs."""
     centre = memory.position.mean(0)
     t, m = (target.position - centre) / scale, (memory.position - centre) / scale
     one_t, one_m = torch.ones_like(t[:, :1]), torch.ones_like(m[:, :1])
@@ -216,12 +221,12 @@ def _surface_weights(
     offset = ours.square_().addcmul_(theirs, theirs).add_(LEAST_OFFSET**2).log_()
     distance = (square + 1).reciprocal_().neg_().add_(1)
     nearness = square.add_(LEAST_DISTANCE**2).log_()
-    logits = [
-        (nearness * -habit.nearness)
-        .add_(offset, alpha=-habit.plane)
-        .addmm_(target.normal, memory.normal.T, alpha=habit.normal)
-        for habit in HABITS
-    ]
+    logits = {
+        name: (nearness * -falloff.nearness)
+        .add_(offset, alpha=-falloff.plane)
+        .addmm_(target.normal, memory.normal.T, alpha=falloff.normal)
+        for name, falloff in FALLOFFS.items()
+    }
     return logits, distance
 
 
@@ -271,7 +276,7 @@ def spread_cells(
         offset = ((point - cells.position[cell]) * cells.normal[cell]).sum(1) / (ON_PLANE * reach)
         alike = torch.where(sky, 0.0, torch.exp(-offset.square()))
         alike = torch.where(cells.sky[cell], sky.float(), alike)
-        weight = share * (alike + STRANGER)
+        weight = share * (alike + LEAST_WEIGHT)
         mean += weight[:, None] * values[cell]
         total += weight
     result[:, pixel] = (mean / total[:, None]).T
