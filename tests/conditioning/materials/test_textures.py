@@ -171,7 +171,7 @@ def test_a_missing_picture_is_pink_and_named() -> None:
 def test_colours_are_times_alpha_unless_alpha_is_used_too() -> None:
     pixels = np.full((2, 2, 4), (255, 255, 255, 51), np.uint8)
     textures = (Texture("a", pixels, srgb=False, has_alpha=True),)
-    image = ("TEX_IMAGE", {"texture": 0, "alpha_mode": "STRAIGHT"}, {})
+    image = ("TEX_IMAGE", {"texture": 0}, {})
     np.testing.assert_allclose(values(image, out="Color", textures=textures), 0.2, rtol=1e-4)
     both = compiled(
         image,
@@ -181,7 +181,7 @@ def test_colours_are_times_alpha_unless_alpha_is_used_too() -> None:
     lobes = both.evaluate(quad())
     np.testing.assert_allclose(lobes.diffuse, 0.2, rtol=1e-4)
     np.testing.assert_allclose(lobes.transparent, 0.8, rtol=1e-4)
-    packed = ("TEX_IMAGE", {"texture": 0, "alpha_mode": "CHANNEL_PACKED"}, {})
+    packed = ("TEX_IMAGE", {"texture": 0, "premultiply": False}, {})
     np.testing.assert_allclose(values(packed, out="Color", textures=textures), 1, rtol=1e-4)
 
 

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import fields, replace
 
 import numpy as np
 
@@ -13,8 +13,9 @@ from ..shading_points import ShadingPoints
 from . import nodes as _nodes  # noqa: F401 - registers them
 from .blend import Blend, Closure, average
 from .closures import is_known, walk
-from .evaluation import Evaluation, Outputs
+from .evaluation import Evaluation, Outputs, Surroundings
 from .nodes.image import alpha_is_one, numbers
+from .nodes.vectors import displaced_normals
 from .patch import patch
 from .program import Link, Program, parse
 from .pyramid import pyramid_of
@@ -28,6 +29,10 @@ UNASSIGNED = Material(
 _GREY = '{"nodes": [{"type": "BSDF_PRINCIPLED"}], "surface": {"node": 0, "out": "BSDF"}}'
 
 
+BROKEN = (ValueError, TypeError, LookupError, ArithmeticError, RecursionError)
+"""What nodes raise whose settings are not of the kinds that Blender gives them."""
+
+
 class CompiledMaterial:
     """A material's program, parsed once; what is the same everywhere is computed here.
 
@@ -36,15 +41,19 @@ class CompiledMaterial:
     problems: a sentence for each thing that is shown otherwise than Blender would.
     """
 
-    def __init__(self, material: Material, textures: tuple[Texture, ...]) -> None:
+    def __init__(
+        self, material: Material, textures: tuple[Texture, ...], units: float = 1.0
+    ) -> None:
+        """units: metres in one of Blender's units (`Scene.units`)."""
         self.name = material.name
+        self._units = units
         self.problems: list[str] = []
         self._mean: Lobes | None = None
         try:
             program = parse(material.program)
             self._check(program, textures)
             self._compile(program, textures)
-        except (ValueError, TypeError, IndexError, RecursionError) as error:
+        except BROKEN as error:
             self.problems[:] = [
                 f"The material {material.name!r} can't be read ({error}); it is shown grey."
             ]
@@ -52,7 +61,8 @@ class CompiledMaterial:
 
     def _compile(self, program: Program, textures: tuple[Texture, ...]) -> None:
         self._program = program
-        self._textures = {number: pyramid_of(textures[number]) for number in self._wanted(textures)}
+        wanted = self._wanted(textures)
+        self._around = Surroundings({n: pyramid_of(textures[n]) for n in wanted}, self._units)
         self._folded: dict[int, Outputs] = {}
         varying = self._fold()
         unknown = {index: self._unknown(index) for index in varying}
@@ -60,10 +70,14 @@ class CompiledMaterial:
         self.opaque = "transparent" not in possible.sums
         self.emits = "emission" in possible.sums
         self.constant = None if self._reaches(varying) else possible.lobes(1, None)
+        if self.constant is None:
+            self.evaluate(patch(self._layers(), side=2))
 
     def evaluate(self, points: ShadingPoints) -> Lobes:
         """What the surface is at N points."""
         if self.constant is None:
+            if self._program.displacement is not None:
+                points = replace(points, normal=self._displaced(points))
             return self._blend(points, self._folded).lobes(len(points), points.normal)
         made = Lobes.nothing(len(points))
         for f in fields(made):
@@ -110,7 +124,7 @@ class CompiledMaterial:
     def _fold(self) -> set[int]:
         """Evaluate once what needs no points; gives back the other nodes."""
         varying: set[int] = set()
-        evaluation = Evaluation(self._program, None, self._textures)
+        evaluation = Evaluation(self._program, None, self._around)
         for index, node in enumerate(self._program.nodes):
             links = [k.node for k in node.inputs.values() if isinstance(k, Link)]
             kind = NODES.get(node.type)
@@ -130,20 +144,27 @@ class CompiledMaterial:
             name: (np.full(() if of is FLOAT else 3, np.nan, np.float32), of)
             for name, of in outputs.items()
         }
-        if node.type == "TEX_IMAGE" and alpha_is_one(node, self._textures):
+        if node.type == "TEX_IMAGE" and alpha_is_one(node, self._around.textures):
             found["Alpha"] = np.ones((), np.float32), FLOAT
         return found
 
     def _reaches(self, varying: set[int]) -> bool:
         surface = self._program.surface
-        return surface is not None and surface.node in varying
+        if surface is None or self._program.displacement is None:
+            return surface is not None and surface.node in varying
+        return True
+
+    def _displaced(self, points: ShadingPoints) -> np.ndarray:
+        with np.errstate(all="ignore"):
+            evaluation = Evaluation(self._program, points, self._around, self._folded)
+            return displaced_normals(evaluation, self._program.displacement)
 
     def _blend(self, points: ShadingPoints | None, known: dict[int, Outputs]) -> Blend:
         blend = Blend()
         surface = self._program.surface
         if surface is not None:
             with np.errstate(all="ignore"):
-                walk(Evaluation(self._program, points, self._textures, known), surface, blend)
+                walk(Evaluation(self._program, points, self._around, known), surface, blend)
         elif self._program.volume:
             blend.add(Closure(transparent=np.ones(3, np.float32)), np.float32(1))
         return blend

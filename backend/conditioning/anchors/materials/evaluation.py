@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,16 @@ from .values import FLOAT, VECTOR, Kind, as_float, as_wide
 
 Textures = Mapping[int, TexturePyramid]
 """Those that a program asks for, by number."""
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What a program is evaluated with. units: metres in one of Blender's units."""
+
+    textures: Textures
+    units: float = 1.0
+
+
 Outputs = dict[str, tuple[np.ndarray, Kind]]
 
 
@@ -26,12 +37,12 @@ class Evaluation:
         self,
         program: Program,
         points: ShadingPoints | None,
-        textures: Textures,
+        around: Surroundings,
         folded: Mapping[int, Outputs] | None = None,
     ) -> None:
         self.program = program
         self.points = points
-        self.textures = textures
+        self.around = around
         self.known: dict[int, Outputs] = dict(folded or {})
         self._folded = folded or {}
         self._moved: list[tuple[Evaluation, np.ndarray] | None] = [None, None]
@@ -53,7 +64,7 @@ class Evaluation:
         found = self._moved[axis]
         if found is None:
             points, way = self.points.moved(axis)
-            found = Evaluation(self.program, points, self.textures, self._folded), way
+            found = Evaluation(self.program, points, self.around, self._folded), way
             self._moved[axis] = found
         return found
 
@@ -89,6 +100,16 @@ class Call:
     def points(self) -> ShadingPoints:
         """The points; only nodes that are registered as varying ask."""
         return self.evaluation.points
+
+    @property
+    def units(self) -> float:
+        """Metres in one of Blender's units, which lengths and places count in."""
+        return self.evaluation.around.units
+
+    @property
+    def textures(self) -> Textures:
+        """The textures that there are."""
+        return self.evaluation.around.textures
 
     def linked(self, name: str) -> Link | None:
         """What is plugged in there."""

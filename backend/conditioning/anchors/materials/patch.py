@@ -13,8 +13,8 @@ from ..shading_points import ShadingPoints
 SIDE = 24
 
 
-def patch(layers: Iterable[str]) -> ShadingPoints:
-    """SIDE x SIDE points that cover every texture once, under all the names that are asked for.
+def patch(layers: Iterable[str], side: int = SIDE) -> ShadingPoints:
+    """side x side points that cover every texture once, under all the names that are asked for.
 
     It stands askew in the unit cube, so that each coordinate runs from 0 to 1; colour attributes
     are grey.
@@ -33,7 +33,7 @@ def patch(layers: Iterable[str]) -> ShadingPoints:
         active_color="UV",
         bounds=np.array([[0, 0, 0], [1, 1, 1]], np.float32),
     )
-    at = (np.arange(SIDE, dtype=np.float32) + 0.5) / SIDE
+    at = (np.arange(side, dtype=np.float32) + 0.5) / side
     y, x = (a.ravel() for a in np.meshgrid(at, at, indexing="ij"))
     upper = y > x
     # of a point (x, y): weights of the second and third corner of its triangle
@@ -51,7 +51,7 @@ def patch(layers: Iterable[str]) -> ShadingPoints:
         normal=normal,
         flat=normal,
         incoming=incoming,
-        width=np.full(count, 1 / SIDE, np.float32),
+        width=np.full(count, 1 / side, np.float32),
         back=np.zeros(count, bool),
         is_camera=False,
     )

@@ -32,17 +32,20 @@ class Program:
     """Nodes in an order in which every link points backwards, and what the surface is.
 
     volume: whether there is one inside; a material of nothing else lets all light in.
+    displacement: vectors that the surface is moved by, None without.
     """
 
     nodes: tuple[Node, ...]
     surface: Link | None
     volume: bool = False
+    displacement: Link | None = None
 
     @cached_property
     def used(self) -> frozenset[Link]:
         """All outputs that anything asks for."""
         links = (v for n in self.nodes for v in n.inputs.values() if isinstance(v, Link))
-        return frozenset([*links, *([self.surface] if self.surface else [])])
+        ends = (end for end in (self.surface, self.displacement) if end is not None)
+        return frozenset([*links, *ends])
 
     def needs(self, node: int) -> list[int]:
         """A node and all that it depends on, each after what it depends on."""
@@ -67,12 +70,11 @@ def parse(text: str) -> Program:
     if not isinstance(tree, dict) or not isinstance(tree.get("nodes"), list):
         raise ValueError("it has no list of nodes")
     nodes = tuple(_node(item, index) for index, item in enumerate(tree["nodes"]))
-    surface = tree.get("surface")
-    return Program(
-        nodes,
-        None if surface is None else _link(surface, len(nodes)),
-        tree.get("volume") is not None,
+    surface, way = (
+        None if tree.get(end) is None else _link(tree[end], len(nodes))
+        for end in ("surface", "displacement")
     )
+    return Program(nodes, surface, tree.get("volume") is not None, way)
 
 
 def _node(item: Any, index: int) -> Node:

@@ -34,8 +34,8 @@ NODES: dict[str, NodeType] = {}
 
 
 def node(*types: str, varies: bool = False, **outputs: Kind) -> Callable[[Function], Function]:
-    """Register a function for node types; outputs by identifier ("_" stands for a blank)."""
-    kinds = {name.replace("_", " "): kind for name, kind in outputs.items()}
+    """Register a function for node types; outputs by identifier ("__" stands for a blank)."""
+    kinds = {name.replace("__", " "): kind for name, kind in outputs.items()}
 
     def register(function: Function) -> Function:
         for name in types:

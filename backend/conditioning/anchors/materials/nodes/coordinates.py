@@ -65,7 +65,7 @@ def texture_coordinates(call: Call) -> dict[str, np.ndarray]:
     if call.asked("Normal"):
         made["Normal"] = object_normal(points)
     if call.asked("Camera"):
-        made["Camera"] = points.position
+        made["Camera"] = points.position / np.float32(call.units)
     if call.asked("Reflection"):
         made["Reflection"] = reflected(points.incoming, points.normal)
     return made
@@ -76,7 +76,8 @@ def _object_place(call: Call) -> np.ndarray:
     if other is None:
         return call.points.object_position()
     matrix = np.asarray(other, np.float32)
-    return call.points.position @ matrix[:3, :3].T + matrix[:3, 3]
+    place = call.points.position / np.float32(call.units)
+    return place @ matrix[:3, :3].T + matrix[:3, 3]
 
 
 def reflected(direction: np.ndarray, normal: np.ndarray) -> np.ndarray:
@@ -96,18 +97,18 @@ def uv_map(call: Call) -> np.ndarray:
     Position=VECTOR,
     Normal=VECTOR,
     Tangent=VECTOR,
-    True_Normal=VECTOR,
+    True__Normal=VECTOR,
     Incoming=VECTOR,
     Parametric=VECTOR,
     Backfacing=FLOAT,
     Pointiness=FLOAT,
-    Random_Per_Island=FLOAT,
+    Random__Per__Island=FLOAT,
 )
 def geometry(call: Call) -> dict[str, np.ndarray]:
     """Pointiness is a flat surface's, islands are one."""
     points = call.points
     made = {
-        "Position": points.position,
+        "Position": points.position / np.float32(call.units),
         "Normal": points.normal,
         "True Normal": points.flat,
         "Incoming": points.incoming,
@@ -187,8 +188,8 @@ def vertex_color(call: Call) -> dict[str, np.ndarray]:
     Location=VECTOR,
     Color=COLOR,
     Alpha=FLOAT,
-    Object_Index=FLOAT,
-    Material_Index=FLOAT,
+    Object__Index=FLOAT,
+    Material__Index=FLOAT,
     Random=FLOAT,
 )
 def object_info(call: Call) -> dict[str, np.ndarray]:
@@ -196,7 +197,7 @@ def object_info(call: Call) -> dict[str, np.ndarray]:
     instance = call.points.instance
     color = np.asarray(instance.color, np.float32)
     return {
-        "Location": instance.matrix[:3, 3].astype(np.float32),
+        "Location": (instance.matrix[:3, 3] / call.units).astype(np.float32),
         "Color": color[:3],
         "Alpha": color[3],
         "Random": np.full((), instance.random, np.float32),
@@ -206,19 +207,19 @@ def object_info(call: Call) -> dict[str, np.ndarray]:
 @node(
     "LIGHT_PATH",
     varies=True,
-    Is_Camera_Ray=FLOAT,
-    Is_Diffuse_Ray=FLOAT,
-    Is_Shadow_Ray=FLOAT,
-    Is_Glossy_Ray=FLOAT,
-    Is_Singular_Ray=FLOAT,
-    Is_Reflection_Ray=FLOAT,
-    Is_Transmission_Ray=FLOAT,
-    Ray_Length=FLOAT,
-    Ray_Depth=FLOAT,
-    Diffuse_Depth=FLOAT,
-    Glossy_Depth=FLOAT,
-    Transparent_Depth=FLOAT,
-    Transmission_Depth=FLOAT,
+    Is__Camera__Ray=FLOAT,
+    Is__Diffuse__Ray=FLOAT,
+    Is__Shadow__Ray=FLOAT,
+    Is__Glossy__Ray=FLOAT,
+    Is__Singular__Ray=FLOAT,
+    Is__Reflection__Ray=FLOAT,
+    Is__Transmission__Ray=FLOAT,
+    Ray__Length=FLOAT,
+    Ray__Depth=FLOAT,
+    Diffuse__Depth=FLOAT,
+    Glossy__Depth=FLOAT,
+    Transparent__Depth=FLOAT,
+    Transmission__Depth=FLOAT,
 )
 def light_path(call: Call) -> dict[str, np.ndarray]:
     """A ray that is not a camera's is light's that bounces: a diffuse one."""
@@ -234,7 +235,7 @@ def light_path(call: Call) -> dict[str, np.ndarray]:
     }
 
 
-@node("CAMERA", varies=True, View_Vector=VECTOR, View_Z_Depth=FLOAT, View_Distance=FLOAT)
+@node("CAMERA", varies=True, View__Vector=VECTOR, View__Z__Depth=FLOAT, View__Distance=FLOAT)
 def camera(call: Call) -> dict[str, np.ndarray]:
     """Only the direction is known; distances count as one metre."""
     one = np.ones((), np.float32)

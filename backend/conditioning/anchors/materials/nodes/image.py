@@ -47,7 +47,7 @@ def alpha_is_one(of: Node, textures: Mapping[int, TexturePyramid]) -> bool:
 @node("TEX_IMAGE", varies=True, Color=COLOR, Alpha=FLOAT)
 def image(call: Call) -> dict[str, np.ndarray]:
     """The picture, filtered over what a point covers of it."""
-    found = numbers(call.node, call.evaluation.textures)
+    found = numbers(call.node, call.textures)
     if not found:
         return {"Color": PINK, "Alpha": np.ones((), np.float32)}
     projection = call.prop("projection", "FLAT")
@@ -65,7 +65,7 @@ def image(call: Call) -> dict[str, np.ndarray]:
 @node("TEX_ENVIRONMENT", varies=True, Color=COLOR)
 def environment(call: Call) -> np.ndarray:
     """A picture of directions on a surface, unfiltered but for its own texels."""
-    found = numbers(call.node, call.evaluation.textures)
+    found = numbers(call.node, call.textures)
     if not found:
         return PINK
     at = coordinates(call.evaluation, call)
@@ -118,12 +118,9 @@ def _pick(call: Call, found: dict[int, int], uv: np.ndarray, width: np.ndarray) 
 
 def _look(call: Call, number: int, uv: np.ndarray, width: np.ndarray, extension: str) -> np.ndarray:
     closest = call.prop("interpolation", "Linear") == "Closest"
-    mode = call.prop("alpha_mode", "STRAIGHT")
-    packed = mode in ("CHANNEL_PACKED", "NONE")
-    straight = packed or call.asked("Alpha")
-    pyramid = call.evaluation.textures[number]
-    made = pyramid.lookup(uv, width, extension, closest, straight)
-    if mode == "NONE":
+    straight = not call.prop("premultiply", not call.asked("Alpha"))
+    made = call.textures[number].lookup(uv, width, extension, closest, straight)
+    if call.props.get("alpha_mode") == "NONE":
         made[:, 3] = 1
     return made
 

@@ -3,11 +3,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
-from ..evaluation import Call
+from ..evaluation import Call, Evaluation
+from ..program import Link
 from ..registry import node
-from ..values import FLOAT, VECTOR, divide, dot, unit
+from ..values import FLOAT, VECTOR, as_wide, divide, dot, unit
 from .coordinates import from_object_normal
 from .mapping import rotation, turned
 from .numbers import OPERATIONS
@@ -93,7 +96,7 @@ def vector_transform(call: Call) -> np.ndarray:
     target = call.prop("convert_to", "OBJECT") == "OBJECT"
     kind = call.prop("vector_type", "VECTOR")
     if source != target:
-        matrix = call.points.instance.matrix
+        matrix = np.diag([1 / call.units] * 3 + [1]) @ call.points.instance.matrix
         there = np.linalg.pinv(matrix) if target else matrix
         turn = there[:3, :3] if kind != "NORMAL" else np.linalg.pinv(there[:3, :3]).T
         vector = vector @ turn.T.astype(np.float32)
@@ -158,18 +161,22 @@ def bump(call: Call) -> np.ndarray:
     if height is None:
         return normal
     distance = call.float("Distance", 1.0) * (-1 if call.prop("invert", False) else 1)
-    distance = np.where(call.points.back, -distance, distance)
+    distance = np.where(call.points.back, -distance, distance) * np.float32(call.units)
     strength = np.clip(call.float("Strength", 1.0), 0, None)
-    bent = bumped(call, normal, lambda at: at.float_of(height), distance)
+    bent = bumped(call.evaluation, normal, lambda at: at.float_of(height), distance)
     return unit(normal + (bent - normal) * strength[..., None])
 
 
-def bumped(call, normal: np.ndarray, height, distance: np.ndarray) -> np.ndarray:
+def bumped(
+    evaluation: Evaluation,
+    normal: np.ndarray,
+    height: Callable[[Evaluation], np.ndarray],
+    distance: np.ndarray,
+) -> np.ndarray:
     """(N, 3) normals after Mikkelsen, "Bump Mapping Unparametrized Surfaces on the GPU".
 
-    height: of an Evaluation, its (N,) height in units of `distance` (N,).
+    height: () or (N,) of an evaluation, in `distance` metres.
     """
-    evaluation = call.evaluation
     here = height(evaluation)
     (there0, way0), (there1, way1) = evaluation.moved(0), evaluation.moved(1)
     slope0, slope1 = height(there0) - here, height(there1) - here
@@ -179,3 +186,25 @@ def bumped(call, normal: np.ndarray, height, distance: np.ndarray) -> np.ndarray
     bent = np.abs(det)[:, None] * normal - (distance * np.sign(det))[..., None] * gradient
     flat = dot(bent, bent) <= 0
     return np.where(flat[:, None], normal, unit(bent))
+
+
+@node("DISPLACEMENT", varies=True, Displacement=VECTOR)
+def displacement(call: Call) -> np.ndarray:
+    """(N, 3) metres along the normal."""
+    normal = _own(call)
+    height = (call.float("Height") - call.float("Midlevel", 0.5)) * call.float("Scale", 1.0)
+    if call.prop("space", "OBJECT") == "OBJECT":
+        matrix = call.points.instance.matrix[:3, :3].astype(np.float32)
+        return (unit(normal @ matrix) * height[..., None]) @ matrix.T
+    return normal * height[..., None] * np.float32(call.units)
+
+
+def displaced_normals(evaluation: Evaluation, way: Link) -> np.ndarray:
+    """(N, 3) normals of the surface moved by the vectors of `way`, the surface left in place."""
+    normal = evaluation.points.normal
+
+    def height(at: Evaluation) -> np.ndarray:
+        return dot(normal, np.broadcast_to(as_wide(*at.value(way)), normal.shape))
+
+    distance = np.where(evaluation.points.back, -1, 1).astype(np.float32)
+    return bumped(evaluation, normal, height, distance)

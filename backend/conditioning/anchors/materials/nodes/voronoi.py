@@ -252,8 +252,6 @@ def _radius(count, older, at, randomness, work):
                 if turn == 0:
                     for i in range(4):
                         base[i] = offset[i]
-                    for i in range(count):
-                        local[i] += _F(0)
         if turn == 0:
             for i in range(4):
                 cell[i] = floor[i] + base[i]
