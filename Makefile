@@ -5,7 +5,7 @@ SHELL := bash
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 
-# The bpy module exists for Python 3.11 (Blender 5.0) and 3.13 (Blender 5.2). A Python without ensurepip (Debian's
+# The bpy module exists for Python 3.11 (Blender 5.0) and 3.13 (Blender 5.3). A Python without ensurepip (Debian's
 # without python3-venv) cannot make environments.
 usable = import sys, ensurepip; sys.exit(sys.version_info[:2] not in ((3, 11), (3, 13)))
 PYTHON ?= $(shell for name in python3 python3.11 python3.13; do \
@@ -17,12 +17,12 @@ VENV_BLENDER := .venv-blender
 BACKEND := $(VENV)/.installed
 HEADLESS := $(VENV_BLENDER)/.installed
 BPY_3.11 := bpy==5.0.1
-BPY_3.13 := bpy==5.2.3
-# Other Blenders to test with too, for instance ALSO='4.2 4.5 5.2': up to 5.0 they need Python 3.11, then 3.13.
+BPY_3.13 := bpy==5.3.0
+# Other Blenders to test with too, for instance ALSO='4.2 4.5 5.2 5.3': up to 5.0 they need Python 3.11, then 3.13.
 ALSO ?=
 OTHERS := $(ALSO:%=$(VENV_BLENDER)-%/.installed)
 
-.PHONY: help setup demo test test-gui extension bench soak lint
+.PHONY: help setup demo demo-plan test test-gui extension bench soak lint
 
 help:
 	@echo 'make setup      the backend in .venv (command: .venv/bin/worldfm), Blender as a module in .venv-blender'
@@ -46,9 +46,9 @@ endef
 
 $(BACKEND): pyproject.toml
 	$(require_python)
-	@echo 'Setting up the backend in $(VENV) (this fetches torch; a few minutes the first time)'
+	@echo 'Setting up the backend in $(VENV) (a few minutes the first time)'
 	@test -x $(VENV)/bin/python || '$(PYTHON)' -m venv $(VENV)
-	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[train,dev]'
+	@$(VENV)/bin/python wheels/install_backend.py $(VENV) train,dev
 	@touch $@
 
 $(HEADLESS): Makefile
@@ -57,7 +57,7 @@ $(HEADLESS): Makefile
 	@test -x $(VENV_BLENDER)/bin/python || '$(PYTHON)' -m venv $(VENV_BLENDER)
 	@version=$$($(VENV_BLENDER)/bin/python -c 'import sys; print("%d.%d" % sys.version_info[:2])'); \
 	case $$version in 3.11) bpy='$(BPY_3.11)';; 3.13) bpy='$(BPY_3.13)';; esac; \
-	$(VENV_BLENDER)/bin/python -m pip install --quiet --disable-pip-version-check "$$bpy" numpy
+	$(VENV_BLENDER)/bin/python -m pip install --disable-pip-version-check "$$bpy" numpy
 	@touch $@
 
 $(VENV_BLENDER)-%/.installed:
@@ -73,7 +73,17 @@ $(VENV_BLENDER)-%/.installed:
 	@$(@D)/bin/python -m pip install --quiet --disable-pip-version-check 'bpy==$*.*' numpy
 	@touch $@
 
-demo: $(BACKEND) extension
+# What is not here yet is said before any of it is fetched.
+demo-plan:
+	@test -e $(BACKEND) && test -e $(HEADLESS) || echo 'make demo sets up first:'
+	@test -e $(BACKEND) || echo '  the backend in $(VENV): its packages, about 0.5 GB without an accelerator, 3 GB with one'
+	@test -e $(HEADLESS) || echo '  Blender as a Python module in $(VENV_BLENDER): about 350 MB'
+	@ls wheels/uv-*.whl >/dev/null 2>&1 || echo '  the wheels of the extension for this system: about 25 MB'
+
+demo: demo-plan
+	@$(MAKE) --no-print-directory $(BACKEND) $(HEADLESS)
+	@$(VENV_BLENDER)/bin/python wheels/fetch.py --this
+	@$(VENV_BLENDER)/bin/python wheels/build_extension.py --this dist
 	@$(VENV_BLENDER)/bin/python -m demo.run --backend-python $(VENV)/bin/python --output outputs/demo
 
 test: $(BACKEND) $(OTHERS) extension

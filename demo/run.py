@@ -6,14 +6,14 @@
 Runs with the bpy module. The extension is installed from its zip as a user installs it, into a
 folder of its own. Leaves in DIR: demo.blend, flythrough.mp4, passes/ (multilayer EXR of three
 frames), truth/ (the same frames by Cycles), contact_sheet.png, and blender.log with all that
-Blender printed.
+Blender printed. They replace those of the last run when all of them are made; Ctrl-C ends the run
+at once and leaves the last ones.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -21,6 +21,8 @@ import time
 from pathlib import Path
 
 from wheels.build_extension import BuildError, package_for_this_system
+
+from .guard import run_guarded
 
 HERE = Path(__file__).resolve().parent
 MEMORY_FRAMES = (1, 10, 20, 29, 38, 48)
@@ -134,9 +136,7 @@ def render_film(scene, target: Path, progress: Progress) -> None:
     set_format(scene, "FFMPEG")
     film = scene.render.ffmpeg
     film.format, film.codec, film.constant_rate_factor = "MPEG4", "H264", "HIGH"
-    unfinished = target.with_name("unfinished.mp4")
-    unfinished.unlink(missing_ok=True)
-    scene.render.filepath = str(unfinished)
+    scene.render.filepath = str(target)
     frames = scene.frame_end - scene.frame_start + 1
     progress.begin("Fly-through (WorldFM)", frames)
     count = [0]
@@ -152,7 +152,6 @@ def render_film(scene, target: Path, progress: Progress) -> None:
         bpy.app.handlers.render_write.remove(written)
     if count[0] != frames:
         raise DemoError(f"Only {count[0]} of {frames} frames were rendered; see blender.log.")
-    os.replace(unfinished, target)
 
 
 def fly_through(output: Path, package: Path, model: str, progress: Progress) -> None:
@@ -180,12 +179,15 @@ def fly_through(output: Path, package: Path, model: str, progress: Progress) -> 
 
 def main() -> int:
     options = arguments()
-    output = options.output.resolve()
-    output.mkdir(parents=True, exist_ok=True)
-    for old in ("flythrough.mp4", "contact_sheet.png"):
-        (output / old).unlink(missing_ok=True)
-    for old in ("passes", "truth"):
-        shutil.rmtree(output / old, ignore_errors=True)
+    folder = os.environ.get("WORLDFM_DEMO_FOLDER")
+    if folder is None:
+        command = [sys.executable, "-m", "demo.run", *sys.argv[1:]]
+        return run_guarded(command, options.output.resolve(), "the last film")
+    return make(options, Path(folder), options.output.resolve())
+
+
+def make(options: argparse.Namespace, output: Path, goes_to: Path) -> int:
+    """All of the demo into `output`, which is a part of `goes_to` until it is whole."""
     python = options.backend_python.absolute()
     os.environ["WORLDFM_PYTHON"] = str(python)
     began = time.monotonic()
@@ -202,12 +204,12 @@ def main() -> int:
                 check=True,
                 stdout=terminal,
             )
-            terminal.write(f"Done in {time.monotonic() - began:.0f} s: {output}\n")
+            terminal.write(f"Done in {time.monotonic() - began:.0f} s: {goes_to}\n")
             status = 0
         except (DemoError, BuildError) as error:
             terminal.write(f"\nError: {error}\n")
         except RuntimeError as error:  # what an operator reported
-            terminal.write(f"\n{str(error).strip()} (more in {output / 'blender.log'})\n")
+            terminal.write(f"\n{str(error).strip()} (more in {goes_to / 'blender.log'})\n")
         terminal.flush()
         end_blender()
     return status

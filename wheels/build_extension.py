@@ -2,6 +2,7 @@
 """Builds the extension, one zip per platform, with Blender's own build command.
 
     python wheels/build_extension.py OUTPUT_DIR
+    python wheels/build_extension.py --this OUTPUT_DIR      the zip for this system only
     python wheels/build_extension.py --which OUTPUT_DIR     the zip there for this system
 
 Blender is the program named in the environment variable BLENDER, or else the bpy module of the
@@ -14,18 +15,26 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
+import json
 import os
 import platform
+import shutil
 import subprocess
 import sys
 import tempfile
 import zipfile
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from wheels.fetch import this_system, wheels_for
+
 ROOT = Path(__file__).resolve().parent.parent
 LIMIT_MB = 100  # with the embedded model; 60 without
 LIMIT_WITHOUT_MODEL_MB = 60
 EMBEDDED = "backend/models/embedded/"
+NOT_COPIED = {"tests", "docs", "demo", "runs", "outputs", "data", "dist", "build"}
+"""Folders of the root that no zip takes anything from; nor from hidden ones."""
 NOT_FOR_USERS = ("tests/", "docs/", "demo/", "runs/", "outputs/", "data/", ".venv", ".git", ".ci/")
 
 
@@ -46,11 +55,16 @@ def extension_command() -> list[str]:
     )
 
 
-def package_for_this_system(folder: Path) -> Path:
-    """The zip in `folder` for the system this runs on; BuildError when there is none."""
+def this_platform() -> str:
+    """The system this runs on, as manifests name it with - as _: linux_x64, macos_arm64, ..."""
     system = {"Darwin": "macos"}.get(platform.system(), platform.system().lower())
     machine = {"x86_64": "x64", "amd64": "x64", "aarch64": "arm64"}
-    name = f"{system}_{machine.get(platform.machine().lower(), platform.machine().lower())}"
+    return f"{system}_{machine.get(platform.machine().lower(), platform.machine().lower())}"
+
+
+def package_for_this_system(folder: Path) -> Path:
+    """The zip in `folder` for the system this runs on; BuildError when there is none."""
+    name = this_platform()
     found = sorted(folder.glob(f"worldfm-*-{name}.zip"))
     if not found:
         raise BuildError(f"There is no extension for {name} in {folder}; run 'make extension'.")
@@ -87,19 +101,51 @@ def check(package: Path) -> str:
     return f"{package.name}  {size:.1f} MB ({model:.1f} MB embedded model), {len(entries)} files"
 
 
-def build(output: Path) -> list[Path]:
-    """Build, validate and check every platform's zip, then put them into `output`."""
+def source_for_this(folder: Path) -> Path:
+    """A copy of the extension in `folder` whose manifest names this system and its wheels only."""
+    copy = folder / "source"
+
+    def left_out(folder: str, names: list[str]) -> set[str]:
+        unwanted = {name for name in names if name.startswith(".") or name == "__pycache__"}
+        return unwanted | (NOT_COPIED & set(names) if Path(folder) == ROOT else set())
+
+    shutil.copytree(ROOT, copy, ignore=left_out)
+    lock = json.loads((ROOT / "wheels" / "lock.json").read_text(encoding="utf-8"))
+    kept = set(wheels_for(lock, this_system()))
+    for wheel in set(lock) - kept:
+        (copy / "wheels" / wheel).unlink(missing_ok=True)
+    manifest = copy / "blender_manifest.toml"
+    lines = manifest.read_text(encoding="utf-8").splitlines(keepends=True)
+    name = this_platform().replace("_", "-")
+    platforms = {f'  "{system}-{machine}",\n' for system in ("linux", "macos", "windows")
+                 for machine in ("x64", "arm64")} - {f'  "{name}",\n'}  # fmt: skip
+    wheels = {f'  "./wheels/{wheel}",\n' for wheel in lock if wheel not in kept}
+    manifest.write_text(
+        "".join(line for line in lines if line not in platforms | wheels), encoding="utf-8"
+    )
+    return copy
+
+
+def build(output: Path, this: bool = False) -> list[Path]:
+    """Build, validate and check every platform's zip, then put them into `output`.
+
+    this: only the zip of this system, beside what is there of others.
+    """
     output.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=output, prefix=".build-") as scratch:
-        run("validate", str(ROOT))
-        run("build", "--source-dir", str(ROOT), "--output-dir", scratch, "--split-platforms")
+    with (
+        tempfile.TemporaryDirectory(dir=output, prefix=".build-") as scratch,
+        tempfile.TemporaryDirectory() as elsewhere,
+    ):
+        source = str(source_for_this(Path(elsewhere)) if this else ROOT)
+        run("validate", source)
+        run("build", "--source-dir", source, "--output-dir", scratch, "--split-platforms")
         packages = sorted(Path(scratch).glob("*.zip"))
         if not packages:
             raise BuildError("Blender's build command wrote no zip; check blender_manifest.toml.")
         for package in packages:
             run("validate", str(package))
             print(check(package), flush=True)
-        for old in output.glob("worldfm-*.zip"):
+        for old in output.glob(f"worldfm-*-{this_platform()}.zip" if this else "worldfm-*.zip"):
             old.unlink()
         return [package.replace(output / package.name) for package in packages]
 
@@ -107,13 +153,14 @@ def build(output: Path) -> list[Path]:
 def main() -> int:
     parser = argparse.ArgumentParser(description="Build the extension's zips.")
     parser.add_argument("output", type=Path, help="folder of the zips")
+    parser.add_argument("--this", action="store_true", help="only this system's zip")
     parser.add_argument("--which", action="store_true", help="only name this system's zip")
     options = parser.parse_args()
     try:
         if options.which:
             print(package_for_this_system(options.output))
             return 0
-        built = build(options.output)
+        built = build(options.output, options.this)
     except BuildError as error:
         print(f"Error: {error}", file=sys.stderr)
         return 1

@@ -2,6 +2,7 @@
 """Fetches the wheels that the extension ships, exactly those of lock.json, into this folder.
 
     python wheels/fetch.py
+    python wheels/fetch.py --this       only what this system's zip carries
 
 A wheel that is here already with the right SHA-256 is left alone. pip does the fetching, by package
 name and from wherever pip is set up to look; a file that differs from the lock is not kept.
@@ -9,9 +10,11 @@ name and from wherever pip is set up to look; a file that differs from the lock 
 
 from __future__ import annotations
 
+import argparse
 import hashlib
 import json
 import os
+import platform
 import subprocess
 import sys
 import tempfile
@@ -67,10 +70,29 @@ def fetch(name: str, package: str, platform: str, digest: str, folder: Path = HE
     return True
 
 
+def this_system() -> str:
+    """The end of this system's platform tags, as in lock.json: linux x86_64 and so on."""
+    machine = platform.machine().lower()
+    return {
+        "Linux": f"manylinux2014_{'aarch64' if machine in ('arm64', 'aarch64') else 'x86_64'}",
+        "Darwin": "macosx_11_0_arm64" if machine == "arm64" else "macosx_10_12_x86_64",
+        "Windows": "win_arm64" if machine == "arm64" else "win_amd64",
+    }[platform.system()]
+
+
+def wheels_for(lock: dict[str, dict[str, str]], system: str) -> list[str]:
+    """Names of the wheels in `lock` that a zip for `system` carries."""
+    return [name for name, entry in lock.items() if entry["platform"] in ("any", system)]
+
+
 def main() -> int:
+    parser = argparse.ArgumentParser(description="Fetch the extension's wheels.")
+    parser.add_argument("--this", action="store_true", help="only those of this system")
+    options = parser.parse_args()
     lock = json.loads((HERE / "lock.json").read_text(encoding="utf-8"))
     try:
-        for name, entry in lock.items():
+        for name in wheels_for(lock, this_system()) if options.this else lock:
+            entry = lock[name]
             fresh = fetch(name, entry["package"], entry["platform"], entry["sha256"])
             print(f"{'fetched' if fresh else 'present'}  {name}", flush=True)
     except WheelError as error:

@@ -87,3 +87,10 @@ def test_the_built_zip_has_what_a_user_needs():
     assert {"blender_manifest.toml", "__init__.py", "LICENSE", "backend/__main__.py"} <= names
     assert {f"backend/models/embedded/{n}" for n in ("config.json", "model.safetensors")} <= names
     assert "backend/requirements.txt" in names
+
+
+def test_one_system_needs_two_wheels_and_every_system_is_known():
+    systems = {entry["platform"] for entry in LOCK.values()} - {"any"}
+    for system in systems:
+        assert len(fetch.wheels_for(LOCK, system)) == 2
+    assert fetch.this_system() in systems
