@@ -98,7 +98,7 @@ def match(
     """Find a photo's focal length and orientation from its straight lines."""
     import math
 
-    from ..world.importers.images import read_photo
+    from ..data.photos import read_photo
     from ..world.photo.vanishing import match_photo
 
     photo = read_photo(image)
@@ -129,8 +129,8 @@ def grow(
     as_json: Json = False,
 ) -> None:
     """Make a generated frame part of a world: Keep This Frame."""
+    from ..data.photos import read_photo
     from ..world.grow import keep_picture
-    from ..world.importers.images import read_photo
     from ..world.world import World
 
     refuse_existing(output, overwrite)
@@ -186,6 +186,7 @@ def export(
     """Write a world for other programs."""
     from ..shared.camera_path import read_camera_path
     from ..world import exporters
+    from ..world.origin import recall
     from ..world.world import World
 
     if ply is None and transforms is None and meta is None:
@@ -196,11 +197,12 @@ def export(
         refuse_existing(target, overwrite)
     path = None if cameras is None else read_camera_path(cameras)
     loaded = World.load(source)
+    origin = recall(loaded.provenance)
     written = [str(path) for path in (ply, transforms, meta) if path is not None]
     if ply is not None:
-        exporters.export_ply(loaded.anchors, ply)
+        exporters.export_ply(loaded.anchors, ply, origin)
     if transforms is not None:
-        exporters.export_transforms(loaded.memory, transforms)
+        exporters.export_transforms(loaded.memory, transforms, origin)
     if meta is not None and path is not None:
         if not loaded.memory:
             raise InputError("The world has no memory frame to stand as the picture of meta.json.")
@@ -282,9 +284,10 @@ def _panorama(
 
 
 def _dataset(dataset: Path, depth: str, progress: Progress) -> _Built:
-    from ..world.importers.captures import world_from_dataset
+    from ..world.importers.captures import capture_to_world
 
-    return _Built(world_from_dataset(dataset, depth, progress))
+    made = capture_to_world(dataset, depth, progress)
+    return _Built(made.world, notes=made.notes)
 
 
 def _meta(meta: Path, depth: str, progress: Progress) -> _Built:

@@ -21,6 +21,13 @@ _TIFF_WIDTH, _TIFF_HEIGHT = 256, 257
 _RADIANCE = (b"#?RADIANCE", b"#?RGBE")
 _RADIANCE_SIZE = re.compile(rb"\n[-+]Y (\d+) [-+]X (\d+)\n")
 _RADIANCE_HEADER = 4096
+_EXR = b"\x76\x2f\x31\x01"
+_BOXES = {b"heic": "HEIC", b"heix": "HEIC", b"heim": "HEIC", b"hevc": "HEIC", b"mif1": "HEIC",
+          b"msf1": "HEIC", b"crx ": "camera raw"}  # fmt: skip
+"""Brands of files made of ISO boxes that are not read here."""
+_JPEG_XL = (b"\xff\x0a", b"\0\0\0\x0cJXL ")
+_RAW_ENDINGS = (".dng", ".cr2", ".cr3", ".nef", ".arw", ".raf", ".orf", ".rw2", ".pef", ".srw")
+_DNG_VERSION = 50706
 
 
 def check_picture_size(path: Path) -> tuple[int, int]:
@@ -31,6 +38,7 @@ def check_picture_size(path: Path) -> tuple[int, int]:
     try:
         with warnings.catch_warnings():  # of what is wrong with a picture one sentence is enough
             warnings.simplefilter("ignore")
+            _refuse_unread(path)
             width, height = _pillow_size(path) or _deep_size(path)
     except Image.DecompressionBombError as error:
         raise too_large(path, None) from error
@@ -52,15 +60,43 @@ def too_large(path: Path, size: tuple[int, int] | None) -> InputError:
     )
 
 
+def is_exr(path: Path) -> bool:
+    """Whether `path` is an OpenEXR picture: linear light, to be converted to sRGB."""
+    with path.open("rb") as file:
+        return file.read(4) == _EXR
+
+
 def is_radiance(path: Path) -> bool:
     """Whether `path` is an .hdr picture: linear light, to be converted to sRGB."""
     with path.open("rb") as file:
         return file.read(16).startswith(_RADIANCE)
 
 
+def _refuse_unread(path: Path) -> None:
+    """Says of a kind of picture that is known and not read what to do instead."""
+    with path.open("rb") as file:
+        head = file.read(12)
+    kind = _BOXES.get(head[8:12]) if head[4:8] == b"ftyp" else None
+    if head.startswith(_JPEG_XL):
+        kind = "JPEG XL"
+    if path.suffix.lower() in _RAW_ENDINGS:
+        kind = "camera raw"
+    if kind:
+        raise _unread(path, kind)
+
+
+def _unread(path: Path, kind: str) -> InputError:
+    return InputError(
+        f"'{path.name}' is a {kind} picture, which is not read here; export it as JPEG, PNG or "
+        "TIFF first."
+    )
+
+
 def _pillow_size(path: Path) -> tuple[int, int] | None:
     try:
         with Image.open(path) as image:
+            if _DNG_VERSION in getattr(image, "tag_v2", {}):  # its first image is a thumbnail
+                raise _unread(path, "camera raw")
             return image.size
     except UnidentifiedImageError:
         return None
@@ -75,8 +111,21 @@ def _deep_size(path: Path) -> tuple[int, int]:
             file.seek(directory.next)
             directory.load(file)
             return int(directory[_TIFF_WIDTH]), int(directory[_TIFF_HEIGHT])
+        if head.startswith(_EXR):
+            return _exr_size(path)
         if head.startswith(b"#?"):
             found = _RADIANCE_SIZE.search(head + file.read(_RADIANCE_HEADER))
             if found:
                 return int(found[2]), int(found[1])
     raise ValueError("its format is not known")
+
+
+def _exr_size(path: Path) -> tuple[int, int]:
+    import OpenEXR
+
+    try:
+        header = OpenEXR.File(str(path), header_only=True).header()
+    except RuntimeError as error:
+        raise ValueError(str(error)) from error
+    low, high = header["dataWindow"]
+    return int(high[0]) - int(low[0]) + 1, int(high[1]) - int(low[1]) + 1

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -22,15 +23,22 @@ REFERENCE_FROM_WORLD = np.array([[1.0, 0, 0], [0, 0, -1.0], [0, 1.0, 0]])
 """World axes (z up) to the reference's (y down, the picture looks along x)."""
 
 
-def export_ply(anchors: Anchors, path: Path) -> None:
-    """Binary PLY: x, y, z, red, green, blue, radius; z up, metres."""
+def export_ply(anchors: Anchors, path: Path, origin: np.ndarray | None = None) -> None:
+    """Binary PLY: x, y, z, red, green, blue, radius; z up, metres.
+
+    origin: (3,) float64 where the world's origin lies; positions are then doubles.
+    """
+    far = origin is not None and bool(np.any(origin))
+    real = "<f8" if far else "<f4"
     rows = np.empty(
         len(anchors),
-        dtype=[("x", "<f4"), ("y", "<f4"), ("z", "<f4"), ("red", "u1"), ("green", "u1"),
+        dtype=[("x", real), ("y", real), ("z", real), ("red", "u1"), ("green", "u1"),
                ("blue", "u1"), ("radius", "<f4")],
     )  # fmt: skip
     for i, axis in enumerate("xyz"):
         rows[axis] = anchors.xyz[:, i]
+        if far and origin is not None:
+            rows[axis] += origin[i]
     for i, channel in enumerate(("red", "green", "blue")):
         rows[channel] = anchors.rgb[:, i]
     rows["radius"] = anchors.radius
@@ -38,17 +46,30 @@ def export_ply(anchors: Anchors, path: Path) -> None:
         PlyData([PlyElement.describe(rows, "vertex")], byte_order="<").write(str(beside))
 
 
-def export_transforms(frames: Sequence[MemoryFrame], folder: Path) -> None:
-    """transforms.json, pictures and depth of the memory frames (nerfstudio's layout)."""
+def export_transforms(
+    frames: Sequence[MemoryFrame], folder: Path, origin: np.ndarray | None = None
+) -> None:
+    """transforms.json, pictures and depth of the memory frames (nerfstudio's layout).
+
+    origin: (3,) float64 added to the cameras' places.
+    """
     if not frames:
         raise InputError("The world has no memory frames to export.")
     write_dataset(
         Path(folder),
         (
-            PosedFrame(camera=f.camera, rgb=f.rgb, depth=f.depth, name=f"{i:04d}")
+            PosedFrame(camera=_moved(f.camera, origin), rgb=f.rgb, depth=f.depth, name=f"{i:04d}")
             for i, f in enumerate(frames)
         ),
     )
+
+
+def _moved(camera: Camera, origin: np.ndarray | None) -> Camera:
+    if origin is None or not np.any(origin):
+        return camera
+    c2w = camera.c2w.copy()
+    c2w[:3, 3] += origin
+    return dataclasses.replace(camera, c2w=c2w)
 
 
 def export_meta(photo: MemoryFrame, cameras: Sequence[Camera], folder: Path, name: str) -> None:

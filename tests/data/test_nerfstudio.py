@@ -101,7 +101,7 @@ FAULTS: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
     ),
     "no focal": (lambda t: [f.pop("fl_x") for f in t["frames"]], "fl_x"),
     "size": (lambda t: t.update(w=99), "99"),
-    "distorted": (lambda t: t.update(k1=0.1), "undistort"),
+    "distorted": (lambda t: t.update(camera_model="OPENCV", k4=0.1), "undistort"),
     "nameless": (lambda t: t["frames"][0].pop("file_path"), "file_path"),
 }
 
@@ -167,8 +167,8 @@ def test_mixed_sizes(tmp_path: Path) -> None:
 
 def test_depth_of_another_size(tmp_path: Path) -> None:
     write_dataset(tmp_path / "set", frames())
-    np.save(tmp_path / "set/depth/0000.npy", np.ones((4, 6), np.float32))
-    with pytest.raises(InputError, match="one resolution"):
+    np.save(tmp_path / "set/depth/0000.npy", np.ones((6, 4), np.float32))
+    with pytest.raises(InputError, match="another shape"):
         read_dataset(tmp_path / "set")
 
 

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from backend.data.photos import read_photo
 from backend.shared.errors import InputError
-from backend.world.importers.images import read_photo
 
 
 def gradient(width: int = 96, height: int = 64) -> np.ndarray:
@@ -173,3 +173,77 @@ def test_cut_off_files_are_one_sentence(tmp_path):
 def test_missing_file(tmp_path):
     with pytest.raises(InputError, match="no picture at"):
         read_photo(tmp_path / "a.png")
+
+
+def wide_profile() -> bytes:
+    """sRGB's profile with red and blue exchanged: what applies it shows."""
+    from PIL import ImageCms
+
+    data = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
+    tags = {bytes(data[at : at + 4]): at for at in range(132, 132 + 12 * data[131], 12)}
+    red, blue = tags[b"rXYZ"], tags[b"bXYZ"]
+    data[red + 4 : red + 12], data[blue + 4 : blue + 12] = (
+        data[blue + 4 : blue + 12],
+        data[red + 4 : red + 12],
+    )
+    return bytes(data)
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "P", "PA"])
+def test_profiles_of_pictures_with_alpha_or_palette(tmp_path, mode):
+    flat = np.zeros((64, 64, 3), np.uint8)
+    flat[:, :32] = (250, 10, 10)
+    flat[:, 32:] = (20, 200, 30)
+    image = Image.fromarray(flat)
+    if mode == "RGBA":
+        image.putalpha(Image.fromarray(np.repeat([[0, 255]], 32, 1).astype(np.uint8).repeat(64, 0)))
+    elif mode in ("P", "PA"):
+        image = image.convert("P", palette=Image.Palette.ADAPTIVE)
+    save = {"transparency": 0} if mode == "PA" else {}
+    image.save(tmp_path / "a.png", icc_profile=wide_profile(), **save)
+    photo = read_photo(tmp_path / "a.png")
+    wanted = flat[..., ::-1].astype(int)
+    assert np.abs(photo.rgb.astype(int) - wanted).mean() < 4
+    assert (photo.alpha is None) == (mode in ("RGB", "P"))
+
+
+@pytest.mark.parametrize(
+    ("name", "head", "kind"),
+    [
+        ("a.heic", b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", "HEIC"),
+        ("a.jpg", b"\0\0\0\x18ftypheix\0\0\0\0mif1heic", "HEIC"),
+        ("a.jxl", b"\xff\x0a" + bytes(20), "JPEG XL"),
+        ("a.jxl", b"\0\0\0\x0cJXL \x0d\x0a\x87\x0a" + bytes(20), "JPEG XL"),
+        ("a.dng", b"II*\0\x08\0\0\0\0\0" + bytes(20), "camera raw"),
+        ("a.CR3", b"\0\0\0\x18ftypcrx " + bytes(20), "camera raw"),
+    ],
+)
+def test_kinds_that_are_known_and_not_read(tmp_path, name, head, kind):
+    (tmp_path / name).write_bytes(head)
+    with pytest.raises(InputError, match=f"is a {kind} picture.*export it as JPEG"):
+        read_photo(tmp_path / name)
+
+
+def test_a_raw_picture_under_a_tiffs_name(tmp_path):
+    from PIL import TiffImagePlugin
+
+    info = TiffImagePlugin.ImageFileDirectory_v2()
+    info[50706] = b"\x01\x04\0\0"
+    Image.fromarray(gradient()).save(tmp_path / "a.tif", tiffinfo=info)
+    with pytest.raises(InputError, match="camera raw"):
+        read_photo(tmp_path / "a.tif")
+
+
+def test_openexr_is_linear_light(tmp_path):
+    import OpenEXR
+
+    linear = np.full((40, 64, 3), 0.2159, np.float32)  # 0.5 in sRGB
+    linear[:, 32:] = 7.0
+    header = {"compression": OpenEXR.ZIP_COMPRESSION, "type": OpenEXR.scanlineimage}
+    OpenEXR.File(header, {"RGB": linear}).write(str(tmp_path / "a.exr"))
+    photo = read_photo(tmp_path / "a.exr")
+    assert abs(int(photo.rgb[5, 5, 0]) - 128) <= 1 and photo.rgb[5, 50, 0] == 255
+    whole = (tmp_path / "a.exr").read_bytes()
+    (tmp_path / "a.exr").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(InputError, match="damaged"):
+        read_photo(tmp_path / "a.exr")

@@ -71,3 +71,39 @@ def test_panoramas_that_are_not_two_to_one(tmp_path):
     Image.fromarray(np.zeros((100, 150, 3), np.uint8)).save(tmp_path / "a.png")
     with pytest.raises(InputError, match="twice as wide as high"):
         world_from_panorama(tmp_path / "a.png", 1.6, ExactDepth())
+
+
+def gpano(**values: int) -> bytes:
+    fields = " ".join(f'GPano:{name}="{value}"' for name, value in values.items())
+    return f"<x:xmpmeta><rdf:Description {fields}/></x:xmpmeta>".encode()
+
+
+def test_a_part_of_a_panorama_stands_where_its_metadata_says(tmp_path):
+    rgb, _ = room_panorama()
+    part = rgb[60:200, 100:420]
+    xmp = gpano(
+        FullPanoWidthPixels=512, FullPanoHeightPixels=256, CroppedAreaImageWidthPixels=320,
+        CroppedAreaImageHeightPixels=140, CroppedAreaLeftPixels=100, CroppedAreaTopPixels=60,
+    )  # fmt: skip
+    Image.fromarray(part).save(tmp_path / "part.jpg", quality=95, xmp=xmp)
+    world = world_from_panorama(tmp_path / "part.jpg", 1.4, ExactDepth())
+    assert np.median(off_surface(world.anchors.xyz)) < 0.03
+    assert len(world.memory) < 6  # a view that it does not show is no memory
+    for frame in world.memory:
+        shown = frame.depth > 0
+        error = np.abs(frame.rgb.astype(float) - grounded(frame.camera)[0])[shown]
+        assert error.mean() < 15
+    away = world.anchors.xyz - [0, 0, 1.4]
+    yaw = np.arctan2(away[:, 0], away[:, 1])
+    assert yaw.min() > (100 / 512 - 0.5) * 2 * np.pi - 0.05
+    assert yaw.max() < (420 / 512 - 0.5) * 2 * np.pi + 0.05
+
+
+def test_a_part_outside_of_its_whole_is_refused(tmp_path):
+    xmp = gpano(
+        FullPanoWidthPixels=512, FullPanoHeightPixels=256, CroppedAreaImageWidthPixels=320,
+        CroppedAreaImageHeightPixels=140, CroppedAreaLeftPixels=100, CroppedAreaTopPixels=200,
+    )  # fmt: skip
+    Image.fromarray(room_panorama()[0][60:200, 100:420]).save(tmp_path / "part.jpg", xmp=xmp)
+    with pytest.raises(InputError, match="outside of its own sphere"):
+        world_from_panorama(tmp_path / "part.jpg")

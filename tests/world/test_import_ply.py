@@ -12,6 +12,9 @@ from backend.shared.anchors import Anchors
 from backend.shared.errors import InputError
 from backend.world.exporters import export_ply
 from backend.world.importers.ply import read_ply
+from backend.world.importers.point_cloud import world_from_ply
+from backend.world.origin import recall
+from backend.world.world import World
 
 
 def cloud(count: int = 500) -> Anchors:
@@ -146,3 +149,23 @@ def test_radii_follow_the_local_density():
     flat = np.concatenate([dense, sparse])
     radii = point_radii(np.column_stack([flat, np.zeros(len(flat))]).astype(np.float32))
     assert np.median(radii[8000:]) > 2 * np.median(radii[:8000])
+
+
+def test_coordinates_of_a_map_keep_their_detail(tmp_path):
+    """Doubles far from the origin: rows a centimetre apart stay a centimetre apart, both ways."""
+    x, y = np.meshgrid(np.arange(20) * 0.01, np.arange(20) * 0.01)
+    xyz = np.stack([x.ravel(), y.ravel(), 0 * x.ravel()], 1)
+    xyz = xyz + np.array([432_100.37, 5_412_345.21, 340.5])
+    vertices = {axis: xyz[:, i] for i, axis in enumerate("xyz")}
+    write(tmp_path / "a.ply", vertices)
+    world = world_from_ply(tmp_path / "a.ply")
+    origin = recall(world.provenance)
+    assert np.abs(world.anchors.xyz + origin - xyz).max() < 1e-4
+    assert np.abs(world.anchors.xyz).max() < 10
+    world.save(tmp_path / "world")
+    kept = World.load(tmp_path / "world")
+    export_ply(kept.anchors, tmp_path / "b.ply", recall(kept.provenance))
+    back = PlyData.read(str(tmp_path / "b.ply"))["vertex"]
+    assert np.abs(np.stack([back[a] for a in "xyz"], 1) - xyz).max() < 1e-4
+    export_ply(cloud(), tmp_path / "near.ply")
+    assert not recall(world_from_ply(tmp_path / "near.ply").provenance).any()

@@ -14,6 +14,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from ...data.capture_views import filled
+from ...data.photos import Photo, read_photo
 from ...models.depth import DepthEstimator, load_depth
 from ...shared.anchors import Anchors
 from ...shared.camera import Camera, facing, intrinsics
@@ -23,7 +25,7 @@ from ..identity import frame_id
 from ..photo.depth_edges import enlarge_depth, sharpen_edges
 from ..progress import Progress, part, silent
 from ..world import World
-from .images import read_photo
+from .gpano import on_sphere, read_crop
 
 MAX_WIDTH = 8192
 DEPTH_WIDTH = 1024
@@ -38,14 +40,17 @@ MEMORY_DIRECTIONS = (
     (0.0, 0.0), (0.5, 0.0), (1.0, 0.0), (1.5, 0.0), (0.0, 0.5), (0.0, -0.5),
 )  # fmt: skip
 """Yaw and pitch in units of pi of the views kept as memory: the faces of a cube, overlapping."""
+LEAST_KNOWN = 0.02
+"""Part of a view that a panorama must show for it to be kept as memory."""
 
 
 @dataclass(eq=False)
 class _Merged:
-    """log: (H, W) logarithm of distance. sky: (H, W) bool. Equirectangular."""
+    """log: (H, W) logarithm of distance. sky, known: (H, W) bool. Equirectangular."""
 
     log: np.ndarray
     sky: np.ndarray
+    known: np.ndarray
 
 
 def world_from_panorama(
@@ -54,30 +59,45 @@ def world_from_panorama(
     depth: str | DepthEstimator = "auto",
     progress: Progress = silent,
 ) -> World:
-    """Raises InputError when the picture is not twice as wide as high or cannot be read."""
+    """A panorama of the whole sphere, or a part of one that says in its metadata which.
+
+    Raises InputError when the picture is not twice as wide as high or cannot be read.
+    """
     if not (math.isfinite(camera_height) and camera_height > 0):
         raise InputError("The camera's height must be more than 0 metres above the ground.")
     progress(0.0, "Reading the panorama")
     photo = read_photo(path, max_side=MAX_WIDTH)
-    width, height = photo.size
-    if abs(width - 2 * height) > 0.01 * width:
-        raise InputError(
-            f"'{Path(path).name}' has {width} x {height} pixels, but an equirectangular panorama "
-            "is twice as wide as high; crop or extend it to 2:1."
-        )
+    rgb, known = _whole_sphere(photo, Path(path).name)
     estimator = load_depth(depth) if isinstance(depth, str) else depth
-    merged = _merged_depth(photo.rgb, camera_height, estimator, part(progress, 0.05, 0.7))
+    merged = _merged_depth(rgb, known, camera_height, estimator, part(progress, 0.05, 0.7))
     progress(0.7, "Making points")
-    anchors = _points(photo.rgb, merged, camera_height)
+    anchors = _points(rgb, merged, camera_height)
     if not len(anchors):
         raise InputError("The panorama shows nothing but sky; choose another one.")
     memory = []
     for i, (yaw, pitch) in enumerate(MEMORY_DIRECTIONS):
         progress(0.75 + 0.04 * i, "Keeping views")
-        memory.append(_memory_view(photo.rgb, merged, yaw, pitch, camera_height, i))
+        view = _memory_view(rgb, merged, yaw, pitch, camera_height, i)
+        if (view.depth > 0).mean() > LEAST_KNOWN:
+            memory.append(view)
     provenance = {"source": "panorama", "file": Path(path).name, "depth": estimator.name}
     progress(1.0, "Done")
     return World(anchors=anchors, memory=memory, revision=1, provenance=provenance)
+
+
+def _whole_sphere(photo: Photo, name: str) -> tuple[np.ndarray, np.ndarray]:
+    """(H, 2 H, 3) uint8 and (H, 2 H) bool, which of it the picture shows."""
+    crop = read_crop(photo.xmp)
+    width, height = photo.size
+    if crop is not None and crop.size != crop.full:
+        return on_sphere(photo.rgb, crop, MAX_WIDTH)
+    if abs(width - 2 * height) > 0.01 * width:
+        raise InputError(
+            f"'{name}' has {width} x {height} pixels, but an equirectangular panorama "
+            "is twice as wide as high; crop or extend it to 2:1."
+        )
+    known = np.ones((height, width), bool) if photo.alpha is None else photo.alpha > 127
+    return (photo.rgb if known.all() else filled(photo.rgb, known)), known
 
 
 def sphere_camera(yaw: float, pitch: float, fov: float, size: int, height: float) -> Camera:
@@ -114,7 +134,11 @@ def look_into(panorama: np.ndarray, camera: Camera, nearest: bool = False) -> np
 
 
 def _merged_depth(
-    rgb: np.ndarray, camera_height: float, estimator: DepthEstimator, progress: Progress
+    rgb: np.ndarray,
+    known: np.ndarray,
+    camera_height: float,
+    estimator: DepthEstimator,
+    progress: Progress,
 ) -> _Merged:
     width = min(DEPTH_WIDTH, rgb.shape[1])
     height = width // 2
@@ -143,7 +167,8 @@ def _merged_depth(
     is_sky = (weight * sky).sum(axis=0) > 0.5 * np.maximum(weight.sum(axis=0), 1e-6)
     distance = sharpen_edges(np.where(is_sky, np.inf, np.exp(merged)).astype(np.float32))
     is_sky = ~np.isfinite(distance)
-    return _Merged(np.log(np.where(is_sky, 1.0, distance)).astype(np.float32), is_sky)
+    shown = cv2.resize(known.astype(np.uint8), (width, height), interpolation=cv2.INTER_NEAREST) > 0
+    return _Merged(np.log(np.where(is_sky, 1.0, distance)).astype(np.float32), is_sky, shown)
 
 
 def _onto_sphere(
@@ -204,7 +229,10 @@ def _points(rgb: np.ndarray, merged: _Merged, camera_height: float) -> Anchors:
     )
     directions = sphere_directions(width, height)
     # rows near the poles are denser than they need to be
-    keep = np.isfinite(distance)
+    shown = cv2.resize(
+        merged.known.astype(np.uint8), (width, height), interpolation=cv2.INTER_NEAREST
+    )
+    keep = np.isfinite(distance) & (shown > 0)
     for y in range(height):
         every = max(1, int(1 / max(math.sin(math.pi * (y + 0.5) / height), 1e-3)))
         if every > 1:
@@ -230,7 +258,9 @@ def _memory_view(
     sky = look_into(merged.sky.astype(np.uint8), camera, nearest=True) > 0
     depth = np.exp(log) / np.linalg.norm(camera.rays(), axis=2)
     # at the panorama's own resolution silhouettes are one pixel wide steps already
-    depth = np.where(sky, np.inf, depth).astype(np.float32)
+    depth = np.where(sky, np.inf, depth)
+    known = look_into(merged.known.astype(np.uint8), camera, nearest=True) > 0
+    depth = np.where(known, depth, 0.0).astype(np.float32)
     return MemoryFrame(
         id=frame_id(camera, picture),
         name=f"panorama {number + 1}",

@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 
 from ...conditioning.anchors.lifting import lift
+from ...data.photos import read_photo
 from ...models.depth import DepthEstimator, load_depth
 from ...shared.camera import Camera
 from ...shared.camera_match import CameraMatch
@@ -22,7 +23,6 @@ from ..photo.depth_edges import enlarge_depth, sharpen_edges
 from ..photo.vanishing import match_photo
 from ..progress import Progress, silent
 from ..world import World
-from .images import read_photo
 
 MOST_POINTS = 1_500_000
 WORKING_SIDE = 1024

@@ -11,6 +11,7 @@ from plyfile import PlyData, PlyElement, PlyParseError
 from ...conditioning.anchors.spacing import point_radii
 from ...shared.anchors import Anchors
 from ...shared.errors import InputError
+from ..origin import origin_of
 
 MAX_HEADER = 64 * 1024
 MAX_PROPERTIES = 512
@@ -18,6 +19,8 @@ MAX_POINTS = 200_000_000
 SH_C0 = 0.28209479177387814
 """Value of the constant spherical harmonic, 1 / (2 sqrt(pi))."""
 MIN_OPACITY = 0.1
+FARTHEST = 1e9
+"""Units from the origin; what lies beyond is no point."""
 _SIZES = {
     "char": 1, "uchar": 1, "int8": 1, "uint8": 1, "short": 2, "ushort": 2, "int16": 2,
     "uint16": 2, "int": 4, "uint": 4, "int32": 4, "uint32": 4, "float": 4, "float32": 4,
@@ -32,10 +35,20 @@ UP_AXES = {
 
 
 def read_ply(path: Path, up: str | None = None, scale: float = 1.0) -> Anchors:
-    """Anchors from a PLY file; points that are not finite are left out.
+    """Anchors from a PLY file, in its own coordinates; see `read_far_ply` for those of maps."""
+    anchors, origin = read_far_ply(path, up, scale, np.zeros(3))
+    assert not origin.any()
+    return anchors
+
+
+def read_far_ply(
+    path: Path, up: str | None = None, scale: float = 1.0, origin: np.ndarray | None = None
+) -> tuple[Anchors, np.ndarray]:
+    """Anchors from a PLY file without `origin` (3,), and that; points not finite are left out.
 
     up: which axis of the file points upwards ("z", "y" or "-y"); None = z for point clouds and -y
-    for Gaussian splats, as their trainers write them. scale: metres per unit of the file.
+    for Gaussian splats, as their trainers write them. scale: metres per unit of the file. origin:
+    metres, z up; None chooses it (see `origin_of`).
     Raises InputError when the file is no PLY, its header lies, or it has no points.
     """
     path = Path(path)
@@ -44,23 +57,24 @@ def read_ply(path: Path, up: str | None = None, scale: float = 1.0) -> Anchors:
     names = {p.name for p in vertex.properties}
     if not {"x", "y", "z"} <= names:
         raise InputError(f"'{path.name}' has no vertex positions x, y and z.")
-    xyz = np.stack([np.asarray(vertex[a], np.float32) for a in "xyz"], axis=1)
+    xyz = np.stack([np.asarray(vertex[a], np.float64) for a in "xyz"], axis=1)
     splats = {"f_dc_0", "f_dc_1", "f_dc_2"} <= names
     rgb = _splat_colours(vertex) if splats else _colours(vertex, names)
-    keep = np.isfinite(xyz).all(axis=1)
+    keep = np.isfinite(xyz).all(axis=1) & (np.abs(xyz) < FARTHEST).all(axis=1)
     if splats and "opacity" in names:
         opacity = np.asarray(vertex["opacity"], np.float32)
         keep &= opacity > np.log(MIN_OPACITY / (1 - MIN_OPACITY))
     xyz, rgb = xyz[keep], rgb[keep]
     if not len(xyz):
         raise InputError(f"'{path.name}' has no usable points.")
-    turn = UP_AXES[up or ("-y" if splats else "z")] * scale
-    xyz = (xyz @ turn.T).astype(np.float32)
+    xyz = xyz @ (UP_AXES[up or ("-y" if splats else "z")] * scale).T
+    origin = origin_of(xyz) if origin is None else origin
+    xyz = (xyz - origin).astype(np.float32)
     if "radius" in names and not splats:
         radius = np.nan_to_num(np.asarray(vertex["radius"], np.float32)[keep]) * scale
     else:
         radius = point_radii(xyz)
-    return Anchors(xyz, rgb, radius.astype(np.float32))
+    return Anchors(xyz, rgb, radius.astype(np.float32)), origin
 
 
 def _check_header(path: Path) -> None:

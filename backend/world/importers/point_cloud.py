@@ -3,19 +3,21 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
 
 from ...conditioning.anchors.point_renderer import PointCloud, render_points
+from ...data.photos import read_photo
 from ...shared.anchors import Anchors
 from ...shared.camera import Camera
 from ...shared.frame import MemoryFrame
 from ..identity import frame_id
+from ..origin import remember
 from ..world import World
-from .images import read_photo
 from .photo import fitted_camera
-from .ply import read_ply
+from .ply import read_far_ply
 
 
 def world_from_ply(
@@ -26,14 +28,23 @@ def world_from_ply(
 ) -> World:
     """The points of a PLY file as anchors. photo: a picture and the camera that took it, in metres
     and z up; its depth is that of the points."""
-    anchors = read_ply(path, up, scale)
+    anchors, origin = read_far_ply(path, up, scale)
     memory = []
     if photo is not None:
         picture = read_photo(photo[0])
-        camera = fitted_camera(photo[1], *picture.size, None)
+        camera = fitted_camera(_without(photo[1], origin), *picture.size, None)
         memory.append(_seen(anchors, picture.rgb, camera, Path(photo[0]).stem))
-    provenance = {"source": "ply", "file": Path(path).name}
+    provenance = remember({"source": "ply", "file": Path(path).name}, origin)
     return World(anchors=anchors, memory=memory, revision=1, provenance=provenance)
+
+
+def _without(camera: Camera, origin: np.ndarray) -> Camera:
+    """A camera of the file's coordinates in those of the world."""
+    if not origin.any():
+        return camera
+    c2w = camera.c2w.copy()
+    c2w[:3, 3] -= origin
+    return dataclasses.replace(camera, c2w=c2w)
 
 
 def _seen(anchors: Anchors, rgb: np.ndarray, camera: Camera, name: str) -> MemoryFrame:

@@ -1,0 +1,243 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The views of a capture: where their files are, the lens and the place; and each one read.
+
+Nothing is decoded before all views are known to be sound.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from ..shared.camera import Camera
+from ..shared.errors import CameraError, InputError
+from .depth_files import read_depth, resize_depth
+from .lenses import Lens, check_lens, straighten
+from .photos import MAX_SIDE, read_photo
+from .pictures import check_picture_size
+
+MOST_PIXELS = 120_000_000
+"""Of all views of a capture together; larger ones are scaled down."""
+SAME_SHAPE = 0.02
+"""By how much a picture's aspect may differ from that of its camera."""
+ENDINGS = (".png", ".jpg", ".jpeg", ".JPG", ".PNG", ".JPEG", ".webp", ".tif", ".tiff", ".bmp")
+_OPAQUE = 128
+_DRIVE = re.compile(r"[A-Za-z]:/")
+
+
+@dataclass(eq=False)
+class PosedFrame:
+    """A picture and where it was taken.
+
+    rgb: (H, W, 3) uint8 sRGB. depth: (H, W) float32 z-depth in metres, +inf = sky, 0 = unknown,
+    or None. name: its file's path in the dataset, without the ending. known: (H, W) bool, the
+    pixels that show something (not masked, not transparent); None = all.
+    """
+
+    camera: Camera
+    rgb: np.ndarray
+    depth: np.ndarray | None
+    name: str
+    known: np.ndarray | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class CaptureView:
+    """One picture of a capture, not read yet.
+
+    c2w: (4, 4) OpenCV axes. depth_unit: metres of a step of a depth PNG (see `read_depth`).
+    """
+
+    name: str
+    picture: Path
+    lens: Lens
+    c2w: np.ndarray
+    mask: Path | None = None
+    depth: Path | None = None
+    depth_unit: float | None = None
+
+
+@dataclass(eq=False)
+class Capture:
+    """views: those whose pictures are there. missing: names of those whose are not."""
+
+    views: list[CaptureView]
+    missing: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    def all_notes(self) -> list[str]:
+        """Sentences for the user, the missing pictures named."""
+        if not self.missing:
+            return self.notes
+        total = len(self.views) + len(self.missing)
+        named = ", ".join(f"'{name}'" for name in self.missing[:5])
+        more = f" and {len(self.missing) - 5} more" if len(self.missing) > 5 else ""
+        return [
+            *self.notes,
+            f"{len(self.missing)} of the capture's {total} pictures are missing and were left out: "
+            f"{named}{more}.",
+        ]
+
+
+def check_views(capture: Capture) -> list[tuple[int, int]]:
+    """Sizes of the pictures; raises InputError for a picture or lens that cannot be used, a
+    picture that does not have its camera's shape, one that is listed twice, or none at all."""
+    if not capture.views:
+        what = f"none of its {len(capture.missing)} pictures is there" if capture.missing else (
+            "it has no pictures")  # fmt: skip
+        raise InputError(f"The capture cannot be used: {what}; put them beside it.")
+    seen: set[str] = set()
+    sizes = []
+    for view in capture.views:
+        if view.name in seen:
+            raise InputError(f"The dataset lists '{view.name}' twice; remove one from it.")
+        seen.add(view.name)
+        check_lens(view.lens, view.name)
+        width, height = check_picture_size(view.picture)
+        aspect = width / height / (view.lens.width / view.lens.height)
+        if abs(aspect - 1) > SAME_SHAPE:
+            raise InputError(
+                f"'{view.name}' is {width} x {height} pixels but its camera "
+                f"{view.lens.width} x {view.lens.height}, another shape; "
+                "export the capture again with the pictures that were aligned."
+            )
+        sizes.append((width, height))
+    return sizes
+
+
+def side_for(sizes: Sequence[tuple[int, int]]) -> int:
+    """Longest side that the pictures may have so that all of them fit into MOST_PIXELS."""
+    total = sum(w * h for w, h in sizes)
+    longest = max(max(size) for size in sizes)
+    return max(64, min(MAX_SIDE, int(longest * min(1.0, (MOST_PIXELS / total) ** 0.5))))
+
+
+def load_view(view: CaptureView, max_side: int = MAX_SIDE) -> PosedFrame:
+    """The view as a pinhole saw it; raises InputError when its files or its place are wrong."""
+    photo = read_photo(view.picture, max_side, min_side=1, upright=False)
+    width, height = photo.size
+    known = None if photo.alpha is None else photo.alpha >= _OPAQUE
+    if view.mask is not None:
+        mask = _read_mask(view.mask, width, height)
+        known = mask if known is None else known & mask
+    depth = None
+    if view.depth is not None:
+        depth = _read_depth(view, width, height)
+    lens = straighten(view.lens.scaled(width, height))
+    rgb = photo.rgb if known is None or known.all() else filled(photo.rgb, known)
+    rgb = np.ascontiguousarray(lens.colours(rgb))
+    if lens.x is not None:
+        inside = np.ones((height, width), np.uint8) if known is None else known.astype(np.uint8)
+        known = lens.values(inside, 0.0) > 0
+        depth = None if depth is None else lens.values(depth, 0.0)
+    if known is not None and known.all():
+        known = None
+    if known is not None and depth is not None:
+        depth = np.where(known, depth, np.float32(0))
+    try:
+        camera = Camera(lens.K, view.c2w, lens.width, lens.height)
+    except CameraError as error:
+        raise InputError(f"The camera of '{view.name}' cannot be used: {error}") from error
+    return PosedFrame(camera, rgb, depth, view.name, known)
+
+
+def _read_depth(view: CaptureView, width: int, height: int) -> np.ndarray:
+    assert view.depth is not None
+    depth = read_depth(view.depth, view.depth_unit)
+    if abs(depth.shape[1] / depth.shape[0] / (width / height) - 1) > SAME_SHAPE:
+        raise InputError(
+            f"The depth of '{view.name}' is {depth.shape[1]} x {depth.shape[0]} but its picture "
+            f"{width} x {height} pixels, another shape; export both of one camera."
+        )
+    return resize_depth(depth, width, height)
+
+
+def _read_mask(path: Path, width: int, height: int) -> np.ndarray:
+    """(H, W) bool, True where the mask is white: what is black must not be used."""
+    if not path.is_file():
+        raise InputError(f"The mask '{path.name}' of the dataset is missing; put it back.")
+    check_picture_size(path)
+    data = np.fromfile(path, np.uint8)
+    mask = cv2.imdecode(data, cv2.IMREAD_GRAYSCALE | cv2.IMREAD_IGNORE_ORIENTATION)
+    if mask is None:
+        raise InputError(f"The mask '{path.name}' is broken or not a picture; export it again.")
+    mask = cv2.resize(mask, (width, height), interpolation=cv2.INTER_NEAREST)
+    return mask > (0 if mask.max() <= 1 else 127)
+
+
+def filled(rgb: np.ndarray, known: np.ndarray) -> np.ndarray:
+    """(H, W, 3) uint8: unknown pixels take the colours around, so that none bleeds into others."""
+    weight = known.astype(np.float32)
+    colour = rgb.astype(np.float32) * weight[..., None]
+    levels = [(colour, weight)]
+    while max(levels[-1][1].shape) > 1:
+        height, width = levels[-1][1].shape
+        size = ((width + 1) // 2, (height + 1) // 2)
+        levels.append(tuple(cv2.resize(a, size, interpolation=cv2.INTER_AREA) for a in levels[-1]))
+    colour, weight = levels.pop()
+    value = colour.reshape(*weight.shape, 3) / np.maximum(weight, 1e-9)[..., None]
+    for colour, weight in reversed(levels):
+        coarse = cv2.resize(value, weight.shape[::-1], interpolation=cv2.INTER_LINEAR)
+        coarse = coarse.reshape(*weight.shape, 3)
+        share = np.minimum(weight, 1.0)[..., None]
+        own = colour / np.maximum(weight, 1e-9)[..., None]
+        value = own * share + coarse * (1 - share)
+    out = np.clip(value + 0.5, 0, 255).astype(np.uint8)
+    out[known] = rgb[known]
+    return out
+
+
+def inside(folder: Path, listed: str) -> Path:
+    """The path of a file that a capture names, whatever system wrote the name.
+
+    Absolute paths of another machine are looked up by their last parts. Raises InputError for one
+    that leaves `folder`.
+    """
+    places = _places(folder, listed)
+    return next((path for path in places if path.is_file()), places[0])
+
+
+def find_picture(folder: Path, listed: str) -> Path | None:
+    """The picture that a capture calls `listed`; endings may be left out or in other letters."""
+    for path in _places(folder, listed):
+        if path.is_file():
+            return path
+        for ending in ENDINGS:
+            for other in (path.with_name(path.name + ending), path.with_suffix(ending)):
+                if other.is_file():
+                    return other
+    return None
+
+
+def _places(folder: Path, listed: str) -> list[Path]:
+    """Where in `folder` a file of that name may lie, the likeliest first."""
+    root = folder.resolve()
+    name = listed.replace("\\", "/")
+    parts = [part for part in name.split("/") if part not in ("", ".")]
+    own = (root / name).resolve()
+    absolute = name.startswith("/") or _DRIVE.match(name) is not None
+    if not parts or (not own.is_relative_to(root) and not absolute):
+        raise _outside(listed)
+    if not absolute:
+        return [own]
+    places = [own] if own.is_relative_to(root) and own.is_file() else []
+    for start in range(1, len(parts)):
+        path = (root / "/".join(parts[start:])).resolve()
+        if path.is_relative_to(root) and (
+            path.is_file() or (path.parent != root and path.parent.is_dir())
+        ):
+            places.append(path)
+    if not places:
+        raise _outside(listed)
+    return places
+
+
+def _outside(listed: str) -> InputError:
+    return InputError(
+        f"The dataset names '{listed}', which lies outside its folder; copy the file into it."
+    )
