@@ -3,11 +3,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
-import shutil
-import tempfile
 import threading
 import weakref
 from collections.abc import Iterator
@@ -20,6 +17,7 @@ from .. import runtime
 from ..backend.client.guarded import run_guarded
 from ..backend.client.process import child_environment
 from ..backend.shared.errors import BackendError, WorldFMError, error_from_code
+from ..backend.shared.leftovers import temporary_folder
 from .steps import Step, StepOperator
 
 _KILLED = (-9, 137)
@@ -154,19 +152,16 @@ class CommandOperator(StepOperator):
 
     def steps(self, context: bpy.types.Context) -> Iterator[Step]:
         """Waits for the command only where nobody watches."""
-        name = tempfile.mkdtemp(prefix="worldfm-")
         run = None
-        try:
-            folder = Path(name)
-            run = CommandRun(self.begin(context, folder))
-            while self.watched and run.running:
-                yield Step(run.text, run.fraction)
-            result = run.result()
-            self.finish(context, folder, result)
-            for note in result.get("notes", []):
-                self.report({"WARNING"}, note)
-        finally:
-            if run is not None:
-                run.cancel()
-            with contextlib.suppress(OSError):  # Windows: a virus scanner still looks at a file
-                shutil.rmtree(name)
+        with temporary_folder() as folder:
+            try:
+                run = CommandRun(self.begin(context, folder))
+                while self.watched and run.running:
+                    yield Step(run.text, run.fraction)
+                result = run.result()
+                self.finish(context, folder, result)
+                for note in result.get("notes", []):
+                    self.report({"WARNING"}, note)
+            finally:
+                if run is not None:
+                    run.cancel()

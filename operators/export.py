@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,8 @@ from bpy.props import BoolProperty, StringProperty
 
 from ..backend.shared.anchors import Anchors
 from ..backend.shared.camera_path import write_camera_path
-from ..backend.shared.errors import InputError, WorldFMError
+from ..backend.shared.errors import InputError
+from ..backend.shared.files import new_folder, replacing
 from ..scene_sync.cameras import render_camera, scene_camera
 from ..scene_sync.scene_reader import SceneReader
 from ..scene_sync.world import SceneWorld, WorldBuilder
@@ -51,13 +51,18 @@ class WORLDFM_OT_export_world(ChoosesFile, bpy.types.Operator):
 
     directory: StringProperty(name="Folder", default="//world", subtype="DIR_PATH")
     filter_folder: BoolProperty(default=True, options={"HIDDEN"})
+    overwrite: BoolProperty(
+        name="Replace",
+        description="Write over a world that the folder holds; its other files stay",
+        options={"SKIP_SAVE"},
+    )
 
     @reports_errors
     def execute(self, context: bpy.types.Context) -> set[str]:
         """The same anchors and memory that a render of this view layer uses."""
         folder = Path(bpy.path.abspath(self.directory))
         world = scene_world(context, self)
-        write_world(folder, world, provenance(context.scene))
+        write_world(folder, world, provenance(context.scene), overwrite=self.overwrite)
         self.report({"INFO"}, f"{len(world.anchors)} points and the memory are in {folder}.")
         return {"FINISHED"}
 
@@ -107,20 +112,13 @@ class _ExportByCommand(ChoosesFile, CommandOperator):
 
     def finish(self, context: bpy.types.Context, folder: Path, result: dict[str, Any]) -> None:
         """Beside the target first, for it may be on another disk than the temporary folder."""
-        path = self.path()
-        beside = path.with_name(f".{path.name}.part")
-        try:
-            shutil.move(folder / "made" / path.name, beside)
-            if path.is_dir():
-                path.rmdir()
-            os.replace(beside, path)
-        except OSError as error:
-            raise WorldFMError(
-                f"'{path}' could not be written ({error.strerror}); free some space there or "
-                "choose another place."
-            ) from error
-        finally:
-            shutil.rmtree(beside, ignore_errors=True) if beside.is_dir() else beside.unlink(True)
+        path, made = self.path(), folder / "made" / self.path().name
+        if made.is_dir():
+            with new_folder(path) as part:
+                shutil.copytree(made, part, dirs_exist_ok=True)
+        else:
+            with replacing(path) as part:
+                shutil.copyfile(made, part)
         self.report({"INFO"}, f"Written to '{path}'.")
 
 

@@ -3,10 +3,8 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import bpy
 import numpy as np
@@ -15,6 +13,7 @@ from ..backend.shared.camera import Camera
 from ..backend.shared.color import as_halves
 from ..backend.shared.errors import BackendError, InputError
 from ..backend.shared.frame import SKY
+from ..backend.shared.leftovers import temporary_folder
 from .cameras import render_camera, scene_camera
 from .exr import read_exr
 
@@ -91,8 +90,8 @@ def capture_frame(copy: bpy.types.Scene, frame: int) -> tuple[Camera, np.ndarray
     copy.frame_set(frame)
     depsgraph = copy.view_layers[0].depsgraph
     camera = render_camera(scene_camera(copy).evaluated_get(depsgraph), copy)
-    with tempfile.TemporaryDirectory(prefix="worldfm-") as folder:
-        path = Path(folder) / "capture.exr"
+    with temporary_folder() as folder:
+        path = folder / "capture.exr"
         copy.render.filepath = str(path)
         try:
             # as the context's scene: named by its argument, the operator renders another frame

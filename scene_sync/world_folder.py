@@ -22,7 +22,7 @@ from ..backend.shared.camera import Camera
 from ..backend.shared.errors import WorldError
 from ..backend.shared.frame import MemoryFrame
 from .png import decode_png
-from .world_files import VERSION, inside, read_anchor_file
+from .world_files import ANCHORS, VERSION, inside, read_anchor_file
 
 FOLDER = "worldfm_folder"
 """Custom property of a points object: its world's folder, relative to the .blend."""
@@ -50,9 +50,9 @@ def folder_of(ob: bpy.types.Object) -> KeptWorld | None:
 
 def folder_anchors(path: Path) -> Anchors:
     """The points of a world's folder, in metres. Raises WorldError when it is gone or damaged."""
-    _manifest(path)
-    file = path / "anchors.safetensors"
+    manifest = _manifest(path)
     try:
+        file = inside(path, manifest.get("anchors", ANCHORS))
         state = file.stat()
         return _read_points(file, state.st_mtime_ns, state.st_size)
     except (OSError, ValueError, KeyError, TypeError, struct.error) as error:

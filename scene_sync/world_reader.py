@@ -16,7 +16,9 @@ from ..backend.shared.camera import Camera
 from ..backend.shared.errors import WorldError, WorldFMError
 from ..backend.shared.frame import MemoryFrame
 from .textures import image_bytes
-from .world_files import VERSION, inside, read_anchor_file
+from .world_files import ANCHORS, VERSION, inside, read_anchor_file
+
+BLOCKOUT = "blockout.npz"
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,9 +48,10 @@ def read_world(folder: Path) -> BuiltWorld:
             raise WorldError(
                 f"The world in '{folder.name}' was made by a newer WorldFM; update the extension."
             )
-        anchors = read_anchor_file(folder / "anchors.safetensors")
+        anchors = read_anchor_file(inside(folder, manifest.get("anchors", ANCHORS)))
+        blockout = manifest.get("more", {}).get(BLOCKOUT, BLOCKOUT)
         memory = [_frame(folder, entry) for entry in manifest["memory"]]
-        return BuiltWorld(anchors, memory, _blockout(folder / "blockout.npz"))
+        return BuiltWorld(anchors, memory, _blockout(inside(folder, blockout)))
     except (OSError, ValueError, KeyError, TypeError, struct.error) as error:
         raise WorldError(
             f"'{folder.name}' is not a world or is damaged ({error}); build it again."

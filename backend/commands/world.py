@@ -8,6 +8,7 @@ import json
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -227,9 +228,8 @@ class _Built:
         from ..shared.camera_path import write_camera_path
         from ..world.photo.blockout import save_blockout
 
-        self.world.save(output)
-        if self.blockout:
-            save_blockout(self.blockout, output / "blockout.npz")
+        more = {"blockout.npz": partial(save_blockout, self.blockout)} if self.blockout else {}
+        self.world.save(output, more)
         if self.cameras:
             write_camera_path(output / "cameras.json", self.cameras)
 

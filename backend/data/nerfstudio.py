@@ -10,8 +10,6 @@ other programs write besides is read too: lenses, masks, other names of the same
 from __future__ import annotations
 
 import json
-import os
-import shutil
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -20,6 +18,7 @@ import cv2
 import numpy as np
 
 from ..shared.errors import InputError
+from ..shared.files import new_folder
 from ..shared.reading import MOST_JSON, as_sentence, parse_json, read_bytes
 from .capture_views import (
     Capture,
@@ -147,20 +146,12 @@ def write_dataset(folder: Path, frames: Iterable[PosedFrame]) -> None:
     folder = Path(folder)
     if folder.exists() and any(folder.iterdir()):
         raise InputError(f"The folder '{folder}' is not empty; choose another or delete it first.")
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    part = folder.parent / f".{folder.name}.part"
-    shutil.rmtree(part, ignore_errors=True)
-    try:
+    with new_folder(folder) as part:
         _write_frames(part, frames)
-        if folder.exists():
-            folder.rmdir()
-        os.replace(part, folder)
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
 
 
 def _write_frames(part: Path, frames: Iterable[PosedFrame]) -> None:
-    (part / "images").mkdir(parents=True)
+    (part / "images").mkdir()
     (part / "depth").mkdir()
     entries: dict[str, dict[str, Any]] = {}
     size: tuple[int, ...] | None = None

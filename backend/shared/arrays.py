@@ -9,11 +9,12 @@ and nothing is unpickled. All of it raises what `reading.MALFORMED` lists: use i
 from __future__ import annotations
 
 import io
+import json
 import math
 import os
 import struct
 import zipfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import BinaryIO
 
@@ -71,6 +72,28 @@ def read_safetensors(path: Path, names: Iterable[str] | None = None) -> dict[str
             raise ValueError("its header is no JSON object")
         found = [name for name in header if name != "__metadata__"] if names is None else names
         return {name: _tensor(file, header[name], 8 + length, size) for name in found}
+
+
+def write_safetensors(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
+    """Write arrays in the safetensors format. Raises OSError."""
+    names = {np.dtype(dtype): name for name, dtype in _TENSORS.items()}
+    header: dict[str, object] = {}
+    flat: list[np.ndarray] = []
+    at = 0
+    for name, array in arrays.items():
+        array = np.ascontiguousarray(array, array.dtype.newbyteorder("<"))
+        end = at + array.nbytes
+        shape, dtype = list(array.shape), names[array.dtype]
+        header[name] = {"dtype": dtype, "shape": shape, "data_offsets": [at, end]}
+        flat.append(array.reshape(-1))
+        at = end
+    text = json.dumps(header).encode()
+    text += b" " * (-len(text) % 8)
+    with open(path, "wb") as file:
+        file.write(struct.pack("<Q", len(text)) + text)
+        for array in flat:
+            if array.size:
+                file.write(array.view(np.uint8).data)
 
 
 def checked(

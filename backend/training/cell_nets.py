@@ -22,6 +22,7 @@ from safetensors.torch import load_file, save_file
 
 from ..models.cell_net import CellNet
 from ..shared.errors import InputError
+from ..shared.files import replacing
 from .processes import for_each_seed
 
 Figure = TypeVar("Figure", float, torch.Tensor)
@@ -73,9 +74,8 @@ def _render(folder: Path, flights: int, example: Callable[[int, int], Examples],
         path = folder / f"{seed:07d}-{flight}.safetensors"
         if path.exists():
             continue
-        beside = path.with_suffix(".tmp")
-        save_file(example(seed, flight), beside)
-        beside.replace(path)
+        with replacing(path) as part:
+            save_file(example(seed, flight), part)
 
 
 def train_cells(

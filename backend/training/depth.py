@@ -23,6 +23,7 @@ from torch.nn import functional as F
 
 from ..models.depth import EmbeddedDepth
 from ..models.depth_net import DepthNet, load_depth_net, save_depth_net
+from ..shared.files import replacing
 from .depth_measure import evaluate, held_out_samples
 from .depth_views import Sample, Views
 
@@ -106,9 +107,8 @@ class Progress:
             "iteration": self.iteration,
             "spent": self.spent,
         }
-        temporary = path.with_suffix(".tmp")
-        torch.save(state, temporary)
-        temporary.replace(path)
+        with replacing(path) as part:
+            torch.save(state, part)
 
     def load(self, path: Path) -> None:
         state = torch.load(path, weights_only=True)

@@ -24,6 +24,7 @@ from ..data.synth import KINDS, Scene, fly_path, make_scene, render_depth, rende
 from ..models.depth import level_directions
 from ..models.depth_net import LOG_FAR, LOG_NEAR
 from ..shared.camera import Camera, facing, intrinsics
+from ..shared.files import replacing
 
 RENDERED = ((160, 120), (160, 120), (120, 160), (192, 108))
 """Width and height of the views that are rendered."""
@@ -189,9 +190,8 @@ def render_scenes(folder: Path, minutes: float, seed: int) -> Iterator[float]:
 
 def write_views(path: Path, batch: Sample) -> None:
     """A scene's views in one file, written beside, then renamed."""
-    temporary = path.with_suffix(".tmp")
-    save_file(compact(batch), temporary)
-    temporary.replace(path)
+    with replacing(path) as part:
+        save_file(compact(batch), part)
 
 
 def compact(batch: Sample) -> dict[str, Tensor]:

@@ -22,6 +22,7 @@ from ..models.memory_input import memory_camera, memory_image
 from ..shared.anchors import Anchors
 from ..shared.camera import Camera
 from ..shared.errors import InputError
+from ..shared.files import replacing
 from ..shared.frame import MemoryFrame
 
 NOISE_CHANNELS = 8
@@ -70,9 +71,8 @@ class Sample:
             "c2w": self.c2w,
             "scale": torch.tensor(self.scale, dtype=torch.float64),
         }
-        partial = path.with_suffix(".tmp")
-        save_file({key: value.contiguous() for key, value in tensors.items()}, partial)
-        partial.replace(path)
+        with replacing(path) as part:
+            save_file({key: value.contiguous() for key, value in tensors.items()}, part)
 
     @classmethod
     def load(cls, path: Path) -> Sample:

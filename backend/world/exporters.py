@@ -16,7 +16,7 @@ from ..data.nerfstudio import PosedFrame, write_dataset
 from ..shared.anchors import Anchors
 from ..shared.camera import Camera, about_vertical
 from ..shared.errors import InputError
-from ..shared.files import replacing, write_atomically
+from ..shared.files import new_folder, replacing
 from ..shared.frame import MemoryFrame
 
 REFERENCE_FROM_WORLD = np.array([[1.0, 0, 0], [0, 0, -1.0], [0, 1.0, 0]])
@@ -80,7 +80,8 @@ def export_meta(photo: MemoryFrame, cameras: Sequence[Camera], folder: Path, nam
     if not cameras:
         raise InputError("The camera path is empty; add key frames first.")
     folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise InputError(f"The folder '{folder}' is not empty; choose another or delete it first.")
     first = cameras[0]
     K = first.K.copy()
     K[:2, 2] -= 0.5
@@ -90,11 +91,10 @@ def export_meta(photo: MemoryFrame, cameras: Sequence[Camera], folder: Path, nam
         c2w[:3, :3] = _to_reference(photo.camera) @ camera.c2w[:3, :3]
         c2w[:3, 3] = _to_reference(photo.camera) @ (camera.position - photo.camera.position)
         path.append(c2w.tolist())
-    picture = folder / f"{name}.png"
-    with replacing(picture) as beside:
-        Image.fromarray(photo.rgb).save(beside, format="PNG")
-    meta = {"name": name, "image": picture.name, "K": K.tolist(), "c2w": path}
-    write_atomically(folder / "meta.json", json.dumps(meta).encode())
+    meta = {"name": name, "image": f"{name}.png", "K": K.tolist(), "c2w": path}
+    with new_folder(folder) as part:
+        Image.fromarray(photo.rgb).save(part / f"{name}.png", format="PNG")
+        (part / "meta.json").write_bytes(json.dumps(meta).encode())
 
 
 def _to_reference(camera: Camera) -> np.ndarray:

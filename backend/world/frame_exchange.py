@@ -15,6 +15,7 @@ import numpy as np
 
 from ..shared.camera import Camera
 from ..shared.errors import InputError
+from ..shared.files import replacing
 from ..shared.frame import MemoryFrame
 from .grow import Growth
 
@@ -37,9 +38,8 @@ def read_frame_to_keep(
 
 
 def write_growth(path: Path, grown: Growth) -> None:
-    """Written beside, then renamed."""
-    temporary = path.with_name(path.name + ".tmp")
-    with temporary.open("wb") as file:
+    """All of it or nothing. Raises WorldFMError when it cannot be written."""
+    with replacing(path) as part, part.open("wb") as file:
         np.savez(
             file,
             depth=grown.frame.depth,
@@ -47,4 +47,3 @@ def write_growth(path: Path, grown: Growth) -> None:
             rgb=grown.anchors.rgb,
             radius=grown.anchors.radius,
         )
-    temporary.replace(path)

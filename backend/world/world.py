@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A world: anchor points and memory frames, in memory and as a folder.
 
-world.json             version, revision, units, whole (see `Anchors`), provenance, memory frames
+world.json             version, revision, units, whole (see `Anchors`), provenance, memory frames;
+                       names all of the world's other files
 anchors.safetensors    xyz (N, 3) float32 metres, rgb (N, 3) uint8, radius (N,) float32 metres
 memory/0000.png        a memory frame's picture, sRGB
 memory/0000.depth.npy  its z-depth in metres, float32, +inf = sky, 0 = unknown
@@ -11,10 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import shutil
-import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -22,14 +20,16 @@ from typing import Any
 import cv2
 import numpy as np
 from safetensors import SafetensorError
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import load_file
 
 from ..shared import world as shared_world
 from ..shared.anchors import Anchors
+from ..shared.arrays import write_safetensors
 from ..shared.camera import Camera
 from ..shared.content import content_hash
 from ..shared.errors import InputError, WorldError, WorldFMError
 from ..shared.frame import MemoryFrame
+from ..shared.own_files import WORLD, Draft
 
 VERSION = 1
 
@@ -58,38 +58,25 @@ class World(shared_world.World):
             digest.update("\n".join(parts).encode())
         return digest.hexdigest()
 
-    def save(self, folder: Path) -> None:
-        """Write the world as `folder`: all of it or nothing; what was there before is kept until
-        the new one is complete.
+    def save(self, folder: Path, more: Mapping[str, Callable[[Path], None]] | None = None) -> None:
+        """Write the world as `folder`: all of it or nothing. Of a world that is there already its
+        own files are replaced, and kept until the new one is whole; others stay as they are.
 
-        Raises WorldFMError when it cannot be written, WorldError when `folder` holds something
-        else than a world.
+        more: what writes further files of the world ("blockout.npz"). Raises WorldFMError when it
+        cannot be written, WorldError when `folder` holds something else than a world.
         """
         folder = Path(folder)
         _check_target(folder)
-        mark = uuid.uuid4().hex[:8]
-        beside = folder.with_name(f".{folder.name}.{mark}.part")
-        try:
-            folder.parent.mkdir(parents=True, exist_ok=True)
-            _write(self, beside)
-            _replace(beside, folder, folder.with_name(f".{folder.name}.{mark}.old"))
-        except (OSError, SafetensorError) as error:
-            reason = getattr(error, "strerror", None) or error
-            raise WorldFMError(
-                f"The world '{folder}' could not be written ({reason}); "
-                "free some space there or choose another folder."
-            ) from error
-        finally:
-            shutil.rmtree(beside, ignore_errors=True)
+        with WORLD.draft(folder) as draft:
+            _write(self, draft, more or {})
 
     @classmethod
     def load(cls, folder: Path) -> World:
         """Read what `save` wrote. Raises WorldError naming what is missing, damaged or newer."""
         folder = Path(folder)
-        _restore_interrupted(folder)
         data = _manifest(folder)
         try:
-            anchors = _load_anchors(folder, bool(data.get("whole", False)))
+            anchors = _load_anchors(folder, data)
             with ThreadPoolExecutor(_THREADS) as pool:
                 memory = list(pool.map(lambda entry: _load_frame(folder, entry), data["memory"]))
             provenance = {str(k): str(v) for k, v in data.get("provenance", {}).items()}
@@ -115,15 +102,18 @@ def _check_target(folder: Path) -> None:
         )
 
 
-def _write(world: World, folder: Path) -> None:
-    (folder / "memory").mkdir(parents=True)
+def _write(world: World, draft: Draft, more: Mapping[str, Callable[[Path], None]]) -> None:
     with ThreadPoolExecutor(_THREADS) as pool:
         entries = list(
-            pool.map(lambda item: _save_frame(folder, *item), list(enumerate(world.memory)))
+            pool.map(lambda item: _save_frame(draft, *item), list(enumerate(world.memory)))
         )
     anchors = world.anchors
-    arrays = {"xyz": anchors.xyz, "rgb": anchors.rgb, "radius": anchors.radius}
-    save_file(arrays, folder / _ANCHORS)
+    path, listed = draft.file(_ANCHORS)
+    write_safetensors(path, {"xyz": anchors.xyz, "rgb": anchors.rgb, "radius": anchors.radius})
+    others = {}
+    for name, write in more.items():
+        path, others[name] = draft.file(name)
+        write(path)
     manifest = {
         "format": "worldfm-world",
         "version": VERSION,
@@ -131,53 +121,35 @@ def _write(world: World, folder: Path) -> None:
         "units": "metres",
         "up": "Z",
         "whole": world.anchors.whole,
+        "anchors": listed,
+        "more": others,
         "provenance": world.provenance,
         "memory": entries,
     }
-    (folder / _MANIFEST).write_text(json.dumps(manifest, indent=1), encoding="utf-8")
+    draft.manifest = json.dumps(manifest, indent=1).encode()
 
 
-def _save_frame(folder: Path, index: int, frame: MemoryFrame) -> dict[str, Any]:
+def _save_frame(draft: Draft, index: int, frame: MemoryFrame) -> dict[str, Any]:
     """Writes picture and depth; returns the entry of world.json."""
-    image, depth = f"memory/{index:04d}.png", f"memory/{index:04d}.depth.npy"
     flags = [cv2.IMWRITE_PNG_COMPRESSION, _PNG_EFFORT]
     encoded, png = cv2.imencode(".png", np.ascontiguousarray(frame.rgb[..., ::-1]), flags)
     if not encoded:
         raise WorldFMError(f"The picture of memory frame '{frame.name}' could not be encoded.")
-    (folder / image).write_bytes(png)
+    path, image = draft.file(f"memory/{index:04d}.png")
+    path.write_bytes(png)
+    depth = None
     if frame.depth is not None:
-        np.save(folder / depth, frame.depth, allow_pickle=False)
+        path, depth = draft.file(f"memory/{index:04d}.depth.npy")
+        with open(path, "wb") as file:
+            np.save(file, frame.depth, allow_pickle=False)
     return {
         "id": frame.id,
         "name": frame.name,
         "enabled": frame.enabled,
         "image": image,
-        "depth": None if frame.depth is None else depth,
+        "depth": depth,
         "camera": frame.camera.to_json(),
     }
-
-
-def _replace(new: Path, folder: Path, old: Path) -> None:
-    """Puts `new` in the place of `folder`; `old` holds the previous world meanwhile."""
-    if not folder.exists():
-        os.replace(new, folder)
-        return
-    os.replace(folder, old)
-    try:
-        os.replace(new, folder)
-    except OSError:
-        os.replace(old, folder)
-        raise
-    shutil.rmtree(old, ignore_errors=True)
-
-
-def _restore_interrupted(folder: Path) -> None:
-    """Brings back the previous world where a crash fell between the two renames of `_replace`."""
-    if folder.exists():
-        return
-    kept = sorted(folder.parent.glob(f".{folder.name}.*.old"))
-    if len(kept) == 1 and (kept[0] / _MANIFEST).is_file():
-        os.replace(kept[0], folder)
 
 
 def _manifest(folder: Path) -> dict[str, Any]:
@@ -204,8 +176,9 @@ def _manifest(folder: Path) -> dict[str, Any]:
     return data
 
 
-def _load_anchors(folder: Path, whole: bool) -> Anchors:
-    path = folder / _ANCHORS
+def _load_anchors(folder: Path, data: dict[str, Any]) -> Anchors:
+    path = _inside(folder, data.get("anchors", _ANCHORS), "anchors")
+    whole = bool(data.get("whole", False))
     if not path.is_file():
         raise WorldError(f"'{path}' is missing; export the world again.")
     try:

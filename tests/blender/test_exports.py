@@ -38,6 +38,8 @@ def test_the_backend_reads_exported_worlds_and_cameras(blender, tmp_path):
     assert np.allclose(path["c2w"][1], found["second_camera"]["c2w"], atol=1e-6)
     assert np.allclose(path["K"][1], found["second_camera"]["K"])
 
+    assert "tick Replace" in found["again"]
+    assert (tmp_path / "world" / "notes.txt").read_text() == "mine"
     assert "other files" in found["refused"]
     assert "could not be written" in found["unwritable"]
     assert "could not be written" in found["no folder"]

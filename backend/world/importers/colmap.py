@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import json
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ import numpy as np
 from ...data.capture_views import Capture, CaptureView, find_picture
 from ...data.lenses import Lens
 from ...shared.errors import InputError
+from ...shared.leftovers import temporary_folder
 from .apart import run_apart
 from .colmap_files import check_binary_model
 
@@ -78,15 +78,15 @@ def load_model(place: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     """What `read_colmap.main` made of the model in `place`. Raises InputError."""
     check_binary_model(place)
     size = sum(f.stat().st_size for f in place.iterdir() if f.is_file())
-    with tempfile.TemporaryDirectory(prefix="worldfm-colmap-") as temporary:
+    with temporary_folder("colmap") as temporary:
         run_apart(
             "read_colmap", place, temporary,
             what=f"The COLMAP model in '{place.name}'",
             seconds=_SECONDS + size / _BYTES_A_SECOND,
             gigabytes=_GIGABYTES + size * _MEMORY_A_BYTE / 1e9,
         )  # fmt: skip
-        model = json.loads((Path(temporary) / "model.json").read_text(encoding="utf-8"))
-        with np.load(Path(temporary) / "points.npz", allow_pickle=False) as stored:
+        model = json.loads((temporary / "model.json").read_text(encoding="utf-8"))
+        with np.load(temporary / "points.npz", allow_pickle=False) as stored:
             arrays = dict(stored)
     if not model["images"]:
         raise InputError("The COLMAP model has no registered pictures.")

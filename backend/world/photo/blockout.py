@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 
 from ...shared.camera import Camera
+from ...shared.files import replacing
 from .depth_edges import JUMP
 
 CELLS = 96
@@ -191,8 +192,5 @@ def save_blockout(meshes: Sequence[BlockMesh], path: Path) -> None:
     arrays: dict[str, np.ndarray] = {"names": np.array([m.name for m in meshes], dtype=np.str_)}
     for i, mesh in enumerate(meshes):
         arrays |= {f"verts{i}": mesh.verts, f"faces{i}": mesh.faces, f"uvs{i}": mesh.uvs}
-    path = Path(path)
-    temporary = path.with_name(path.name + ".tmp")
-    with temporary.open("wb") as file:
+    with replacing(Path(path)) as part, part.open("wb") as file:
         np.savez(file, **arrays)
-    temporary.replace(path)

@@ -54,12 +54,15 @@ def main() -> dict[str, Any]:
     scene.unit_settings.scale_length = 0.5
     bpy.ops.worldfm.capture_memory(frames="1", samples=4)
     bpy.ops.worldfm.export_world(directory=str(FOLDER / "world"))
-    bpy.ops.worldfm.export_world(directory=str(FOLDER / "world"))  # over itself
+    (FOLDER / "world" / "notes.txt").write_text("mine")
+    again = refused(bpy.ops.worldfm.export_world, directory=str(FOLDER / "world"))
+    bpy.ops.worldfm.export_world(directory=str(FOLDER / "world"), overwrite=True)
     bpy.ops.worldfm.export_camera_path(filepath=str(FOLDER / "cameras.json"))
     (FOLDER / "other").mkdir()
     (FOLDER / "other" / "letter.txt").write_text("keep me")
     export = bpy.ops.worldfm.export_world
     found = {
+        "again": again,
         "refused": refused(export, directory=str(FOLDER / "other")),
         "unwritable": refused(export, directory="/proc/nothing/world"),
         "no folder": refused(
