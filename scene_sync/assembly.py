@@ -9,7 +9,7 @@ import bpy
 import numpy as np
 
 from ..backend.shared.scene import Film, Instance, Lamp, Material, Mesh, Scene, Texture
-from .background import Sky, constant_background, read_world
+from .background import Sky, read_world
 from .contents import SKIPPED, Found, unusable
 from .film import read_film
 from .geometry import Surface
@@ -49,13 +49,15 @@ def assemble(
             parts.lamp(one, one.kind.source, matrix)
         elif isinstance(one.kind.source, Surface):
             parts.instance(one, one.kind.source, matrix, problem)
+    background, said = around.sky.background()
+    parts.problems += said
     scene = Scene(
         tuple(parts.meshes),
         tuple(parts.instances),
         tuple(parts.materials),
         tuple(parts.textures),
         tuple(parts.lamps),
-        constant_background(around.sky),
+        background,
         around.film,
         units=scale_length,
     )

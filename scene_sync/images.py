@@ -6,6 +6,8 @@ What is read is kept until `forget_pictures`.
 
 from __future__ import annotations
 
+import hashlib
+from dataclasses import dataclass
 from pathlib import PurePath
 from threading import Lock
 
@@ -35,6 +37,7 @@ class Picture:
         self._values: np.ndarray | None = values
         self._kind = kind
         self._made: Texture | None = None
+        self._fingerprint: bytes | None = None
         self._lock = Lock()
 
     @property
@@ -42,6 +45,17 @@ class Picture:
         """Bytes of copied pixels that nothing was made of yet."""
         values = self._values
         return 0 if values is None else values.nbytes
+
+    @property
+    def fingerprint(self) -> bytes:
+        """Tells pictures apart, also when one was forgotten and read anew."""
+        with self._lock:
+            if self._fingerprint is None:
+                values = self._values if self._made is None else self._made.pixels
+                digest = hashlib.blake2b(repr(self._kind).encode(), digest_size=16)
+                digest.update(np.ascontiguousarray(values).data)
+                self._fingerprint = digest.digest()
+            return self._fingerprint
 
     @property
     def texture(self) -> Texture:
@@ -53,19 +67,30 @@ class Picture:
             return self._made
 
 
+@dataclass(frozen=True)
 class _Kind:
-    """How an image's stored values are meant."""
+    """How an image's stored values are meant. known: whether a texture has such colours."""
 
-    def __init__(self, image: bpy.types.Image, tile: int) -> None:
+    half: bool
+    srgb: bool
+    known: bool
+    opaque: bool
+    premultiplied: bool
+    tile: int
+
+    @classmethod
+    def of(cls, image: bpy.types.Image, tile: int) -> _Kind:
         space = image.colorspace_settings.name
-        self.half = image.is_float
-        # the pixels of byte images stand as they are stored, those of float images are linear
-        self.srgb = not self.half and space not in _LINEAR
-        self.known = self.half or space in _LINEAR or space in {"sRGB", ""}
-        self.space = space
-        self.opaque = image.alpha_mode == "NONE"
-        self.premultiplied = self.half and image.alpha_mode in {"STRAIGHT", "PREMUL"}
-        self.tile = tile
+        half, linear = image.is_float, space in _LINEAR
+        return cls(
+            half,
+            # the pixels of byte images stand as they are stored, those of float images are linear
+            not half and not linear,
+            half or linear or space in {"sRGB", ""},
+            image.alpha_mode == "NONE",
+            half and image.alpha_mode in {"STRAIGHT", "PREMUL"},
+            tile,
+        )
 
     def texture(self, name: str, values: np.ndarray) -> Texture:
         """Of values (H, W, C) float32, row 0 at the bottom."""
@@ -150,7 +175,7 @@ def read_image(image: bpy.types.Image) -> Picture | None:
     if width == 0 or height == 0 or image.channels not in {1, 2, 3, 4}:
         return None
     waiting = sum(kept.waiting for kept in list(_cache.values()))
-    kind = _Kind(image, 0)
+    kind = _Kind.of(image, 0)
     picture = _cache[key] = Picture(image.name_full, _copied(image, kind, MAX_SIDE), kind)
     if waiting > _MOST_WAITING:
         picture.texture  # noqa: B018 made at once, for the sake of memory
@@ -159,7 +184,7 @@ def read_image(image: bpy.types.Image) -> Picture | None:
 
 def whole_texture(image: bpy.types.Image) -> Texture:
     """Every pixel of an image, however large; nothing is kept."""
-    kind = _Kind(image, 0)
+    kind = _Kind.of(image, 0)
     return kind.texture(image.name_full, _copied(image, kind, max(image.size)))
 
 

@@ -119,7 +119,7 @@ def _power(data: bpy.types.Light, frame: int) -> tuple[tuple[float, float, float
         color = color * np.array(data.temperature_color)
     problems: tuple[str, ...] = ()
     if data.use_nodes and data.node_tree is not None:
-        shader = read_tree(data.name_full, data.node_tree, frame)
+        shader = read_tree(data.name_full, data.node_tree, frame, kind="Light")
         factor = _emitted(shader)
         if factor is None:
             problems = (

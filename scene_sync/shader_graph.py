@@ -94,13 +94,17 @@ def read_material(material: bpy.types.Material | None, frame: int) -> Shader:
 
 
 def read_tree(
-    name: str, tree: bpy.types.NodeTree | None, frame: int, bump_only: bool = True
+    name: str,
+    tree: bpy.types.NodeTree | None,
+    frame: int,
+    bump_only: bool = True,
+    kind: str = "Material",
 ) -> Shader:
-    """What a node tree's output for Cycles shows."""
+    """What a node tree's output for Cycles shows. kind: what sentences call it."""
     output = tree.get_output_node("CYCLES") if tree else None
     if output is None:
         return Shader(name)
-    walk = _Walk(name, frame)
+    walk = _Walk(f"{kind} '{name}'", frame)
     ends: dict[str, Value | None] = {}
     for end in ("Surface", "Volume", "Displacement"):
         socket = output.inputs.get(end)
@@ -223,7 +227,7 @@ class _Walk:
         if node.type in _PICTURES:
             tiles, problem = read_node_image(node, self.frame)
             if problem:
-                self.problems.append(f"Material '{self.name}': {problem}")
+                self.problems.append(f"{self.name}: {problem}")
             first = len(self.pictures)
             self.pictures += tiles.values()
             props["tiles"] = {str(tile): first + i for i, tile in enumerate(tiles)}

@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A world rendered as a picture of directions by Cycles, in a Blender beside this one.
+
+Neither the window nor a render that is under way waits for it, and nothing of the user's file is
+touched: only the world, written to a file of its own, goes over.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from threading import Lock
+
+import bpy
+import numpy as np
+
+from ..backend.shared.errors import BackendError
+from .shader_graph import Shader
+
+WIDTH = 2048
+"""Pixels around; half as many up."""
+_SECONDS = 300
+_KEPT = 8
+_SCRIPT = Path(__file__).parent / "world_script.py"
+
+
+class WorldRender:
+    """One world's picture, under way or done."""
+
+    def __init__(self, world: bpy.types.World, frame: int) -> None:
+        self.name = world.name_full
+        self._folder = tempfile.TemporaryDirectory(prefix="worldfm-")
+        self._lock = Lock()
+        self._pixels: np.ndarray | None = None
+        self._problem = ""
+        file, self._made = (Path(self._folder.name) / name for name in ("world.blend", "sky.npy"))
+        bpy.data.libraries.write(str(file), {world}, path_remap="ABSOLUTE", fake_user=True)
+        words = [str(file), str(self._made), world.name, str(frame), str(WIDTH)]
+        self._process = subprocess.Popen(
+            [*blender_command(), *words],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )
+
+    def pixels(self) -> np.ndarray:
+        """(H, W, 3) float32 radiance. Waits for it: not for a draw.
+
+        Raises BackendError where it could not be rendered.
+        """
+        with self._lock:
+            if self._pixels is None and not self._problem:
+                self._wait()
+            if self._problem:
+                raise BackendError(self._problem)
+            return self._pixels
+
+    def _wait(self) -> None:
+        try:
+            said, _ = self._process.communicate(timeout=_SECONDS)
+            self._pixels = np.load(self._made, allow_pickle=False)
+        except (OSError, ValueError, subprocess.TimeoutExpired) as error:
+            self._process.kill()
+            said, _ = self._process.communicate()
+            last = said.decode(errors="replace").strip().splitlines()[-1:] or [str(error)]
+            self._problem = (
+                f"The world '{self.name}' could not be rendered and counts as black ({last[0]}); "
+                "render it with Cycles once to see why."
+            )
+        finally:
+            self._folder.cleanup()
+
+
+_cache: dict[tuple[str, ...], WorldRender] = {}
+
+
+def render_of(world: bpy.types.World, shader: Shader, frame: int) -> WorldRender:
+    """The picture of an (original) world; the one at hand where nodes and images are the same."""
+    pictures = [picture.fingerprint.hex() for picture in shader.pictures]
+    key = (shader.program(list(range(len(pictures)))), *pictures)
+    render = _cache.pop(key, None) or WorldRender(world, frame)
+    _cache[key] = render  # the newest last
+    while len(_cache) > _KEPT:
+        _cache.pop(next(iter(_cache)))
+    return render
+
+
+def blender_command() -> list[str]:
+    """What runs `world_script.py` in a Blender without a window."""
+    if bpy.app.binary_path:
+        quiet = ["--background", "--factory-startup", "--python-exit-code", "1"]
+        return [bpy.app.binary_path, *quiet, "--python", str(_SCRIPT), "--"]
+    return [sys.executable, str(_SCRIPT), "--"]  # Blender as a module of this Python

@@ -1,0 +1,32 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What lies behind everything is what a camera in Cycles sees there."""
+
+from __future__ import annotations
+
+import pytest
+
+ALL = 63
+
+
+def test_worlds_are_read_as_cycles_shows_them(blender):
+    found = blender("backgrounds.py")
+
+    assert found["constant"] == {"pixels": [[[2, 1, 0.5]]], "visible": ALL - 4}
+
+    straight = found["straight"]
+    assert straight["size"] == [32, 64, 3] and straight["place"] == [31 - 25, 40]
+    for name in ("straight", "turned"):
+        read, seen = found[name]["bright"]
+        assert read > 10 and seen == pytest.approx(read, rel=0.1), name
+    for name in ("straight", "turned", "by_cycles"):
+        for read, seen in found[name]["pairs"]:
+            assert read == pytest.approx(seen, rel=0.02), name
+
+    rendered = found["by_cycles"]
+    assert rendered["size"] == [1024, 2048, 3]
+    assert rendered["again"] and rendered["untouched"] and rendered["problems"] == []
+    assert all(read[2] > 0.5 for read, _ in rendered["pairs"])
+
+    assert found["failing"]["pixels"] == [[[0, 0, 0]]]
+    (said,) = found["failing"]["problems"]
+    assert "'Sky" in said and "No Cycles here" in said
