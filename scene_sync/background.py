@@ -13,8 +13,8 @@ from typing import Any
 import bpy
 import numpy as np
 
+from ..backend.shared.color import srgb_to_linear
 from ..backend.shared.errors import WorldFMError
-from ..backend.shared.frame import srgb_to_linear
 from ..backend.shared.scene import (
     CAMERA,
     DIFFUSE,
