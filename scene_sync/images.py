@@ -7,6 +7,10 @@ What is read is kept until `forget_pictures`.
 from __future__ import annotations
 
 import hashlib
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import PurePath
 from threading import Lock
@@ -39,6 +43,11 @@ class Picture:
         self._made: Texture | None = None
         self._fingerprint: bytes | None = None
         self._lock = Lock()
+
+    @property
+    def known(self) -> bool:
+        """Whether a texture can have the image's colour space."""
+        return self._kind.known
 
     @property
     def waiting(self) -> int:
@@ -131,25 +140,105 @@ def forget_pictures(names: set[str] | None = None) -> None:
 
 def read_node_image(
     node: bpy.types.ShaderNodeTexImage, frame: int
-) -> tuple[dict[int, Picture], str]:
-    """The tiles of an image node's picture by number (0: it has none), and what went wrong, or "".
+) -> tuple[dict[int, Picture], list[str]]:
+    """The tiles of an image node's picture by number (0: it has none), and what went wrong.
 
-    Without a picture Cycles shows pink, and so does a world.
+    frame: the scene's. Without a picture Cycles shows pink, and so does a world.
     """
     image = node.image
     if image is None:
-        return {}, ""
-    picture = read_image(image)
-    if picture is None:
+        return {}, []
+    if image.source == "TILED":
+        found = {tile.number: read_tile(image, tile.number) for tile in image.tiles}
+    elif image.source == "SEQUENCE":
+        found = {0: read_sequence(image, frame_of(node.image_user, frame))}
+    else:
+        found = {0: read_image(image)}
+    problems = []
+    if None in found.values():
         path = PurePath(image.filepath.replace("\\", "/")).name or image.name
-        return {}, f"the image '{path}' cannot be read and is shown pink; find its file."
-    problem = ""
-    if not picture_known(picture):
-        problem = (
+        problems.append(f"the image '{path}' cannot be read and is shown pink; find its file.")
+    if any(picture is not None and not picture.known for picture in found.values()):
+        problems.append(
             f"the colour space '{image.colorspace_settings.name}' of the image '{image.name}' "
             "is taken for sRGB; choose sRGB, Linear Rec.709 or Non-Color."
         )
-    return {0: picture}, problem
+    if image.source == "MOVIE":
+        problems.append(
+            f"the movie '{image.name}' shows its first frame only; use an image sequence."
+        )
+    return {tile: picture for tile, picture in found.items() if picture is not None}, problems
+
+
+def frame_of(user: bpy.types.ImageUser, frame: int) -> int:
+    """The number of a sequence's file at a frame of the scene."""
+    place = frame - user.frame_start
+    if user.use_cyclic and user.frame_duration:
+        place %= user.frame_duration
+    return min(max(place, 0), max(user.frame_duration, 1) - 1) + 1 + user.frame_offset
+
+
+def tile_path(path: str, tile: int) -> str:
+    """The file of a UDIM tile."""
+    row, column = divmod(tile - 1001, 10)
+    return path.replace("<UDIM>", str(tile)).replace("<UVTILE>", f"u{column + 1}_v{row + 1}")
+
+
+def sequence_path(path: str, number: int) -> str:
+    """The file of a frame: the last digits of the name are its number."""
+    folder, name = os.path.split(path)
+    digits = re.search(r"(\d+)(?=\D*$)", name)
+    if digits is None:
+        return path
+    start, end = digits.span()
+    return os.path.join(folder, f"{name[:start]}{number:0{end - start}d}{name[end:]}")
+
+
+def read_tile(image: bpy.types.Image, tile: int) -> Picture | None:
+    """One UDIM tile, None when it cannot be read."""
+    path = tile_path(bpy.path.abspath(image.filepath, library=image.library), tile)
+    packed = next(
+        (p for p in image.packed_files if getattr(p, "tile_number", 0) == tile),
+        None,
+    )
+    return _read_file(image, path, packed, tile)
+
+
+def read_sequence(image: bpy.types.Image, number: int) -> Picture | None:
+    """One frame of a sequence, None when it cannot be read."""
+    path = sequence_path(bpy.path.abspath(image.filepath, library=image.library), number)
+    return _read_file(image, path, None, 0)
+
+
+def _read_file(
+    image: bpy.types.Image, path: str, packed: bpy.types.ImagePackedFile | None, tile: int
+) -> Picture | None:
+    """A file that an image is made of; Blender gives the pixels of whole images only."""
+    key = (*_key(image), path)
+    if key in _cache:
+        return _cache[key]
+    if packed is None and not os.path.isfile(path):
+        return None
+    with _opened(path, packed) as other:
+        other.colorspace_settings.name = image.colorspace_settings.name
+        other.alpha_mode = image.alpha_mode
+        return _read(other, key, tile)
+
+
+@contextmanager
+def _opened(path: str, packed: bpy.types.ImagePackedFile | None) -> Iterator[bpy.types.Image]:
+    """A file as an image of its own, for a moment."""
+    if packed is None:
+        image = bpy.data.images.load(path)
+    else:
+        image = bpy.data.images.new("WorldFM", 1, 1)
+        data = packed.packed_file.data
+        image.pack(data=data, data_len=len(data))
+        image.source = "FILE"
+    try:
+        yield image
+    finally:
+        bpy.data.images.remove(image)
 
 
 def is_premultiplied(image: bpy.types.Image | None) -> bool:
@@ -159,24 +248,25 @@ def is_premultiplied(image: bpy.types.Image | None) -> bool:
     return image.alpha_mode in {"STRAIGHT", "PREMUL"}
 
 
-def picture_known(picture: Picture) -> bool:
-    """Whether the colour space of an image is one of those that textures have."""
-    return picture._kind.known
-
-
 def read_image(image: bpy.types.Image) -> Picture | None:
-    """The image's pixels, or None when it cannot be read."""
-    key = (image.name_full, image.filepath, image.colorspace_settings.name, image.alpha_mode)
-    picture = _cache.get(key)
-    if picture is not None:
-        return picture
+    """The pixels of a single image, or None when it cannot be read."""
+    key = _key(image)
+    return _cache[key] if key in _cache else _read(image, key, 0)
+
+
+def _key(image: bpy.types.Image) -> _Key:
+    space = image.colorspace_settings.name
+    return (image.name_full, image.filepath, space, image.alpha_mode)
+
+
+def _read(image: bpy.types.Image, key: _Key, tile: int) -> Picture | None:
     # asking an image for its size has Blender decode it, and again once it let go of the pixels
     width, height = image.size
     if width == 0 or height == 0 or image.channels not in {1, 2, 3, 4}:
         return None
     waiting = sum(kept.waiting for kept in list(_cache.values()))
-    kind = _Kind.of(image, 0)
-    picture = _cache[key] = Picture(image.name_full, _copied(image, kind, MAX_SIDE), kind)
+    kind = _Kind.of(image, tile)
+    picture = _cache[key] = Picture(str(key[0]), _copied(image, kind, MAX_SIDE), kind)
     if waiting > _MOST_WAITING:
         picture.texture  # noqa: B018 made at once, for the sake of memory
     return picture

@@ -65,9 +65,7 @@ def _renumbered(node: dict[str, Any], numbers: list[int]) -> dict[str, Any]:
         return node
     named = {tile: numbers[number] for tile, number in tiles.items()}
     texture = next(iter(named.values()), -1)
-    props = {**node["props"], "texture": texture, "tiles": named if "1001" in named else {}}
-    if len(named) == 1 and "0" in named:
-        props["tiles"] = {}
+    props = {**node["props"], "texture": texture, "tiles": {} if "0" in named else named}
     return {**node, "props": props}
 
 
@@ -225,9 +223,8 @@ class _Walk:
         """What of a node is kept in data of its own."""
         props: dict[str, Any] = {}
         if node.type in _PICTURES:
-            tiles, problem = read_node_image(node, self.frame)
-            if problem:
-                self.problems.append(f"{self.name}: {problem}")
+            tiles, problems = read_node_image(node, self.frame)
+            self.problems += [f"{self.name}: {problem}" for problem in problems]
             first = len(self.pictures)
             self.pictures += tiles.values()
             props["tiles"] = {str(tile): first + i for i, tile in enumerate(tiles)}
