@@ -21,6 +21,8 @@ _TABLE = 257
 """Samples of a ramp or curve, as many as Cycles takes."""
 _SINGLE = {"VALUE", "INT", "BOOLEAN"}
 _PICTURES = {"TEX_IMAGE", "TEX_ENVIRONMENT"}
+_VORONOI_PCG = (5, 0, 0)
+"""The first version whose Voronoi cells are placed by another hash."""
 GREY = 0.8
 """Base colour where an object has no material, as in Cycles."""
 
@@ -236,6 +238,8 @@ class _Walk:
             props["interpolate"] = ramp.interpolation != "CONSTANT"
         elif node.type in {"CURVE_RGB", "CURVE_VEC", "CURVE_FLOAT"}:
             props |= _curves(node.mapping)
+        elif node.type == "TEX_VORONOI" and bpy.app.version < _VORONOI_PCG:
+            props["older_hash"] = True
         elif node.type == "NORMAL":
             props["direction"] = _value(node.outputs[0].default_value)
         elif node.type == "TEX_COORD" and node.object is not None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from ...shared.scene import Instance, Mesh
+from .corners import edges, layer_scale, of_corners, of_vertices, shifts
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,11 +42,14 @@ class ShadingPoints:
 
     def of_corners(self, corners: np.ndarray) -> np.ndarray:
         """(N, C) values interpolated from (T, 3, C) corner values."""
-        a, b, c = (corners[self.triangle, i] for i in range(3))
-        u, v = self.u[:, None], self.v[:, None]
-        if self.shift is not None:
-            u, v = u + self.shift[:, :1], v + self.shift[:, 1:]
-        return a + u * (b - a) + v * (c - a)
+        made = np.empty((len(self), corners.shape[2]), np.float32)
+        of_corners(corners, self.triangle, *self._weights(), made)
+        return made
+
+    def _weights(self) -> tuple[np.ndarray, np.ndarray]:
+        if self.shift is None:
+            return self.u, self.v
+        return self.u + self.shift[:, 0], self.v + self.shift[:, 1]
 
     def uv(self, layer: str = "") -> np.ndarray:
         """(N, 2) texture coordinates; zeros where the mesh lacks the layer ("" = the active)."""
@@ -57,12 +61,12 @@ class ShadingPoints:
         corners = self.mesh.uv.get(layer or self.mesh.active_uv)
         if corners is None:
             return np.zeros(len(self), np.float32)
-        at = corners[self.triangle]
-        a, b = at[:, 1] - at[:, 0], at[:, 2] - at[:, 0]
-        area = np.abs(a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0])
-        e1, e2 = self.edges()
-        true = np.linalg.norm(np.cross(e1, e2), axis=1)
-        return self.width * np.sqrt(area / np.maximum(true, 1e-20)).astype(np.float32)
+        made = np.empty(len(self), np.float32)
+        mesh = self.mesh
+        layer_scale(
+            mesh.vertices, mesh.triangles, self._turn(), corners, self.triangle, self.width, made
+        )
+        return made
 
     def color(self, layer: str = "") -> np.ndarray | None:
         """(N, 4) a colour attribute; None where the mesh lacks it ("" = the active one)."""
@@ -71,13 +75,19 @@ class ShadingPoints:
 
     def edges(self) -> tuple[np.ndarray, np.ndarray]:
         """(N, 3) each: world vectors from the first corner to the second and third."""
-        corners = self.mesh.vertices[self.mesh.triangles[self.triangle]]
-        turn = self.instance.matrix[:3, :3].T.astype(np.float32)
-        return (corners[:, 1] - corners[:, 0]) @ turn, (corners[:, 2] - corners[:, 0]) @ turn
+        first, second = np.empty((2, len(self), 3), np.float32)
+        edges(self.mesh.vertices, self.mesh.triangles, self._turn(), self.triangle, first, second)
+        return first, second
+
+    def _turn(self) -> np.ndarray:
+        return np.ascontiguousarray(self.instance.matrix[:3, :3], np.float32)
 
     def object_position(self) -> np.ndarray:
         """(N, 3) in the mesh's own space."""
-        return self.of_corners(self.mesh.vertices[self.mesh.triangles])
+        made = np.empty((len(self), 3), np.float32)
+        mesh = self.mesh
+        of_vertices(mesh.vertices, mesh.triangles, self.triangle, *self._weights(), made)
+        return made
 
     def generated(self) -> np.ndarray:
         """(N, 3) generated texture coordinates: 0 to 1 over the mesh's bounds."""
@@ -101,21 +111,14 @@ class ShadingPoints:
         across = (e2 * a[:, :1] - e1 * b[:, :1]) * sign
         return _unit(along), _unit(across)
 
-    def moved(self, axis: int) -> tuple[ShadingPoints, np.ndarray]:
-        """The points one `width` aside on their surface, and the way there: (N, 3) metres.
+    def moved(self, axis: int, share: float = 1.0) -> tuple[ShadingPoints, np.ndarray]:
+        """The points `share` of a `width` aside on their surface, and the way there: (N, 3) metres.
 
         axis: 0 or 1, two directions at right angles in the triangle's plane.
         """
         e1, e2 = self.edges()
-        t0 = _unit(e1)
-        t1 = np.cross(self.flat, t0)
-        way = (t0, t1)[axis] * self.width[:, None]
-        # barycentric shift that moves the point by `way` (least squares in the plane)
-        d11, d12, d22 = (np.einsum("ni,ni->n", x, y) for x, y in ((e1, e1), (e1, e2), (e2, e2)))
-        p1, p2 = np.einsum("ni,ni->n", way, e1), np.einsum("ni,ni->n", way, e2)
-        det = np.maximum(d11 * d22 - d12 * d12, 1e-30)
-        shift = np.stack([(d22 * p1 - d12 * p2) / det, (d11 * p2 - d12 * p1) / det], axis=1)
-        shift = shift.astype(np.float32)
+        way, shift = np.empty((len(self), 3), np.float32), np.empty((len(self), 2), np.float32)
+        shifts(e1, e2, self.flat, self.width * np.float32(share), axis, way, shift)
         if self.shift is not None:
             shift = shift + self.shift
         return replace(self, position=self.position + way, shift=shift), way

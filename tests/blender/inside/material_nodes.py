@@ -122,10 +122,7 @@ def main() -> dict[str, Any]:
     cases = node_cases.CASES
     side = tiles(cases)
     bpy.context.view_layer.update()
-    problems: list[str] = []
-    scene = extension.part("scene_sync.surfaces").read_scene(
-        bpy.context.evaluated_depsgraph_get(), problems=problems
-    )
+    scene = extension.part("scene_sync.surfaces").read_scene(bpy.context.evaluated_depsgraph_get())
     arrays: list[np.ndarray] = []
 
     def put(array: np.ndarray, _: Any) -> int:
@@ -136,7 +133,8 @@ def main() -> dict[str, Any]:
     (folder / "scene.json").write_text(json.dumps(codec.encode_tree(scene, put)))
     np.savez(folder / "scene.npz", *arrays)
     np.savez(folder / "passes.npz", **render(side, folder))
-    return {"cases": list(cases), "side": side, "pixels": PIXELS, "problems": problems}
+    version = list(bpy.app.version)
+    return {"cases": list(cases), "side": side, "pixels": PIXELS, "version": version}
 
 
 extension.run(main)

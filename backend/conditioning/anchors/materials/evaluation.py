@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -21,10 +21,14 @@ Textures = Mapping[int, TexturePyramid]
 
 @dataclass(frozen=True)
 class Surroundings:
-    """What a program is evaluated with. units: metres in one of Blender's units."""
+    """What a program is evaluated with. units: metres in one of Blender's units.
+
+    footprints: what is known of how image nodes stretch a UV layer, see `nodes/footprint.py`.
+    """
 
     textures: Textures
     units: float = 1.0
+    footprints: dict[int, tuple[str, float] | None] = field(default_factory=dict)
 
 
 Outputs = dict[str, tuple[np.ndarray, Kind]]
@@ -44,8 +48,8 @@ class Evaluation:
         self.points = points
         self.around = around
         self.known: dict[int, Outputs] = dict(folded or {})
-        self._folded = folded or {}
-        self._moved: list[tuple[Evaluation, np.ndarray] | None] = [None, None]
+        self.folded: Mapping[int, Outputs] = folded or {}
+        self._moved: dict[tuple[int, float], tuple[Evaluation, np.ndarray]] = {}
 
     def value(self, link: Link) -> tuple[np.ndarray, Kind]:
         """What an output holds; zero where the node has no such output."""
@@ -59,13 +63,13 @@ class Evaluation:
         """() or (N,), what an output holds as one number."""
         return as_float(*self.value(link))
 
-    def moved(self, axis: int) -> tuple[Evaluation, np.ndarray]:
-        """The same program one width aside, and the way there: see `ShadingPoints.moved`."""
-        found = self._moved[axis]
+    def moved(self, axis: int, share: float = 1.0) -> tuple[Evaluation, np.ndarray]:
+        """The same program aside of the points, and the way there: see `ShadingPoints.moved`."""
+        found = self._moved.get((axis, share))
         if found is None:
-            points, way = self.points.moved(axis)
-            found = Evaluation(self.program, points, self.around, self._folded), way
-            self._moved[axis] = found
+            points, way = self.points.moved(axis, share)
+            found = Evaluation(self.program, points, self.around, self.folded), way
+            self._moved[axis, share] = found
         return found
 
     def call(self, index: int) -> Call:

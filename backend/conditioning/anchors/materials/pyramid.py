@@ -198,110 +198,100 @@ def _wrap(at, size, extension):
 
 
 @numba.njit(nogil=True, cache=True)
-def _add(pixels, start, row, column, stride, weight, extension_out, unit, premultiply, sums):
-    """Add one texel's colour (times alpha) and alpha."""
-    if extension_out:
-        return
-    at = start + row * stride + column
-    alpha = pixels[at, 3] * unit
-    times = weight * alpha if premultiply else weight
-    sums[0] += pixels[at, 0] * times
-    sums[1] += pixels[at, 1] * times
-    sums[2] += pixels[at, 2] * times
-    sums[3] += alpha * weight
+def _texel(pixels, row, column, weight, unit, premultiply):
+    """One texel's colour (times alpha) and alpha, times weight; nothing outside (-1)."""
+    if row < 0 or column < 0:
+        return np.float32(0), np.float32(0), np.float32(0), np.float32(0)
+    at = row + column
+    alpha = weight * (pixels[at, 3] * unit)
+    times = alpha if premultiply else weight
+    return times * pixels[at, 0], times * pixels[at, 1], times * pixels[at, 2], alpha
 
 
 @numba.njit(nogil=True, cache=True)
-def _sample(pixels, start, height, width, x, y, extension, closest, unit, premultiply, sums):
-    """Interpolated between the four texels around (x, y) in texels, as they are stored."""
-    sums[:] = 0.0
-    if closest:
-        column, row = (
-            _wrap(int(np.floor(x)), width, extension),
-            _wrap(int(np.floor(y)), height, extension),
-        )
-        outside = row < 0 or column < 0
-        _add(pixels, start, row, column, width, 1.0, outside, unit, premultiply, sums)
-        return
-    left, top = np.floor(x - 0.5), np.floor(y - 0.5)
-    fx, fy = x - 0.5 - left, y - 0.5 - top
-    for down in range(2):
-        row = _wrap(int(top) + down, height, extension)
-        weight = fy if down else 1.0 - fy
-        for right in range(2):
-            column = _wrap(int(left) + right, width, extension)
-            _add(
-                pixels,
-                start,
-                row,
-                column,
-                width,
-                weight * (fx if right else 1.0 - fx),
-                row < 0 or column < 0,
-                unit,
-                premultiply,
-                sums,
-            )
+def _bilinear(pixels, start, height, width, u, v, extension, unit, premultiply):
+    """Interpolated between the four texels around (u, v), as they are stored."""
+    x = u * np.float32(width) - np.float32(0.5)
+    y = (np.float32(1) - v) * np.float32(height) - np.float32(0.5)
+    left, top = np.int64(np.floor(x)), np.int64(np.floor(y))
+    fx, fy = x - np.float32(left), y - np.float32(top)
+    gx, gy = np.float32(1) - fx, np.float32(1) - fy
+    c0, c1 = _wrap(left, width, extension), _wrap(left + 1, width, extension)
+    r0, r1 = _wrap(top, height, extension), _wrap(top + 1, height, extension)
+    r0 = start + r0 * width if r0 >= 0 else -1
+    r1 = start + r1 * width if r1 >= 0 else -1
+    a0, a1, a2, a3 = _texel(pixels, r0, c0, gx * gy, unit, premultiply)
+    b0, b1, b2, b3 = _texel(pixels, r0, c1, fx * gy, unit, premultiply)
+    d0, d1, d2, d3 = _texel(pixels, r1, c0, gx * fy, unit, premultiply)
+    e0, e1, e2, e3 = _texel(pixels, r1, c1, fx * fy, unit, premultiply)
+    return a0 + b0 + d0 + e0, a1 + b1 + d1 + e1, a2 + b2 + d2 + e2, a3 + b3 + d3 + e3
+
+
+@numba.njit(nogil=True, cache=True)
+def _nearest(pixels, height, width, u, v, extension, unit, premultiply):
+    """The texel under (u, v) of level 0."""
+    column = np.int64(np.floor(u * np.float32(width)))
+    row = np.int64(np.floor((np.float32(1) - v) * np.float32(height)))
+    row, column = _wrap(row, height, extension), _wrap(column, width, extension)
+    row = row * width if row >= 0 else -1
+    return _texel(pixels, row, column, np.float32(1), unit, premultiply)
+
+
+@numba.njit(nogil=True, cache=True)
+def _decoded(value, table):
+    """Linear light of an interpolated 8-bit code."""
+    value = min(max(value, np.float32(0)), np.float32(255))
+    code = np.int64(value)
+    low = table[code]
+    return low + (value - np.float32(code)) * (table[code + 1] - low)
+
+
+@numba.njit(nogil=True, cache=True)
+def _wrapped(at, extension):
+    """A coordinate near 0, so that its texel is exact: the same but for whole repeats."""
+    if extension == 0 or extension == 3:
+        return at - np.floor(at * np.float32(0.5)) * np.float32(2)
+    return min(max(at, np.float32(-4)), np.float32(5))
 
 
 @numba.njit(nogil=True, cache=True)
 def _lookup(base, rest, levels, table, uv, widths, extension, closest, premultiply, straight, out):
     """`TexturePyramid.lookup`."""
     top = base.reshape(-1, 4)
-    unit = np.float32(1.0 / 255.0) if table.size else np.float32(1.0)
-    texels = np.sqrt(np.float32(levels[0, 1] * levels[0, 2]))
-    sums = np.zeros(4, np.float32)
+    coded = len(table) > 0
+    unit = np.float32(1.0 / 255.0) if coded else np.float32(1)
+    texels = np.sqrt(np.float32(levels[0, 1]) * np.float32(levels[0, 2]))
+    last = np.float32(len(levels) - 1)
     for n in range(len(uv)):
+        out[n, 0] = out[n, 1] = out[n, 2] = out[n, 3] = np.float32(0)
         u, v = uv[n, 0], uv[n, 1]
-        for c in range(4):
-            out[n, c] = 0.0
         if not (np.isfinite(u) and np.isfinite(v)):
             continue
-        if extension == 0 or extension == 3:
-            u -= np.floor(u * 0.5) * 2.0
-            v -= np.floor(v * 0.5) * 2.0
-        else:
-            u = min(max(u, np.float32(-4.0)), np.float32(5.0))
-            v = min(max(v, np.float32(-4.0)), np.float32(5.0))
-        level = np.log2(max(widths[n] * texels, np.float32(1e-6)))
-        if not level > 0.0:
-            level = 0.0
-        level = min(level, float(len(levels) - 1))
-        lower = int(level)
-        fraction = np.float32(level - lower)
+        u, v = _wrapped(u, extension), _wrapped(v, extension)
+        size = widths[n] * texels
+        level = min(np.log2(size), last) if size > np.float32(1) else np.float32(0)
+        lower = np.int64(level)
+        fraction = level - np.float32(lower)
         for step in range(2):
-            share = fraction if step else np.float32(1.0) - fraction
-            if share == 0.0:
+            share = fraction if step else np.float32(1) - fraction
+            if share == 0:
                 continue
             which = lower + step
             height, width = levels[which, 1], levels[which, 2]
-            x, y = u * width, (1.0 - v) * height
-            nearest = closest and which == 0
-            if which == 0:
-                _sample(top, 0, height, width, x, y, extension, nearest, unit, premultiply, sums)
-            else:
-                _sample(
-                    rest,
-                    levels[which, 0],
-                    height,
-                    width,
-                    x,
-                    y,
-                    extension,
-                    nearest,
-                    unit,
-                    premultiply,
-                    sums,
+            if which > 0:
+                start = levels[which, 0]
+                r, g, b, a = _bilinear(
+                    rest, start, height, width, u, v, extension, unit, premultiply
                 )
-            alpha = sums[3]
-            undo = np.float32(1.0)
-            if straight and premultiply and alpha > 0.0:
-                undo = np.float32(1.0) / alpha
-            for c in range(3):
-                value = sums[c] * undo
-                if table.size:
-                    value = min(max(value, np.float32(0.0)), np.float32(255.0))
-                    code = int(value)
-                    value = table[code] + (value - code) * (table[code + 1] - table[code])
-                out[n, c] += share * value
-            out[n, 3] += share * alpha
+            elif closest:
+                r, g, b, a = _nearest(top, height, width, u, v, extension, unit, premultiply)
+            else:
+                r, g, b, a = _bilinear(top, 0, height, width, u, v, extension, unit, premultiply)
+            if straight and premultiply and a > 0:
+                r, g, b = r / a, g / a, b / a
+            if coded:
+                r, g, b = _decoded(r, table), _decoded(g, table), _decoded(b, table)
+            out[n, 0] += share * r
+            out[n, 1] += share * g
+            out[n, 2] += share * b
+            out[n, 3] += share * a

@@ -14,6 +14,7 @@ from ..pyramid import TexturePyramid
 from ..registry import node
 from ..values import COLOR, FLOAT, as_wide, dot
 from .coordinates import default_coordinates, object_normal
+from .footprint import layer_footprint
 from .mapping import texture_mapping
 
 PINK = np.array([1, 0, 1], np.float32)
@@ -52,13 +53,14 @@ def image(call: Call) -> dict[str, np.ndarray]:
         return {"Color": PINK, "Alpha": np.ones((), np.float32)}
     projection = call.prop("projection", "FLAT")
     place = coordinates(call.evaluation, call)
-    around = _around(call, place)
     if projection == "BOX":
-        made = _box(call, found, place, around)
-    else:
-        flat = {"SPHERE": sphere, "TUBE": tube}.get(projection, lambda at: at[:, :2])
+        made = _box(call, found, place, _around(call))
+    elif projection in _ROUND:
+        flat = _ROUND[projection]
         uv = flat(place)
-        made = _pick(call, found, uv, _width(call, uv, [flat(a) for a in around], wrap=True))
+        made = _pick(call, found, uv, _width(uv, [flat(a) for a in _around(call)], wrap=True))
+    else:
+        made = _pick(call, found, place[:, :2], _flat_width(call, place[:, :2]))
     return {"Color": made[:, :3], "Alpha": made[:, 3]}
 
 
@@ -87,15 +89,27 @@ def coordinates(evaluation: Evaluation, call: Call) -> np.ndarray:
     return np.broadcast_to(place, (len(evaluation.points), 3))
 
 
-def _around(call: Call, place: np.ndarray) -> list[np.ndarray]:
+def _flat_width(call: Call, uv: np.ndarray) -> np.ndarray:
+    """(N,) as `_width`; without a look aside where the coordinates are a UV layer's, mapped."""
+    known = layer_footprint(call)
+    if known is None:
+        return _width(uv, [a[:, :2] for a in _around(call)])
+    layer, scale = known
+    return call.points.uv_width(layer) * np.float32(scale)
+
+
+def _around(call: Call) -> list[np.ndarray]:
     """The coordinates one width aside in two directions."""
     return [coordinates(call.evaluation.moved(axis)[0], call) for axis in (0, 1)]
 
 
-def _width(call: Call, uv: np.ndarray, around: list[np.ndarray], wrap: bool) -> np.ndarray:
-    """(N,) side of a square as large as the footprint, in texture coordinates."""
+def _width(uv: np.ndarray, around: list[np.ndarray], wrap: bool = False) -> np.ndarray:
+    """(N,) side of a square as large as the footprint, in texture coordinates.
+
+    wrap: u comes round at 1.
+    """
     first, second = (a - uv for a in around)
-    if wrap and call.prop("projection", "FLAT") in ("SPHERE", "TUBE"):
+    if wrap:
         first[:, 0] -= np.round(first[:, 0])
         second[:, 0] -= np.round(second[:, 0])
     return np.sqrt(np.abs(first[:, 0] * second[:, 1] - first[:, 1] * second[:, 0]))
@@ -143,7 +157,7 @@ def _box(
             return np.stack([u, at[chosen, up]], axis=1)
 
         uv = flat(place)
-        width = _width(call, uv, [flat(a) for a in around], wrap=False)
+        width = _width(uv, [flat(a) for a in around])
         made[chosen] += weights[chosen, axis, None] * _pick(call, found, uv, width)
     return made
 
@@ -196,3 +210,6 @@ def tube(place: np.ndarray) -> np.ndarray:
     u = (1 - np.arctan2(x, y) / math.pi) / 2
     inside = np.sqrt(x * x + y * y) > 0
     return np.where(inside[:, None], np.stack([u, (z + 1) / 2], axis=1), 0).astype(np.float32)
+
+
+_ROUND = {"SPHERE": sphere, "TUBE": tube}

@@ -15,6 +15,8 @@ from .coordinates import from_object_normal
 from .mapping import rotation, turned
 from .numbers import OPERATIONS
 
+FILTER_WIDTH = 0.1
+"""Of a pixel: how far Blender 5 looks aside for slopes; a whole pixel before."""
 _BY_COMPONENT = {
     name: OPERATIONS[name]
     for name in (
@@ -163,7 +165,9 @@ def bump(call: Call) -> np.ndarray:
     distance = call.float("Distance", 1.0) * (-1 if call.prop("invert", False) else 1)
     distance = np.where(call.points.back, -distance, distance) * np.float32(call.units)
     strength = np.clip(call.float("Strength", 1.0), 0, None)
-    bent = bumped(call.evaluation, normal, lambda at: at.float_of(height), distance)
+    width = call.float("Filter Width", 1.0)
+    share = float(width) if width.ndim == 0 and width > 0 else FILTER_WIDTH
+    bent = bumped(call.evaluation, normal, lambda at: at.float_of(height), distance, share)
     return unit(normal + (bent - normal) * strength[..., None])
 
 
@@ -172,13 +176,15 @@ def bumped(
     normal: np.ndarray,
     height: Callable[[Evaluation], np.ndarray],
     distance: np.ndarray,
+    share: float,
 ) -> np.ndarray:
     """(N, 3) normals after Mikkelsen, "Bump Mapping Unparametrized Surfaces on the GPU".
 
-    height: () or (N,) of an evaluation, in `distance` metres.
+    height: () or (N,) of an evaluation, in `distance` metres. share: of a point's width that
+    heights are compared over.
     """
     here = height(evaluation)
-    (there0, way0), (there1, way1) = evaluation.moved(0), evaluation.moved(1)
+    (there0, way0), (there1, way1) = (evaluation.moved(axis, share) for axis in (0, 1))
     slope0, slope1 = height(there0) - here, height(there1) - here
     r0, r1 = np.cross(way1, normal), np.cross(normal, way0)
     det = dot(way0, r0)
@@ -207,4 +213,4 @@ def displaced_normals(evaluation: Evaluation, way: Link) -> np.ndarray:
         return dot(normal, np.broadcast_to(as_wide(*at.value(way)), normal.shape))
 
     distance = np.where(evaluation.points.back, -1, 1).astype(np.float32)
-    return bumped(evaluation, normal, height, distance)
+    return bumped(evaluation, normal, height, distance, FILTER_WIDTH)
