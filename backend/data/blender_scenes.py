@@ -149,4 +149,5 @@ def main() -> None:
     (out / "transforms.json").write_text(text, encoding="utf-8")
 
 
-main()
+if __name__ == "__main__":
+    main()
