@@ -35,13 +35,13 @@ def room() -> Stage:
     camera("Door", (2.2, -1.7, 1.6), (-0.6, 0.8, 0.9), 22.0)
     camera("Corner", (-2.2, -1.7, 1.5), (0.8, 1.0, 0.8), 22.0)
     camera("Middle", (0.2, -1.8, 1.5), (0.1, 1.0, 0.9), 22.0)
-    camera("Table", (-0.2, -0.9, 1.2), (0.7, 0.5, 0.7), 32.0)
+    camera("Close", (-0.2, -0.9, 1.2), (0.7, 0.5, 0.7), 32.0)
     film = travel(
         "Film",
         [((1.4, -1.8, 1.6), (-0.4, 0.9, 0.9)), ((-0.4, -1.7, 1.5), (0.4, 1.0, 0.85))],
         22.0,
     )
-    return Stage(shots("Door", "Corner"), shots("Middle", "Table"), film)
+    return Stage(shots("Door", "Corner"), shots("Middle", "Close"), film)
 
 
 def cut_away() -> Stage:
@@ -107,8 +107,8 @@ def corridor() -> Stage:
     for x in (-length / 2, length / 2):
         box("End", (x, 0, 1.3), (0.1, 2 * half, 2.6), principled("End", (0.25, 0.4, 0.5)))
     warm, cold = (
-        glow("Warm strip", (1.0, 0.8, 0.55), 6.0),
-        glow("Cold strip", (0.5, 0.75, 1.0), 5.0),
+        glow("Warm strip", (1.0, 0.8, 0.55), 20.0),
+        glow("Cold strip", (0.5, 0.75, 1.0), 15.0),
     )
     for i, x in enumerate((-4.5, -1.5, 1.5, 4.5)):
         box("Strip", (x, 0, 2.58), (1.2, 0.12, 0.03), warm if i % 2 else cold)

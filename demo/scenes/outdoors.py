@@ -104,7 +104,7 @@ def hdr_sky(width: int = 1024) -> np.ndarray:
     """A clear sky with a sun of some 20,000, (width // 2, width, 3) scene-linear, row 0 on top."""
     rows, columns = np.mgrid[: width // 2, :width]
     rise = np.pi * (0.5 - (rows + 0.5) / (width // 2))
-    turn = 2 * np.pi * (columns + 0.5) / width
+    turn = 2 * np.pi * (0.5 - (columns + 0.5) / width)
     way = np.stack([np.cos(rise) * np.cos(turn), np.cos(rise) * np.sin(turn), np.sin(rise)], -1)
     up = np.clip(way[..., 2], 0, 1)[..., None]
     sky = np.array([0.75, 0.85, 1.0]) * (1 - up) ** 3 + np.array([0.18, 0.36, 0.85]) * (
@@ -113,7 +113,7 @@ def hdr_sky(width: int = 1024) -> np.ndarray:
     cover = textures.clouds(width, 41, 6, 4)[: width // 2, :, None]
     sky += np.clip(cover - 0.55, 0, 1) * 1.5 * (up > 0)
     sky = np.where(way[..., 2:] < 0, np.array([0.12, 0.13, 0.08]), sky)
-    # Blender's azimuth 0 is the middle of the picture; this sun stands before the house, left
+    # before the house, on its left
     sun = np.array([-0.55, -0.6, 0.58])
     facing = way @ (sun / np.linalg.norm(sun))
     apart = np.degrees(np.arccos(np.clip(facing, -1, 1)))[..., None]
@@ -266,7 +266,7 @@ def canyon() -> Stage:
     for _ in range(25):
         px = rng.uniform(-16, 16)
         py = 4 * math.sin(px * 0.12) + rng.normal(0, 1.8)
-        made = ball("Stone", (px, py, at(px, py)), rng.lognormal(-1.1, 0.5), stone, 8)
+        made = ball("Stone", (px, py, at(px, py)), min(0.5, rng.lognormal(-1.1, 0.5)), stone, 8)
         made.scale = (1, 0.8, 0.7)
     lamp("SUN", (3, -2.5, 3), (0, 0, 0), 4.5, angle=0.009, color=(1, 0.85, 0.65))
     _gradient_sky((0.8, 0.75, 0.7), (0.12, 0.3, 0.8))

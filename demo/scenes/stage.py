@@ -60,6 +60,8 @@ def empty() -> bpy.types.Scene:
 
 def camera(name: str, at: Vec, target: Vec, lens: float = 35.0) -> bpy.types.Object:
     """A camera that looks at `target`; the first one is the scene's. lens: mm of a 36 mm film."""
+    if name in bpy.data.objects:
+        raise ValueError(f"There is an object '{name}' already; give the camera another name.")
     data = bpy.data.cameras.new(name)
     data.lens, data.clip_start, data.clip_end = lens, 0.02, 500.0
     made = add(name, data, at)

@@ -157,10 +157,10 @@ def hair() -> Stage:
     """A furry ball and a tuft of strands on a head."""
     empty()
     plane("Floor", (0, 0, 0), 4.0, principled("Floor", (0.45, 0.42, 0.4)))
-    skin = principled("Skin", (0.55, 0.3, 0.2), Roughness=0.6)
+    skin = principled("Skin", (0.25, 0.3, 0.36), Roughness=0.6)
     fur = _strands("Fur", (0.3, 0.13, 0.04))
     for name, at, radius, count, length in (
-        ("Ball", (-0.35, 0, 0.36), 0.3, 2500, 0.09),
+        ("Ball", (-0.35, 0, 0.36), 0.3, 5000, 0.09),
         ("Head", (0.42, 0.05, 0.34), 0.3, 900, 0.2),
     ):
         body = ball(name, at, radius, skin, 16)
