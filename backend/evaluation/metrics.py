@@ -19,6 +19,9 @@ FEWEST_PIXELS = 64
 DEPTH_TOLERANCE = 0.02
 """Relative difference up to which two depths are the same surface."""
 
+FLAT = 2.5
+"""Levels of luma between which a flat patch stays."""
+
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 
 
@@ -147,3 +150,18 @@ def warp_error(
         following.astype(np.float32), u - 0.5, v - 0.5, cv2.INTER_LINEAR, None, cv2.BORDER_REPLICATE
     )
     return float(np.abs(warped - frame)[visible].mean() / 255)
+
+
+def flat_patches(truth: np.ndarray) -> np.ndarray:
+    """(H, W) bool: where a picture's luma hardly changes over 7 x 7 pixels, noise apart."""
+    luma = cv2.GaussianBlur(truth.astype(np.float32) @ _LUMA, (5, 5), 1.0)
+    kernel = np.ones((7, 7), np.uint8)
+    return cv2.dilate(luma, kernel) - cv2.erode(luma, kernel) < FLAT
+
+
+def grain(frame: np.ndarray, mask: np.ndarray) -> float | None:
+    """Mean absolute difference of luma from the median of 5 x 5 inside `mask`, levels of 255."""
+    if np.count_nonzero(mask) < FEWEST_PIXELS:
+        return None
+    luma = frame.astype(np.float32) @ _LUMA
+    return float(np.abs(luma - cv2.medianBlur(luma, 5))[mask].mean(dtype=np.float64))
