@@ -22,11 +22,12 @@ BPY_3.13 := bpy==5.3.0
 ALSO ?=
 OTHERS := $(ALSO:%=$(VENV_BLENDER)-%/.installed)
 
-.PHONY: help setup demo demo-plan test test-gui extension bench soak lint
+.PHONY: help setup demo demo-plan scenes test test-gui extension bench soak lint
 
 help:
 	@echo 'make setup      the backend in .venv (command: .venv/bin/worldfm), Blender as a module in .venv-blender'
 	@echo 'make demo       build the demo scene and render its fly-through into outputs/demo'
+	@echo 'make scenes     artist scenes by Cycles and by the product: a table, sheets in outputs/scenes (an hour)'
 	@echo 'make test       the tests, but for those that need a window'
 	@echo 'make test-gui   the tests in a real Blender under Xvfb (BLENDER=/path/to/blender to use yours)'
 	@echo 'make extension  one zip per platform into dist'
@@ -85,6 +86,13 @@ demo: demo-plan
 	@$(VENV_BLENDER)/bin/python wheels/fetch.py --this
 	@$(VENV_BLENDER)/bin/python wheels/build_extension.py --this dist
 	@$(VENV_BLENDER)/bin/python -m demo.run --backend-python $(VENV)/bin/python --output outputs/demo
+
+# SCENES='cube,room' makes these alone; what Cycles rendered is kept
+SCENES ?=
+
+scenes: $(BACKEND) $(HEADLESS)
+	@$(VENV_BLENDER)/bin/python -m demo.scenes.render --output outputs/scenes --only '$(SCENES)' --curve
+	@$(VENV)/bin/python -m demo.scenes.compare outputs/scenes --only '$(SCENES)' --blender-python $(VENV_BLENDER)/bin/python
 
 test: $(BACKEND) $(OTHERS) extension
 	@zip=$$($(VENV)/bin/python wheels/build_extension.py dist --which); \

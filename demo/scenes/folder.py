@@ -12,6 +12,7 @@ from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import OpenEXR
 
@@ -139,6 +140,14 @@ def read_exr(file: Path) -> Picture:
     depth = next(values for name, values in named.items() if name.startswith("Depth."))
     depth = np.where(depth < FAR, depth, np.inf).astype(np.float32)
     return Picture(np.nan_to_num(color), named["Combined.A"].astype(np.float32), depth)
+
+
+def read_png(file: Path) -> np.ndarray:
+    """(H, W, 3) uint8."""
+    picture = cv2.imread(str(file), cv2.IMREAD_COLOR)
+    if picture is None:
+        raise FileNotFoundError(f"'{file}' is no picture; run the comparison again.")
+    return np.ascontiguousarray(picture[..., ::-1])
 
 
 class DisplayOrders:

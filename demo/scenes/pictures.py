@@ -34,6 +34,8 @@ def set_format(scene: bpy.types.Scene, kind: str) -> None:
         image.color_mode, image.color_depth = "RGBA", "8"
     else:
         image.color_depth, image.exr_codec = "32", "ZIP"
+        if hasattr(image, "use_exr_interleave"):
+            image.use_exr_interleave = True  # one part, as all readers know it
 
 
 def cycles(scene: bpy.types.Scene, file: Path, samples: int) -> float:
