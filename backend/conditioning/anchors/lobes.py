@@ -54,3 +54,7 @@ class Lobes:
         """Write `other`, of M points, to the places `index` (M,)."""
         for f in fields(self):
             getattr(self, f.name)[index] = getattr(other, f.name)
+
+    def take(self, index: np.ndarray) -> Lobes:
+        """Those at the places, or of the marks, `index`."""
+        return Lobes(**{f.name: getattr(self, f.name)[index] for f in fields(self)})

@@ -1,0 +1,166 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Points of a scene's surfaces that rays met, with what they are made of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+import numpy as np
+
+from ..threads import in_pieces
+from .geometry import Geometry
+from .lobes import Lobes
+from .materials import CompiledMaterial
+from .shading_points import ShadingPoints
+from .tracing import Hits
+
+
+@dataclass(frozen=True, eq=False)
+class Surface:
+    """N points, all float32 unless said.
+
+    position: (N, 3) world. flat: (N, 3) unit normal of the triangle, on the viewer's side.
+    incoming: (N, 3) unit, towards the viewer. width: (N,) metres that a sample covers there.
+    triangle: (N,) int32. back: (N,) bool, seen from behind. lobes: of the N points.
+    """
+
+    position: np.ndarray
+    flat: np.ndarray
+    incoming: np.ndarray
+    width: np.ndarray
+    triangle: np.ndarray
+    back: np.ndarray
+    lobes: Lobes
+
+    def __len__(self) -> int:
+        return len(self.position)
+
+    def take(self, index: np.ndarray) -> Surface:
+        """The points of numbers or marks `index`."""
+        arrays = {f.name: getattr(self, f.name)[index] for f in fields(self) if f.name != "lobes"}
+        return Surface(**arrays, lobes=self.lobes.take(index))
+
+    def origins(self, ways: np.ndarray, nudge: float) -> np.ndarray:
+        """(N * R, 3) where rays `ways` (N * R, 3) begin: a bit off, on the side they go to."""
+        rays = len(ways) // max(len(self), 1)
+        position, flat = self.position, self.flat
+        if rays != 1:
+            position, flat = np.repeat(position, rays, axis=0), np.repeat(flat, rays, axis=0)
+        far = np.abs(position)
+        far = np.maximum(np.maximum(far[:, 0], far[:, 1]), far[:, 2])
+        reach = np.maximum(far, 1.0) * np.float32(nudge)
+        side = np.where(np.einsum("ni,ni->n", ways, flat) < 0, -reach, reach)
+        return position + flat * side[:, None]
+
+
+class Matter:
+    """The materials of a geometry, ready to be asked what any point of it is."""
+
+    def __init__(self, geometry: Geometry, materials: list[CompiledMaterial]) -> None:
+        """materials: one for each of the scene's, and a last one for surfaces without any."""
+        self.geometry = geometry
+        self.materials = materials
+        self._plain = np.array([m.constant is not None for m in materials], bool)
+        self._table = Lobes.nothing(len(materials))
+        for i, material in enumerate(materials):
+            if material.constant is not None:
+                self._table.put(np.array([i]), material.constant)
+
+    def opaque(self) -> np.ndarray:
+        """(M,) bool of the materials: nothing passes."""
+        return np.array([m.opaque for m in self.materials], bool)
+
+    def surface(
+        self,
+        hits: Hits,
+        origins: np.ndarray,
+        ways: np.ndarray,
+        spread: np.ndarray,
+        is_camera: bool = True,
+    ) -> Surface:
+        """What rays (N, 3) met; every one of them has met something.
+
+        spread: (N,) metres across that a sample covers at a distance of one length of its ray.
+        """
+        count = len(hits.triangle)
+        geometry, triangle = self.geometry, hits.triangle
+        position, normal, flat, incoming = (np.empty((count, 3), np.float32) for _ in range(4))
+        back = np.empty(count, bool)
+
+        def place(part: slice) -> None:
+            t, u, v = triangle[part], hits.u[part], hits.v[part]
+            position[part] = geometry.at(t, u, v)
+            length = np.sqrt(np.einsum("ni,ni->n", ways[part], ways[part]))[:, None]
+            incoming[part] = -ways[part] / np.maximum(length, 1e-30)
+            facing = geometry.flat[t]
+            back[part] = np.einsum("ni,ni->n", facing, incoming[part]) < 0
+            sign = np.where(back[part], np.float32(-1), np.float32(1))[:, None]
+            flat[part] = facing * sign
+            a, b, c = (geometry.normals[t, i] for i in range(3))
+            smooth = a + u[:, None] * (b - a) + v[:, None] * (c - a)
+            long = np.sqrt(np.einsum("ni,ni->n", smooth, smooth))[:, None]
+            smooth /= np.maximum(long, 1e-20)
+            normal[part] = smooth * sign
+
+        in_pieces(place, count)
+        width = (spread * hits.distance).astype(np.float32)
+        lobes = self._lobes(
+            triangle, hits.u, hits.v, position, normal, flat, incoming, width, back, is_camera
+        )
+        return Surface(position, flat, incoming, width, triangle, back, lobes)
+
+    def _lobes(
+        self,
+        triangle: np.ndarray,
+        u: np.ndarray,
+        v: np.ndarray,
+        position: np.ndarray,
+        normal: np.ndarray,
+        flat: np.ndarray,
+        incoming: np.ndarray,
+        width: np.ndarray,
+        back: np.ndarray,
+        is_camera: bool,
+    ) -> Lobes:
+        material = self.geometry.material[triangle]
+        lobes = self._table.take(material)
+        lobes.normal[:] = normal
+        owner = self.geometry.owner[triangle]
+        varying = np.flatnonzero(~self._plain[material])
+        if not len(varying):
+            return lobes
+        group = owner[varying].astype(np.int64) * len(self.materials) + material[varying]
+        order = varying[np.argsort(group, kind="stable")]
+        cuts = np.flatnonzero(np.diff(np.sort(group, kind="stable"))) + 1
+        parts = [
+            piece
+            for mine in np.split(order, cuts)
+            for piece in np.array_split(mine, max(1, -(-len(mine) // _PIECE)))
+        ]
+
+        def evaluate(which: slice) -> None:
+            for index in parts[which]:
+                one = int(owner[index[0]])
+                instance = self.geometry.scene.instances[one]
+                points = ShadingPoints(
+                    mesh=self.geometry.scene.meshes[instance.mesh],
+                    instance=instance,
+                    triangle=(triangle[index] - self.geometry.first[one]).astype(np.int32),
+                    u=u[index],
+                    v=v[index],
+                    position=position[index],
+                    normal=normal[index],
+                    flat=flat[index],
+                    incoming=incoming[index],
+                    width=width[index],
+                    back=back[index],
+                    is_camera=is_camera,
+                )
+                lobes.put(index, self.materials[material[index[0]]].evaluate(points))
+
+        in_pieces(evaluate, len(parts), piece=1)
+        return lobes
+
+
+_PIECE = 8192
+"""Points of one material that a thread evaluates at once."""

@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What rays meet: Embree in all threads, and a slow twin that tests hold it against."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..threads import in_pieces
+from .geometry import Geometry
+
+try:
+    from embreex import rtcore_scene
+    from embreex.mesh_construction import TriangleMesh
+except ImportError:  # no wheel for this system: points are shown then
+    rtcore_scene = None
+
+AVAILABLE = rtcore_scene is not None
+
+NUDGE = 1e-4
+"""How far rays begin off a surface, as part of the distance to the origin of what is met (and
+of a metre at least): float32 knows a surface no better."""
+
+
+@dataclass(frozen=True, eq=False)
+class Hits:
+    """What N rays met. triangle: (N,) int32, -1 = nothing. u, v: (N,) float32 barycentric weights
+    of the second and third corner. distance: (N,) float32 in lengths of the ray, inf = nothing."""
+
+    triangle: np.ndarray
+    u: np.ndarray
+    v: np.ndarray
+    distance: np.ndarray
+
+
+class Rays:
+    """Ray queries against a part of a geometry."""
+
+    def __init__(self, geometry: Geometry, kept: np.ndarray | None = None) -> None:
+        """kept: (K,) int numbers of the triangles that can be met; None = all."""
+        self.geometry = geometry
+        self._kept = kept
+        corners = geometry.corners if kept is None else geometry.corners[kept]
+        self.empty = len(corners) == 0
+        self._scene = rtcore_scene.EmbreeScene()
+        if not self.empty:
+            TriangleMesh(self._scene, np.ascontiguousarray(corners))
+            self.first(np.zeros((1, 3), np.float32), np.ones((1, 3), np.float32))  # builds the tree
+
+    def first(self, origins: np.ndarray, directions: np.ndarray) -> Hits:
+        """The nearest surface along rays (N, 3) float32."""
+        count = len(origins)
+        hits = Hits(
+            np.full(count, -1, np.int32),
+            np.zeros(count, np.float32),
+            np.zeros(count, np.float32),
+            np.full(count, np.inf, np.float32),
+        )
+        if self.empty:
+            return hits
+
+        def trace(part: slice) -> None:
+            found = self._scene.run(origins[part], directions[part], output=True)
+            triangle, met = found["primID"], found["primID"] >= 0
+            if self._kept is not None:
+                triangle = np.where(met, self._kept[triangle], -1)
+            hits.triangle[part] = triangle
+            hits.u[part], hits.v[part] = found["u"], found["v"]
+            hits.distance[part] = np.where(met, found["tfar"], np.inf)
+
+        in_pieces(trace, count)
+        return hits
+
+    def blocked(self, origins: np.ndarray, ways: np.ndarray, far: float = 1.0) -> np.ndarray:
+        """(N,) bool: whether anything stands between origins and origins + far * ways."""
+        count = len(origins)
+        blocked = np.zeros(count, bool)
+        if self.empty:
+            return blocked
+
+        def trace(part: slice) -> None:
+            reach = np.full(part.stop - part.start, far, np.float32)
+            found = self._scene.run(origins[part], ways[part], reach, query="OCCLUDED")
+            blocked[part] = found >= 0
+
+        in_pieces(trace, count)
+        return blocked
+
+
+def visible_triangles(geometry: Geometry, kind: int) -> np.ndarray | None:
+    """(K,) int32 triangles that rays of a kind (see `scene.CAMERA`) meet; None = all."""
+    instances = geometry.scene.instances
+    seen = np.array([bool(one.visible & kind) for one in instances], bool)
+    if seen.all():
+        return None
+    return np.flatnonzero(seen[geometry.owner]).astype(np.int32)
+
+
+def first_slowly(geometry: Geometry, origins: np.ndarray, directions: np.ndarray) -> Hits:
+    """`Rays.first` by trying every triangle (Moeller and Trumbore, 1997), in float64."""
+    corners = geometry.corners.astype(np.float64)
+    a, e1, e2 = corners[:, 0], corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]
+    made = []
+    for origin, direction in zip(
+        origins.astype(np.float64), directions.astype(np.float64), strict=True
+    ):
+        p = np.cross(direction, e2)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            inverse = 1.0 / np.einsum("ti,ti->t", e1, p)
+            s = origin - a
+            u = np.einsum("ti,ti->t", s, p) * inverse
+            q = np.cross(s, e1)
+            v = (q @ direction) * inverse
+            t = np.einsum("ti,ti->t", e2, q) * inverse
+            t[~((u >= 0) & (v >= 0) & (u + v <= 1) & (t > 0))] = np.inf
+        best = int(np.argmin(t)) if len(t) else -1
+        if best < 0 or not np.isfinite(t[best]):
+            made.append((-1, 0.0, 0.0, np.inf))
+        else:
+            made.append((best, u[best], v[best], t[best]))
+    triangle, u, v, t = (np.array(column) for column in zip(*made, strict=True))
+    return Hits(triangle.astype(np.int32), *(x.astype(np.float32) for x in (u, v, t)))

@@ -1,0 +1,356 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Bounced light, gathered once a world on points of its surfaces and the same for every camera.
+
+Surfels receive; cells (parts of triangles) send. A surfel's rays meet cells, a cell's light is
+that of the surfels around it: radiosity by gathering (Cohen and others, 1988) over a cache of
+irradiance (Ward and others, 1988) without its meshing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+import numpy as np
+from scipy.spatial import cKDTree
+
+from ...shared.camera import Camera
+from ..anchors.geometry import Geometry
+from ..anchors.lobes import Lobes
+from ..anchors.surface import Matter, Surface
+from ..anchors.tracing import NUDGE, Hits, Rays
+from ..threads import thread_count
+from . import direct
+from .ggx import albedo
+from .lamps import Lights
+from .patterns import frames_of, hemisphere_points, plane_points
+from .sky import Sky
+
+ROUNDS = 4
+"""Bounces, as Cycles' own default of diffuse ones."""
+NORMAL_WEIGHT = 0.6
+"""What opposite normals are apart, in units of the scene's size, halved."""
+NEIGHBOURS = 10
+SOFTEST = 0.02
+"""Distance (in the same units) below which surfels count alike."""
+_SHADOW_RAYS = 8
+_MOST_CELLS = 150_000
+_FINEST = 32
+
+
+@dataclass(frozen=True)
+class Quality:
+    """How many points receive and how many rays each sends out."""
+
+    surfels: int
+    rays: int
+
+
+FIRST = Quality(3000, 24)
+"""What a first picture can wait for."""
+WHOLE = Quality(30_000, 64)
+
+
+class Cells:
+    """Every triangle cut into equal parts, each with a front and a back.
+
+    count: (T,) parts along an edge. first: (T + 1,) number of a triangle's first cell.
+    """
+
+    def __init__(self, geometry: Geometry) -> None:
+        corners = geometry.corners
+        edges = np.linalg.norm(corners - np.roll(corners, 1, axis=1), axis=2).max(axis=1)
+        size = max(float(np.sqrt(2 * geometry.area.sum(dtype=np.float64) / _MOST_CELLS)), 1e-6)
+        count = np.clip(np.ceil(edges / size), 1, _FINEST).astype(np.int64)
+        self.count = count.astype(np.float32)
+        self.first = np.concatenate([[0], np.cumsum(2 * count * count)])
+        self.geometry = geometry
+
+    def __len__(self) -> int:
+        return int(self.first[-1])
+
+    def of(self, hits: Hits, ways: np.ndarray) -> np.ndarray:
+        """(N,) int64 cells that rays along `ways` (N, 3) met; -1 where they met nothing."""
+        met = hits.triangle >= 0
+        t = np.where(met, hits.triangle, 0)
+        n = self.count[t]
+        i = np.clip(hits.u * n, 0, n - 1).astype(np.int64)
+        j = np.clip(hits.v * n, 0, n - 1).astype(np.int64)
+        back = np.einsum("ni,ni->n", ways, self.geometry.flat[t]) > 0
+        cell = self.first[t] + 2 * (i * n.astype(np.int64) + j) + back
+        return np.where(met, cell, -1)
+
+    def middles(self, cells: np.ndarray) -> tuple[Hits, np.ndarray]:
+        """Hits in the middles of cells, and the unit normals (N, 3) of their sides."""
+        triangle = (np.searchsorted(self.first, cells, side="right") - 1).astype(np.int32)
+        n = self.count[triangle].astype(np.int64)
+        within, back = np.divmod(cells - self.first[triangle], 2)
+        u = ((within // n + 1 / 3) / n).astype(np.float32)
+        v = ((within % n + 1 / 3) / n).astype(np.float32)
+        over = np.maximum(u + v, 1)  # cells beyond the long edge are the triangle's all the same
+        hits = Hits(triangle, u / over, v / over, np.ones(len(cells), np.float32))
+        side = np.where(back > 0, np.float32(-1), np.float32(1))[:, None]
+        return hits, self.geometry.flat[triangle] * side
+
+
+class Bounced:
+    """The cache: what light falls on any point but straight from lamps."""
+
+    def __init__(
+        self,
+        matter: Matter,
+        rays: Rays,
+        lights: Lights,
+        apart: Lights | None,
+        sky: Sky,
+        viewpoints: list[Camera],
+        quality: Quality,
+        sampled: np.ndarray,
+    ) -> None:
+        """lights: those that every point asks itself; apart: others, whose light is kept here.
+
+        rays: of what light meets on its way. sampled: (M,) bool of the materials whose light is
+        among `lights`. The result depends on nothing else.
+        """
+        self.matter, self.sky = matter, sky
+        self.cells = Cells(matter.geometry)
+        self.scale = _scale(matter.geometry, viewpoints)
+        self.sampled = sampled
+        surface = _surfels(matter, rays, viewpoints, quality.surfels)
+        self.tree = cKDTree(self._features(surface.position, surface.flat))
+        self._known = np.full(len(self.cells), -1, np.int32)
+        self._radiance = np.zeros((0, 3), np.float32)
+        straight = _direct(surface, rays, lights)
+        extra = np.zeros_like(straight)
+        if apart is not None and len(apart):
+            extra = _direct(surface, rays, apart)
+        self._gather(surface, rays, straight, extra, quality.rays)
+
+    def light(self, position: np.ndarray, normal: np.ndarray) -> np.ndarray:
+        """(N, 3) float32 irradiance / pi that comes by way of surfaces and sky."""
+        near, weight = self._around(position, normal)
+        return np.einsum("nk,nkc->nc", weight, self._light[near]).astype(np.float32)
+
+    def radiance(self, hits: Hits, ways: np.ndarray) -> np.ndarray:
+        """(N, 3) float32 what the cells that rays met send out; zeros where nothing was met."""
+        cells = self.cells.of(hits, ways)
+        met = cells >= 0
+        made = np.zeros((len(cells), 3), np.float32)
+        wanted = cells[met]
+        missing = np.unique(wanted[self._known[wanted] < 0])
+        if len(missing):
+            self._add(missing)
+        made[met] = self._radiance[self._known[wanted]]
+        return made
+
+    def _features(self, position: np.ndarray, normal: np.ndarray) -> np.ndarray:
+        return np.concatenate([position / self.scale, NORMAL_WEIGHT * normal], axis=1)
+
+    def _around(self, position: np.ndarray, normal: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """(N, K) surfels near points, and their weights, which add up to 1."""
+        k = min(NEIGHBOURS, self.tree.n)
+        distance, near = self.tree.query(
+            self._features(position, normal), k=k, workers=thread_count()
+        )
+        distance, near = distance.reshape(-1, k), near.reshape(-1, k)
+        # as wide as the neighbourhood is, so that sparse ones are as smooth as dense ones
+        soft = np.maximum(SOFTEST, 0.5 * distance[:, -1:])
+        weight = (distance**2 + soft**2) ** -1.5
+        return near, (weight / weight.sum(axis=1, keepdims=True)).astype(np.float32)
+
+    def _gather(
+        self,
+        surface: Surface,
+        rays: Rays,
+        straight: np.ndarray,
+        extra: np.ndarray,
+        count: int,
+    ) -> None:
+        ways = _cosine_ways(surface, count)
+        hits = rays.first(surface.origins(ways, NUDGE), ways)
+        cells = self.cells.of(hits, ways)
+        free = (cells < 0).reshape(-1, count)
+        sky = (self.sky.gathered(ways) * (cells < 0)[:, None]).reshape(-1, count, 3).mean(axis=1)
+        sent, which = np.unique(cells[cells >= 0], return_inverse=True)
+        places = np.full(len(cells), len(sent), np.int64)
+        places[cells >= 0] = which
+        places = places.reshape(free.shape)
+        base, glow, middles = self._senders(sent)
+        material = self.matter.geometry.material[middles.triangle]
+        glow = np.where(self.sampled[material][:, None], 0, glow)
+        near, weight = self._around(middles.position, middles.flat)
+        light = sky + extra
+        none = np.zeros((1, 3), np.float32)
+        for _ in range(ROUNDS):
+            falls = np.einsum("nk,nkc->nc", weight, (straight + light)[near])
+            out = np.concatenate([base * falls + glow, none])
+            light = sky + extra + out[places].mean(axis=1)
+        self._straight, self._light = straight, _smoothed(light, self.tree)
+        self._add(sent)
+
+    def _senders(self, cells: np.ndarray) -> tuple[np.ndarray, np.ndarray, Surface]:
+        """Of cells: albedo (C, 3), emission (C, 3), and their middles."""
+        hits, flat = self.cells.middles(cells)
+        geometry, triangle = self.matter.geometry, hits.triangle
+        size = np.sqrt(geometry.area[triangle]) / self.cells.count[triangle]
+        place = geometry.at(triangle, hits.u, hits.v)
+        surface = self.matter.surface(hits, place + flat, -flat, size, is_camera=False)
+        lobes = surface.lobes
+        shine = albedo(lobes.specular, lobes.edge, lobes.roughness, np.full(len(cells), 0.7))
+        base = lobes.diffuse * (1 - shine.max(axis=1, keepdims=True)) + shine
+        base += lobes.translucent + 0.5 * lobes.transmission
+        return np.clip(base, 0, 0.98), lobes.emission, surface
+
+    def _falls(self, surface: Surface, light: np.ndarray) -> np.ndarray:
+        """(N, 3) what of `light` (S, 3), known at surfels, falls on points."""
+        near, weight = self._around(surface.position, surface.flat)
+        return np.einsum("nk,nkc->nc", weight, light[near])
+
+    def _add(self, cells: np.ndarray) -> None:
+        base, glow, surface = self._senders(cells)
+        falls = self._falls(surface, self._straight + self._light)
+        self._known[cells] = len(self._radiance) + np.arange(len(cells), dtype=np.int32)
+        new = (base * falls + glow).astype(np.float32)
+        self._radiance = np.concatenate([self._radiance, new])
+
+
+def _scale(geometry: Geometry, viewpoints: list[Camera]) -> float:
+    """Metres that count as one: about how far surfaces are from who looks at them."""
+    low, high = np.percentile(geometry.corners[:, 0], (10, 90), axis=0)
+    size = 0.5 * float(np.linalg.norm(high - low))
+    if viewpoints:
+        middle = geometry.corners[:: max(1, len(geometry) // 1000), 0]
+        places = np.array([camera.position for camera in viewpoints[:16]])
+        away = np.linalg.norm(middle[:, None] - places[None], axis=2).min(axis=1)
+        size = min(size, float(np.median(away))) if size > 0 else float(np.median(away))
+    return max(size, 1e-3)
+
+
+def _surfels(matter: Matter, rays: Rays, viewpoints: list[Camera], count: int) -> Surface:
+    """Points that receive: half where cameras look, some where those see, the rest anywhere."""
+    parts = []
+    if viewpoints:
+        seen = _looked_at(matter, rays, viewpoints, count // 2)
+        parts.append(seen)
+        if len(seen):
+            ways = _cosine_ways(seen, 1)
+            hits = rays.first(seen.origins(ways, NUDGE), ways)
+            parts.append(_met(matter, hits, seen.position, ways, slice(None, None, 2)))
+    left = count - sum(len(part) for part in parts)
+    parts.append(_anywhere(matter, left))
+    return _joined(parts)
+
+
+def _looked_at(matter: Matter, rays: Rays, viewpoints: list[Camera], count: int) -> Surface:
+    chosen = viewpoints[:: max(1, len(viewpoints) // 32)]
+    each = -(-count // len(chosen))
+    points = plane_points(each)
+    origins, ways = [], []
+    for camera in chosen:
+        pixel = points * (camera.width, camera.height)
+        o, w = pixel_rays(camera, pixel)
+        origins.append(o)
+        ways.append(w)
+    origins, ways = np.concatenate(origins), np.concatenate(ways)
+    hits = rays.first(origins, ways)
+    return _met(matter, hits, origins, ways, slice(None))
+
+
+def _met(matter: Matter, hits: Hits, origins: np.ndarray, ways: np.ndarray, part: slice) -> Surface:
+    index = np.flatnonzero(hits.triangle >= 0)[part]
+    kept = Hits(*(getattr(hits, name)[index] for name in ("triangle", "u", "v", "distance")))
+    spread = np.full(len(index), 0.01, np.float32)
+    return matter.surface(kept, origins[index], ways[index], spread, is_camera=False)
+
+
+def _anywhere(matter: Matter, count: int) -> Surface:
+    """Points by area, on both sides of triangles by turns; small triangles are not forgotten."""
+    geometry = matter.geometry
+    weight = np.sqrt(geometry.area.astype(np.float64)) + 1e-12
+    weight = np.where(geometry.area > 0, weight * np.sqrt(geometry.area), 0)
+    share = np.cumsum(weight)
+    triangle = np.searchsorted(share, (np.arange(count) + 0.5) / count * share[-1])
+    triangle = np.minimum(triangle, len(geometry) - 1).astype(np.int32)
+    u, v = plane_points(count).T
+    root = np.sqrt(u)
+    hits = Hits(
+        triangle,
+        (root * (1 - v)).astype(np.float32),
+        (root * v).astype(np.float32),
+        np.ones(count, np.float32),
+    )
+    side = np.where(np.arange(count) % 2 == 0, 1.0, -1.0).astype(np.float32)[:, None]
+    flat = geometry.flat[triangle] * side
+    place = geometry.at(triangle, hits.u, hits.v)
+    spread = np.full(count, 0.01, np.float32)
+    return matter.surface(hits, place + flat, -flat, spread, is_camera=False)
+
+
+def _joined(parts: list[Surface]) -> Surface:
+    arrays = {
+        f.name: np.concatenate([getattr(part, f.name) for part in parts])
+        for f in fields(Surface)
+        if f.name != "lobes"
+    }
+    lobes = {
+        f.name: np.concatenate([getattr(part.lobes, f.name) for part in parts])
+        for f in fields(Lobes)
+    }
+    return Surface(**arrays, lobes=Lobes(**lobes))
+
+
+def _direct(surface: Surface, rays: Rays, lights: Lights) -> np.ndarray:
+    """(S, 3) float32 irradiance / pi straight from lights, at every surfel by itself."""
+    total = np.zeros((len(surface), 3), np.float32)
+    tile = (np.arange(len(surface)) * 7 % 32).astype(np.int32)
+    for i in range(len(lights)):
+        received = direct.receive(surface, lights, i, diffuse_only=True).diffuse
+        if lights.shadow[i]:
+            count = _SHADOW_RAYS if lights.soft[i] else 1
+            received = received * direct.arrival(surface, rays, lights, i, tile, count)[:, None]
+        total += received
+    return total
+
+
+def _cosine_ways(surface: Surface, count: int) -> np.ndarray:
+    """(S * count, 3) float32 directions from every surfel, as dense as their cosine."""
+    number = np.arange(len(surface))
+    turn = plane_points(len(surface)) if len(surface) else np.zeros((0, 2))
+    angle = 2 * np.pi * turn[number, 0]
+    local = hemisphere_points(count)
+    # every surfel turns the pattern and moves it a little, so that neighbours complete each other
+    cos, sin = np.cos(angle)[:, None], np.sin(angle)[:, None]
+    x = cos * local[:, 0] - sin * local[:, 1]
+    y = sin * local[:, 0] + cos * local[:, 1]
+    lift = (turn[:, 1:] - 0.5) / count
+    z = np.sqrt(np.clip(local[:, 2] ** 2 + lift, 1e-4, 1))
+    flat = np.sqrt(np.maximum(1 - z * z, 0)) / np.maximum(np.hypot(x, y), 1e-9)
+    tangent, bitangent = frames_of(surface.flat)
+    ways = (
+        (x * flat)[..., None] * tangent[:, None]
+        + (y * flat)[..., None] * bitangent[:, None]
+        + z[..., None] * surface.flat[:, None]
+    )
+    return ways.reshape(-1, 3).astype(np.float32)
+
+
+def _smoothed(light: np.ndarray, tree: cKDTree) -> np.ndarray:
+    """(S, 3): every surfel with those around it, so that what few rays met does not show."""
+    k = min(6, tree.n)
+    distance, near = tree.query(tree.data, k=k, workers=thread_count())
+    distance, near = distance.reshape(-1, k), near.reshape(-1, k)
+    soft = np.maximum(distance[:, -1:], SOFTEST)
+    weight = np.exp(-2 * (distance / soft) ** 2)
+    weight /= weight.sum(axis=1, keepdims=True)
+    return np.einsum("nk,nkc->nc", weight, light[near]).astype(np.float32)
+
+
+def pixel_rays(camera: Camera, pixel: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Origins and directions (N, 3) float32, camera z = 1, through pixel positions (N, 2)."""
+    x = ((pixel[:, 0] - camera.K[0, 2]) / camera.K[0, 0]).astype(np.float32)[:, None]
+    y = ((pixel[:, 1] - camera.K[1, 2]) / camera.K[1, 1]).astype(np.float32)[:, None]
+    right, down, forward = camera.c2w[:3, :3].T.astype(np.float32)
+    place = camera.position.astype(np.float32)
+    aside = x * right + y * down
+    if camera.is_orthographic:
+        return place + aside, np.broadcast_to(forward, aside.shape).copy()
+    return np.broadcast_to(place, aside.shape).copy(), aside + forward

@@ -1,0 +1,332 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Light that comes straight from lamps: what each sends to a point, and whether it gets there."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numba import njit
+
+from ..anchors.surface import Surface
+from ..anchors.tracing import NUDGE, Rays
+from ..threads import in_pieces
+from .ggx import SMOOTHEST, lobe, schlick
+from .lamps import BOTH, FACING, FAR, NEAR, POINTS, Lights
+from .reflection import MIRROR
+
+SHARP = 0.35
+"""Lobes narrower than this part of a lamp's size see it by reflected rays instead of points."""
+LOOKED_AT = MIRROR * MIRROR
+"""Alpha up to which reflected rays meet shining meshes themselves."""
+FAINT = 1e-5
+"""Irradiance not worth a ray."""
+
+
+@dataclass(frozen=True, eq=False)
+class Received:
+    """Of one light at N points: diffuse (N, 3) irradiance / pi and specular (N, 3) radiance,
+    both as if nothing stood between; behind (N, 3): the irradiance / pi of the other side."""
+
+    diffuse: np.ndarray
+    specular: np.ndarray
+    behind: np.ndarray
+
+
+def receive(
+    surface: Surface, lights: Lights, index: int, *, diffuse_only: bool = False
+) -> Received:
+    """What light `index` sends to the points of a surface."""
+    count = len(surface)
+    made = Received(*(np.zeros((count, 3), np.float32) for _ in range(3)))
+    lobes, light = surface.lobes, _packed(lights, index)
+    alpha = np.maximum(lobes.roughness**2, SMOOTHEST)
+    coat_alpha = np.maximum(lobes.coat_roughness**2, SMOOTHEST)
+    behind = bool((lobes.translucent > 0).any())
+    specular, coat = lobes.specular, lobes.coat
+    if diffuse_only:
+        specular, coat = np.zeros_like(specular), np.zeros_like(coat)
+
+    def work(part: slice) -> None:
+        _receive(
+            surface.position[part],
+            lobes.normal[part],
+            surface.incoming[part],
+            specular[part],
+            lobes.edge[part],
+            alpha[part],
+            coat[part],
+            coat_alpha[part],
+            *light,
+            behind,
+            made.diffuse[part],
+            made.specular[part],
+            made.behind[part],
+        )
+
+    in_pieces(work, count)
+    return made
+
+
+def shadow_rays(
+    surface: Surface, lights: Lights, index: int, tile: np.ndarray, rays: int, step: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Ways (N * rays, 3) to the points that each place asks about, and their weights (N, rays).
+
+    tile: (N,) int32 first point; step: from one to the next. Weights are 0 where a ray can tell
+    nothing.
+    """
+    count = len(surface)
+    ways = np.empty((count, rays, 3), np.float32)
+    weights = np.empty((count, rays), np.float32)
+    light = _packed(lights, index)
+    two_sided = (surface.lobes.translucent > 0).any(axis=1)
+
+    def work(part: slice) -> None:
+        _ways(
+            surface.position[part],
+            surface.lobes.normal[part],
+            two_sided[part],
+            tile[part],
+            step,
+            *light,
+            ways[part],
+            weights[part],
+        )
+
+    in_pieces(work, count)
+    return ways.reshape(-1, 3), weights
+
+
+def arrival(
+    surface: Surface, rays: Rays, lights: Lights, index: int, tile: np.ndarray, count: int
+) -> np.ndarray:
+    """(N,) float32 part of a light that arrives, by `count` rays from each point."""
+    ways, weights = shadow_rays(surface, lights, index, tile, count, POINTS // count)
+    asked = np.flatnonzero(weights.reshape(-1) > 0)
+    lit = np.zeros(weights.size, np.float32)
+    origins = surface.origins(ways, NUDGE)[asked]
+    lit[asked] = ~rays.blocked(origins, ways[asked])
+    total = weights.sum(axis=1)
+    return (lit.reshape(weights.shape) * weights).sum(axis=1) / np.maximum(total, 1e-20)
+
+
+def reflected_lamps(
+    origins: np.ndarray, ways: np.ndarray, far: np.ndarray, alpha: np.ndarray, lights: Lights
+) -> np.ndarray:
+    """(N, 3) radiance of lamps that reflected rays meet before `far` (N,), where their lobe is
+    too narrow for `receive`. ways: (N, 3) unit."""
+    made = np.zeros((len(origins), 3), np.float32)
+    for i in np.flatnonzero(lights.soft & (lights.kind != BOTH)):
+        light = (float(lights.radius[i]), lights.axis[i], lights.cone[i], lights.middle[i])
+        power = lights.power[i].sum(axis=0)
+        if lights.kind[i] == FAR:
+            _meet_sun(ways, far, alpha, power, *light[:2], made)
+        elif lights.kind[i] == NEAR:
+            _meet_ball(origins, ways, far, alpha, power, *light, made)
+        else:
+            flat = (lights.across[i], lights.along[i], bool(lights.round[i]))
+            _meet_area(origins, ways, far, alpha, power, *light, *flat, made)
+    return made
+
+
+def seen_lamps(
+    origins: np.ndarray, ways: np.ndarray, far: np.ndarray, lights: Lights
+) -> np.ndarray:
+    """(N, 3) radiance of lamps that a camera's rays meet before `far` (N,)."""
+    return reflected_lamps(origins, ways, far, np.zeros(len(origins), np.float32), lights)
+
+
+def _packed(lights: Lights, i: int) -> tuple[object, ...]:
+    return (
+        int(lights.kind[i]),
+        bool(lights.soft[i]),
+        lights.place[i],
+        lights.facing[i],
+        lights.power[i],
+        float(lights.radius[i]),
+        lights.axis[i],
+        lights.cone[i],
+        lights.middle[i],
+    )
+
+
+@njit(nogil=True, cache=True, inline="always")
+def _arrives(px, py, pz, kind, place, facing, axis, cone, middle, k):
+    """Unit way to point k of a light, how much of its power arrives per cosine, and distance."""
+    if kind == FAR:
+        return place[k, 0], place[k, 1], place[k, 2], 1.0, math.inf
+    x, y, z = place[k, 0] - px, place[k, 1] - py, place[k, 2] - pz
+    d2 = max(x * x + y * y + z * z, 1e-8)
+    d = math.sqrt(d2)
+    x, y, z = x / d, y / d, z / d
+    factor = 1.0 / d2
+    if kind in (FACING, BOTH):
+        c = -(x * facing[k, 0] + y * facing[k, 1] + z * facing[k, 2])
+        if kind == BOTH:
+            c = abs(c)
+        if c <= 0.0:
+            return x, y, z, 0.0, d
+        factor *= c
+        if cone[2] > 0.0:
+            tangent = math.sqrt(max(0.0, 1.0 - c * c)) / c
+            factor *= max(cone[2] - tangent, 0.0) * cone[3]
+        return x, y, z, factor, d
+    mx, my, mz = middle[0] - px, middle[1] - py, middle[2] - pz
+    factor = 1.0 / max(mx * mx + my * my + mz * mz + cone[2], 1e-8)
+    if cone[0] > -1.5:
+        c = -(x * axis[0] + y * axis[1] + z * axis[2])
+        t = min(max((c - cone[0]) * cone[1], 0.0), 1.0)
+        factor *= t * t * (3.0 - 2.0 * t)
+    return x, y, z, factor, d
+
+
+@njit(nogil=True, cache=True)
+def _receive(
+    position, normal, incoming, specular, edge, alpha, coat, coat_alpha,
+    kind, soft, place, facing, power, radius, axis, cone, middle, behind,
+    out_diffuse, out_specular, out_behind,
+):  # fmt: skip
+    for i in range(position.shape[0]):
+        px, py, pz = position[i, 0], position[i, 1], position[i, 2]
+        nx, ny, nz = normal[i, 0], normal[i, 1], normal[i, 2]
+        vx, vy, vz = incoming[i, 0], incoming[i, 1], incoming[i, 2]
+        n_v = max(nx * vx + ny * vy + nz * vz, 1e-3)
+        size = radius
+        if kind != FAR:
+            cx = place[0, 0] - px
+            cy = place[0, 1] - py
+            cz = place[0, 2] - pz
+            size = radius / max(math.sqrt(cx * cx + cy * cy + cz * cz), 1e-6)
+        step = 1
+        if not soft:
+            step = POINTS
+        elif size < 0.02:
+            step = 16
+        elif size < 0.25:
+            step = 4
+        elif size < 0.6:
+            step = 2
+        shines = (specular[i, 0] + specular[i, 1] + specular[i, 2]) > 0.0
+        narrowest = LOOKED_AT if kind == BOTH else SHARP * size
+        shines = shines and alpha[i] > narrowest
+        coated = coat[i] > 0.0 and coat_alpha[i] > narrowest
+        a2, c2 = alpha[i] * alpha[i], coat_alpha[i] * coat_alpha[i]
+        for k in range(0, POINTS, step):
+            lx, ly, lz, factor, _ = _arrives(px, py, pz, kind, place, facing, axis, cone, middle, k)
+            if factor <= 0.0:
+                continue
+            n_l = nx * lx + ny * ly + nz * lz
+            share = factor * step
+            if n_l <= 0.0:
+                if behind:
+                    for c in range(3):
+                        out_behind[i, c] -= share * power[k, c] * n_l / math.pi
+                continue
+            for c in range(3):
+                out_diffuse[i, c] += share * power[k, c] * n_l / math.pi
+            if not (shines or coated):
+                continue
+            hx, hy, hz = lx + vx, ly + vy, lz + vz
+            length = max(math.sqrt(hx * hx + hy * hy + hz * hz), 1e-6)
+            hx, hy, hz = hx / length, hy / length, hz / length
+            n_h = nx * hx + ny * hy + nz * hz
+            f = schlick(hx * vx + hy * vy + hz * vz)
+            if shines:
+                strength = lobe(n_h, n_v, n_l, a2) * share
+                for c in range(3):
+                    fresnel = specular[i, c] + (edge[i, c] - specular[i, c]) * f
+                    out_specular[i, c] += strength * fresnel * power[k, c]
+            if coated:
+                strength = coat[i] * (0.04 + 0.96 * f) * lobe(n_h, n_v, n_l, c2) * share
+                for c in range(3):
+                    out_specular[i, c] += strength * power[k, c]
+
+
+@njit(nogil=True, cache=True)
+def _ways(
+    position, normal, two_sided, tile, step, kind, soft, place, facing, power, radius, axis, cone,
+    middle, out, weights,
+):  # fmt: skip
+    rays = out.shape[1]
+    for i in range(position.shape[0]):
+        px, py, pz = position[i, 0], position[i, 1], position[i, 2]
+        for r in range(rays):
+            k = 0
+            if soft:
+                k = (tile[i] + r * step) % POINTS
+            lx, ly, lz, factor, d = _arrives(px, py, pz, kind, place, facing, axis, cone, middle, k)
+            n_l = normal[i, 0] * lx + normal[i, 1] * ly + normal[i, 2] * lz
+            if two_sided[i]:
+                n_l = abs(n_l)
+            reach = d * 0.9995
+            if kind == FAR:
+                reach = 1e7
+            out[i, r, 0], out[i, r, 1], out[i, r, 2] = lx * reach, ly * reach, lz * reach
+            bright = (power[k, 0] + power[k, 1] + power[k, 2]) * (POINTS / 3.0)
+            weight = factor * max(n_l, 0.0) * bright
+            weights[i, r] = weight if weight > FAINT else 0.0
+
+
+@njit(nogil=True, cache=True)
+def _meet_sun(ways, far, alpha, power, radius, axis, out):
+    rim = math.cos(radius)
+    solid = 2.0 * math.pi * (1.0 - rim)
+    for i in range(ways.shape[0]):
+        c = -(ways[i, 0] * axis[0] + ways[i, 1] * axis[1] + ways[i, 2] * axis[2])
+        if c >= rim and far[i] == math.inf and alpha[i] <= SHARP * radius:
+            for j in range(3):
+                out[i, j] += power[j] / solid
+
+
+@njit(nogil=True, cache=True)
+def _meet_ball(origins, ways, far, alpha, power, radius, axis, cone, middle, out):
+    disk = math.pi * radius * radius
+    for i in range(origins.shape[0]):
+        x, y, z = middle[0] - origins[i, 0], middle[1] - origins[i, 1], middle[2] - origins[i, 2]
+        along = x * ways[i, 0] + y * ways[i, 1] + z * ways[i, 2]
+        d2 = x * x + y * y + z * z
+        if along <= 0.0 or d2 - along * along > radius * radius or along > far[i]:
+            continue
+        d = math.sqrt(d2)
+        if alpha[i] > SHARP * radius / d:
+            continue
+        share = 1.0
+        if cone[0] > -1.5:
+            c = -(x * axis[0] + y * axis[1] + z * axis[2]) / d
+            t = min(max((c - cone[0]) * cone[1], 0.0), 1.0)
+            share = t * t * (3.0 - 2.0 * t)
+        for j in range(3):
+            out[i, j] += share * power[j] / disk
+
+
+@njit(nogil=True, cache=True)
+def _meet_area(
+    origins, ways, far, alpha, power, radius, axis, cone, middle, across, along, is_round, out
+):  # fmt: skip
+    a2 = across[0] * across[0] + across[1] * across[1] + across[2] * across[2]
+    b2 = along[0] * along[0] + along[1] * along[1] + along[2] * along[2]
+    size = (math.pi if is_round else 4.0) * math.sqrt(a2 * b2)
+    if size <= 0.0:
+        return
+    for i in range(origins.shape[0]):
+        c = -(ways[i, 0] * axis[0] + ways[i, 1] * axis[1] + ways[i, 2] * axis[2])
+        if c <= 1e-6:
+            continue
+        x, y, z = origins[i, 0] - middle[0], origins[i, 1] - middle[1], origins[i, 2] - middle[2]
+        t = (x * axis[0] + y * axis[1] + z * axis[2]) / c
+        if t <= 0.0 or t > far[i] or alpha[i] > SHARP * radius / max(t, 1e-6):
+            continue
+        x, y, z = x + t * ways[i, 0], y + t * ways[i, 1], z + t * ways[i, 2]
+        a = (x * across[0] + y * across[1] + z * across[2]) / a2
+        b = (x * along[0] + y * along[1] + z * along[2]) / b2
+        inside = a * a + b * b <= 1.0 if is_round else (abs(a) <= 1.0 and abs(b) <= 1.0)
+        if not inside:
+            continue
+        share = 1.0
+        if cone[2] > 0.0:
+            tangent = math.sqrt(max(0.0, 1.0 - c * c)) / c
+            share = max(cone[2] - tangent, 0.0) * cone[3]
+        for j in range(3):
+            out[i, j] += share * power[j] / size

@@ -1,0 +1,487 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One lit picture of a scene: exact surfaces in their light, as a camera sees them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from ...shared.camera import Camera
+from ...shared.scene import CAMERA
+from ..anchors.surface import Surface
+from ..anchors.tracing import NUDGE, Hits
+from . import direct, film
+from .cache import pixel_rays
+from .colors import brightest, length, mean
+from .lamps import POINTS
+from .patterns import TILE, TILE_ORDER, WIDE_ORDER, WIDE_TILE
+from .reflection import DULL, MIRROR, refracted
+from .shade import (
+    Light,
+    Lighting,
+    Shares,
+    arriving,
+    outgoing,
+    passes_on,
+    reflection,
+    shares,
+)
+from .window import Guide, borrow, complete, complete_wide, spread
+
+LAYERS = 8
+"""Surfaces, one behind the other, that a ray passes at most."""
+THROUGH = 0.01
+"""Least part of light that is worth looking on for."""
+STEP = 4
+"""Pixels between two at which the cache of bounced light is asked."""
+_BEHIND_RAYS = 4
+
+
+@dataclass(eq=False)
+class LitFrame:
+    """A picture in scene-linear light; all (H, W, ...) float32.
+
+    color: premultiplied. alpha: (H, W). depth: (H, W) z-depth, inf = background. base, normal,
+    lit: of the nearest surface: its albedo, its normal (world), and what light made of it.
+    triangle: (H, W) int32 nearest surface in the middle of the pixel, -1 = none. u, v: (H, W).
+    """
+
+    color: np.ndarray
+    alpha: np.ndarray
+    depth: np.ndarray
+    base: np.ndarray
+    normal: np.ndarray
+    triangle: np.ndarray
+    u: np.ndarray
+    v: np.ndarray
+    light: np.ndarray
+    timings: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(eq=False)
+class _Samples:
+    """Rays through N places of the picture. spread: (N,) metres across at a length of one."""
+
+    origins: np.ndarray
+    ways: np.ndarray
+    spread: np.ndarray
+    tile: np.ndarray
+    wide: np.ndarray
+    hits: Hits
+
+    def met(self) -> np.ndarray:
+        return np.flatnonzero(self.hits.triangle >= 0)
+
+
+def render(lighting: Lighting, camera: Camera) -> LitFrame:
+    """The picture of a camera."""
+    return _Painter(lighting, camera).paint()
+
+
+class _Painter:
+    def __init__(self, lighting: Lighting, camera: Camera) -> None:
+        self.lighting = lighting
+        self.film = lighting.geometry.scene.film
+        self.camera = camera
+        self.shape = (camera.height + 2 * film.MARGIN, camera.width + 2 * film.MARGIN)
+
+    def paint(self) -> LitFrame:
+        height, width = self.shape
+        row, column = (a.ravel() for a in np.mgrid[:height, :width])
+        grid = self._samples(np.stack([column + 0.5, row + 0.5], axis=1), 1.0)
+        met = grid.met()
+        surface = self._surface(grid, met)
+        share = shares(surface)
+        guide = self._guide(surface, met)
+        light, shadow, base_light = self._grid_light(
+            surface, share, met, guide, grid.tile[met], grid.wide[met]
+        )
+        radiance = np.zeros((height * width, 4), np.float32)
+        self._finish(grid, met, surface, share, light, radiance)
+
+        albedo = np.zeros((height * width, 3), np.float32)
+        albedo[met] = share.diffuse + share.specular + surface.lobes.emission
+        marks = film.edges(guide, albedo.reshape(height, width, 3), shadow)
+        first = np.full(self.shape, -1, np.int32)
+        count = int(marks.sum())
+        first[marks] = np.arange(count, dtype=np.int32) * film.SIDE**2
+        many = np.zeros((0, 4), np.float32)
+        if count:
+            many = self._many(marks, guide, base_light)
+        taps = film.taps(self.film)
+        picture = film.resolve(radiance.reshape(height, width, 4), many, first, taps)
+        return self._frame(picture, grid, met, surface, share, light)
+
+    # ------------------------------------------------------------------ rays and surfaces
+
+    def _samples(self, pixel: np.ndarray, size: float) -> _Samples:
+        """Rays through places of the grid, (N, 2) x and y; size: of a sample, in pixels."""
+        origins, ways = pixel_rays(self.camera, pixel - film.MARGIN)
+        hits = self.lighting.seen.first(origins, ways)
+        focal = 0.5 * (self.camera.K[0, 0] + self.camera.K[1, 1])
+        across = np.full(len(pixel), size / focal, np.float32)
+        x, y = pixel[:, 0].astype(np.int64), pixel[:, 1].astype(np.int64)
+        tile, wide = TILE_ORDER[y % TILE, x % TILE], WIDE_ORDER[y % WIDE_TILE, x % WIDE_TILE]
+        return _Samples(origins, ways, across, tile, wide, hits)
+
+    def _surface(self, samples: _Samples, met: np.ndarray) -> Surface:
+        hits = samples.hits
+        kept = Hits(hits.triangle[met], hits.u[met], hits.v[met], hits.distance[met])
+        across = samples.spread[met]
+        if self.camera.is_orthographic:
+            across = across / np.maximum(kept.distance, 1e-6)
+        return self.lighting.matter.surface(kept, samples.origins[met], samples.ways[met], across)
+
+    def _guide(self, surface: Surface, met: np.ndarray) -> Guide:
+        height, width = self.shape
+
+        def grid(values: np.ndarray, fill: float = 0.0) -> np.ndarray:
+            made = np.full((height * width, *values.shape[1:]), fill, values.dtype)
+            made[met] = values
+            return made.reshape(height, width, *values.shape[1:])
+
+        valid = np.zeros(height * width, bool)
+        valid[met] = True
+        material = self.lighting.geometry.material[surface.triangle]
+        return Guide(
+            valid.reshape(height, width),
+            grid(surface.position),
+            grid(surface.lobes.normal),
+            grid(surface.width),
+            grid(material.astype(np.int32), -1),
+        )
+
+    # ------------------------------------------------------------------ light on the grid
+
+    def _grid_light(
+        self,
+        surface: Surface,
+        share: Shares,
+        met: np.ndarray,
+        guide: Guide,
+        tile: np.ndarray,
+        wide: np.ndarray,
+    ) -> tuple[Light, np.ndarray, np.ndarray]:
+        """Light on the grid's points; sharp shadows (H, W, L'); and what samples may borrow:
+        (H, W, C) arrival of soft lamps, bounced and mirrored light."""
+        lighting = self.lighting
+        light = _dark(len(surface))
+        sharp, lent = [], []
+        for i in range(len(lighting.lights)):
+            received = direct.receive(surface, lighting.lights, i)
+            soft = bool(lighting.lights.soft[i]) and lighting.lights.radius[i] > _HARD
+            if not lighting.lights.shadow[i]:
+                arrives = np.ones(len(surface), np.float32)
+            elif soft:
+                arrives = self._soft_shadow(surface, i, met, guide, tile)
+            else:
+                arrives = arriving(lighting, surface, i, np.zeros_like(tile), 1)
+                sharp.append(self._spread_out(arrives[:, None], met)[..., 0])
+            if soft:
+                lent.append(self._spread_out(arrives[:, None], met))
+            _add(light, received, arrives)
+        light.bounced = self._bounced(surface, met, guide)
+        lent.append(self._spread_out(light.bounced, met))
+        light.mirrored, light.coated = self._mirrors(surface, share, met, guide, wide)
+        lent.append(self._spread_out(light.mirrored, met))
+        lent.append(self._spread_out(light.coated, met))
+        shadow = np.stack(sharp, axis=2) if sharp else np.zeros((*self.shape, 0), np.float32)
+        return light, shadow, np.concatenate(lent, axis=2)
+
+    def _spread_out(self, values: np.ndarray, met: np.ndarray) -> np.ndarray:
+        made = np.zeros((self.shape[0] * self.shape[1], values.shape[1]), np.float32)
+        made[met] = values
+        return made.reshape(*self.shape, values.shape[1])
+
+    def _soft_shadow(
+        self, surface: Surface, i: int, met: np.ndarray, guide: Guide, tile: np.ndarray
+    ) -> np.ndarray:
+        """(N,) part of a soft lamp's light that arrives: one ray of the tile's pattern each, and
+        many where these do not agree."""
+        everywhere = np.arange(len(surface))
+        arrived, total = self._ask(surface, i, everywhere, tile, 1, 1)
+        whole = self._complete(arrived, total, met, guide)
+        mixed = np.flatnonzero((whole > _SURE) & (whole < 1 - _SURE))
+        if len(mixed):
+            parity = (tile[mixed] & 1).astype(np.int32)
+            arrived[mixed], total[mixed] = self._ask(
+                surface.take(mixed), i, mixed, parity, _MIXED_RAYS, POINTS // _MIXED_RAYS
+            )
+            whole = self._complete(arrived, total, met, guide)
+        return whole
+
+    def _ask(
+        self, surface: Surface, i: int, index: np.ndarray, tile: np.ndarray, rays: int, step: int
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """(N,) light that arrived from the points that were asked for, and all that would have."""
+        ways, weights = direct.shadow_rays(surface, self.lighting.lights, i, tile, rays, step)
+        asked = np.flatnonzero(weights.reshape(-1) > 0)
+        lit = np.zeros(weights.size, np.float32)
+        origins = surface.origins(ways, NUDGE)[asked]
+        lit[asked] = ~self.lighting.between.blocked(origins, ways[asked])
+        return (lit.reshape(weights.shape) * weights).mean(axis=1), weights.mean(axis=1)
+
+    def _complete(
+        self, values: np.ndarray, weights: np.ndarray, met: np.ndarray, guide: Guide
+    ) -> np.ndarray:
+        total = self._spread_out(weights[:, None], met)[..., 0]
+        whole = complete(self._spread_out(values[:, None], met), total, guide)
+        return whole.reshape(-1)[met]
+
+    def _bounced(self, surface: Surface, met: np.ndarray, guide: Guide) -> np.ndarray:
+        height, width = self.shape
+        rows, columns = np.arange(STEP // 2, height, STEP), np.arange(STEP // 2, width, STEP)
+        chosen = (rows[:, None] * width + columns[None]).ravel()
+        place = np.full(height * width, -1, np.int64)
+        place[met] = np.arange(len(met))
+        there = place[chosen]
+        some = there[there >= 0]
+        coarse = np.zeros((len(chosen), 3), np.float32)
+        if len(some):
+            bounced = self.lighting.bounced
+            coarse[there >= 0] = bounced.light(surface.position[some], surface.lobes.normal[some])
+        coarse = coarse.reshape(len(rows), len(columns), 3)
+        made, found = spread(coarse, rows, columns, STEP, guide)
+        light, found = made.reshape(-1, 3)[met], found.reshape(-1)[met]
+        if not found.all():
+            rest = np.flatnonzero(~found)
+            light[rest] = self.lighting.bounced.light(
+                surface.position[rest], surface.lobes.normal[rest]
+            )
+        return light
+
+    def _mirrors(
+        self,
+        surface: Surface,
+        share: Shares,
+        met: np.ndarray,
+        guide: Guide,
+        tile: np.ndarray,
+    ) -> tuple[np.ndarray, np.ndarray]:
+        lobes = surface.lobes
+        made = []
+        for part, roughness in (
+            (share.specular, lobes.roughness),
+            (share.coat, lobes.coat_roughness),
+        ):
+            wanted = brightest(part) > DULL
+            radiance, weight = reflection(self.lighting, surface, roughness, tile, wanted)
+            if wanted.any():
+                total = self._spread_out(weight[:, None], met)[..., 0]
+                mixed = complete(self._spread_out(radiance * weight[:, None], met), total, guide)
+                mixed = complete_wide(mixed, guide)
+                clear = roughness <= MIRROR
+                radiance = np.where(clear[:, None], radiance, mixed.reshape(-1, 3)[met])
+            made.append(radiance)
+        return made[0], made[1]
+
+    # ------------------------------------------------------------------ many samples at edges
+
+    def _many(self, marks: np.ndarray, guide: Guide, lent: np.ndarray) -> np.ndarray:
+        row, column = np.nonzero(marks)
+        pixel = film.sample_positions(row, column)
+        samples = self._samples(pixel, 1 / film.SIDE)
+        samples.tile = (np.arange(len(pixel)) % (TILE * TILE)).astype(np.int32)
+        met = samples.met()
+        surface = self._surface(samples, met)
+        share = shares(surface)
+        light = self._sample_light(surface, share, guide, lent, pixel[met], samples.tile[met])
+        radiance = np.zeros((len(pixel), 4), np.float32)
+        self._finish(samples, met, surface, share, light, radiance)
+        return radiance
+
+    def _sample_light(
+        self,
+        surface: Surface,
+        share: Shares,
+        guide: Guide,
+        lent: np.ndarray,
+        pixel: np.ndarray,
+        tile: np.ndarray,
+    ) -> Light:
+        """Light on samples inside of pixels: what is soft from the grid, the rest by itself."""
+        lighting = self.lighting
+        row, column = pixel[:, 1].astype(np.int64), pixel[:, 0].astype(np.int64)
+        group = lighting.geometry.material[surface.triangle].astype(np.int32)
+        taken, found = borrow(
+            lent, guide.valid, guide, row, column, surface.position, surface.lobes.normal, group
+        )
+        alone = np.flatnonzero(~found)
+        own = surface.take(alone)
+        light, at = _dark(len(surface)), 0
+        for i in range(len(lighting.lights)):
+            received = direct.receive(surface, lighting.lights, i)
+            soft = bool(lighting.lights.soft[i]) and lighting.lights.radius[i] > _HARD
+            if soft:
+                arrives = taken[:, at].copy()
+                arrives[alone] = arriving(lighting, own, i, tile[alone], _BEHIND_RAYS)
+                at += 1
+            else:
+                arrives = arriving(lighting, surface, i, tile, 1)
+            _add(light, received, arrives)
+        light.bounced = taken[:, at : at + 3].copy()
+        light.mirrored = taken[:, at + 3 : at + 6].copy()
+        light.coated = taken[:, at + 6 : at + 9].copy()
+        light.bounced[alone] = lighting.bounced.light(own.position, own.lobes.normal)
+        clear = surface.lobes.roughness <= MIRROR
+        wanted = (brightest(share.specular) > DULL) & (clear | ~found)
+        mirrored, _ = reflection(lighting, surface, surface.lobes.roughness, tile, wanted)
+        light.mirrored[wanted] = mirrored[wanted]
+        clear = surface.lobes.coat_roughness <= MIRROR
+        wanted = (brightest(share.coat) > DULL) & (clear | ~found)
+        coated, _ = reflection(lighting, surface, surface.lobes.coat_roughness, tile, wanted)
+        light.coated[wanted] = coated[wanted]
+        return light
+
+    # ------------------------------------------------------------------ what lies behind
+
+    def _finish(
+        self,
+        samples: _Samples,
+        met: np.ndarray,
+        surface: Surface,
+        share: Shares,
+        light: Light,
+        radiance: np.ndarray,
+    ) -> None:
+        """Write (N, 4) premultiplied colour and alpha of samples, looking through what is clear."""
+        lighting = self.lighting
+        self._empty(samples, np.flatnonzero(samples.hits.triangle < 0), 1.0, radiance)
+        visible = (lighting.lights.visible & CAMERA) != 0
+        if visible.any():
+            lamps = lighting.lights.only(visible)
+            reach = length(samples.ways)
+            radiance[:, :3] += direct.seen_lamps(
+                samples.origins,
+                samples.ways / reach[:, None],
+                samples.hits.distance * reach,
+                lamps,
+            )
+        radiance[met, :3] += outgoing(surface, share, light)
+        left = passes_on(surface, share)
+        radiance[met, 3] += 1 - mean(left) * self.film.transparent
+        on = brightest(left) > THROUGH
+        if on.any():
+            radiance[met[~on], 3] = 1
+            self._look_on(samples, met[on], surface.take(on), left[on], radiance)
+
+    def _empty(
+        self, samples: _Samples, index: np.ndarray, left: np.ndarray | float, out: np.ndarray
+    ) -> None:
+        if not len(index):
+            return
+        if self.film.transparent:
+            return
+        out[index, 3] = 1
+        if self.lighting.sky.visible & CAMERA:
+            out[index, :3] += left * self.lighting.sky.seen(samples.ways[index])
+
+    def _look_on(
+        self,
+        samples: _Samples,
+        index: np.ndarray,
+        surface: Surface,
+        left: np.ndarray,
+        radiance: np.ndarray,
+    ) -> None:
+        """What is behind surfaces that let light through, layer by layer."""
+        lighting = self.lighting
+        tile = samples.tile[index]
+        ways = samples.ways[index] / length(samples.ways[index])[:, None]
+        for _ in range(LAYERS):
+            bends = brightest(surface.lobes.transmission) > brightest(surface.lobes.transparent)
+            ways = np.where(bends[:, None], refracted(surface), ways).astype(np.float32)
+            origins = surface.origins(ways, NUDGE)
+            hits = lighting.seen.first(origins, ways)
+            missed = np.flatnonzero(hits.triangle < 0)
+            if len(missed) and not self.film.transparent:
+                sky = lighting.sky.seen(ways[missed]) * left[missed]
+                radiance[index[missed], :3] += sky
+                radiance[index[missed], 3] = 1
+            met = np.flatnonzero(hits.triangle >= 0)
+            if not len(met):
+                return
+            kept = Hits(hits.triangle[met], hits.u[met], hits.v[met], hits.distance[met])
+            across = (
+                surface.width[met] / np.maximum(kept.distance, 1e-6) + samples.spread[index[met]]
+            )
+            surface = lighting.matter.surface(kept, origins[met], ways[met], across)
+            index, tile, left, ways = index[met], tile[met], left[met], ways[met]
+            share = shares(surface)
+            light = self._own_light(surface, share, tile)
+            radiance[index, :3] += left * outgoing(surface, share, light)
+            left = left * passes_on(surface, share)
+            if self.film.transparent:
+                radiance[index, 3] = 1 - mean(left)
+            on = np.flatnonzero(brightest(left) > THROUGH)
+            if not len(on):
+                return
+            surface, index, tile, left, ways = (
+                surface.take(on), index[on], tile[on], left[on], ways[on]
+            )  # fmt: skip
+
+    def _own_light(self, surface: Surface, share: Shares, tile: np.ndarray) -> Light:
+        """Light on points that have no neighbours to share with."""
+        lighting = self.lighting
+        light = _dark(len(surface))
+        for i in range(len(lighting.lights)):
+            received = direct.receive(surface, lighting.lights, i)
+            _add(light, received, arriving(lighting, surface, i, tile, _BEHIND_RAYS))
+        light.bounced = lighting.bounced.light(surface.position, surface.lobes.normal)
+        wanted = brightest(share.specular) > DULL
+        light.mirrored, _ = reflection(lighting, surface, surface.lobes.roughness, tile, wanted)
+        wanted = brightest(share.coat) > DULL
+        light.coated, _ = reflection(lighting, surface, surface.lobes.coat_roughness, tile, wanted)
+        return light
+
+    # ------------------------------------------------------------------ the result
+
+    def _frame(
+        self,
+        picture: np.ndarray,
+        grid: _Samples,
+        met: np.ndarray,
+        surface: Surface,
+        share: Shares,
+        light: Light,
+    ) -> LitFrame:
+        inner = slice(film.MARGIN, -film.MARGIN)
+
+        def image(values: np.ndarray, fill: float = 0.0) -> np.ndarray:
+            made = np.full((self.shape[0] * self.shape[1], *values.shape[1:]), fill, values.dtype)
+            made[met] = values
+            return made.reshape(*self.shape, *values.shape[1:])[inner, inner]
+
+        exposure = np.float32(self.film.exposure)
+        hits = grid.hits
+        whole = (hits.triangle, hits.u, hits.v, hits.distance)
+        triangle, u, v, depth = (a.reshape(self.shape)[inner, inner] for a in whole)
+        return LitFrame(
+            color=picture[..., :3] * exposure,
+            alpha=np.clip(picture[..., 3], 0, 1),
+            depth=depth,
+            base=image(share.diffuse + share.specular),
+            normal=image(surface.lobes.normal),
+            triangle=triangle,
+            u=u,
+            v=v,
+            light=image(light.direct + light.bounced),
+        )
+
+
+_SURE = 1e-3
+_MIXED_RAYS = 16
+_HARD = 0.01
+"""Radius (metres, or radians of what is far) below which a lamp's shadows count as sharp."""
+
+
+def _dark(count: int) -> Light:
+    return Light(*(np.zeros((count, 3), np.float32) for _ in range(6)))
+
+
+def _add(light: Light, received: direct.Received, arrives: np.ndarray) -> None:
+    share = arrives[:, None]
+    light.direct += received.diffuse * share
+    light.glints += received.specular * share
+    light.behind += received.behind * share

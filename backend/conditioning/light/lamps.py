@@ -1,0 +1,196 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Everything that shines, as fixed points that light comes from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from ...shared.scene import EVERYWHERE, Lamp
+from .patterns import disk_points, frames_of, plane_points, sphere_points
+from .sky import Sun
+
+POINTS = 32
+"""Points of a lamp that has a size; a multiple of the pixels of a tile."""
+
+FAR, NEAR, FACING, BOTH = 0, 1, 2, 3
+"""Ways a point shines: from far away; evenly; from a surface, on one side or on both."""
+
+MOST_LIGHTS = 24
+"""Lights that every pixel looks at; the others are looked at by the cache only."""
+
+
+@dataclass(frozen=True, eq=False)
+class Lights:
+    """L lights of P points each; all arrays float32 unless said.
+
+    kind: (L,) int32, FAR and so on. soft: (L,) bool, more than one point matters.
+    place: (L, P, 3) where points are, of FAR ones the direction to them. facing: (L, P, 3) unit.
+    power: (L, P, 3) irradiance face on (FAR), or that at one metre. radius: (L,) metres (FAR:
+    radians) from the middle to the rim. axis: (L, 3); cone: (L, 4): cosine where a SPOT ends and
+    one over the width of its blend; tangent of an AREA's half spread (0 = wide) and its factor,
+    or what is added to a NEAR one's squared distance.
+    shadow: (L,) bool. visible: (L,) int32, see `scene.CAMERA`. middle: (L, 3); across, along:
+    (L, 3) from there to the rim of an AREA, zero for others; round: (L,) bool, whether it has no
+    corners.
+    """
+
+    kind: np.ndarray
+    soft: np.ndarray
+    place: np.ndarray
+    facing: np.ndarray
+    power: np.ndarray
+    radius: np.ndarray
+    axis: np.ndarray
+    cone: np.ndarray
+    shadow: np.ndarray
+    visible: np.ndarray
+    middle: np.ndarray
+    across: np.ndarray
+    along: np.ndarray
+    round: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.kind)
+
+    def only(self, keep: np.ndarray) -> Lights:
+        """Those of numbers or marks `keep`."""
+        return Lights(*(getattr(self, name)[keep] for name in self.__dataclass_fields__))
+
+    @classmethod
+    def of(cls, parts: list[_Light]) -> Lights:
+        """From one or more single lights."""
+        count = len(parts)
+        made = cls(
+            np.array([p.kind for p in parts], np.int32).reshape(count),
+            np.array([p.soft for p in parts], bool).reshape(count),
+            *(
+                np.array([getattr(p, n) for p in parts], np.float32).reshape(count, POINTS, 3)
+                for n in ("place", "facing", "power")
+            ),
+            np.array([p.radius for p in parts], np.float32).reshape(count),
+            np.array([p.axis for p in parts], np.float32).reshape(count, 3),
+            np.array([p.cone for p in parts], np.float32).reshape(count, 4),
+            np.array([p.shadow for p in parts], bool).reshape(count),
+            np.array([p.visible for p in parts], np.int32).reshape(count),
+            *(
+                np.array([getattr(p, n) for p in parts], np.float32).reshape(count, 3)
+                for n in ("middle", "across", "along")
+            ),
+            np.array([p.round for p in parts], bool).reshape(count),
+        )
+        return made
+
+
+@dataclass(frozen=True, eq=False)
+class _Light:
+    kind: int
+    soft: bool
+    place: np.ndarray
+    facing: np.ndarray
+    power: np.ndarray
+    radius: float
+    axis: np.ndarray
+    cone: tuple[float, float, float, float] = (-2.0, 0.0, 0.0, 0.0)
+    shadow: bool = True
+    visible: int = EVERYWHERE
+    middle: np.ndarray = field(default_factory=lambda: np.zeros(3))
+    across: np.ndarray = field(default_factory=lambda: np.zeros(3))
+    along: np.ndarray = field(default_factory=lambda: np.zeros(3))
+    round: bool = False
+
+
+def light_of(lamp: Lamp) -> _Light | None:
+    """A lamp of Blender's; None when it gives no light. Units: see `Lamp`."""
+    power = np.array(lamp.power, np.float64)
+    if not np.isfinite(power).all() or not (power != 0).any():
+        return None
+    matrix = np.asarray(lamp.matrix, np.float64)
+    make = {"SUN": _sun, "POINT": _point, "SPOT": _point, "AREA": _area}[lamp.kind]
+    return replace(make(lamp, matrix, power), shadow=lamp.casts_shadow, visible=lamp.visible)
+
+
+def sky_light(sun: Sun) -> _Light:
+    """A strong spot of the sky."""
+    return _far(sun.direction, sun.irradiance, 0.5 * sun.angle)
+
+
+def emitter_light(corners: np.ndarray, radiance: np.ndarray) -> _Light:
+    """A shining mesh: corners (T, 3, 3) and what each triangle sends out (T, 3), on both sides."""
+    normal = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+    double = np.linalg.norm(normal, axis=1)
+    light = 0.5 * double[:, None] * radiance
+    share = np.cumsum(light.mean(axis=1))
+    chosen = np.searchsorted(share, (np.arange(POINTS) + 0.5) / POINTS * share[-1])
+    chosen = np.minimum(chosen, len(corners) - 1)
+    u, v = plane_points(POINTS).T
+    root = np.sqrt(u)
+    weights = np.stack([1 - root, root * (1 - v), root * v], axis=1)
+    place = np.einsum("pc,pci->pi", weights, corners[chosen])
+    mean = light.mean(axis=1)[chosen]
+    power = light[chosen] * (share[-1] / np.maximum(mean, 1e-20) / POINTS)[:, None]
+    facing = normal[chosen] / np.maximum(double[chosen], 1e-20)[:, None]
+    middle = place.mean(axis=0)
+    radius = float(np.linalg.norm(place - middle, axis=1).max())
+    return _Light(BOTH, True, place, facing, power, radius, facing.mean(axis=0))
+
+
+def _sun(lamp: Lamp, matrix: np.ndarray, power: np.ndarray) -> _Light:
+    return _far(matrix[:3, 2], power, 0.5 * lamp.angle)
+
+
+def _far(direction: np.ndarray, irradiance: np.ndarray, half: float) -> _Light:
+    """From `direction` (unit, towards it), `half` radians from its middle to its rim."""
+    direction = direction / np.linalg.norm(direction)
+    x, y = (axis[0] for axis in frames_of(direction[None]))
+    disk = disk_points(POINTS) * np.tan(min(half, 1.5))
+    if len(disk):
+        disk[0] = 0  # whoever looks at one point looks at the middle
+    ways = direction + disk[:, :1] * x + disk[:, 1:] * y
+    ways /= np.linalg.norm(ways, axis=1, keepdims=True)
+    power = np.broadcast_to(irradiance / POINTS, (POINTS, 3))
+    return _Light(FAR, half > 1e-4, ways, -ways, power, half, -direction)
+
+
+def _point(lamp: Lamp, matrix: np.ndarray, power: np.ndarray) -> _Light:
+    middle = matrix[:3, 3]
+    place = middle + lamp.radius * sphere_points(POINTS)
+    intensity = np.broadcast_to(power / (4 * np.pi) / POINTS, (POINTS, 3))
+    added = lamp.radius**2 if lamp.soft_falloff else 0.0
+    axis, cone = -matrix[:3, 2], (-2.0, 0.0, added, 0.0)
+    if lamp.kind == "SPOT":
+        rim = np.cos(0.5 * lamp.cone)
+        cone = (float(rim), float(1 / max((1 - rim) * lamp.blend, 1e-6)), added, 0.0)
+    soft = lamp.radius > 1e-4
+    facing = np.zeros((POINTS, 3))
+    return _Light(NEAR, soft, place, facing, intensity, lamp.radius, axis, cone, middle=middle)
+
+
+def _area(lamp: Lamp, matrix: np.ndarray, power: np.ndarray) -> _Light:
+    width, height = lamp.size
+    if lamp.shape in {"DISK", "ELLIPSE"}:
+        flat = disk_points(POINTS) * 0.5
+        area = 0.25 * np.pi * width * height
+    else:
+        flat = plane_points(POINTS) - 0.5
+        area = width * height
+    place = (
+        matrix[:3, 3] + flat[:, :1] * width * matrix[:3, 0] + flat[:, 1:] * height * matrix[:3, 1]
+    )
+    facing = np.broadcast_to(-matrix[:3, 2], (POINTS, 3))
+    # radiance x area of one point: the power's share, sent out with the cosine
+    sent = np.broadcast_to(power / np.pi / POINTS, (POINTS, 3))
+    cone = (-2.0, 0.0, 0.0, 0.0)
+    half = 0.5 * lamp.spread
+    if half < 0.5 * np.pi - 1e-3:
+        tangent = np.tan(max(half, 1e-3))
+        cone = (-2.0, 0.0, float(tangent), float(1 / (tangent - max(half, 1e-3))))
+    rim = {
+        "middle": matrix[:3, 3],
+        "across": 0.5 * width * matrix[:3, 0],
+        "along": 0.5 * height * matrix[:3, 1],
+        "round": lamp.shape in {"DISK", "ELLIPSE"},
+    }
+    radius = 0.5 * float(np.hypot(width, height))
+    return _Light(FACING, area > 0, place, facing, sent, radius, -matrix[:3, 2], cone, **rim)

@@ -1,0 +1,267 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a surface looks like in a scene's light."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from ...shared.scene import CAMERA, DIFFUSE, GLOSSY, SHADOW, Scene
+from ..anchors.geometry import Geometry
+from ..anchors.surface import Matter, Surface
+from ..anchors.tracing import NUDGE, Hits, Rays, visible_triangles
+from . import direct
+from .cache import WHOLE, Bounced, Quality
+from .colors import brightest
+from .ggx import albedo
+from .lamps import MOST_LIGHTS, Lights, emitter_light, light_of, sky_light
+from .reflection import MIRROR, mirrored
+from .sky import Sky
+
+MOST_EMITTERS = 12
+"""Shining meshes that every point asks itself; the cache alone knows the others."""
+
+
+@dataclass(eq=False)
+class Lighting:
+    """A scene's light: whatever does not depend on a camera."""
+
+    geometry: Geometry
+    matter: Matter
+    seen: Rays
+    between: Rays
+    reflected: Rays
+    lights: Lights
+    apart: Lights
+    sky: Sky
+    bounced: Bounced
+    quality: Quality
+    sampled: np.ndarray = field(default_factory=lambda: np.zeros(0, bool))
+    """(M,) bool of the materials whose light is among `lights`."""
+
+    @classmethod
+    def of(cls, scene: Scene, matter: Matter, quality: Quality = WHOLE) -> Lighting:
+        """Trees of rays, lamps and bounced light of a scene."""
+        geometry = matter.geometry
+        trees: dict[bytes, Rays] = {}
+
+        def rays(kind: int, kept: np.ndarray | None = None) -> Rays:
+            kept = visible_triangles(geometry, kind) if kept is None else kept
+            key = b"" if kept is None else kept.tobytes()
+            if key not in trees:
+                trees[key] = Rays(geometry, kept)
+            return trees[key]
+
+        solid = _solid(matter)
+        between = rays(SHADOW, None if solid is None else _both(geometry, SHADOW, solid))
+        gathers = rays(DIFFUSE, None if solid is None else _both(geometry, DIFFUSE, solid))
+        sky = Sky.of(scene.background)
+        near, apart, sampled = _lights(scene, matter, sky)
+        viewpoints = list(scene.viewpoints)
+        bounced = Bounced(matter, gathers, near, apart, sky, viewpoints, quality, sampled)
+        return cls(
+            geometry, matter, rays(CAMERA), between, rays(GLOSSY), near, apart, sky, bounced,
+            quality, sampled,
+        )  # fmt: skip
+
+
+def _solid(matter: Matter) -> np.ndarray | None:
+    """(T,) bool of the triangles that stop light; None when all do."""
+    solid = matter.opaque()
+    return None if solid.all() else solid[matter.geometry.material]
+
+
+def _both(geometry: Geometry, kind: int, solid: np.ndarray) -> np.ndarray:
+    kept = visible_triangles(geometry, kind)
+    chosen = np.flatnonzero(solid) if kept is None else kept[solid[kept]]
+    return chosen.astype(np.int32)
+
+
+def _lights(scene: Scene, matter: Matter, sky: Sky) -> tuple[Lights, Lights, np.ndarray]:
+    """Lights that every point asks, those that only the cache does, and which materials are in
+    the first."""
+    found = [light for lamp in scene.lamps if (light := light_of(lamp)) is not None]
+    found += [sky_light(sun) for sun in sky.suns]
+    emitters, sampled = _emitters(matter)
+    found += emitters
+    # the brightest first, ties in the order of the scene
+    strength = [-float(light.power.sum()) for light in found]
+    order = np.argsort(strength, kind="stable")
+    near = [found[i] for i in sorted(order[:MOST_LIGHTS])]
+    apart = [found[i] for i in sorted(order[MOST_LIGHTS:])]
+    return Lights.of(near), Lights.of(apart), sampled
+
+
+def _emitters(matter: Matter) -> tuple[list[object], np.ndarray]:
+    """Shining meshes as lights, and which materials (M,) these are."""
+    geometry = matter.geometry
+    shines = np.array([m.emits for m in matter.materials], bool)
+    sampled = np.zeros(len(matter.materials), bool)
+    if not shines.any():
+        return [], sampled
+    parts = []
+    for one in np.unique(geometry.owner[shines[geometry.material]]):
+        triangles = np.arange(geometry.first[one], geometry.first[one + 1])
+        triangles = triangles[shines[geometry.material[triangles]]]
+        glow = _glow(matter, triangles.astype(np.int32))
+        light = float((geometry.area[triangles] * glow.mean(axis=1)).sum())
+        if light > 0:
+            parts.append((light, int(one), triangles, glow))
+    parts.sort(key=lambda part: (-part[0], part[1]))
+    if len(parts) > MOST_EMITTERS:
+        return [], sampled  # too many to ask each: gathered like any other surface
+    for _, _, triangles, _ in parts:
+        sampled[np.unique(geometry.material[triangles])] = True
+    return [emitter_light(geometry.corners[t], glow) for _, _, t, glow in parts], sampled
+
+
+def _glow(matter: Matter, triangles: np.ndarray) -> np.ndarray:
+    """(K, 3) what triangles send out, at their middles."""
+    third = np.full(len(triangles), 1 / 3, np.float32)
+    hits = Hits(triangles, third, third, np.ones(len(triangles), np.float32))
+    flat = matter.geometry.flat[triangles]
+    place = matter.geometry.at(triangles, third, third)
+    size = np.sqrt(matter.geometry.area[triangles])
+    return matter.surface(hits, place + flat, -flat, size, is_camera=False).lobes.emission
+
+
+@dataclass(frozen=True, eq=False)
+class Shares:
+    """How a surface divides light, seen from where it is seen: (N, 3) each.
+
+    diffuse: albedo that is left under what reflects. specular, coat: what reflects of light that
+    comes from all around.
+    """
+
+    diffuse: np.ndarray
+    specular: np.ndarray
+    coat: np.ndarray
+
+
+def shares(surface: Surface) -> Shares:
+    """Of every point."""
+    lobes = surface.lobes
+    cosine = np.clip(np.einsum("ni,ni->n", lobes.normal, surface.incoming), 0.02, 1)
+    specular = albedo(lobes.specular, lobes.edge, lobes.roughness, cosine)
+    under = 1 - brightest(specular)[:, None]
+    coat = np.zeros_like(specular)
+    if (lobes.coat > 0).any():
+        four = np.full((len(surface), 3), 0.04, np.float32)
+        coat = lobes.coat[:, None] * albedo(four, np.ones_like(four), lobes.coat_roughness, cosine)
+        specular = specular * (1 - coat)
+        under = under * (1 - coat)
+    return Shares(lobes.diffuse * under, specular, coat)
+
+
+@dataclass(eq=False)
+class Light:
+    """What falls on N points, (N, 3) float32 each.
+
+    direct, bounced: irradiance / pi. behind: irradiance / pi of the other side. glints: radiance
+    that lobes reflect straight from lamps. mirrored, coated: mean radiance in the lobes' way.
+    """
+
+    direct: np.ndarray
+    bounced: np.ndarray
+    behind: np.ndarray
+    glints: np.ndarray
+    mirrored: np.ndarray
+    coated: np.ndarray
+
+
+def outgoing(surface: Surface, share: Shares, light: Light) -> np.ndarray:
+    """(N, 3) radiance towards the viewer."""
+    lobes = surface.lobes
+    return (
+        share.diffuse * (light.direct + light.bounced)
+        + lobes.translucent * (light.behind + 0.5 * light.bounced)
+        + light.glints
+        + share.specular * light.mirrored
+        + share.coat * light.coated
+        + lobes.emission
+    )
+
+
+def passes_on(surface: Surface, share: Shares) -> np.ndarray:
+    """(N, 3) what goes through a surface, straight or bent."""
+    left = 1 - np.maximum(brightest(share.specular)[:, None], 0)
+    return surface.lobes.transparent + surface.lobes.transmission * left
+
+
+def arriving(
+    lighting: Lighting, surface: Surface, index: int, tile: np.ndarray, rays: int
+) -> np.ndarray:
+    """(N,) part of a light that gets to points, each by itself."""
+    if not lighting.lights.shadow[index]:
+        return np.ones(len(surface), np.float32)
+    count = rays if lighting.lights.soft[index] else 1
+    return direct.arrival(surface, lighting.between, lighting.lights, index, tile, count)
+
+
+def reflection(
+    lighting: Lighting,
+    surface: Surface,
+    roughness: np.ndarray,
+    tile: np.ndarray,
+    wanted: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Radiance (N, 3) from one way of each point's lobe and its weight (N,); 0 if not wanted."""
+    count = len(surface)
+    radiance, weight = np.zeros((count, 3), np.float32), np.zeros(count, np.float32)
+    index = np.flatnonzero(wanted)
+    if not len(index):
+        return radiance, weight
+    some = surface.take(index)
+    ways, share = mirrored(some, roughness[index], tile[index])
+    origins = some.origins(ways, NUDGE)
+    hits = lighting.reflected.first(origins, ways)
+    found = lighting.bounced.radiance(hits, ways)
+    missed = hits.triangle < 0
+    if lighting.sky.visible & GLOSSY:
+        sharp = roughness[index] <= 2 * MIRROR
+        found[missed & sharp] = lighting.sky.seen(ways[missed & sharp])
+        found[missed & ~sharp] = lighting.sky.gathered(ways[missed & ~sharp])
+    clear = np.flatnonzero(~missed & (roughness[index] <= MIRROR))
+    if len(clear):
+        found[clear] = _looked_at(lighting, hits, origins, ways, some.width, clear)
+    dull = ~missed & ~np.isin(np.arange(len(index)), clear)
+    if lighting.sampled.any():  # emitters were asked as lamps: lobes this wide do not meet them
+        material = lighting.geometry.material[np.where(missed, 0, hits.triangle)]
+        met = dull & lighting.sampled[material] & (roughness[index] > MIRROR)
+        found[met] = 0
+    alpha = (roughness[index] ** 2).astype(np.float32)
+    lamps = lighting.lights.only((lighting.lights.visible & GLOSSY) != 0)
+    found += direct.reflected_lamps(origins, ways, hits.distance, alpha, lamps)
+    radiance[index], weight[index] = found, share
+    return radiance, weight
+
+
+def _looked_at(
+    lighting: Lighting,
+    hits: Hits,
+    origins: np.ndarray,
+    ways: np.ndarray,
+    width: np.ndarray,
+    index: np.ndarray,
+) -> np.ndarray:
+    """(K, 3) radiance of what mirrors show: its own textures and shadows, no further mirrors."""
+    kept = Hits(*(getattr(hits, n)[index] for n in ("triangle", "u", "v", "distance")))
+    spread = width[index] / np.maximum(kept.distance, 1e-6) + np.float32(2e-3)
+    met = lighting.matter.surface(kept, origins[index], ways[index], spread, is_camera=False)
+    return simply(lighting, met)
+
+
+def simply(lighting: Lighting, surface: Surface) -> np.ndarray:
+    """(N, 3) radiance with all lamps' light and bounced light; reflections only as the cache has
+    them."""
+    share = shares(surface)
+    count = len(surface)
+    tile = (np.arange(count) % 16).astype(np.int32)
+    total = share.diffuse * lighting.bounced.light(surface.position, surface.lobes.normal)
+    for i in range(len(lighting.lights)):
+        received = direct.receive(surface, lighting.lights, i)
+        arrives = arriving(lighting, surface, i, tile, 4)[:, None]
+        total += (share.diffuse * received.diffuse + received.specular) * arrives
+    around = lighting.bounced.light(surface.position, surface.lobes.normal)
+    return total + (share.specular + share.coat) * around + surface.lobes.emission

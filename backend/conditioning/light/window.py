@@ -1,0 +1,255 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What pixels of one surface tell each other: patterns completed, sparse light filled in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numba import njit
+
+from ..threads import in_pieces
+from .patterns import TILE
+
+REACH = TILE // 2
+SIDE = np.array([0.5, 1.0, 1.0, 1.0, 0.5], np.float32)
+"""Weights along a side: every place of a tile counts once."""
+HALVES = np.array([0.5, 1.0, 0.5], np.float32)
+"""The same along tiles: every tile of a wide one counts once."""
+SAME_WAY = 0.9
+"""Least cosine of normals of what counts as one surface."""
+SAME_PLANE = 3.0
+"""Most pixels' widths that it may lie off the plane."""
+
+
+@dataclass(frozen=True, eq=False)
+class Guide:
+    """The grid's surfaces: valid (H, W) bool, position, normal (H, W, 3), width (H, W), and
+    group (H, W) int32: pixels of other groups never mix."""
+
+    valid: np.ndarray
+    position: np.ndarray
+    normal: np.ndarray
+    width: np.ndarray
+    group: np.ndarray
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns."""
+        return self.valid.shape
+
+
+def complete(values: np.ndarray, weights: np.ndarray, guide: Guide) -> np.ndarray:
+    """(H, W, C): sum of values over sum of weights (H, W), around each pixel on its surface.
+
+    values: (H, W, C) already times their weights. Zero where no weight is near.
+    """
+    made = np.zeros_like(values)
+
+    def work(part: slice) -> None:
+        _complete(
+            values, weights, guide.valid, guide.position, guide.normal, guide.width, guide.group,
+            1, REACH, SIDE, part.start, part.stop, made,
+        )  # fmt: skip
+
+    in_pieces(work, len(values), piece=32)
+    return made
+
+
+def complete_wide(values: np.ndarray, guide: Guide) -> np.ndarray:
+    """Values (H, W, C) that `complete` made of tiles, brought together to wide tiles."""
+    made = np.zeros_like(values)
+
+    def work(part: slice) -> None:
+        _complete(
+            values, np.ones(guide.shape, np.float32), guide.valid, guide.position, guide.normal,
+            guide.width, guide.group, TILE, 1, HALVES, part.start, part.stop, made,
+        )  # fmt: skip
+
+    in_pieces(work, len(values), piece=32)
+    return made
+
+
+def spread(
+    coarse: np.ndarray, rows: np.ndarray, columns: np.ndarray, step: int, guide: Guide
+) -> tuple[np.ndarray, np.ndarray]:
+    """Values known at every `step`-th pixel brought to all: (H, W, C), and (H, W) bool where.
+
+    coarse: (h, w, C) at pixels rows (h,) x columns (w,), NaN where there is no surface.
+    """
+    height, width = guide.shape
+    made = np.zeros((height, width, coarse.shape[2]), np.float32)
+    found = np.zeros((height, width), bool)
+
+    def work(part: slice) -> None:
+        _spread(
+            coarse, rows, columns, step, guide.valid, guide.position, guide.normal, guide.width,
+            part.start, part.stop, made, found,
+        )  # fmt: skip
+
+    in_pieces(work, height, piece=32)
+    return made, found
+
+
+def borrow(
+    values: np.ndarray,
+    usable: np.ndarray,
+    guide: Guide,
+    row: np.ndarray,
+    column: np.ndarray,
+    position: np.ndarray,
+    normal: np.ndarray,
+    group: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray]:
+    """For samples (N,) inside pixels: values (N, C) of the pixels around on the same surface.
+
+    values: (H, W, C); usable: (H, W) bool. Second: (N,) bool, where one was found.
+    """
+    count = len(row)
+    made = np.zeros((count, values.shape[2]), np.float32)
+    found = np.zeros(count, bool)
+
+    def work(part: slice) -> None:
+        _borrow(
+            values, usable & guide.valid, guide.position, guide.normal, guide.width, guide.group,
+            row[part], column[part], position[part], normal[part], group[part],
+            made[part], found[part],
+        )  # fmt: skip
+
+    in_pieces(work, count)
+    return made, found
+
+
+@njit(nogil=True, cache=True, inline="always")
+def _off_plane(position, normal, y, x, qx, qy, qz):
+    """How far a point lies from the plane of a pixel."""
+    return abs(
+        (qx - position[y, x, 0]) * normal[y, x, 0]
+        + (qy - position[y, x, 1]) * normal[y, x, 1]
+        + (qz - position[y, x, 2]) * normal[y, x, 2]
+    )
+
+
+@njit(nogil=True, cache=True)
+def _complete(
+    values, weights, valid, position, normal, width, group, step, reach, side, start, stop, out
+):  # fmt: skip
+    height, wide, channels = values.shape
+    total = np.zeros(channels, np.float32)
+    for y in range(start, stop):
+        for x in range(wide):
+            if not valid[y, x]:
+                continue
+            total[:] = 0.0
+            weight = 0.0
+            for dy in range(-reach, reach + 1):
+                v = y + dy * step
+                if v < 0 or v >= height:
+                    continue
+                for dx in range(-reach, reach + 1):
+                    u = x + dx * step
+                    if u < 0 or u >= wide or not valid[v, u] or weights[v, u] <= 0.0:
+                        continue
+                    if group[v, u] != group[y, x]:
+                        continue
+                    facing = (
+                        normal[y, x, 0] * normal[v, u, 0]
+                        + normal[y, x, 1] * normal[v, u, 1]
+                        + normal[y, x, 2] * normal[v, u, 2]
+                    )
+                    if facing < SAME_WAY:
+                        continue
+                    off = _off_plane(
+                        position, normal, y, x,
+                        position[v, u, 0], position[v, u, 1], position[v, u, 2],
+                    )  # fmt: skip
+                    if off > SAME_PLANE * step * width[y, x]:
+                        continue
+                    share = side[dy + reach] * side[dx + reach]
+                    weight += share * weights[v, u]
+                    for c in range(channels):
+                        total[c] += share * values[v, u, c]
+            if weight > 0.0:
+                for c in range(channels):
+                    out[y, x, c] = total[c] / weight
+
+
+@njit(nogil=True, cache=True)
+def _spread(
+    coarse, rows, columns, step, valid, position, normal, width, start, stop, out, found
+):  # fmt: skip
+    high, wide, channels = coarse.shape
+    for y in range(start, stop):
+        top = (y - rows[0]) / step
+        r0 = int(np.floor(top))
+        for x in range(valid.shape[1]):
+            if not valid[y, x]:
+                continue
+            left = (x - columns[0]) / step
+            c0 = int(np.floor(left))
+            total = 0.0
+            for j in range(2):
+                r = min(max(r0 + j, 0), high - 1)
+                wy = 1.0 - abs(top - (r0 + j))
+                for i in range(2):
+                    c = min(max(c0 + i, 0), wide - 1)
+                    wx = 1.0 - abs(left - (c0 + i))
+                    v, u = rows[r], columns[c]
+                    if not valid[v, u]:
+                        continue
+                    facing = (
+                        normal[y, x, 0] * normal[v, u, 0]
+                        + normal[y, x, 1] * normal[v, u, 1]
+                        + normal[y, x, 2] * normal[v, u, 2]
+                    )
+                    if facing < SAME_WAY:
+                        continue
+                    off = _off_plane(
+                        position, normal, y, x,
+                        position[v, u, 0], position[v, u, 1], position[v, u, 2],
+                    )  # fmt: skip
+                    if off > SAME_PLANE * step * width[y, x]:
+                        continue
+                    share = (wx * wy + 0.02) * facing
+                    total += share
+                    for k in range(channels):
+                        out[y, x, k] += share * coarse[r, c, k]
+            if total > 0.0:
+                found[y, x] = True
+                for k in range(channels):
+                    out[y, x, k] /= total
+
+
+@njit(nogil=True, cache=True)
+def _borrow(
+    values, usable, position, normal, width, group, row, column, at, facing, mine, out, found
+):  # fmt: skip
+    height, wide, channels = values.shape
+    for i in range(row.shape[0]):
+        total = 0.0
+        for dy in range(-1, 2):
+            v = row[i] + dy
+            if v < 0 or v >= height:
+                continue
+            for dx in range(-1, 2):
+                u = column[i] + dx
+                if u < 0 or u >= wide or not usable[v, u] or group[v, u] != mine[i]:
+                    continue
+                same = (
+                    facing[i, 0] * normal[v, u, 0]
+                    + facing[i, 1] * normal[v, u, 1]
+                    + facing[i, 2] * normal[v, u, 2]
+                )
+                if same < SAME_WAY:
+                    continue
+                off = _off_plane(position, normal, v, u, at[i, 0], at[i, 1], at[i, 2])
+                if off > SAME_PLANE * width[v, u]:
+                    continue
+                share = same * (2.0 if dy == 0 and dx == 0 else 1.0)
+                total += share
+                for c in range(channels):
+                    out[i, c] += share * values[v, u, c]
+        if total > 0.0:
+            found[i] = True
+            for c in range(channels):
+                out[i, c] /= total

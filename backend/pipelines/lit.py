@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Worlds with surfaces: lit pictures, corrected by what memory saw."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from weakref import WeakKeyDictionary
+
+import numpy as np
+
+from ..conditioning.anchors.geometry import Geometry
+from ..conditioning.anchors.materials import UNASSIGNED, CompiledMaterial
+from ..conditioning.anchors.surface import Matter
+from ..conditioning.anchors.tracing import AVAILABLE
+from ..conditioning.light import frame
+from ..conditioning.light.cache import WHOLE, Quality
+from ..conditioning.light.shade import Lighting
+from ..shared.color import as_halves, linear_to_srgb
+from ..shared.errors import WorldError
+from ..shared.frame import FrameReply, FrameRequest
+from ..shared.scene import Material, Scene, Texture
+from ..shared.world import World
+
+if not AVAILABLE:
+    raise ImportError("Embree has no build for this system")
+
+NAME = "lit"
+
+
+@dataclass(eq=False)
+class PreparedScene:
+    """A scene in its light."""
+
+    lighting: Lighting
+    revision: int
+
+
+@dataclass(frozen=True, eq=False)
+class _Compiled:
+    material: CompiledMaterial
+    textures: tuple[Texture, ...]
+
+    def fits(self, scene: Scene) -> bool:
+        """Whether the numbers in the material's program still name the same textures."""
+        return len(self.textures) == len(scene.textures) and all(
+            mine is theirs for mine, theirs in zip(self.textures, scene.textures, strict=True)
+        )
+
+
+class LitWorld:
+    """Makes frames of worlds with surfaces. Not thread-safe: one thread renders."""
+
+    def __init__(self, quality: Quality = WHOLE) -> None:
+        self.quality = quality
+        self._compiled: WeakKeyDictionary[Material, _Compiled] = WeakKeyDictionary()
+        self._bare = CompiledMaterial(UNASSIGNED, ())
+
+    def prepare(self, world: World) -> PreparedScene:
+        """Rays, lamps and bounced light of a world. Raises WorldError when nothing is in it."""
+        scene = world.scene
+        if scene is None or not scene.triangle_count():
+            raise WorldError(
+                "The world has no surfaces; add objects to the scene or capture memory frames."
+            )
+        geometry = Geometry.of(scene)
+        matter = Matter(geometry, self._materials(scene))
+        return PreparedScene(Lighting.of(scene, matter, self.quality), world.revision)
+
+    def _materials(self, scene: Scene) -> list[CompiledMaterial]:
+        """Compiled once for as long as a material and the scene's textures stay the same."""
+        made = []
+        for material in scene.materials:
+            kept = self._compiled.get(material)
+            if kept is None or not kept.fits(scene):
+                new = CompiledMaterial(material, scene.textures)
+                kept = self._compiled[material] = _Compiled(new, scene.textures)
+            made.append(kept.material)
+        return [*made, self._bare]
+
+    def render(self, prepared: PreparedScene, request: FrameRequest) -> FrameReply:
+        """One frame. The same world and request give the same bytes."""
+        began = time.perf_counter()
+        lit = frame.render(prepared.lighting, request.camera)
+        met = lit.triangle >= 0
+        color = as_halves(lit.color)
+        return FrameReply(
+            color=color,
+            alpha=lit.alpha.astype(np.float16),
+            depth=np.where(met, lit.depth, np.inf).astype(np.float32),
+            coverage=np.ones(met.shape, np.float32),
+            anchor_rgb=_preview(lit.base),
+            request=request,
+            world_revision=prepared.revision,
+            model_name=NAME,
+            model_hash="",
+            timings={"lit": 1e3 * (time.perf_counter() - began)},
+            passes={
+                "Base Colour": lit.base,
+                "Normal": lit.normal,
+                "Lit": lit.color,
+                "Confidence": np.zeros(met.shape, np.float32),
+            },
+        )
+
+
+def _preview(base: np.ndarray) -> np.ndarray:
+    return np.rint(linear_to_srgb(base) * 255).astype(np.uint8)

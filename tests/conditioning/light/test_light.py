@@ -1,0 +1,154 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Lit surfaces have the radiance that formulas say."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from backend.conditioning.light import film, frame
+from backend.conditioning.light.patterns import TILE_ORDER, WIDE_ORDER
+from backend.shared.scene import EVERYWHERE, GLOSSY, Film
+from tests.conditioning.light.lit_room import (
+    box_mesh,
+    camera_at,
+    closure,
+    glowing,
+    lamp_at,
+    lighting_of,
+    matt,
+    plane_mesh,
+    scene_of,
+)
+
+ABOVE = camera_at((0, -0.01, 4), (0, 0, 0), fov=0.1)
+"""Looks straight down at the origin."""
+
+
+def middle(color: np.ndarray) -> float:
+    """Mean of the picture's inner half."""
+    h, w = color.shape[:2]
+    return float(color[h // 4 : -h // 4, w // 4 : -w // 4].mean())
+
+
+def seen(scene: object, camera: object = ABOVE) -> np.ndarray:
+    return frame.render(lighting_of(scene), camera).color
+
+
+@pytest.mark.parametrize(
+    ("lamp", "irradiance"),
+    [
+        (lamp_at("SUN", (0, 0, 9), 3.0, angle=0.01), 3.0),
+        (lamp_at("POINT", (0, 0, 2), 100.0, radius=0.1), 100 / (4 * np.pi * 4)),
+        (lamp_at("SPOT", (0, 0, 2), 100.0, cone=1.0, blend=0.1), 100 / (4 * np.pi * 4)),
+        # radiance P / (pi A) through the solid angle of a small square: E = P / (pi d^2)
+        (lamp_at("AREA", (0, 0, 2), 100.0, size=(0.1, 0.1)), 100 / (np.pi * 4)),
+        (lamp_at("AREA", (0, 0, 2), 100.0, size=(0.1, 0.1), shape="DISK"), 100 / (np.pi * 4)),
+    ],
+    ids=["sun", "point", "spot", "square", "disk"],
+)
+def test_a_lamp_lights_a_plane_by_its_formula(lamp: object, irradiance: float) -> None:
+    scene = scene_of([(plane_mesh(20.0), matt((0.5, 0.5, 0.5)))], [lamp])
+    assert middle(seen(scene)) == pytest.approx(0.5 * irradiance / np.pi, rel=0.02)
+
+
+def test_a_sky_lights_a_plane_as_brightly_as_it_is() -> None:
+    scene = scene_of([(plane_mesh(20.0), matt((0.5, 0.5, 0.5)))], sky=0.8)
+    assert middle(seen(scene)) == pytest.approx(0.4, rel=0.01)
+
+
+def test_a_closed_white_room_is_lit_many_times_over() -> None:
+    """A lamp's light in a furnace of albedo a comes to 1 + a + ... + a^4 times itself."""
+    room = box_mesh((-1, -1, 0), (1, 1, 2))
+    flags = {"visible": EVERYWHERE & ~GLOSSY}
+    lamp = lamp_at("POINT", (0, 0, 1), 50.0, radius=0.05)
+    down = camera_at((0.3, 0.2, 1.5), (0.3, 0.21, 0), fov=0.2)
+    once = middle(seen(scene_of([(plane_mesh(2.0), matt((0.5,) * 3))], [lamp], **flags), down))
+    often = middle(seen(scene_of([(room, matt((0.5,) * 3))], [lamp], **flags), down))
+    assert 1.5 < often / once < 2.1
+
+
+def test_a_box_throws_a_shadow_and_a_red_wall_its_colour() -> None:
+    parts = [
+        (plane_mesh(20.0), matt((0.8, 0.8, 0.8))),
+        (box_mesh((0.3, -2, 0), (0.5, 2, 2)), matt((0.9, 0.05, 0.05))),
+    ]
+    lit = scene_of(parts, [lamp_at("SUN", (0, 0, 9), 3.0)])
+    tilted = np.array([[0.8, 0, -0.6, 0], [0, 1, 0, 0], [0.6, 0, 0.8, 0], [0, 0, 0, 1.0]])
+    from dataclasses import replace
+
+    lit = replace(lit, lamps=(replace(lit.lamps[0], matrix=tilted),))
+    color = seen(lit, camera_at((0, -0.01, 6), (0, 0, 0), 48, 0.9))
+    floor_by_wall, far_floor = color[24, 24], color[24, 4]
+    assert floor_by_wall[0] > 1.05 * floor_by_wall[1]
+    assert far_floor.mean() > 0.3
+    assert color[24, 33:36].mean() < 0.7 * far_floor.mean()
+
+
+@pytest.mark.parametrize(("roughness", "low", "high"), [(0.0, 4.9, 5.1), (0.6, 0.3, 3.5)])
+def test_metal_shows_what_shines_above_it_as_sharply_as_it_is_smooth(
+    roughness: float, low: float, high: float
+) -> None:
+    metal = closure("BSDF_GLOSSY", Color=[1.0, 1, 1, 1], Roughness=roughness)
+    scene = scene_of([(plane_mesh(4.0), metal), (plane_mesh(1.0, 3.0), glowing(5.0))])
+    color = seen(scene, camera_at((0, -1.5, 2.0), (0, -0.75, 0), fov=0.02))
+    aside = seen(scene, camera_at((0, -1.5, 2.0), (1.6, -0.75, 0), fov=0.02))
+    assert low < middle(color) < high
+    assert middle(aside) < (0.02 if roughness == 0 else middle(color))
+
+
+def test_glass_is_looked_through_and_clear_film_leaves_alpha() -> None:
+    glass = closure("BSDF_TRANSPARENT", Color=[0.5, 1.0, 0.5, 1.0])
+    parts = [(plane_mesh(20.0), matt((0.5,) * 3)), (plane_mesh(1.0, 1.0), glass)]
+    color = frame.render(lighting_of(scene_of(parts, sky=1.0)), ABOVE).color
+    assert color[12, 12, 0] == pytest.approx(0.5 * color[12, 12, 1], rel=0.02)
+    film_ = Film(transparent=True)
+    scene = scene_of([(plane_mesh(0.2), matt((0.5,) * 3))], sky=1.0, film=film_)
+    lit = frame.render(lighting_of(scene), camera_at((0, -0.01, 4), (0, 0, 0), 32, 0.2))
+    assert lit.alpha[0, 0] == 0 and lit.alpha[16, 16] == 1
+    assert (lit.color[0, 0] == 0).all()
+
+
+def test_edges_are_as_smooth_as_the_filter_makes_them() -> None:
+    """Half of a pixel covered is half its light, within the filter's reach."""
+    scene = scene_of([(plane_mesh(2.0), glowing(1.0))])
+    color = seen(scene, camera_at((1.0, -0.001, 4), (1.0, 0, 0), 33, 0.3))[16, :, 0]
+    edge = np.flatnonzero((color > 0.05) & (color < 0.95))
+    assert 1 <= len(edge) <= 3
+    assert color[edge].mean() == pytest.approx(0.5, abs=0.2)
+
+
+def test_taps_follow_cycles_filters() -> None:
+    taps = film.taps(Film())
+    assert taps.sum() == pytest.approx(1) and np.allclose(taps, taps[::-1])
+    # Blackman and Harris at a pixel from the middle of three: 0.0556 of its peak
+    assert taps[1] / taps[4] == pytest.approx(0.0556, abs=2e-3)
+    assert np.count_nonzero(film.taps(Film("BOX", 1.0))) == 3
+
+
+def test_every_place_of_a_tile_has_a_pattern_of_its_own() -> None:
+    assert sorted(TILE_ORDER.ravel()) == list(range(16))
+    assert sorted(WIDE_ORDER.ravel()) == list(range(64))
+
+
+def test_the_same_bytes_with_any_number_of_threads() -> None:
+    program = (
+        "import hashlib\n"
+        "from tests.conditioning.light.lit_room import *\n"
+        "from backend.conditioning.light import frame\n"
+        "scene = scene_of([(box_mesh((-2, -2, 0), (2, 2, 3)), matt((.8, .7, .6))),"
+        " (box_mesh((0, 0, 0), (1, 1, 1)), closure('BSDF_PRINCIPLED'))],"
+        " [lamp_at('AREA', (0, 0, 2.5), 50., size=(1., 1.))], sky=.2)\n"
+        "color = frame.render(lighting_of(scene), camera_at((-1, -1.5, 1), (0, 0, .5), 40)).color\n"
+        "print(hashlib.sha256(color.tobytes()).hexdigest())\n"
+    )
+    made = set()
+    for threads in ("1", "3"):
+        environment = {**os.environ, "OMP_NUM_THREADS": threads, "PYTHONPATH": os.getcwd()}
+        command = [sys.executable, "-c", program]
+        made.add(subprocess.run(command, env=environment, capture_output=True, check=True).stdout)
+    assert len(made) == 1
