@@ -43,7 +43,7 @@ void main()
   float d = texelFetch(depth_map, ivec2(cell * (size - vec2(1.0))), 0).r;
   d = d > 0.0 ? min(d, far) : far;
   vec2 pixel = vec2(cell.x * size.x, (1.0 - cell.y) * size.y);
-  gl_Position = to_clip * vec4((pixel - lens.zw) / lens.xy * d, d, 1.0);
+  gl_Position = to_clip * vec4((pixel - lens.zw) / lens.xy * mix(d, 1.0, parallel), d, 1.0);
   gl_Position.z = 0.5 * (gl_Position.z - gl_Position.w);
   uv = cell;
   surface = d;
@@ -54,7 +54,8 @@ void main()
 {
   float d = texelFetch(depth_map, ivec2(uv * (size - vec2(1.0))), 0).r;
   d = d > 0.0 ? min(d, far) : far;
-  if (abs(surface - d) > 0.15 * d) {
+  float step = parallel > 0.5 ? 8.0 / lens.x : 0.15 * d;
+  if (abs(surface - d) > step) {
     discard;
   }
   colour = texture(picture, uv * size / vec2(textureSize(picture, 0)));
@@ -235,6 +236,7 @@ class Painter:
         shader.uniform_float("lens", (K[0, 0], K[1, 1], K[0, 2], K[1, 2]))
         shader.uniform_float("size", frame.size)
         shader.uniform_float("far", far)
+        shader.uniform_float("parallel", float(camera.is_orthographic))
         shader.uniform_sampler("picture", self._picture)
         shader.uniform_sampler("depth_map", self._depth)
         batch.draw(shader)
@@ -332,6 +334,7 @@ def _relief_shader() -> gpu.types.GPUShader:
         info.push_constant("VEC4", "lens")
         info.push_constant("VEC2", "size")
         info.push_constant("FLOAT", "far")
+        info.push_constant("FLOAT", "parallel")
         info.sampler(0, "FLOAT_2D", "picture")
         info.sampler(1, "FLOAT_2D", "depth_map")
         info.vertex_in(0, "VEC2", "cell")

@@ -44,6 +44,7 @@ class Wish:
             other is not None
             and np.array_equal(self.picture.c2w, other.picture.c2w)
             and np.array_equal(self.picture.K, other.picture.K)
+            and self.picture.projection == other.picture.projection
             and self.rectangle == other.rectangle
         )
 
@@ -70,6 +71,8 @@ def wish_of(context: bpy.types.Context, depsgraph: bpy.types.Depsgraph) -> Wish:
 def looks_from(reply: FrameReply, wish: Wish) -> bool:
     """Whether a frame shows exactly this view, at whatever size."""
     camera = reply.request.camera
+    if camera.projection != wish.picture.projection:
+        return False
     if not np.array_equal(camera.c2w, wish.picture.c2w):
         return False
     wanted = wish.picture.resized(camera.width, camera.height)
@@ -111,6 +114,10 @@ def fits(built: Camera, wanted: Camera, room: float) -> bool:
 
     room: metres that the place may differ by.
     """
+    if built.projection != wanted.projection:
+        return False
+    if wanted.is_orthographic:
+        return _covers(built, wanted)
     if moved(built, wanted) > room or wanted.K[0, 0] > _ZOOMED * built.K[0, 0]:
         return False
     u, v = np.array([0, 1, 0, 1]) * wanted.width, np.array([0, 0, 1, 1]) * wanted.height
@@ -122,6 +129,17 @@ def fits(built: Camera, wanted: Camera, room: float) -> bool:
     return bool(
         min(across.min(), down.min()) > -_MARGIN and max(across.max(), down.max()) < 1 + _MARGIN
     )
+
+
+def _covers(built: Camera, wanted: Camera) -> bool:
+    """Whether an orthographic view looks the same way as another, within its picture, no finer."""
+    alike = np.allclose(built.c2w[:3, :3], wanted.c2w[:3, :3], atol=1e-6)
+    if not alike or wanted.K[0, 0] > _ZOOMED * built.K[0, 0]:
+        return False
+    corners = wanted.cropped(-1, -1, wanted.width + 2, wanted.height + 2).origins()
+    corners = corners[:: wanted.height + 1, :: wanted.width + 1].reshape(-1, 3)
+    uv = built.project(corners.astype(np.float64))[0] / (built.width, built.height)
+    return bool(uv.min() > -_MARGIN and uv.max() < 1 + _MARGIN)
 
 
 def moved(one: Camera, other: Camera) -> float:

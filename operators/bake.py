@@ -11,13 +11,17 @@ from bpy.props import BoolProperty, IntProperty
 
 from ..backend.shared.errors import InputError
 from ..backend.shared.frame import MemoryFrame
-from ..backend.shared.texture_bake import bake, fill_seams, polygon_atlas, rasterise
-from ..scene_sync.geometry import read_mesh
+from ..backend.shared.texture_bake import Texels, bake, fill_seams, polygon_atlas, rasterise
+from ..scene_sync.geometry import Surface, read_mesh
 from ..scene_sync.import_world import photo_material
+from ..scene_sync.materials import colours_of, look_of
 from ..scene_sync.memory import read_frames
+from ..scene_sync.sampling import Samples
 from .steps import Step, StepOperator
 
 UV_NAME = "WorldFM"
+BEFORE = "WorldFM Material Before"
+"""Attribute of faces: the material slot they used before a projection."""
 
 
 class WORLDFM_OT_project_to_geometry(StepOperator, bpy.types.Operator):
@@ -32,7 +36,8 @@ class WORLDFM_OT_project_to_geometry(StepOperator, bpy.types.Operator):
     )
     assign: BoolProperty(
         name="Assign Material",
-        description="Give each mesh a material that shows its texture",
+        description="Give each mesh a material that shows its texture, in a slot of its own; the "
+        "materials it had stay in theirs",
         default=True,
     )
 
@@ -81,6 +86,7 @@ class WORLDFM_OT_project_to_geometry(StepOperator, bpy.types.Operator):
         matrix[:3] *= scale_length
         corners = surface.corners @ matrix[:3, :3].T + matrix[:3, 3]
         texels = rasterise(corners, surface.mesh.uv[layer], self.size)
+        base = _base_colours(ob, surface, corners, texels)
         rgb = np.zeros((self.size, self.size, 3), np.float32)
         weight = np.zeros((self.size, self.size))
         for i, so_far in enumerate(bake(texels, frames, self.size), start=1):
@@ -89,12 +95,47 @@ class WORLDFM_OT_project_to_geometry(StepOperator, bpy.types.Operator):
         if not (weight > 0).any():
             self.report({"WARNING"}, f"No memory frame sees '{ob.name}'; it was left as it is.")
             return
-        image = _image(f"{ob.name} WorldFM", fill_seams(rgb, weight > 0))
+        seen = weight > 0
+        unseen = ~seen.ravel()[texels.index]
+        rgb.reshape(-1, 3)[texels.index[unseen]] = base[unseen]
+        seen.ravel()[texels.index] = True
+        image = _image(f"{ob.name} WorldFM", fill_seams(rgb, seen))
         if self.assign:
-            material = photo_material(f"{ob.name} WorldFM", image)
-            ob.data.materials.clear()
-            ob.data.materials.append(material)
+            _show_alone(ob.data, photo_material(f"{ob.name} WorldFM", image))
         yield Step(f"{ob.name} is done")
+
+
+def _base_colours(
+    ob: bpy.types.Object, surface: Surface, corners: np.ndarray, texels: Texels
+) -> np.ndarray:
+    """(N, 3) float32 sRGB in [0, 1] that the materials have without light, at each texel."""
+    looks = [look_of(slot.material) for slot in ob.material_slots] or [look_of(None)]
+    across = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+    area = np.linalg.norm(across, axis=1) / 2
+    count = np.bincount(texels.triangle, minlength=len(area))
+    spacing = np.sqrt(area / np.maximum(count, 1))
+    samples = Samples(
+        texels.xyz.astype(np.float32),
+        texels.triangle,
+        texels.weights[:, 1:].astype(np.float32),
+        spacing[texels.triangle].astype(np.float32),
+    )
+    return colours_of(surface.mesh, looks, samples, area)[0].astype(np.float32) / 255
+
+
+def _show_alone(mesh: bpy.types.Mesh, material: bpy.types.Material) -> None:
+    """A new slot that all faces use; which they used before is kept as the attribute BEFORE."""
+    before = np.zeros(len(mesh.polygons), np.int32)
+    mesh.polygons.foreach_get("material_index", before)
+    if not len(mesh.materials):
+        mesh.materials.append(None)  # so that what was there before has a slot to go back to
+    mesh.materials.append(material)
+    kept = mesh.attributes.get(BEFORE) or mesh.attributes.new(BEFORE, "INT", "FACE")
+    kept.data.foreach_set("value", before)
+    mesh.polygons.foreach_set(
+        "material_index", np.full(len(before), len(mesh.materials) - 1, np.int32)
+    )
+    mesh.update()
 
 
 def _uv_layer(mesh: bpy.types.Mesh) -> str:

@@ -18,7 +18,7 @@ _KEY_EVERY = 12
 
 
 class _CameraPath:
-    """What all moves share. The new camera becomes the active one."""
+    """What all moves share: a new camera, selected. The scene keeps its own unless asked."""
 
     bl_options = {"REGISTER", "UNDO"}
 
@@ -29,13 +29,17 @@ class _CameraPath:
     set_range: BoolProperty(
         name="Fit Frame Range",
         description="End the scene's frame range with the move",
-        default=True,
     )
+    activate: BoolProperty(name="Make Active", description="Render with the new camera")
+
+    def build(self, context: bpy.types.Context) -> bpy.types.Object:
+        """The new camera, animated."""
+        raise NotImplementedError
 
     @reports_errors
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Build the move; an input that does not fit is reported."""
-        self.build(context)
+        self.select(context, self.build(context))
         return {"FINISHED"}
 
     def last_frame(self, scene: bpy.types.Scene, length: float) -> int:
@@ -48,6 +52,26 @@ class _CameraPath:
         if self.set_range:
             scene.frame_end = last
         return last
+
+    def new_camera(self, context: bpy.types.Context, name: str) -> bpy.types.Object:
+        """A camera with the lens of the active one, linked and selected."""
+        scene = context.scene
+        old = scene.camera
+        data = old.data.copy() if old and old.type == "CAMERA" else bpy.data.cameras.new(name)
+        if data.type not in ("PERSP", "ORTHO"):
+            data.type = "PERSP"
+        ob = bpy.data.objects.new(name, data)
+        scene.collection.objects.link(ob)
+        if self.activate or old is None:
+            scene.camera = ob
+        return ob
+
+    def select(self, context: bpy.types.Context, ob: bpy.types.Object) -> None:
+        """The new camera alone, as after any *Add*; called last, as moves go about what was."""
+        for other in context.selected_objects:
+            other.select_set(False)
+        ob.select_set(True)
+        context.view_layer.objects.active = ob
 
     def keyed(self, ob: bpy.types.Object, keys: list[tuple[float, Matrix]]) -> None:
         """Keyframes of location and rotation, smooth in between."""
@@ -72,19 +96,6 @@ def soften(ob: bpy.types.Object, ease: bool) -> None:
             point.interpolation = "BEZIER" if ease or len(points) > 2 else "LINEAR"
             point.handle_left_type = point.handle_right_type = "AUTO_CLAMPED" if ease else "AUTO"
         curve.update()
-
-
-def new_camera(context: bpy.types.Context, name: str) -> bpy.types.Object:
-    """A camera with the lens of the active one, linked and made active."""
-    scene = context.scene
-    old = scene.camera
-    data = old.data.copy() if old and old.type == "CAMERA" else bpy.data.cameras.new(name)
-    if data.type != "PERSP":
-        data.type = "PERSP"
-    ob = bpy.data.objects.new(name, data)
-    scene.collection.objects.link(ob)
-    scene.camera = ob
-    return ob
 
 
 def start_matrix(context: bpy.types.Context) -> Matrix:
@@ -121,7 +132,7 @@ class WORLDFM_OT_path_orbit(_CameraPath, bpy.types.Operator):
         name="Angle", default=math.tau, min=-20 * math.tau, max=20 * math.tau, subtype="ANGLE"
     )
 
-    def build(self, context: bpy.types.Context) -> None:
+    def build(self, context: bpy.types.Context) -> bpy.types.Object:
         """An empty that turns, with the camera as its child."""
         scene, start = context.scene, start_matrix(context)
         centre = target_point(context, start)
@@ -129,7 +140,7 @@ class WORLDFM_OT_path_orbit(_CameraPath, bpy.types.Operator):
         if radius < 1e-4:
             raise InputError("The camera stands in the centre of its orbit; move it away first.")
         last = self.last_frame(scene, abs(self.angle) * radius)
-        camera = new_camera(context, "Orbit Camera")
+        camera = self.new_camera(context, "Orbit Camera")
         pivot = bpy.data.objects.new("Orbit Centre", None)
         scene.collection.objects.link(pivot)
         pivot.location = centre
@@ -139,6 +150,7 @@ class WORLDFM_OT_path_orbit(_CameraPath, bpy.types.Operator):
         soften(pivot, self.ease)
         camera.parent = pivot
         camera.matrix_basis = Matrix.Translation(-centre) @ facing(start.translation, centre)
+        return camera
 
 
 class WORLDFM_OT_path_dolly(_CameraPath, bpy.types.Operator):
@@ -152,13 +164,14 @@ class WORLDFM_OT_path_dolly(_CameraPath, bpy.types.Operator):
         unit="LENGTH",
     )  # fmt: skip
 
-    def build(self, context: bpy.types.Context) -> None:
+    def build(self, context: bpy.types.Context) -> bpy.types.Object:
         """Two keyframes."""
         start = start_matrix(context)
         last = self.last_frame(context.scene, abs(self.distance))
         end = start @ Matrix.Translation((0, 0, -self.distance))
-        camera = new_camera(context, "Dolly Camera")
+        camera = self.new_camera(context, "Dolly Camera")
         self.keyed(camera, [(context.scene.frame_start, start), (last, end)])
+        return camera
 
 
 class WORLDFM_OT_path_crane(_CameraPath, bpy.types.Operator):
@@ -172,7 +185,7 @@ class WORLDFM_OT_path_crane(_CameraPath, bpy.types.Operator):
         unit="LENGTH",
     )  # fmt: skip
 
-    def build(self, context: bpy.types.Context) -> None:
+    def build(self, context: bpy.types.Context) -> bpy.types.Object:
         """A key every half a second, each facing the target."""
         scene, start = context.scene, start_matrix(context)
         target = target_point(context, start)
@@ -185,8 +198,9 @@ class WORLDFM_OT_path_crane(_CameraPath, bpy.types.Operator):
             t = i / (count - 1)
             position = start.translation + Vector((0, 0, self.height * t))
             keys.append((scene.frame_start + t * (last - scene.frame_start), position))
-        camera = new_camera(context, "Crane Camera")
+        camera = self.new_camera(context, "Crane Camera")
         self.keyed(camera, [(frame, facing(position, target)) for frame, position in keys])
+        return camera
 
 
 class WORLDFM_OT_path_follow(_CameraPath, bpy.types.Operator):
@@ -195,7 +209,7 @@ class WORLDFM_OT_path_follow(_CameraPath, bpy.types.Operator):
     bl_idname = "worldfm.path_follow"
     bl_label = "Follow Curve"
 
-    def build(self, context: bpy.types.Context) -> None:
+    def build(self, context: bpy.types.Context) -> bpy.types.Object:
         """Keys at equal distances along the evaluated curve."""
         ob = context.view_layer.objects.active
         points = curve_points(context, ob) if ob is not None and ob.type == "CURVE" else []
@@ -214,7 +228,9 @@ class WORLDFM_OT_path_follow(_CameraPath, bpy.types.Operator):
                 ahead = here + (here - here_before)
             frame = scene.frame_start + t * (last - scene.frame_start)
             keys.append((frame, facing(here, ahead)))
-        self.keyed(new_camera(context, "Curve Camera"), keys)
+        camera = self.new_camera(context, "Curve Camera")
+        self.keyed(camera, keys)
+        return camera
 
 
 class WORLDFM_OT_path_viewpoints(_CameraPath, bpy.types.Operator):
@@ -229,7 +245,7 @@ class WORLDFM_OT_path_viewpoints(_CameraPath, bpy.types.Operator):
         cls.poll_message_set("Store at least two viewpoints first")
         return len(context.scene.worldfm.viewpoints) > 1
 
-    def build(self, context: bpy.types.Context) -> None:
+    def build(self, context: bpy.types.Context) -> bpy.types.Object:
         """One key at each viewpoint, timed by the distance between them."""
         scene = context.scene
         matrices = [matrix_of(item) for item in scene.worldfm.viewpoints]
@@ -244,8 +260,9 @@ class WORLDFM_OT_path_viewpoints(_CameraPath, bpy.types.Operator):
             travelled += step
             frame = scene.frame_start + travelled / length * (last - scene.frame_start)
             keys.append((frame, matrix))
-        camera = new_camera(context, "Viewpoint Camera")
+        camera = self.new_camera(context, "Viewpoint Camera")
         self.keyed(camera, keys)
+        return camera
 
 
 class WORLDFM_OT_viewpoint_store(bpy.types.Operator):

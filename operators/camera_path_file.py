@@ -15,11 +15,11 @@ from ..backend.shared.errors import InputError
 from ..scene_sync.animation import fcurves_of
 from ..scene_sync.cameras import render_camera, scene_camera
 from ..scene_sync.import_world import place_camera
-from .file_choice import ChoosesFile
+from .file_choice import OVERWRITE, ChoosesFile, refuse_existing
 from .reports import reports_errors
 
 _LAST_FRAME = 1_048_574
-_LENS = ("lens", "shift_x", "shift_y")
+_LENS = ("lens", "ortho_scale", "shift_x", "shift_y")
 _SQUARE = 1e-3
 """Relative difference of the focal lengths up to which pixels count as square."""
 
@@ -53,13 +53,15 @@ def check_path(cameras: list[Camera], first: int) -> None:
 
 
 def add_camera_path(
-    scene: bpy.types.Scene, name: str, cameras: list[Camera], first: int
+    scene: bpy.types.Scene, name: str, cameras: list[Camera], first: int, activate: bool
 ) -> bpy.types.Object:
-    """A new camera that moves along `cameras`; it becomes the active one."""
+    """A new camera that moves along `cameras`; the scene's camera where that is wanted, or where
+    there is none."""
     ob = bpy.data.objects.new(name, bpy.data.cameras.new(name))
     scene.collection.objects.link(ob)
     _animate(ob, cameras, first, scene.unit_settings.scale_length)
-    scene.camera = ob
+    if activate or scene.camera is None:
+        scene.camera = ob
     return ob
 
 
@@ -91,11 +93,13 @@ class WORLDFM_OT_export_camera_path(ChoosesFile, bpy.types.Operator):
 
     filepath: StringProperty(name="File", default="cameras.json", subtype="FILE_PATH")
     check_existing: BoolProperty(default=True, options={"HIDDEN"})
+    overwrite: OVERWRITE
 
     @reports_errors
     def execute(self, context: bpy.types.Context) -> set[str]:
         """An existing file is replaced only once the new one is whole."""
         path = Path(bpy.path.abspath(self.filepath))
+        refuse_existing(path, self.overwrite)
         write_camera_path(path, path_cameras(context.scene))
         return {"FINISHED"}
 
@@ -111,20 +115,21 @@ class WORLDFM_OT_import_camera_path(ChoosesFile, bpy.types.Operator):
     filter_glob: StringProperty(default="*.json", options={"HIDDEN"})
     start: IntProperty(name="First Frame", default=1, min=0, max=_LAST_FRAME)
     set_range: BoolProperty(
-        name="Fit Frame Range", description="Make the scene as long as the path", default=True
+        name="Fit Frame Range", description="Make the scene as long as the path"
     )
+    activate: BoolProperty(name="Make Active", description="Render with the new camera")
     use_size: BoolProperty(
         name="Use the Path's Size", description="Set the scene's resolution to the path's"
     )
 
     @reports_errors
     def execute(self, context: bpy.types.Context) -> set[str]:
-        """The new camera becomes the active one; a file that does not fit is reported."""
+        """A file that does not fit is reported."""
         path = Path(bpy.path.abspath(self.filepath))
         cameras = read_camera_path(path)
         check_path(cameras, self.start)
         scene = context.scene
-        add_camera_path(scene, path.stem, cameras, self.start)
+        add_camera_path(scene, path.stem, cameras, self.start, self.activate)
         if self.set_range:
             scene.frame_start, scene.frame_end = self.start, self.start + len(cameras) - 1
         if self.use_size:

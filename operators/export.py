@@ -20,7 +20,7 @@ from ..scene_sync.world import SceneWorld, WorldBuilder
 from ..scene_sync.world_files import write_world
 from .build_process import CommandOperator
 from .camera_path_file import path_cameras
-from .file_choice import ChoosesFile
+from .file_choice import OVERWRITE, ChoosesFile, refuse_existing
 from .reports import reports_errors
 
 
@@ -51,11 +51,7 @@ class WORLDFM_OT_export_world(ChoosesFile, bpy.types.Operator):
 
     directory: StringProperty(name="Folder", default="//world", subtype="DIR_PATH")
     filter_folder: BoolProperty(default=True, options={"HIDDEN"})
-    overwrite: BoolProperty(
-        name="Replace",
-        description="Write over a world that the folder holds; its other files stay",
-        options={"SKIP_SAVE"},
-    )
+    overwrite: OVERWRITE
 
     @reports_errors
     def execute(self, context: bpy.types.Context) -> set[str]:
@@ -132,11 +128,14 @@ class WORLDFM_OT_export_points(_ExportByCommand, bpy.types.Operator):
     filepath: StringProperty(name="File", default="points.ply", subtype="FILE_PATH")
     filter_glob: StringProperty(default="*.ply", options={"HIDDEN"})
     check_existing: BoolProperty(default=True, options={"HIDDEN"})
+    overwrite: OVERWRITE
 
     def path(self) -> Path:
         """The file, which may be replaced."""
         path = Path(bpy.path.abspath(self.filepath))
-        return path if path.suffix.lower() == ".ply" else path.with_name(path.name + ".ply")
+        path = path if path.suffix.lower() == ".ply" else path.with_name(path.name + ".ply")
+        refuse_existing(path, self.overwrite)
+        return path
 
     def wanted(self, world: SceneWorld) -> SceneWorld:
         """The points."""

@@ -3,7 +3,26 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import bpy
+from bpy.props import BoolProperty
+
+from ..backend.shared.errors import InputError
+
+OVERWRITE = BoolProperty(
+    name="Replace",
+    description="Write over what is there already; other files stay",
+    options={"SKIP_SAVE"},
+)
+
+
+def refuse_existing(path: Path, overwrite: bool) -> None:
+    """Raises InputError when a file is at `path` and may not be replaced."""
+    if path.exists() and not overwrite:
+        raise InputError(
+            f"'{path}' exists already; choose Replace to write over it, or another name."
+        )
 
 
 class ChoosesFile:

@@ -223,7 +223,7 @@ class WORLDFM_OT_world_from_meta(_FromFile, bpy.types.Operator):
         cameras = read_camera_path(folder / "world" / "cameras.json")
         check_path(cameras, 1)
         super().finish(context, folder, result)
-        add_camera_path(context.scene, f"{self.path().parent.name} Path", cameras, 1)
+        add_camera_path(context.scene, f"{self.path().parent.name} Path", cameras, 1, False)
 
 
 class WORLDFM_OT_open_world(ChoosesFile, _Keeps, bpy.types.Operator):

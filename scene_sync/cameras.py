@@ -25,6 +25,8 @@ class Lens:
     sensor_fit: str
     shift_x: float
     shift_y: float
+    ortho_scale: float = 0.0
+    """Units across an orthographic camera's picture; 0 = a perspective one."""
 
 
 @dataclass(frozen=True)
@@ -64,12 +66,12 @@ def _check_size(width: int, height: int) -> None:
 
 
 def lens_of(camera: bpy.types.Camera, name: str) -> Lens:
-    """The lens of a perspective camera. Raises CameraError for any other kind."""
-    if camera.type != "PERSP":
-        kind = {"ORTHO": "orthographic", "PANO": "panoramic"}.get(camera.type, "custom")
+    """The lens of a perspective or orthographic camera. Raises CameraError for any other kind."""
+    if camera.type not in ("PERSP", "ORTHO"):
+        kind = {"PANO": "panoramic"}.get(camera.type, "custom")
         raise CameraError(
-            f"The camera '{name}' is {kind}, and WorldFM renders perspective cameras only; "
-            f"set its lens type to Perspective."
+            f"The camera '{name}' is {kind}, and WorldFM renders perspective and orthographic "
+            "ones; set its lens type to Perspective, or render this picture with Cycles."
         )
     return Lens(
         camera.lens,
@@ -78,11 +80,15 @@ def lens_of(camera: bpy.types.Camera, name: str) -> Lens:
         camera.sensor_fit,
         camera.shift_x,
         camera.shift_y,
+        camera.ortho_scale if camera.type == "ORTHO" else 0.0,
     )
 
 
-def lens_matrix(lens: Lens, raster: Raster) -> np.ndarray:
-    """(3, 3) K of the whole picture, without the border."""
+def lens_matrix(lens: Lens, raster: Raster, scale_length: float = 1.0) -> np.ndarray:
+    """(3, 3) K of the whole picture, without the border.
+
+    scale_length: metres a unit, which matter to an orthographic camera's pixels a metre.
+    """
     width, height = raster.width, raster.height
     ax, ay = raster.aspect_x, raster.aspect_y
     horizontal = lens.sensor_fit == "HORIZONTAL" or (
@@ -91,6 +97,8 @@ def lens_matrix(lens: Lens, raster: Raster) -> np.ndarray:
     view = width if horizontal else height * ay / ax
     sensor = lens.sensor_height if lens.sensor_fit == "VERTICAL" else lens.sensor_width
     fx = lens.lens / sensor * view
+    if lens.ortho_scale:
+        fx = view / (lens.ortho_scale * scale_length)
     cx = width / 2 - lens.shift_x * view
     cy = height / 2 + lens.shift_y * view * ax / ay
     return np.array([[fx, 0, cx], [0, fx * ax / ay, cy], [0, 0, 1.0]])
@@ -133,25 +141,42 @@ def render_camera(
 ) -> Camera:
     """What `camera` (evaluated or original) sees in `scene`'s picture, cropped to its border.
 
-    Raises CameraError in one sentence for anything but a perspective camera of sane size.
+    Raises CameraError in one sentence for what can't be rendered: panoramas, insane sizes.
     """
-    picture = raster(scene, use_border)
-    K = lens_matrix(lens_of(camera.data, camera.name), picture)
-    c2w = rigid(camera.matrix_world, scene.unit_settings.scale_length, camera.name)
-    whole = Camera.from_opengl(K, c2w, picture.width, picture.height)
+    picture, scale = raster(scene, use_border), scene.unit_settings.scale_length
+    c2w = rigid(camera.matrix_world, scale, camera.name)
+    whole = lens_camera(lens_of(camera.data, camera.name), picture, c2w, scale)
     return whole.cropped(*picture.border) if picture.border else whole
+
+
+def lens_camera(lens: Lens, picture: Raster, c2w: np.ndarray, scale_length: float) -> Camera:
+    """The camera with this lens at `c2w` (OpenGL axes, metres), without the border."""
+    K = lens_matrix(lens, picture, scale_length)
+    kind = "ORTHO" if lens.ortho_scale else "PERSP"
+    return Camera.from_opengl(K, c2w, picture.width, picture.height, kind)
 
 
 def viewport_camera(
     window_matrix: object, view_matrix: object, width: int, height: int, scale_length: float
 ) -> Camera:
-    """What a perspective 3D viewport of `width` x `height` pixels sees.
+    """What a 3D viewport of `width` x `height` pixels sees.
 
-    Raises CameraError for an orthographic view.
+    An orthographic one stands where its near clipping is, so that all it shows lies before it.
     """
     P = np.array(window_matrix, dtype=np.float64)
-    if P[3, 3] != 0.0 or P[3, 2] == 0.0:
-        raise CameraError("This view is orthographic; press Numpad 5 for a perspective view.")
+    view = np.array(view_matrix, dtype=np.float64)
+    c2w = rigid(np.linalg.inv(view), scale_length, "viewport")
+    if P[3, 3] != 0.0:
+        fx, fy = (P[i, i] * side / 2 / scale_length for i, side in enumerate((width, height)))
+        K = np.array(
+            [
+                [fx, 0.0, (1 + P[0, 3]) * width / 2],
+                [0.0, fy, (1 - P[1, 3]) * height / 2],
+                [0.0, 0.0, 1.0],
+            ]
+        )
+        c2w[:3, 3] += c2w[:3, 2] * ((-1 - P[2, 3]) / P[2, 2]) * scale_length
+        return Camera.from_opengl(K, c2w, width, height, "ORTHO")
     K = np.array(
         [
             [P[0, 0] * width / 2, 0.0, (1 - P[0, 2]) * width / 2],
@@ -159,8 +184,6 @@ def viewport_camera(
             [0.0, 0.0, 1.0],
         ]
     )
-    view = np.array(view_matrix, dtype=np.float64)
-    c2w = rigid(np.linalg.inv(view), scale_length, "viewport")
     return Camera.from_opengl(K, c2w, width, height)
 
 
@@ -174,8 +197,11 @@ def apply_camera(camera: Camera, target: bpy.types.Object, scale_length: float) 
     matrix[:3, 3] /= scale_length
     target.matrix_world = matrix.tolist()
     data = target.data
-    data.type, data.sensor_fit = "PERSP", "HORIZONTAL"
-    data.lens = float(camera.K[0, 0]) / camera.width * data.sensor_width
+    data.type, data.sensor_fit = camera.projection, "HORIZONTAL"
+    if camera.is_orthographic:
+        data.ortho_scale = camera.width / float(camera.K[0, 0]) / scale_length
+    else:
+        data.lens = float(camera.K[0, 0]) / camera.width * data.sensor_width
     data.shift_x = (camera.width / 2 - float(camera.K[0, 2])) / camera.width
     data.shift_y = (float(camera.K[1, 2]) - camera.height / 2) / camera.width
 

@@ -23,7 +23,7 @@ from .animation import (
     turns_by_itself,
     world_matrix_at,
 )
-from .cameras import Lens, lens_matrix, lens_of, raster, rigid
+from .cameras import Lens, lens_camera, lens_of, raster, rigid
 from .sampling import Guide, nearest_of
 
 PATH_SAMPLES = 12
@@ -77,12 +77,7 @@ def _path(ob: bpy.types.Object, scene: bpy.types.Scene) -> list[Guide] | None:
         scale = scene.unit_settings.scale_length
         return [
             Guide(
-                Camera.from_opengl(
-                    lens_matrix(_lens_at(ob, frame), picture),
-                    rigid(matrix, scale, ob.name),
-                    picture.width,
-                    picture.height,
-                ),
+                lens_camera(_lens_at(ob, frame), picture, rigid(matrix, scale, ob.name), scale),
                 directed,
             )
             for frame, matrix in zip(frames, matrices, strict=True)
@@ -93,7 +88,8 @@ def _path(ob: bpy.types.Object, scene: bpy.types.Scene) -> list[Guide] | None:
 
 def _lens_at(ob: bpy.types.Object, frame: float) -> Lens:
     now = lens_of(ob.data, ob.name)
-    names = ("lens", "sensor_width", "sensor_height", "shift_x", "shift_y")
+    names = ["lens", "sensor_width", "sensor_height", "shift_x", "shift_y"]
+    names += ["ortho_scale"] if now.ortho_scale else []
     return replace(now, **{name: number_at(ob.data, name, frame) for name in names})
 
 

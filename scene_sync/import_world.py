@@ -75,9 +75,12 @@ def add_photo_camera(
 def place_camera(ob: bpy.types.Object, camera: Camera, scale_length: float) -> None:
     """Lens, shift, place and photo size of a camera object; the scene stays as it is."""
     data = ob.data
-    data.type, data.sensor_fit = "PERSP", "HORIZONTAL"
+    data.type, data.sensor_fit = camera.projection, "HORIZONTAL"
     width, height = camera.width, camera.height
-    data.lens = camera.K[0, 0] * data.sensor_width / width
+    if camera.is_orthographic:
+        data.ortho_scale = width / camera.K[0, 0] / scale_length
+    else:
+        data.lens = camera.K[0, 0] * data.sensor_width / width
     data.shift_x = (width / 2 - camera.K[0, 2]) / width
     data.shift_y = (camera.K[1, 2] - height / 2) / width
     data[RESOLUTION] = [width, height]

@@ -270,7 +270,8 @@ def _needs(
         away = centre - camera.position.astype(np.float32)
         d = np.sqrt(np.einsum("ti,ti->t", away, away)) - radius
         np.maximum(d, np.float32(guide.nearest), out=d)
-        spacing = d * np.float32(PIXELS_APART / camera.K[0, 0])
+        reach = np.ones_like(d) if camera.is_orthographic else d
+        spacing = reach * np.float32(PIXELS_APART / camera.K[0, 0])
         if guide.directed:
             spacing[~_in_picture(camera, away, radius)] *= UNSEEN
         closer = spacing < best
@@ -282,6 +283,12 @@ def _needs(
 def _in_picture(camera: Camera, away: np.ndarray, radius: np.ndarray) -> np.ndarray:
     """(T,) whether spheres at `away` (from the camera's centre) touch the widened picture."""
     K, w, h = camera.K, camera.width, camera.height
+    if camera.is_orthographic:
+        right, down = (away @ camera.c2w[:3, :2].astype(np.float32)).T
+        half = np.array([w, h]) / 2 / K[[0, 1], [0, 1]]
+        x, y = (np.array([w, h]) / 2 - K[:2, 2]) / K[[0, 1], [0, 1]]
+        half *= _MARGIN
+        return np.maximum(np.abs(right - x) - half[0], np.abs(down - y) - half[1]) < radius
     left, right = K[0, 2] / K[0, 0], (w - K[0, 2]) / K[0, 0]
     top, bottom = K[1, 2] / K[1, 1], (h - K[1, 2]) / K[1, 1]
     planes = np.array(

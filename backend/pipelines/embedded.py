@@ -33,7 +33,7 @@ from ..models.prope import encode_view
 from ..shared.anchors import Anchors
 from ..shared.camera import Camera
 from ..shared.color import halves_of_bytes
-from ..shared.errors import InputError, OutOfMemoryError, WorldError
+from ..shared.errors import CameraError, InputError, OutOfMemoryError, WorldError
 from ..shared.frame import FrameReply, FrameRequest, MemoryFrame
 from ..shared.world import World
 from .lit_seam import LitPipeline, LitPrepared, load_lit_pipeline
@@ -169,6 +169,11 @@ class FramePipeline:
         if isinstance(prepared, LitPrepared):
             return prepared.pipeline.render(prepared.world, request)
         self.check_steps(request.steps)
+        if request.camera.is_orthographic:
+            raise CameraError(
+                "An orthographic camera shows a scene's own surfaces, and this world is of points; "
+                "set the camera's lens type to Perspective."
+            )
         watch = Stopwatch(self.device)
         camera = request.camera
         with memory_errors():

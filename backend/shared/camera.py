@@ -136,9 +136,16 @@ class Camera:
             ) from error
 
     @classmethod
-    def from_opengl(cls, K: np.ndarray, c2w: np.ndarray, width: int, height: int) -> Camera:
+    def from_opengl(
+        cls,
+        K: np.ndarray,
+        c2w: np.ndarray,
+        width: int,
+        height: int,
+        projection: Projection = "PERSP",
+    ) -> Camera:
         """From a c2w with OpenGL axes (+Y up, -Z forward), as Blender and nerfstudio have."""
-        return cls(K, np.asarray(c2w, dtype=np.float64) @ _GL_TO_CV, width, height)
+        return cls(K, np.asarray(c2w, dtype=np.float64) @ _GL_TO_CV, width, height, projection)
 
     def c2w_opengl(self) -> np.ndarray:
         """(4, 4) c2w with OpenGL axes (+Y up, -Z forward)."""

@@ -23,11 +23,16 @@ FEATHER = 0.04
 
 @dataclass(frozen=True, eq=False)
 class Texels:
-    """What the texels of a mesh show. index: (N,) into the flat texture. xyz, normal: (N, 3)."""
+    """What the texels of a mesh show. index: (N,) into the flat texture. xyz, normal: (N, 3).
+
+    triangle: (N,) which one each is of. weights: (N, 3) barycentric, of its corners.
+    """
 
     index: np.ndarray
     xyz: np.ndarray
     normal: np.ndarray
+    triangle: np.ndarray
+    weights: np.ndarray
 
 
 def rasterise(corners: np.ndarray, uvs: np.ndarray, size: int) -> Texels:
@@ -38,21 +43,23 @@ def rasterise(corners: np.ndarray, uvs: np.ndarray, size: int) -> Texels:
     pixels = uvs * size - 0.5
     normals = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
     normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-20)
-    found: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
+    found: list[tuple[np.ndarray, ...]] = []
     for triangle in range(len(corners)):
         weights = _inside(pixels[triangle], size)
         if weights is None:
             continue
         index, barycentric = weights
         normal = np.broadcast_to(normals[triangle], (len(index), 3))
-        found.append((index, barycentric @ corners[triangle], normal))
+        which = np.full(len(index), triangle)
+        found.append((index, barycentric @ corners[triangle], normal, which, barycentric))
     if not found:
-        return Texels(np.zeros(0, int), np.zeros((0, 3)), np.zeros((0, 3)))
-    index, xyz, normal = (np.concatenate(part) for part in zip(*found, strict=True))
+        none = np.zeros((0, 3))
+        return Texels(np.zeros(0, int), none, none, np.zeros(0, int), none)
+    index, *parts = (np.concatenate(part) for part in zip(*found, strict=True))
     # the last writer of a texel wins
     _, last = np.unique(index[::-1], return_index=True)
     keep = len(index) - 1 - last
-    return Texels(index[keep], xyz[keep], normal[keep])
+    return Texels(index[keep], *(part[keep] for part in parts))
 
 
 def _inside(triangle: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray] | None:

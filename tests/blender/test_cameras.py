@@ -3,15 +3,18 @@
 
 from __future__ import annotations
 
+import pytest
+
 
 def test_projection_is_blenders_and_bad_cameras_get_a_sentence(blender):
     found = blender("cameras.py")
     assert found["settings"] == 27
-    assert found["worst_pixels"] < 2e-3
+    assert found["worst_pixels"] < 2e-3  # perspective and orthographic
+    assert found["worst_in_viewport"] < 5e-3
+    assert found["scaled"] == pytest.approx([2.5, 4.0])  # 0.4 m across
 
     said = found["said"]
-    assert "orthographic" in said["orthographic"] and "Perspective" in said["orthographic"]
-    assert "panoramic" in said["panoramic"]
+    assert "panoramic" in said["panoramic"] and "Cycles" in said["panoramic"]
     assert "zero scale" in said["flat"]
     assert "16384 x 100" in said["huge"]
     assert "resolution" in said["tiny"]

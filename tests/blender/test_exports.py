@@ -57,6 +57,7 @@ def test_the_backend_reads_exported_worlds_and_cameras(blender, tmp_path):
     c2w = np.array(path["c2w"])
     assert np.allclose(moved, np.linalg.inv(c2w[0]) @ c2w[2], atol=1e-6)
     assert "not empty" in found["dataset again"]
+    assert "choose Replace" in found["points again"]
     assert "does not exist" in found["points nowhere"]
     assert "no memory frames" in found["no memory"]
 

@@ -48,6 +48,10 @@ def test_moves_go_where_they_should_at_their_speed(blender):
         assert found[name]["predictable"], name
         assert found[name]["foretold"] < 1e-4, name
 
+    left = found["unasked"]
+    assert left["same"]  # the scene's camera and its frame range are the user's
+    assert left["selected"] == [left["active"]] and left["active"].startswith("Orbit Camera")
+
     curve, slow, few, none = found["refused"]
     assert "Select a curve" in curve
     assert "higher speed" in slow

@@ -109,7 +109,11 @@ def test_worlds_from_elsewhere(blender, folder):
     assert found["new_depth"] == pytest.approx([0, 0], abs=0.5)
     assert found["live"] == [[64, 48], [200, 40, 90]]
     assert found["baked"] == [200, 40, 90]
-    assert found["packed"] and found["material"] == "Plane WorldFM"
+    assert found["packed"]
+    # the old slot (here an empty one) stays; every face shows the new one
+    assert found["materials"] == [[None, "Plane WorldFM"], [1], "WorldFM Material Before"]
+    slots, red = found["unseen"]
+    assert slots == 2 and red > 200  # sides that no frame saw have their base colour
 
     # a photo: everything in one collection, the camera at the height that was typed in
     assert {"room Camera", "room Points"} <= set(found["photo_objects"])

@@ -62,9 +62,11 @@ def main() -> dict[str, Any]:
     scene.collection.objects.link(ob)
     scene.camera = ob
     rng = np.random.default_rng(1)
-    worst = 0.0
-    for case in settings():
+    worst = viewport = 0.0
+    for number, case in enumerate(settings() + settings()):
         data, render = ob.data, scene.render
+        data.type = "PERSP" if number < len(settings()) else "ORTHO"
+        data.ortho_scale = 0.5 + number
         data.sensor_fit, data.lens = case["fit"], case["lens"]
         data.sensor_width, data.sensor_height = case["sensor"]
         data.shift_x, data.shift_y = case["shift"]
@@ -79,8 +81,39 @@ def main() -> dict[str, Any]:
         camera = cameras.render_camera(ob, scene)
         ours, depth = camera.project(points)
         worst = max(worst, float(np.abs(ours - blender_pixels(ob, scene, points)).max()))
+        viewport = max(viewport, in_viewport(cameras, ob, scene, points, ours))
         assert np.allclose(depth, -local[:, 2], atol=1e-4), "depth is not along the view axis"
-    return {"settings": len(settings()), "worst_pixels": worst, **refusals(cameras, scene, ob)}
+    found = {"settings": len(settings()), "worst_pixels": worst, "worst_in_viewport": viewport}
+    return {**found, "scaled": scaled(cameras, scene, ob), **refusals(cameras, scene, ob)}
+
+
+def in_viewport(
+    cameras: Any, ob: bpy.types.Object, scene: bpy.types.Scene, points: np.ndarray, ours: np.ndarray
+) -> float:
+    """Pixels between a viewport that looks through the camera and the camera itself."""
+    if (scene.render.pixel_aspect_x, scene.render.pixel_aspect_y) != (1, 1):
+        return 0.0
+    depsgraph = bpy.context.evaluated_depsgraph_get()
+    camera = cameras.render_camera(ob, scene)
+    window = ob.calc_matrix_camera(depsgraph, x=camera.width, y=camera.height)
+    view = ob.matrix_world.normalized().inverted()
+    seen = cameras.viewport_camera(window, view, camera.width, camera.height, 1.0)
+    assert seen.projection == camera.projection
+    return float(np.abs(seen.project(points)[0] - ours).max())
+
+
+def scaled(cameras: Any, scene: bpy.types.Scene, ob: bpy.types.Object) -> list[float]:
+    """Pixels a metre of an orthographic camera in a scene of units of 0.1 m, and back again."""
+    ob.data.type, ob.data.ortho_scale, ob.data.sensor_fit = "ORTHO", 4.0, "HORIZONTAL"
+    ob.data.shift_x = ob.data.shift_y = 0.0
+    ob.scale = (1, 1, 1)
+    scene.unit_settings.scale_length = 0.1
+    bpy.context.view_layer.update()
+    camera = cameras.render_camera(ob, scene)
+    cameras.apply_camera(camera, ob, 0.1)
+    found = [float(camera.K[0, 0]) / camera.width, ob.data.ortho_scale]
+    scene.unit_settings.scale_length = 1.0
+    return found
 
 
 def refusals(cameras: Any, scene: bpy.types.Scene, ob: bpy.types.Object) -> dict[str, Any]:
@@ -98,8 +131,6 @@ def refusals(cameras: Any, scene: bpy.types.Scene, ob: bpy.types.Object) -> dict
     render = scene.render
     render.resolution_x, render.resolution_y, render.resolution_percentage = 200, 100, 100
     render.pixel_aspect_x = render.pixel_aspect_y = 1
-    ob.data.type = "ORTHO"
-    sentence("orthographic")
     ob.data.type = "PANO"
     sentence("panoramic")
     ob.data.type = "PERSP"

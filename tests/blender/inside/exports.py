@@ -28,7 +28,10 @@ def other_programs(found: dict[str, Any]) -> None:
     scene = bpy.context.scene
     camera = scene.camera
     bpy.ops.worldfm.export_points(filepath=str(FOLDER / "points.ply"))
-    bpy.ops.worldfm.export_points(filepath=str(FOLDER / "points.ply"))  # replaced
+    found["points again"] = refused(
+        bpy.ops.worldfm.export_points, filepath=str(FOLDER / "points.ply")
+    )
+    bpy.ops.worldfm.export_points(filepath=str(FOLDER / "points.ply"), overwrite=True)
     bpy.ops.worldfm.export_dataset(directory=str(FOLDER / "dataset"))
     bpy.ops.worldfm.export_meta(directory=str(FOLDER / "meta"))
     found["dataset again"] = refused(
@@ -38,7 +41,9 @@ def other_programs(found: dict[str, Any]) -> None:
         bpy.ops.worldfm.export_points, filepath=str(FOLDER / "no" / "points.ply")
     )
     path = str(FOLDER / "cameras.json")
-    bpy.ops.worldfm.import_camera_path(filepath=path, start=11, use_size=True)
+    bpy.ops.worldfm.import_camera_path(
+        filepath=path, start=11, use_size=True, activate=True, set_range=True
+    )
     found["imported"] = [scene.camera.name, scene.frame_start, scene.frame_end]
     bpy.ops.worldfm.export_camera_path(filepath=str(FOLDER / "again.json"))
     found["not a path"] = refused(

@@ -11,6 +11,9 @@ import numpy as np
 import scenes
 from mathutils import Vector
 
+TAKEN = {"set_range": True, "activate": True}
+"""What the path operators do only when they are asked."""
+
 
 def fresh() -> bpy.types.Scene:
     """A camera 4 m from a square that is selected; 24 frames a second."""
@@ -60,21 +63,21 @@ def travelled(scene: bpy.types.Scene) -> dict[str, Any]:
 
 def orbit() -> dict[str, Any]:
     scene = fresh()
-    bpy.ops.worldfm.path_orbit(angle=3.14159265, speed=2.0, ease=False)
+    bpy.ops.worldfm.path_orbit(**TAKEN, angle=3.14159265, speed=2.0, ease=False)
     return travelled(scene)
 
 
 def dolly() -> dict[str, Any]:
     scene = fresh()
     scene.unit_settings.scale_length = 0.1
-    bpy.ops.worldfm.path_dolly(distance=3.0, speed=0.3)
+    bpy.ops.worldfm.path_dolly(**TAKEN, distance=3.0, speed=0.3)
     scene.unit_settings.scale_length = 1.0
     return travelled(scene)
 
 
 def crane() -> dict[str, Any]:
     scene = fresh()
-    bpy.ops.worldfm.path_crane(height=2.0, speed=1.0)
+    bpy.ops.worldfm.path_crane(**TAKEN, height=2.0, speed=1.0)
     return travelled(scene)
 
 
@@ -92,7 +95,7 @@ def follow() -> dict[str, Any]:
     scene.collection.objects.link(rail)
     bpy.context.view_layer.objects.active = rail
     bpy.context.view_layer.update()
-    bpy.ops.worldfm.path_follow(speed=1.0, ease=False)
+    bpy.ops.worldfm.path_follow(**TAKEN, speed=1.0, ease=False)
     found = travelled(scene)
     found["left"] = [o.name for o in bpy.data.objects if "WorldFM" in o.name]
     return found
@@ -107,8 +110,21 @@ def viewpoints() -> dict[str, Any]:
         scene.camera.rotation_euler = direction.to_track_quat("-Z", "Y").to_euler()
         bpy.context.view_layer.update()
         bpy.ops.worldfm.viewpoint_store()
-    bpy.ops.worldfm.path_viewpoints(speed=1.5)
+    bpy.ops.worldfm.path_viewpoints(**TAKEN, speed=1.5)
     return travelled(scene)
+
+
+def unasked() -> dict[str, Any]:
+    """What a move leaves as it was, and what it selects."""
+    scene = fresh()
+    camera = scene.camera
+    bpy.ops.worldfm.path_orbit(speed=0.1)
+    active = bpy.context.view_layer.objects.active
+    return {
+        "same": scene.camera == camera and scene.frame_end == 250,
+        "active": active.name,
+        "selected": [ob.name for ob in bpy.context.selected_objects],
+    }
 
 
 def refused() -> list[str]:
@@ -131,4 +147,4 @@ def refused() -> list[str]:
     return said
 
 
-extension.run_all(orbit, dolly, crane, follow, viewpoints, refused)
+extension.run_all(orbit, dolly, crane, follow, viewpoints, unasked, refused)

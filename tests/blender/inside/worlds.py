@@ -139,7 +139,27 @@ def kept_frames(found: dict[str, Any]) -> None:
     pixels = np.array(image.pixels[:]).reshape(64, 64, 4)
     found["baked"] = (pixels[32, 32, :3] * 255).round().tolist()
     found["packed"] = image.packed_file is not None
-    found["material"] = plane.data.materials[0].name
+    slots = [slot.material.name if slot.material else None for slot in plane.material_slots]
+    used = {polygon.material_index for polygon in plane.data.polygons}
+    found["materials"] = [slots, sorted(used), plane.data.attributes[-1].name]
+    found["unseen"] = bare_back(scene)
+
+
+def bare_back(scene: bpy.types.Scene) -> list[int]:
+    """sRGB of a texel that no memory frame sees, on a box of red base colour."""
+    bpy.ops.object.select_all(action="DESELECT")
+    bpy.ops.mesh.primitive_cube_add(size=0.5, location=(0, 0, -0.5))
+    box = bpy.context.object
+    material = bpy.data.materials.new("Red")
+    material.diffuse_color = (0.5, 0.0, 0.0, 1.0)
+    box.data.materials.append(material)
+    bpy.ops.worldfm.project_to_geometry(size=64)
+    image = bpy.data.images.get(f"{box.name} WorldFM")
+    if image is None:
+        return []
+    pixels = np.array(image.pixels[:]).reshape(64, 64, 4)[..., :3]
+    red = (np.abs(pixels - (0.735, 0, 0)).max(axis=-1) < 0.01).sum()
+    return [len(box.material_slots), int(red)]
 
 
 def photos(found: dict[str, Any]) -> None:
