@@ -20,8 +20,8 @@ from torch.nn import Module
 from torch.utils.flop_counter import FlopCounterMode
 
 from ..models.autoencoder import Autoencoder, vae_dtype
-from ..models.frame_model import FrameModel
-from ..models.official_layout import frame_model_config
+from ..models.official_layout import transformer_config
+from ..models.official_transformer import OfficialTransformer
 from ..models.run_options import RunOptions
 from ..models.store import WEIGHTS, ModelRecord
 from ..pipelines.embedded import Stopwatch, choose_device, choose_dtype, memory_errors
@@ -109,7 +109,7 @@ def random_pipeline(
     """A pipeline with random weights, for measurements only."""
     torch.manual_seed(0)
     with torch.device(device):
-        model = FrameModel(**frame_model_config(subject.transformer))
+        model = OfficialTransformer(**transformer_config(subject.transformer))
     vae = random_autoencoder(subject, device, dtype, tiny)
     record = ModelRecord("random weights", 2, {}, {f"transformer/{WEIGHTS}": "0" * 64})
     return OfficialPipeline(_cast(model, dtype), vae, record, device, options=options)
@@ -132,7 +132,7 @@ def _cast(module: Module, dtype: torch.dtype) -> Module:
 def count_flops(subject: Subject, tiny: bool = False) -> dict[str, int]:
     """FLOP of each stage of one frame (of one step for the transformer), counted, not run."""
     with torch.device("meta"):
-        model = FrameModel(**frame_model_config(subject.transformer))
+        model = OfficialTransformer(**transformer_config(subject.transformer))
         vae = Autoencoder.wrap(AutoencoderTiny() if tiny else AutoencoderKL(**subject.vae))
         side = subject.image // vae.factor
         latent = torch.empty(1, model.config.latent_channels, side, side)

@@ -13,7 +13,7 @@ from torch.nn.functional import linear
 
 from .attention import use_attention
 from .autoencoder import Autoencoder
-from .frame_model import FrameModel
+from .official_transformer import OfficialTransformer
 from .run_options import RunOptions
 
 FP8 = torch.float8_e4m3fn
@@ -21,7 +21,7 @@ _FP8_MAX = torch.finfo(FP8).max
 
 
 def accelerate(
-    model: FrameModel, vae: Autoencoder, device: torch.device, options: RunOptions
+    model: OfficialTransformer, vae: Autoencoder, device: torch.device, options: RunOptions
 ) -> None:
     """Move both to `device` and apply `options` (see `RunOptions.decided`)."""
     use_attention(options.attention)
@@ -70,7 +70,7 @@ class Fp8Linear(nn.Module):
         return linear(x, (self.weight.float() * self.scale).to(x.dtype), self.bias)
 
 
-def quantize_blocks(model: FrameModel) -> None:
+def quantize_blocks(model: OfficialTransformer) -> None:
     """Replace the four matrices of every block by `Fp8Linear`."""
     for block in model.blocks:
         block.qkv, block.proj = Fp8Linear(block.qkv), Fp8Linear(block.proj)

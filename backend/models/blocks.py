@@ -38,6 +38,13 @@ def modulate(x: Tensor, shift: Tensor, scale: Tensor) -> Tensor:
     return x * (1 + scale[:, None]) + shift[:, None]
 
 
+def unpatch(patches: Tensor, rows: int, columns: int, channels: int, side: int) -> Tensor:
+    """Patches (B, rows * columns, >= channels * side^2) -> (B, channels, rows * side,
+    columns * side): the first channels of each."""
+    kept = patches[..., : channels * side**2]
+    return F.pixel_shuffle(kept.transpose(1, 2).unflatten(2, (rows, columns)), side)
+
+
 def modulation_table(rows: int, width: int) -> Tensor:
     """Fresh values (rows, D) that the timestep's are added to."""
     return torch.randn(rows, width) / width**0.5

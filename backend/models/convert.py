@@ -15,15 +15,15 @@ from torch import Tensor
 
 from ..shared.errors import InputError, ModelError, WorldFMError
 from .autoencoder import Autoencoder
-from .frame_model import FrameModel
 from .loading import Progress, read_checkpoint
 from .official_layout import (
     check_weights,
-    frame_model_config,
     official_manifest,
     read_settings,
-    to_frame_model,
+    to_transformer,
+    transformer_config,
 )
+from .official_transformer import OfficialTransformer
 from .store import (
     WEIGHTS,
     ModelRecord,
@@ -70,7 +70,7 @@ def convert(
     with new_folder(target, size) as folder:
         tell("writing safetensors", 0.0)
         try:
-            _write(folder, kept, frame_model_config(settings), vae)
+            _write(folder, kept, transformer_config(settings), vae)
         except (OSError, SafetensorError) as error:
             if _disk_full(error):
                 raise no_space(target.parent, size, shutil.disk_usage(folder).free) from error
@@ -84,7 +84,7 @@ def convert(
 
 
 def _read_checked(checkpoint: Path, settings: dict[str, Any], tell: Progress) -> dict[str, Tensor]:
-    """`FrameModel`'s weights out of a checkpoint that holds what it must."""
+    """`OfficialTransformer`'s weights out of a checkpoint that holds what it must."""
     tell("reading the checkpoint", 0.0)
     weights = read_checkpoint(checkpoint)
     manifest = official_manifest(settings)
@@ -92,7 +92,7 @@ def _read_checked(checkpoint: Path, settings: dict[str, Any], tell: Progress) ->
     for key, value in check_weights(weights, manifest, f'"{checkpoint}"'):
         kept[key] = value.contiguous()
         tell("checking the weights", len(kept) / len(manifest))
-    return to_frame_model(kept, manifest, settings["patch_size"])
+    return to_transformer(kept, manifest, settings["patch_size"])
 
 
 def read_config(path: Path | None) -> dict[str, Any]:
@@ -138,7 +138,7 @@ def _write(folder: Path, weights: dict[str, Tensor], config: dict[str, Any], vae
     (folder / "transformer").mkdir()
     (folder / "vae").mkdir()
     save_file(weights, folder / "transformer" / WEIGHTS, metadata={"format": "pt"})
-    text = json.dumps({"_class_name": FrameModel.__name__, **config}, indent=1)
+    text = json.dumps({"_class_name": OfficialTransformer.__name__, **config}, indent=1)
     (folder / "transformer" / "config.json").write_text(text, encoding="utf-8")
     for file in VAE_FILES:
         shutil.copyfile(vae / file, folder / "vae" / file)

@@ -14,8 +14,11 @@ from ..shared.errors import ModelError
 from ..shared.reading import as_sentence
 from .config_file import CONFIG, check_fits, read_config
 from .frame_model import FrameModel
+from .official_transformer import OfficialTransformer
 
 WEIGHTS = "model.safetensors"
+RETIRED = ("conditions", "patch_size", "learned_sigma", "position_base", "pe_interpolation")
+"""Entries of models saved when this class was the released transformer's too; all said the same."""
 
 
 def load_frame_model(folder: Path) -> FrameModel:
@@ -24,15 +27,17 @@ def load_frame_model(folder: Path) -> FrameModel:
         if not (folder / name).is_file():
             raise ModelError(f"'{folder}' holds no frame model: {name} is missing; choose another.")
     config = read_config(folder, "The frame model", "choose another")
-    no_model = f"'{folder / CONFIG}' describes no frame model"
-    with as_sentence(lambda why: ModelError(f"{no_model} ({why}); choose another."), RuntimeError):
-        check_fits(lambda: FrameModel.from_config(config), folder)
-        model = FrameModel.from_config(config)
-    if model.config.conditions != "cached":
+    official = config.get("_class_name") == OfficialTransformer.__name__
+    if official or config.get("conditions") == "joint":
         raise ModelError(
             f"'{folder}' holds no embedded frame model but a released one's transformer; name the "
             "folder above it."
         )
+    config = {name: value for name, value in config.items() if name not in RETIRED}
+    no_model = f"'{folder / CONFIG}' describes no frame model"
+    with as_sentence(lambda why: ModelError(f"{no_model} ({why}); choose another."), RuntimeError):
+        check_fits(lambda: FrameModel.from_config(config), folder)
+        model = FrameModel.from_config(config)
     damaged = f"'{folder / WEIGHTS}' is damaged"
     with as_sentence(
         lambda why: ModelError(f"{damaged} ({why}); install the model again."), SafetensorError

@@ -34,7 +34,7 @@ the text conditioning, which the files carry along and nothing reads.
 
 @dataclass(frozen=True)
 class Entry:
-    """Shape of one tensor of the file, and its name in `FrameModel`: None = never read."""
+    """Shape of one tensor of the file, and its name in `OfficialTransformer`: None = never read."""
 
     shape: tuple[int, ...]
     name: str | None = None
@@ -66,11 +66,10 @@ def read_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
     return found
 
 
-def frame_model_config(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """`FrameModel`'s arguments from the reference's settings (see `read_settings`)."""
+def transformer_config(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """`OfficialTransformer`'s arguments from the reference's settings (see `read_settings`)."""
     found = read_settings(settings)
     return {
-        "conditions": "joint",
         "latent_channels": found["in_channels"],
         "token_width": found["hidden_size"],
         "heads": found["num_heads"],
@@ -133,10 +132,10 @@ def _linear(key: str, inputs: int, outputs: int, name: str | None = None) -> dic
     }
 
 
-def to_frame_model(
+def to_transformer(
     weights: Mapping[str, Tensor], manifest: dict[str, Entry], patch_size: int
 ) -> dict[str, Tensor]:
-    """`FrameModel`'s weights from those of a file; all that inference reads must be there.
+    """`OfficialTransformer`'s weights from those of a file; all that inference reads must be there.
 
     The rows of the last layer run over (row, column, channel) of a patch in the file and over
     (channel, row, column) here; all else only changes its name.

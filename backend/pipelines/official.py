@@ -26,8 +26,9 @@ from ..conditioning.memory.sampling import MemoryImages, sample_memory
 from ..conditioning.memory.views import select_views
 from ..models.acceleration import Graphed, accelerate
 from ..models.autoencoder import Autoencoder, from_bytes, to_bytes, vae_dtype
-from ..models.frame_model import FrameModel
+from ..models.config_file import read_config
 from ..models.loading import Progress
+from ..models.official_transformer import OfficialTransformer
 from ..models.preprocess import fit_picture
 from ..models.pretrained import load_pretrained
 from ..models.run_options import (
@@ -82,7 +83,7 @@ class OfficialPipeline:
 
     def __init__(
         self,
-        model: FrameModel,
+        model: OfficialTransformer,
         vae: Autoencoder,
         record: ModelRecord,
         device: torch.device,
@@ -310,16 +311,15 @@ def is_official(name_or_path: str | Path) -> bool:
     return installed.is_file() or (Path(name_or_path) / RECORD).is_file()
 
 
-def load_transformer(folder: Path, dtype: torch.dtype) -> FrameModel:
+def load_transformer(folder: Path, dtype: torch.dtype) -> OfficialTransformer:
     """The transformer of a converted model. Raises ModelError when its files do not fit."""
-    model = load_pretrained(
-        FrameModel, folder, "The model", dtype, "remove it and install it again"
-    )
-    if model.config.conditions != "joint":
-        raise ModelError(
-            f'The model in "{folder}" is not a released one; remove it and install it again.'
-        )
-    return model
+    remedy = "remove it and install it again"
+    config = read_config(folder, "The model", remedy)
+    # models installed before this class was one of its own say what they are in "conditions"
+    named = config.get("_class_name") == OfficialTransformer.__name__
+    if not named and config.get("conditions") != "joint":
+        raise ModelError(f'The model in "{folder}" is not a released one; {remedy}.')
+    return load_pretrained(OfficialTransformer, folder, "The model", dtype, remedy)
 
 
 def one_pixel_points(anchors: AnchorRender, images: MemoryImages, camera: Camera) -> Tensor:

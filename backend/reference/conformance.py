@@ -22,8 +22,8 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from ..models.autoencoder import Autoencoder, from_bytes, to_bytes
-from ..models.frame_model import JOINED_VIEWS, FrameModel
-from ..models.official_layout import frame_model_config, official_manifest, to_frame_model
+from ..models.official_layout import official_manifest, to_transformer, transformer_config
+from ..models.official_transformer import JOINED_VIEWS, OfficialTransformer
 from ..models.preprocess import fit_picture, fit_render
 from ..pipelines.schedulers import (
     MID_TIMESTEP,
@@ -99,16 +99,16 @@ def _run_folder(folder: Path, device: torch.device) -> Iterator[Case | Skipped]:
             yield Skipped(name, "no vectors of this part in the folder")
 
 
-def load_network(folder: Path) -> FrameModel:
+def load_network(folder: Path) -> OfficialTransformer:
     """A reference network in float32; tensors that inference never reads are passed over."""
     settings = _read_json(folder / "config.json")
-    model = FrameModel(**frame_model_config(settings))
+    model = OfficialTransformer(**transformer_config(settings))
     weights = _read_weights(folder / "weights.safetensors")
     manifest = official_manifest(settings)
     absent = [key for key, entry in manifest.items() if entry.used and key not in weights]
     if absent:
         raise InputError(f'"{folder}" lacks the weights "{absent[0]}"; copy it again.')
-    ours = to_frame_model(weights, manifest, model.config.patch_size)
+    ours = to_transformer(weights, manifest, model.config.patch_size)
     model.load_state_dict({name: value.float() for name, value in ours.items()})
     return model.eval().requires_grad_(False)
 
@@ -139,7 +139,7 @@ def _networks(folders: list[Path], device: torch.device) -> Iterator[Case | Skip
 
 
 @torch.inference_mode()
-def _network_case(model: FrameModel, case: Arrays) -> Iterator[tuple[str, float | None]]:
+def _network_case(model: OfficialTransformer, case: Arrays) -> Iterator[tuple[str, float | None]]:
     """Every output's name and error; None where it is not known what the output is."""
     for name, reference in sorted(case.items()):
         if NETWORK_INPUTS.fullmatch(name):
@@ -152,7 +152,7 @@ def _network_case(model: FrameModel, case: Arrays) -> Iterator[tuple[str, float 
 
 
 def _output(
-    model: FrameModel, name: str, case: Arrays, dtype: torch.dtype
+    model: OfficialTransformer, name: str, case: Arrays, dtype: torch.dtype
 ) -> Tensor | np.ndarray | None:
     """What this implementation gives for the case called `name`; None for none that is known."""
 
@@ -184,7 +184,7 @@ def _output(
 
 @torch.inference_mode()
 def _intermediates(
-    model: FrameModel, cases: Arrays, reference: Arrays, t: int
+    model: OfficialTransformer, cases: Arrays, reference: Arrays, t: int
 ) -> Iterator[tuple[str, float]]:
     first = min(key.split("/")[0] for key in cases)
     z, cond1, cond2 = (
@@ -316,7 +316,7 @@ def _autoencoder(vae: Autoencoder, arrays: Arrays) -> Iterator[Case]:
 
 
 @torch.inference_mode()
-def _frames(vae: Autoencoder, model: FrameModel, arrays: Arrays) -> Iterator[Case]:
+def _frames(vae: Autoencoder, model: OfficialTransformer, arrays: Arrays) -> Iterator[Case]:
     noise1, noise2, z, mid_noise = (
         torch.from_numpy(arrays[key]).to(model.device)
         for key in ("noise_cond1", "noise_cond2", "z", "mid_noise")

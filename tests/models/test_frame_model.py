@@ -201,3 +201,18 @@ def test_wrong_model_files_are_named(tmp_path):
     save_frame_model(model, tmp_path, {})
     with pytest.raises(ModelError, match="not finite"):
         load_frame_model(tmp_path)
+
+
+def test_models_saved_before_the_two_had_classes_of_their_own_still_load(tmp_path, caplog):
+    """Their configurations say what both kinds once shared."""
+    model = tiny_model()
+    save_frame_model(model, tmp_path, {})
+    path = tmp_path / "config.json"
+    shared = {"patch_size": 2, "learned_sigma": False, "position_base": 32, "pe_interpolation": 1.0}
+    saved = json.loads(path.read_text())
+    path.write_text(json.dumps(saved | shared | {"conditions": "cached"}))
+    assert load_frame_model(tmp_path).config.token_width == model.config.token_width
+    assert not caplog.records
+    path.write_text(json.dumps(saved | shared | {"conditions": "joint"}))
+    with pytest.raises(ModelError, match="name the folder above it"):
+        load_frame_model(tmp_path)

@@ -23,9 +23,9 @@ from backend.models.convert import convert
 from backend.models.frame_model import FrameModel
 from backend.models.loading import read_checkpoint
 from backend.models.official_layout import (
-    frame_model_config,
     official_manifest,
-    to_frame_model,
+    to_transformer,
+    transformer_config,
 )
 from backend.models.store import (
     WEIGHTS,
@@ -83,7 +83,7 @@ def test_the_manifest_is_that_of_the_released_file():
 
 def test_the_class_has_exactly_the_used_weights():
     with torch.device("meta"):
-        model = FrameModel(**frame_model_config({}))
+        model = FrameModel(**transformer_config({}))
     shapes = {key: tuple(value.shape) for key, value in model.state_dict().items()}
     manifest = official_manifest({})
     used = [entry for entry in manifest.values() if entry.used]
@@ -105,7 +105,7 @@ def test_every_layout_of_a_checkpoint_gives_the_same_model(tmp_path, vae, layout
     record = install(path, vae, progress=lambda what, share: told.append((what, share)))
     folder = find_model("small")
     written = load_file(folder / "transformer" / WEIGHTS)
-    expected = to_frame_model(weights, official_manifest(_config()), patch_size=2)
+    expected = to_transformer(weights, official_manifest(_config()), patch_size=2)
     assert written.keys() == expected.keys()
     assert all(torch.equal(written[name], expected[name]) for name in expected)
     assert torch.equal(written["blocks.1.qkv.weight"], weights["blocks.1.attn.qkv.weight"])

@@ -15,8 +15,8 @@ from backend.models.acceleration import Fp8Linear, accelerate, quantize_blocks
 from backend.models.attention import attention, available_attention, use_attention
 from backend.models.autoencoder import Autoencoder
 from backend.models.blocks import TimestepEmbedding, TransformerBlock, sincos_positions
-from backend.models.frame_model import FrameModel
-from backend.models.official_layout import frame_model_config, official_manifest, to_frame_model
+from backend.models.official_layout import official_manifest, to_transformer, transformer_config
+from backend.models.official_transformer import OfficialTransformer
 from backend.models.run_options import RunOptions
 from backend.shared.errors import InputError
 
@@ -31,7 +31,7 @@ def one_thread():
 
 @pytest.fixture
 def model():
-    return FrameModel(**frame_model_config(SMALL)).eval().requires_grad_(False)
+    return OfficialTransformer(**transformer_config(SMALL)).eval().requires_grad_(False)
 
 
 def latents(batch=1, height=4, width=6):
@@ -135,7 +135,7 @@ def test_the_variance_half_is_extra(model):
 
 def test_save_and_load_give_the_same_model(model, tmp_path):
     model.save_pretrained(tmp_path)
-    again = FrameModel.from_pretrained(tmp_path).eval()
+    again = OfficialTransformer.from_pretrained(tmp_path).eval()
     saved, found = model.state_dict(), again.state_dict()
     assert saved.keys() == found.keys()
     assert all(torch.equal(saved[key], found[key]) for key in saved)
@@ -168,13 +168,13 @@ def test_positions_follow_the_precision(model):
 )
 def test_settings_that_make_no_transformer_are_refused(wrong):
     with pytest.raises(InputError):
-        frame_model_config(SMALL | wrong)
+        transformer_config(SMALL | wrong)
 
 
 def test_reference_settings_decide_the_output_channels():
     for sigma, outputs in ((False, 20), (True, 40)):
         settings = SMALL | {"in_channels": 5, "pred_sigma": sigma}
-        assert FrameModel(**frame_model_config(settings)).token_out.out_features == outputs
+        assert OfficialTransformer(**transformer_config(settings)).token_out.out_features == outputs
         assert official_manifest(settings)["final_layer.linear.bias"].shape == (outputs,)
 
 
@@ -183,21 +183,14 @@ def test_last_layers_rows_become_channel_major():
     manifest = official_manifest(SMALL)
     weights = {key: torch.zeros(entry.shape) for key, entry in manifest.items()}
     weights["final_layer.linear.bias"] = torch.arange(32.0)
-    model = FrameModel(**frame_model_config(SMALL))
-    model.load_state_dict(to_frame_model(weights, manifest, 2))
+    model = OfficialTransformer(**transformer_config(SMALL))
+    model.load_state_dict(to_transformer(weights, manifest, 2))
     output = model(*latents(), torch.tensor([999]), sigma=True)
     for channel in range(8):
         for y in range(4):
             for x in range(6):
                 row = (y % 2) * 16 + (x % 2) * 8 + channel
                 assert output[0, channel, y, x] == row
-
-
-def test_a_configuration_that_makes_no_model_is_refused():
-    with pytest.raises(ValueError, match="conditions"):
-        FrameModel(conditions="spliced")
-    with pytest.raises(ValueError, match="patch_size"):
-        FrameModel(patch_size=4)
 
 
 def test_fp8_keeps_every_row_within_its_rounding():

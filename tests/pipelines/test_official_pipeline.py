@@ -20,7 +20,12 @@ from backend.models.preprocess import fit_picture, fit_render
 from backend.models.run_options import OfficialSettings, RunOptions, read_options
 from backend.models.store import WEIGHTS, ModelRecord, find_model
 from backend.pipelines.embedded import Stopwatch
-from backend.pipelines.official import OfficialPipeline, is_official, one_pixel_points
+from backend.pipelines.official import (
+    OfficialPipeline,
+    is_official,
+    load_transformer,
+    one_pixel_points,
+)
 from backend.reference.cases import read_arrays
 from backend.reference.conformance import load_autoencoder, load_network
 from backend.shared.anchors import Anchors
@@ -291,6 +296,17 @@ def test_a_damaged_installation_is_said_in_one_sentence(installed, damage):
     with pytest.raises(ModelError) as caught:
         OfficialPipeline.from_pretrained("small", device="cpu")
     assert "\n" not in str(caught.value)
+
+
+def test_a_model_installed_before_its_class_had_this_name_still_loads(installed):
+    path = installed / "transformer" / "config.json"
+    config = json.loads(path.read_text())
+    old = config | {"_class_name": "FrameModel", "conditions": "joint", "hint_channels": 22}
+    path.write_text(json.dumps(old))
+    assert load_transformer(path.parent, torch.float32).config.heads == config["heads"]
+    path.write_text(json.dumps(old | {"conditions": "cached"}))
+    with pytest.raises(ModelError, match="not a released one; remove it"):
+        load_transformer(path.parent, torch.float32)
 
 
 def test_a_model_that_is_not_here_says_how_to_get_it(tmp_path, monkeypatch):
