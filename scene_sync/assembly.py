@@ -45,6 +45,7 @@ def assemble(
     found = sorted(found, key=lambda one: one.key)
     matrices = np.array([np.array(one.matrix) for one in found], float).reshape(-1, 4, 4)
     for one, matrix, problem in zip(found, matrices, unusable(matrices), strict=True):
+        parts.problems += one.kind.problems
         if isinstance(one.kind.source, Light):
             parts.lamp(one, one.kind.source, matrix)
         elif isinstance(one.kind.source, Surface):

@@ -21,7 +21,10 @@ SKIPPED = "The object '{}' was left out: {}; clear its transform or delete it."
 
 
 class Kind(NamedTuple):
-    """What all instances of an object share. holdout, catcher: of the object itself."""
+    """What all instances of an object share. holdout, catcher: of the object itself.
+
+    hair: of its particle systems, which stand where it does.
+    """
 
     name: str
     source: Surface | Points | Light | None
@@ -31,6 +34,8 @@ class Kind(NamedTuple):
     holdout: bool = False
     catcher: bool = False
     color: tuple[float, ...] = (1.0, 1.0, 1.0, 1.0)
+    hair: tuple[Kind, ...] = ()
+    problems: tuple[str, ...] = ()
 
 
 class Found(NamedTuple):
@@ -102,7 +107,7 @@ def sort_out(
         kind, source = one.kind, one.kind.source
         if isinstance(source, Surface) and not source.finite:
             problem = problem or "it has NaN coordinates"
-        if isinstance(source, Light):
+        if source is None or isinstance(source, Light):
             continue
         if problem:
             skipped[kind.name] = SKIPPED.format(kind.name, problem)

@@ -43,6 +43,17 @@ class Surface:
         return bool(np.isfinite(self.mesh.vertices).all())
 
 
+def surface_of(mesh: Mesh | None) -> Surface | None:
+    """A mesh that was made here."""
+    if mesh is None:
+        return None
+    digest = hashlib.blake2b(digest_size=16)
+    for array in (mesh.vertices, mesh.triangles, *mesh.uv.values(), *mesh.colors.values()):
+        digest.update(np.ascontiguousarray(array).data)
+    digest.update(repr((sorted(mesh.uv), sorted(mesh.colors))).encode())
+    return Surface(mesh, digest.digest())
+
+
 def same_mesh(one: Mesh, other: Mesh) -> bool:
     """Whether two meshes with the same digest are alike to the bit."""
     pairs = zip(_arrays(one), _arrays(other), strict=True)

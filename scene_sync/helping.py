@@ -62,21 +62,27 @@ class Helping:
         found = [self._looks[material] for material in materials]
         return [look for look, _ in found], [shader for _, shader in found]
 
-    def found(self, one: Instance, kind: Kind) -> Found:
-        """An instance beside what its collections and what makes it say of it."""
+    @property
+    def render(self) -> bool:
+        """Whether this is a final render's."""
+        return self.depsgraph.mode == "RENDER"
+
+    def found(self, one: Instance, kind: Kind) -> list[Found]:
+        """An instance and its hair beside what its collections and what makes it say of them."""
         owner = one.owner.as_pointer()
         if owner not in self._owners:
             self._owners[owner] = self._owner(one.owner)
         visible, holdout = self._owners[owner]
         number = _random_id(one.object.name) if one.random_id is None else one.random_id
-        return Found(
-            one.key,
-            kind,
-            one.matrix,
-            visible & kind.visible,
-            holdout or kind.holdout,
-            (number & _WORD) / (_WORD + 1),
-        )
+        named = [(one.key, kind)]
+        named += [(f"{one.key}/hair {i}", hair) for i, hair in enumerate(kind.hair)]
+        visible, holdout = visible & kind.visible, holdout or kind.holdout
+        random = (number & _WORD) / (_WORD + 1)
+        return [
+            Found(key, each, one.matrix, visible, holdout, random)
+            for key, each in named
+            if each.source is not None or each.problems
+        ]
 
     def _owner(self, ob: bpy.types.Object) -> tuple[int, bool]:
         """The rays that meet what an object makes, and whether its collections cut it out."""

@@ -20,16 +20,19 @@ from ..backend.shared.scene import Mesh, Scene
 from .anchor_points import Points, is_anchors, read_points
 from .assembly import Surroundings, assemble, read_surroundings
 from .contents import Contents, Found, Kind, can_be_placed
-from .geometry import SURFACE_TYPES, Instance, Surface, instances, read_mesh, same_mesh
+from .geometry import SURFACE_TYPES, Instance, Surface, instances, same_mesh
 from .guides import render_guides
 from .helping import Helping, rays_that_meet
-from .lamps import Light, read_light
+from .lamps import read_light
 from .memory import is_kept, read_frame, read_frames
 from .sampling import Guide
+from .sources import STRAND_TYPES, problems_of, read_surface, read_systems
 
 _LOOKS = 32
 """Instances between two looks at the clock."""
-_TYPES = SURFACE_TYPES | {"LIGHT"}
+_TYPES = SURFACE_TYPES | STRAND_TYPES | {"LIGHT"}
+_Source = tuple[Surface | Points | None, list[tuple[Surface, int]]]
+"""What an object shows, and its hair with the material slot of each."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,7 +83,7 @@ class _Round:
 class SceneReader:
     """Reads a scene again and again. Only within Blender's own calls, and in one thread."""
 
-    _sources: dict[tuple[int, int], Surface | Points | Light | None] = field(default_factory=dict)
+    _sources: dict[tuple[int, int], _Source] = field(default_factory=dict)
     _kinds: dict[tuple[int, int], Kind] = field(default_factory=dict)
     _meshes: weakref.WeakValueDictionary[bytes, Mesh] = field(
         default_factory=weakref.WeakValueDictionary
@@ -165,8 +168,7 @@ class SceneReader:
             if not known:
                 kind = self._kinds[pointer] = self._kind(ob, pointer, helping)
             this.seen.add(pointer)
-            if kind.source is not None:
-                this.found.append(helping.found(one, kind))
+            this.found += helping.found(one, kind)
             if (not known or count % _LOOKS == 0) and time.thread_time() > end:
                 this.last, self._round = (one.index, one.key), this
                 return None
@@ -180,23 +182,38 @@ class SceneReader:
             return Kind(ob.name, read_light(ob.data, helping.frame), [], [], visible)
         looks, shaders = helping.materials(ob)
         if pointer not in self._sources:
-            self._sources[pointer] = self._source(ob, helping)
-        source, color = self._sources[pointer], tuple(ob.color)
-        return Kind(
-            ob.name, source, looks, shaders, visible, ob.is_holdout, ob.is_shadow_catcher, color
+            self._sources[pointer] = self._source(ob, helping), self._hair(ob, helping)
+        source, hair = self._sources[pointer]
+        own = Kind(
+            ob.name,
+            source,
+            looks,
+            shaders,
+            visible,
+            ob.is_holdout,
+            ob.is_shadow_catcher,
+            tuple(ob.color),
+            problems=problems_of(ob),
         )
+        strands = tuple(
+            own._replace(source=strand, looks=[looks[slot]], shaders=[shaders[slot]], problems=())
+            for strand, slot in ((s, min(n, len(looks) - 1)) for s, n in hair)
+        )
+        return own._replace(hair=strands)
 
     def _source(self, ob: bpy.types.Object, helping: Helping) -> Surface | Points | None:
         """What an object shows; the same one for equal ones."""
         shared = (ob.type, ob.data.as_pointer())
         if shared not in helping.sources:
-            source = read_mesh(ob)
-            if source is None and is_anchors(ob):
-                source = read_points(ob)
-            if isinstance(source, Surface):
-                source = self._known(source)
-            helping.sources[shared] = source
+            if is_anchors(ob):
+                return read_points(ob)
+            source = read_surface(ob)
+            helping.sources[shared] = None if source is None else self._known(source)
         return helping.sources[shared]
+
+    def _hair(self, ob: bpy.types.Object, helping: Helping) -> list[tuple[Surface, int]]:
+        """Of an object's particle systems, and the material slot of each."""
+        return [(self._known(hair), slot) for hair, slot in read_systems(ob, helping.render)]
 
     def _known(self, surface: Surface) -> Surface:
         """The same with the mesh that was read before, if it is still in use and equal."""
