@@ -66,6 +66,27 @@ def layer_scale(vertices, triangles, turn, corners, triangle, width, out):
 
 
 @numba.njit(nogil=True, cache=True)
+def layer_axes(first, second, corners, triangle, along, across):
+    """along, across (N, 3): unit directions in which a layer's coordinates grow."""
+    for n in range(len(triangle)):
+        t = triangle[n]
+        au, av = corners[t, 1, 0] - corners[t, 0, 0], corners[t, 1, 1] - corners[t, 0, 1]
+        bu, bv = corners[t, 2, 0] - corners[t, 0, 0], corners[t, 2, 1] - corners[t, 0, 1]
+        sign = np.float32(1) if au * bv - av * bu >= 0 else np.float32(-1)
+        length, breadth = np.float32(0), np.float32(0)
+        for i in range(3):
+            along[n, i] = (first[n, i] * bv - second[n, i] * av) * sign
+            across[n, i] = (second[n, i] * au - first[n, i] * bu) * sign
+            length += along[n, i] * along[n, i]
+            breadth += across[n, i] * across[n, i]
+        length = max(np.sqrt(length), np.float32(1e-20))
+        breadth = max(np.sqrt(breadth), np.float32(1e-20))
+        for i in range(3):
+            along[n, i] /= length
+            across[n, i] /= breadth
+
+
+@numba.njit(nogil=True, cache=True)
 def shifts(first, second, flat, width, axis, way, shift):
     """Ways (N, 3) of `width` in a triangle's plane along one of two directions at right angles.
 

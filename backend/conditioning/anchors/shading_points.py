@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from ...shared.scene import Instance, Mesh
-from .corners import edges, layer_scale, of_corners, of_vertices, shifts
+from .corners import edges, layer_axes, layer_scale, of_corners, of_vertices, shifts
 
 
 @dataclass(frozen=True, eq=False)
@@ -20,6 +20,7 @@ class ShadingPoints:
     flat: (N, 3) the triangle's own, likewise. incoming: (N, 3) unit, towards the viewer.
     width: (N,) metres that a pixel (or a sample) covers there. back: (N,) bool, seen from behind.
     is_camera: whether a camera looks (Light Path nodes; False for light that bounces).
+    is_shadow: whether a lamp's light is asked for on its way through.
     """
 
     mesh: Mesh
@@ -34,6 +35,7 @@ class ShadingPoints:
     width: np.ndarray
     back: np.ndarray
     is_camera: bool = True
+    is_shadow: bool = False
     shift: np.ndarray | None = field(default=None)
     """(N, 2) how far attributes are moved off the point in (u, v): see `moved`."""
 
@@ -103,13 +105,9 @@ class ShadingPoints:
         if corners is None:
             none = np.zeros((len(self), 3), np.float32)
             return none, none
-        at = corners[self.triangle]
-        a, b = at[:, 1] - at[:, 0], at[:, 2] - at[:, 0]
-        e1, e2 = self.edges()
-        sign = np.sign(a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0])[:, None]
-        along = (e1 * b[:, 1:] - e2 * a[:, 1:]) * sign
-        across = (e2 * a[:, :1] - e1 * b[:, :1]) * sign
-        return _unit(along), _unit(across)
+        along, across = np.empty((len(self), 3), np.float32), np.empty((len(self), 3), np.float32)
+        layer_axes(*self.edges(), corners, self.triangle, along, across)
+        return along, across
 
     def moved(self, axis: int, share: float = 1.0) -> tuple[ShadingPoints, np.ndarray]:
         """The points `share` of a `width` aside on their surface, and the way there: (N, 3) metres.
@@ -122,8 +120,3 @@ class ShadingPoints:
         if self.shift is not None:
             shift = shift + self.shift
         return replace(self, position=self.position + way, shift=shift), way
-
-
-def _unit(vectors: np.ndarray) -> np.ndarray:
-    length = np.linalg.norm(vectors, axis=1, keepdims=True)
-    return (vectors / np.maximum(length, 1e-20)).astype(np.float32)

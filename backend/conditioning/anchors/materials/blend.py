@@ -12,6 +12,8 @@ from .values import LUMINANCE, unit
 
 ADDED = ("diffuse", "translucent", "specular", "edge", "coat", "transmission", "transparent")
 ADDED += ("emission", "holdout")
+LIMIT = np.float32(1e8)
+"""Bounds what a program can make of emission."""
 
 
 @dataclass
@@ -61,7 +63,9 @@ class Blend:
         """Of `count` points; normal: (N, 3) where no closure says more."""
         made = Lobes.nothing(count)
         for name, value in self.sums.items():
-            getattr(made, name)[:] = value
+            # what is no number is nothing, as light that cannot be is nothing
+            low = -LIMIT if name == "emission" else np.float32(0)
+            np.fmin(np.fmax(value, low), LIMIT, out=getattr(made, name), casting="same_kind")
         for name, share in (("roughness", _shine), ("ior", _shine), ("coat_roughness", _coat)):
             value = self._mean(name, share)
             if value is not None:

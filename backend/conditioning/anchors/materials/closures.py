@@ -9,8 +9,10 @@ import numpy as np
 
 from .blend import Blend, Closure
 from .evaluation import Call, Evaluation
-from .program import Link
+from .nodes.coordinates import cosine
+from .program import Link, Node
 from .registry import NODES
+from .sheen import sheen_albedo
 from .values import SHADER, as_wide
 
 CLOSURES: dict[str, Callable[[Call], Closure]] = {}
@@ -173,18 +175,17 @@ def _coat(call: Call, made: Closure) -> np.ndarray:
     return 1 + (tint - 1) * weight[..., None]
 
 
-def sheen_albedo(roughness: np.ndarray) -> np.ndarray:
-    """What a white sheen reflects of light from all sides, seen from the front."""
-    return np.float32(0.03) + np.float32(0.3) * roughness**2
-
-
 def _sheen(call: Call, made: Closure, under: np.ndarray) -> None:
     if call.is_constant("Sheen Weight", 0.0):
         return
     tint = np.maximum(call.color("Sheen Tint", (1.0, 1.0, 1.0)), 0)
-    strength = np.maximum(call.float("Sheen Weight"), 0)
-    strength = strength * sheen_albedo(np.clip(call.float("Sheen Roughness", 0.5), 0, 1))
-    made.diffuse = made.diffuse + tint * strength[..., None] * under
+    albedo = _sheen_albedo(call, "Sheen Roughness")
+    tint = tint * (np.maximum(call.float("Sheen Weight"), 0) * albedo)[..., None]
+    left = np.clip(1 - tint.max(axis=-1, keepdims=True), 0, 1)
+    for name in ("diffuse", "specular", "edge", "transmission", "emission"):
+        value = getattr(made, name)
+        setattr(made, name, None if value is None else value * left)
+    made.diffuse = made.diffuse + tint * under
 
 
 @closure("BSDF_DIFFUSE", "SUBSURFACE_SCATTERING", "BSDF_HAIR", "BSDF_HAIR_PRINCIPLED")
@@ -226,9 +227,22 @@ def toon(call: Call) -> Closure:
 
 @closure("BSDF_SHEEN", "BSDF_VELVET")
 def sheen(call: Call) -> Closure:
-    """As much diffuse light as sheen gives seen from the front."""
-    share = sheen_albedo(np.clip(call.float("Roughness", 0.5), 0, 1))[..., None]
+    """As much diffuse light as sheen gives on this side."""
+    share = _sheen_albedo(call, "Roughness")[..., None]
     return Closure(diffuse=call.color("Color") * share, normal=_normal(call))
+
+
+def _sheen_albedo(call: Call, name: str) -> np.ndarray:
+    rough = np.clip(call.float(name, 0.5), 0, 1)
+    return sheen_albedo(rough, np.ones((), np.float32) if call.points is None else cosine(call))
+
+
+def depends_on_view(node: Node) -> bool:
+    """Whether a closure differs by the side it is seen from beyond what lobes say."""
+    if node.type in ("BSDF_SHEEN", "BSDF_VELVET"):
+        return True
+    weight = node.inputs.get("Sheen Weight")
+    return weight is not None and (isinstance(weight, Link) or bool(weight[0].any()))
 
 
 @closure("BSDF_METALLIC")

@@ -12,7 +12,7 @@ from ..lobes import Lobes
 from ..shading_points import ShadingPoints
 from . import nodes as _nodes  # noqa: F401 - registers them
 from .blend import Blend, Closure, average
-from .closures import is_known, walk
+from .closures import depends_on_view, is_known, walk
 from .evaluation import Evaluation, Outputs, Surroundings
 from .nodes.image import alpha_is_one, numbers
 from .nodes.vectors import displaced_normals
@@ -102,11 +102,18 @@ class CompiledMaterial:
 
     def _check(self, program: Program, textures: tuple[Texture, ...]) -> None:
         """Name what is not followed, and what is missing."""
-        for kind in sorted({n.type for n in program.nodes if not is_known(n.type)}):
-            self.problems.append(
-                f"The material {self.name!r} has a {kind} node, which is not followed: "
-                "capture where it is seen, or bake the material."
-            )
+        types = sorted({n.type for n in program.nodes})
+        for kind in types:
+            if not is_known(kind):
+                self.problems.append(
+                    f"The material {self.name!r} has a {kind} node, which is not followed: "
+                    "capture where it is seen, or bake the material."
+                )
+            elif kind in NODES and NODES[kind].instead:
+                self.problems.append(
+                    f"In the material {self.name!r} a {kind} node is taken for "
+                    f"{NODES[kind].instead}."
+                )
         for node in program.nodes:
             if node.type == "TEX_IMAGE" and not numbers(node, range(len(textures))):
                 self.problems.append(
@@ -128,7 +135,8 @@ class CompiledMaterial:
         for index, node in enumerate(self._program.nodes):
             links = [k.node for k in node.inputs.values() if isinstance(k, Link)]
             kind = NODES.get(node.type)
-            if (kind is not None and kind.varies) or any(k in varying for k in links):
+            alone = kind.varies if kind is not None else depends_on_view(node)
+            if alone or any(k in varying for k in links):
                 varying.add(index)
             elif kind is not None:
                 evaluation.value(Link(index, ""))

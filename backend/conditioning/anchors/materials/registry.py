@@ -23,23 +23,27 @@ class NodeType:
 
     outputs: what each output holds; a function that gives back a bare array means the first.
     varies: whether it asks for the points, so that it cannot be evaluated once for all.
+    instead: what the node is taken for, where that is something else than in Cycles.
     """
 
     evaluate: Function
     outputs: dict[str, Kind]
     varies: bool = False
+    instead: str = ""
 
 
 NODES: dict[str, NodeType] = {}
 
 
-def node(*types: str, varies: bool = False, **outputs: Kind) -> Callable[[Function], Function]:
+def node(
+    *types: str, varies: bool = False, instead: str = "", **outputs: Kind
+) -> Callable[[Function], Function]:
     """Register a function for node types; outputs by identifier ("__" stands for a blank)."""
     kinds = {name.replace("__", " "): kind for name, kind in outputs.items()}
 
     def register(function: Function) -> Function:
         for name in types:
-            NODES[name] = NodeType(function, kinds, varies)
+            NODES[name] = NodeType(function, kinds, varies, instead)
         return function
 
     return register

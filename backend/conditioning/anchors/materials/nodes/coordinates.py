@@ -222,11 +222,14 @@ def object_info(call: Call) -> dict[str, np.ndarray]:
     Transmission__Depth=FLOAT,
 )
 def light_path(call: Call) -> dict[str, np.ndarray]:
-    """A ray that is not a camera's is light's that bounces: a diffuse one."""
-    camera = np.full((), call.points.is_camera, np.float32)
-    other = 1 - camera
+    """A ray that is neither a camera's nor a shadow's is light's that bounces: a diffuse one."""
+    camera, shadow = (
+        np.full((), is_so, np.float32) for is_so in (call.points.is_camera, call.points.is_shadow)
+    )
+    other = 1 - np.maximum(camera, shadow)
     return {
-        "Is Camera Ray": camera,
+        "Is Camera Ray": camera * (1 - shadow),
+        "Is Shadow Ray": shadow,
         "Is Diffuse Ray": other,
         "Is Reflection Ray": other,
         "Ray Depth": other,
@@ -275,3 +278,55 @@ def layer_weight(call: Call) -> dict[str, np.ndarray]:
     power = np.where(power < 0.5, 2 * power, 0.5 / (1 - power))
     made["Facing"] = 1 - np.abs(seen) ** power
     return made
+
+
+@node(
+    "AMBIENT_OCCLUSION",
+    instead="an open place",
+    Color=COLOR,
+    AO=FLOAT,
+)
+def ambient_occlusion(call: Call) -> dict[str, np.ndarray]:
+    """Nothing near: all light comes in."""
+    return {"Color": call.color("Color", (1.0, 1.0, 1.0)), "AO": np.ones((), np.float32)}
+
+
+@node("BEVEL", varies=True, instead="the surface's normal", Normal=VECTOR)
+def bevel(call: Call) -> np.ndarray:
+    """Edges stay sharp."""
+    return call.points.normal if call.linked("Normal") is None else call.vector("Normal")
+
+
+@node("WIREFRAME", instead="the space between the edges", Fac=FLOAT)
+def wireframe(call: Call) -> np.ndarray:
+    """No edge."""
+    return np.zeros((), np.float32)
+
+
+@node(
+    "LIGHT_FALLOFF",
+    instead="a light without falloff of its own",
+    Quadratic=FLOAT,
+    Linear=FLOAT,
+    Constant=FLOAT,
+)
+def light_falloff(call: Call) -> dict[str, np.ndarray]:
+    """Its strength, whatever the distance."""
+    return dict.fromkeys(("Quadratic", "Linear", "Constant"), call.float("Strength", 100.0))
+
+
+@node(
+    "HAIR_INFO",
+    varies=True,
+    instead="the middle of a strand",
+    Is__Strand=FLOAT,
+    Intercept=FLOAT,
+    Length=FLOAT,
+    Thickness=FLOAT,
+    Tangent__Normal=VECTOR,
+    Random=FLOAT,
+)
+def hair_info(call: Call) -> dict[str, np.ndarray]:
+    """Half way from root to tip."""
+    half = np.full((), 0.5, np.float32)
+    return {"Intercept": half, "Random": half, "Tangent Normal": call.points.normal}
