@@ -12,6 +12,7 @@ from ..backend.shared.scene import Film, Instance, Lamp, Material, Mesh, Scene, 
 from .background import Sky, read_world
 from .contents import SKIPPED, Found, unusable
 from .film import read_film
+from .fog import fog_of
 from .geometry import Surface
 from .images import Picture
 from .lamps import Light
@@ -51,7 +52,8 @@ def assemble(
         elif isinstance(one.kind.source, Surface):
             parts.instance(one, one.kind.source, matrix, problem)
     background, said = around.sky.background()
-    parts.problems += said
+    fog, unclear = fog_of(around.sky.shader)
+    parts.problems += [*said, *unclear]
     scene = Scene(
         tuple(parts.meshes),
         tuple(parts.instances),
@@ -60,6 +62,9 @@ def assemble(
         tuple(parts.lamps),
         background,
         around.film,
+        fog_density=fog.density / scale_length,
+        fog_color=fog.color,
+        fog_anisotropy=fog.anisotropy,
         units=scale_length,
     )
     return scene, list(dict.fromkeys(parts.problems))

@@ -78,10 +78,25 @@ def plain_shader(name: str, color: Iterable[float], kind: str = "BSDF_DIFFUSE") 
     return Shader(name, ({"type": kind, "props": {}, "inputs": inputs},), _link(0, out))
 
 
+def no_material() -> Shader:
+    """What Cycles shows where an object has no material: Principled from Blender 5 on."""
+    if bpy.app.version < (5, 0, 0):
+        return plain_shader("", (GREY, GREY, GREY, 1.0))
+    inputs = {
+        "Base Color": [GREY, GREY, GREY, 1.0],
+        "Roughness": 0.5,
+        "IOR": 1.5,
+        "Alpha": 1.0,
+        "Specular IOR Level": 0.5,
+    }
+    node = {"type": "BSDF_PRINCIPLED", "props": {"distribution": "MULTI_GGX"}, "inputs": inputs}
+    return Shader("", (node,), _link(0, "BSDF"))
+
+
 def read_material(material: bpy.types.Material | None, frame: int) -> Shader:
     """A material as Cycles takes it, at a frame of the scene."""
     if material is None:
-        return plain_shader("", (GREY, GREY, GREY, 1.0))
+        return no_material()
     # always true from Blender 5 on, where asking warns
     if bpy.app.version < (5, 0, 0) and not material.use_nodes:
         return plain_shader(material.name_full, material.diffuse_color)

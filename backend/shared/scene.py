@@ -182,7 +182,8 @@ class Scene:
 
     viewpoints: cameras that frames are likely to be asked for (of the scene and its path, or the
     viewport's): bounced light is known best where they look. fog: homogeneous, of the world;
-    density per metre.
+    density: extinction per metre, the mean of the channels; color: scattered light / density;
+    anisotropy: of Henyey and Greenstein.
     units: metres in one of Blender's units; every length in a material's program counts in those.
     """
 

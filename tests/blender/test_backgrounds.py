@@ -27,6 +27,11 @@ def test_worlds_are_read_as_cycles_shows_them(blender):
     assert rendered["again"] and rendered["untouched"] and rendered["problems"] == []
     assert all(read[2] > 0.5 for read, _ in rendered["pairs"])
 
+    albedo = dict(zip(("Absorption", "Principled", "Scatter"), (0, 1 / 1.5, 1), strict=True))
+    for kind, (read, seen, color) in found["fog"].items():
+        assert read == pytest.approx(seen, rel=0.03), kind  # the lens begins at 0.1
+        assert color == pytest.approx(albedo[kind.removeprefix("ShaderNodeVolume")]), kind
+
     assert found["failing"]["pixels"] == [[[0, 0, 0]]]
     (said,) = found["failing"]["problems"]
     assert "'Sky" in said and "No Cycles here" in said

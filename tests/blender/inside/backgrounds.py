@@ -67,7 +67,7 @@ def panorama(turned: bool) -> None:
     bpy.context.view_layer.update()
 
 
-def seen(direction: np.ndarray) -> np.ndarray:
+def seen(direction: np.ndarray, samples: int = 4) -> np.ndarray:
     """(3,) radiance that a narrow camera in Cycles sees in a direction."""
     scene = bpy.context.scene
     camera = scenes.add_camera((0, 0, 0), (1, 0, 0))
@@ -76,7 +76,7 @@ def seen(direction: np.ndarray) -> np.ndarray:
     scene.render.engine = "CYCLES"
     scene.render.resolution_x = scene.render.resolution_y = SIDE
     scene.render.image_settings.file_format = "OPEN_EXR"
-    scene.cycles.samples, scene.cycles.use_denoising = 4, False
+    scene.cycles.samples, scene.cycles.use_denoising = samples, False
     scene.render.threads_mode, scene.render.threads = "FIXED", 1
     scene.world.cycles.sampling_method = "NONE"  # no surface asks for it
     path = Path(tempfile.mkdtemp()) / "seen.exr"
@@ -176,4 +176,41 @@ def failing() -> dict[str, Any]:
     return {"pixels": found.background.pixels.tolist(), "problems": problems}
 
 
-extension.run_all(constant, straight, turned, by_cycles, failing)
+VOLUMES: dict[str, dict[str, Any]] = {
+    "ShaderNodeVolumeAbsorption": {"Color": (0.5, 0.5, 0.5, 1), "Density": 0.3},
+    "ShaderNodeVolumePrincipled": {
+        "Color": (0.5, 0.5, 0.5, 1),
+        "Absorption Color": (0.25, 0.25, 0.25, 1),
+        "Density": 0.3,
+    },
+    "ShaderNodeVolumeScatter": {"Color": (0.5, 0.5, 0.5, 1), "Density": 0.3},
+}
+
+
+def fog() -> dict[str, Any]:
+    """How much of a glowing wall is left behind fog: read, and in Cycles."""
+    found = {}
+    for kind, values in VOLUMES.items():
+        background, tree = world()
+        background.inputs["Strength"].default_value = 0
+        volume = tree.nodes.new(kind)
+        for name, value in values.items():
+            volume.inputs[name].default_value = value
+        output = next(n for n in tree.nodes if n.type == "OUTPUT_WORLD")
+        tree.links.new(volume.outputs[0], output.inputs["Volume"])
+        glow = scenes.material("Glow", (0, 0, 0))
+        shader = glow.node_tree.nodes["Principled BSDF"]
+        shader.inputs["Emission Color"].default_value = (1, 1, 1, 1)
+        shader.inputs["Emission Strength"].default_value = 1
+        glow.cycles.emission_sampling = "NONE"
+        wall = scenes.add_square("Wall", 5, -2.1, glow)
+        wall.visible_volume_scatter = False
+        bpy.context.view_layer.update()
+        scene = read()
+        bpy.context.scene.cycles.max_bounces = 0
+        left = float(seen(np.array([0.0, 0, -1]), 256)[0])
+        found[kind] = [scene.fog_density, -math.log(left) / 2, scene.fog_color[0]]
+    return found
+
+
+extension.run_all(constant, straight, turned, by_cycles, failing, fog)

@@ -225,6 +225,7 @@ def no_nodes() -> dict[str, Any]:
         "instances": sorted(by_key(found)),
         "empty": programs["Empty"]["surface"],
         "grey": programs[""]["nodes"][0],
+        "version": bpy.app.version[0],
         "background": found.background.pixels.tolist(),
     }
 

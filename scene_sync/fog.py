@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The volume of a world, where it is the same everywhere."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from .shader_graph import Shader
+
+_NOT_EVEN = (
+    "The fog of the world '{}' is not the same everywhere and is not shown; use a Volume Scatter, "
+    "Volume Absorption or Principled Volume of fixed values."
+)
+
+
+@dataclass(frozen=True)
+class Fog:
+    """density: extinction per unit of length. color: what part of it is scattered light.
+
+    anisotropy: of Henyey and Greenstein, -1 backward to 1 forward.
+    """
+
+    density: float = 0.0
+    color: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    anisotropy: float = 0.0
+
+
+def fog_of(shader: Shader | None) -> tuple[Fog, list[str]]:
+    """The fog of a world per Blender's unit, and a sentence where it cannot be told."""
+    if shader is None or shader.volume is None:
+        return Fog(), []
+    found = _summed(shader, shader.volume)
+    if found is None:
+        return Fog(), [_NOT_EVEN.format(shader.name)]
+    scattered, removed, forward = found
+    density = float(removed.mean())
+    if density <= 0:
+        return Fog(), []
+    color = tuple(float(c) for c in scattered / density)
+    return Fog(density, color, float(forward / max(scattered.mean(), 1e-12))), []
+
+
+_Sum = tuple[np.ndarray, np.ndarray, float]
+"""(3,) scattered and (3,) removed per unit of length, and anisotropy times what is scattered."""
+
+
+def _summed(shader: Shader, link: dict[str, Any]) -> _Sum | None:
+    node = shader.nodes[link["node"]]
+    inputs = node["inputs"]
+    if node["type"] == "ADD_SHADER":
+        parts = [_summed(shader, part) for part in inputs.values()]
+        return None if None in parts else tuple(map(sum, zip(*parts, strict=True)))
+    if any(isinstance(value, dict) for value in inputs.values()):
+        return None
+    density = inputs.get("Density", 0.0)
+    color = np.clip(np.array(inputs.get("Color", [0.0] * 4)[:3], float), 0, None)
+    forward = inputs.get("Anisotropy", 0.0)
+    if node["type"] == "VOLUME_ABSORPTION":
+        return np.zeros(3), np.clip(1 - color, 0, None) * density, 0.0
+    if node["type"] == "VOLUME_SCATTER" and node["props"].get("phase", "HENYEY_GREENSTEIN") in {
+        "HENYEY_GREENSTEIN"
+    }:
+        return color * density, color * density, forward * float((color * density).mean())
+    if node["type"] == "PRINCIPLED_VOLUME":
+        if inputs.get("Emission Strength", 0.0) > 0 or inputs.get("Blackbody Intensity", 0.0) > 0:
+            return None
+        absorbed = np.sqrt(np.clip(np.array(inputs["Absorption Color"][:3], float), 0, None))
+        scattered = color * density
+        removed = scattered + np.clip(1 - color, 0, None) * np.clip(1 - absorbed, 0, None) * density
+        return scattered, removed, forward * float(scattered.mean())
+    return None
