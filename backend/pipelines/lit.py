@@ -40,11 +40,16 @@ class PreparedScene:
 class _Compiled:
     material: CompiledMaterial
     textures: tuple[Texture, ...]
+    units: float
 
     def fits(self, scene: Scene) -> bool:
-        """Whether the numbers in the material's program still name the same textures."""
-        return len(self.textures) == len(scene.textures) and all(
-            mine is theirs for mine, theirs in zip(self.textures, scene.textures, strict=True)
+        """Whether the numbers in the material's program still mean the same."""
+        return (
+            self.units == scene.units
+            and len(self.textures) == len(scene.textures)
+            and all(
+                mine is theirs for mine, theirs in zip(self.textures, scene.textures, strict=True)
+            )
         )
 
 
@@ -73,8 +78,8 @@ class LitWorld:
         for material in scene.materials:
             kept = self._compiled.get(material)
             if kept is None or not kept.fits(scene):
-                new = CompiledMaterial(material, scene.textures)
-                kept = self._compiled[material] = _Compiled(new, scene.textures)
+                new = CompiledMaterial(material, scene.textures, scene.units)
+                kept = self._compiled[material] = _Compiled(new, scene.textures, scene.units)
             made.append(kept.material)
         return [*made, self._bare]
 

@@ -61,6 +61,10 @@ def shown(name: str, lobes: Lobes) -> dict[str, np.ndarray]:
     """What Cycles' passes should hold of these lobes."""
     if name.startswith("normals"):
         return {"Normal": lobes.normal}
+    if name == "closure BsdfAnisotropic":
+        return {"Glossy Color": lobes.specular}
+    if name == "closure BsdfRefraction":
+        return {"Transmission Color": lobes.transmission}
     if name.startswith("closure"):
         return {
             "Emission": lobes.emission,
@@ -80,6 +84,8 @@ OLD = {
 LOOSER = {
     "blackbody": 0.03,  # Cycles has a fit of its own
     "wavelength": 0.03,  # a fit of the colour matching functions
+    "closure BsdfSheen": 0.02,  # a table of few rows
+    "closure BsdfAnisotropic": 0.06,  # light between facets takes colour once more in Cycles
     "normals bump on a map": 0.03,  # tangents by triangle, Cycles' are smoothed
 }
 """Cases that may be off by more than 1 % of their range."""

@@ -262,6 +262,19 @@ def _colors() -> None:
             named = dict(zip("XYZ", parts.outputs, strict=True))
             t.show(t.out("CombineXYZ", "Vector", named))
 
+    for old, parts in (("RGB", "RGB"), ("HSV", "HSV")):
+        if not hasattr(bpy.types, f"ShaderNodeSeparate{old}"):
+            continue  # Blender 5 has them no more
+
+        @case(f"separate and combine {old} of before")
+        def separate_old(t: Tree, old: str = old, parts: str = parts) -> None:
+            name = "Image" if old == "RGB" else "Color"
+            apart = t.add(f"Separate{old}", {name: t.colors()})
+            made = t.add(f"Combine{old}")
+            for part, at in zip(parts, (1, 2, 0), strict=True):
+                t.tree.links.new(apart.outputs[at], made.inputs[part])
+            t.show(made.outputs[0])
+
     @case("luminance")
     def luminance(t: Tree) -> None:
         t.show(t.out("RGBToBW", "Val", {"Color": t.colors()}))
@@ -654,6 +667,16 @@ def _closures() -> None:
         "emission", {"Emission Color": (1, 0.5, 0.2, 1), "Emission Strength": 3.0, "Alpha": 0.5}
     )
     principled("textured", {}, lambda t: {"Base Color": t.colors(), "Metallic": t.axis("X")})
+
+    for rough in (0.3, 0.8):
+        principled(
+            f"sheen {rough}",
+            {"Sheen Weight": 0.7, "Sheen Roughness": rough, "Sheen Tint": (1, 0.6, 0.3, 1)},
+        )
+
+    @case("closure BsdfSheen")
+    def sheen(t: Tree) -> None:
+        t.surface(t.out("BsdfSheen", "BSDF", {"Color": base, "Roughness": t.axis("X", 0.3, 1)}))
 
     single = {
         "BsdfDiffuse": "BSDF",

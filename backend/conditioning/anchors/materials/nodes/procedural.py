@@ -69,26 +69,6 @@ def noise(call: Call) -> dict[str, np.ndarray]:
     return {"Fac": made[:, 0], "Color": made}
 
 
-@node("TEX_MUSGRAVE", varies=True, Fac=FLOAT)
-def musgrave(call: Call) -> np.ndarray:
-    """The node of Blender 4.0 and before: noise that isn't normalised, rough by dimension."""
-    count, at = _four(call, "musgrave_dimensions", call.float("Scale", 5.0))
-    lacunarity = np.maximum(call.float("Lacunarity", 2.0), 1e-5)
-    settings = _columns(
-        len(at),
-        np.clip(call.float("Detail", 2.0) - 1, 0, 14),
-        lacunarity ** -np.maximum(call.float("Dimension", 2.0), 1e-5),
-        lacunarity,
-        call.float("Offset"),
-        call.float("Gain", 1.0),
-        np.zeros((), np.float32),
-    )
-    kind = TYPES.get(call.prop("musgrave_type", "FBM"), 0)
-    made = np.zeros((len(at), 3), np.float32)
-    noise_texture(kind, False, count, at, settings, False, made)
-    return made[:, 0]
-
-
 @node(
     "TEX_VORONOI", varies=True, Distance=FLOAT, Color=COLOR, Position=VECTOR, W=FLOAT, Radius=FLOAT
 )
