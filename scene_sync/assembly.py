@@ -8,8 +8,10 @@ from dataclasses import dataclass, field
 import bpy
 import numpy as np
 
+from ..backend.shared.camera import Camera
 from ..backend.shared.scene import Film, Instance, Lamp, Material, Mesh, Scene, Texture
 from .background import Sky, read_world
+from .budget import within_budget
 from .contents import SKIPPED, Found, unusable
 from .film import read_film
 from .fog import fog_of
@@ -36,11 +38,14 @@ def read_surroundings(depsgraph: bpy.types.Depsgraph) -> Surroundings:
 
 
 def assemble(
-    found: list[Found], scale_length: float, around: Surroundings
+    found: list[Found],
+    scale_length: float,
+    around: Surroundings,
+    viewpoints: tuple[Camera, ...] = (),
 ) -> tuple[Scene, list[str]]:
     """The scene, and a sentence for each thing that is left out of it.
 
-    The order is that of the keys, whatever the depsgraph's.
+    viewpoints: as in `Scene`. The order is that of the keys, whatever the depsgraph's.
     """
     parts = _Parts(scale_length)
     found = sorted(found, key=lambda one: one.key)
@@ -53,15 +58,17 @@ def assemble(
             parts.instance(one, one.kind.source, matrix, problem)
     background, said = around.sky.background()
     fog, unclear = fog_of(around.sky.shader)
-    parts.problems += [*said, *unclear]
+    meshes, instances, coarser = within_budget(parts.meshes, parts.instances)
+    parts.problems += [*said, *unclear, *coarser]
     scene = Scene(
-        tuple(parts.meshes),
-        tuple(parts.instances),
+        tuple(meshes),
+        tuple(instances),
         tuple(parts.materials),
         tuple(parts.textures),
         tuple(parts.lamps),
         background,
         around.film,
+        viewpoints,
         fog_density=fog.density / scale_length,
         fog_color=fog.color,
         fog_anisotropy=fog.anisotropy,
@@ -106,6 +113,7 @@ class _Parts:
             return
         used = np.unique(np.clip(surface.mesh.slots, 0, len(kind.shaders) - 1))
         if all(kind.shaders[slot].only_volume for slot in used):
+            self.problems.append(f"The volume in '{kind.name}' is not shown.")
             return
         matrix = matrix.copy()
         matrix[:3] *= self.scale_length

@@ -26,11 +26,11 @@ from .helping import Helping, rays_that_meet
 from .lamps import read_light
 from .memory import is_kept, read_frame, read_frames
 from .sampling import Guide
-from .sources import STRAND_TYPES, problems_of, read_surface, read_systems
+from .sources import STRAND_TYPES, UNSHOWN, problems_of, read_surface, read_systems
 
 _LOOKS = 32
 """Instances between two looks at the clock."""
-_TYPES = SURFACE_TYPES | STRAND_TYPES | {"LIGHT"}
+_TYPES = SURFACE_TYPES | STRAND_TYPES | set(UNSHOWN) | {"LIGHT"}
 _Source = tuple[Surface | Points | None, list[tuple[Surface, int]]]
 """What an object shows, and its hair with the material slot of each."""
 
@@ -52,7 +52,9 @@ class SceneCopy:
 
         Takes its time when first asked: not for a draw.
         """
-        return assemble(self.contents.found, self.contents.scale_length, self.surroundings)
+        places = tuple(guide.camera for guide in self.guides)
+        contents = self.contents
+        return assemble(contents.found, contents.scale_length, self.surroundings, places)
 
     @property
     def warnings(self) -> list[str]:
@@ -110,8 +112,10 @@ class SceneReader:
         """
         self.forget_all()
         found = self._find(depsgraph, math.inf, local_view)
-        scale_length = depsgraph.scene.unit_settings.scale_length
-        return assemble(found, scale_length, read_surroundings(depsgraph))
+        scene = depsgraph.scene.original
+        places = tuple(guide.camera for guide in render_guides(scene, [], None))
+        scale_length = scene.unit_settings.scale_length
+        return assemble(found, scale_length, read_surroundings(depsgraph), places)
 
     def read_more(
         self,
@@ -180,6 +184,8 @@ class SceneReader:
         visible = rays_that_meet(ob)
         if ob.type == "LIGHT":
             return Kind(ob.name, read_light(ob.data, helping.frame), [], [], visible)
+        if ob.type in UNSHOWN:
+            return Kind(ob.name, None, [], [], problems=problems_of(ob))
         looks, shaders = helping.materials(ob)
         if pointer not in self._sources:
             self._sources[pointer] = self._source(ob, helping), self._hair(ob, helping)

@@ -11,6 +11,8 @@ from .geometry import Surface, read_mesh, surface_of
 from .strands import MAX_TRIANGLES, SIDES, read_cloud, read_curves, read_hair, tubes
 
 STRAND_TYPES = frozenset({"CURVES", "POINTCLOUD"})
+UNSHOWN = {"VOLUME": "volume", "GPENCIL": "grease pencil", "GREASEPENCIL": "grease pencil"}
+"""Kinds of objects that are named only; the second name of one is that of later Blenders."""
 _SPLATS = "radiance:base"
 """An attribute that point clouds of splats have."""
 
@@ -43,6 +45,8 @@ def read_systems(ob: bpy.types.Object, render: bool) -> Iterator[tuple[Surface, 
 def problems_of(ob: bpy.types.Object) -> tuple[str, ...]:
     """A sentence about each thing that an evaluated object shows less well than Cycles."""
     problems = []
+    if ob.type in UNSHOWN:
+        problems.append(f"'{ob.name}' is a {UNSHOWN[ob.type]} object and is not shown.")
     if ob.type == "POINTCLOUD":
         if _SPLATS in ob.data.attributes:
             problems.append(f"The splats of '{ob.name}' are shown as small solids of one colour.")

@@ -57,4 +57,18 @@ def test_scenes_are_read_as_exact_surfaces(found):
     assert plain["grey"]["type"] == ("BSDF_PRINCIPLED" if principled else "BSDF_DIFFUSE")
     name = "Base Color" if principled else "Color"
     assert plain["grey"]["inputs"][name] == [0.8, 0.8, 0.8, 1]
+    assert plain["viewpoints"] == [5]
+    assert plain["problems"] == [
+        "'Smoke' is a volume object and is not shown.",
+        "The volume in 'Cloud' is not shown.",
+    ]
     assert plain["background"] == [[[0, 0, 0]]]
+
+    budget = found["budget"]
+    assert budget["before"] > 600_000 and 20_000 < budget["after"] <= 100_000
+    assert budget["instances"] == 42 and 0.85 < budget["radius"][0] < budget["radius"][1] < 1.01
+    assert len(set(budget["corners"])) == 1 and budget["same"] and budget["enough"] == []
+    (said,) = budget["said"]
+    assert "0.7 M triangles" in said and "coarser" in said and "left out" not in said
+    assert budget["few"][0] <= 10_000 and "smallest objects" in budget["few"][1][0]
+    assert budget["kept"]

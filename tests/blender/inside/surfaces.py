@@ -9,6 +9,7 @@ from typing import Any
 
 import bpy
 import extension
+import numpy as np
 import scenes
 
 
@@ -217,17 +218,61 @@ def no_nodes() -> dict[str, Any]:
     tree.links.new(pair[1].outputs[0], pair[0].inputs[0])
     tree.links.new(pair[0].outputs[0], tree.nodes["Principled BSDF"].inputs["Roughness"])
     scenes.add_square("Round", 1, 0, circle)
+    smoke = bpy.data.objects.new("Smoke", bpy.data.volumes.new("Smoke"))
+    scene.collection.objects.link(smoke)
+    scenes.add_camera((0, 0, 5))
     scene.world = None
     bpy.context.view_layer.update()
-    found = read()
+    problems: list[str] = []
+    found = read(problems)
     programs = {m.name: json.loads(m.program) for m in found.materials}
     return {
         "instances": sorted(by_key(found)),
         "empty": programs["Empty"]["surface"],
         "grey": programs[""]["nodes"][0],
+        "viewpoints": [camera.c2w[2, 3] for camera in found.viewpoints],
+        "problems": sorted(problems),
         "version": bpy.app.version[0],
         "background": found.background.pixels.tolist(),
     }
 
 
-extension.run_all(meshes, objects, unchanged, graph, no_nodes)
+def budget() -> dict[str, Any]:
+    """A fine sphere and many small ones in a budget of their own."""
+    module = extension.part("scene_sync.budget")
+    scenes.empty()
+    bpy.ops.mesh.primitive_uv_sphere_add(segments=128, ring_count=64)
+    bpy.context.object.data.polygons.foreach_set(
+        "use_smooth", [True] * len(bpy.context.object.data.polygons)
+    )
+    large = bpy.context.object
+    for number in range(40):
+        small = bpy.data.objects.new(f"Small {number}", large.data)
+        small.scale = [0.01 * (number + 1)] * 3
+        bpy.context.scene.collection.objects.link(small)
+    scenes.add_square("Floor", 9, -1)
+    bpy.context.view_layer.update()
+    found = read()
+    meshes, instances, said = module.within_budget(
+        list(found.meshes), list(found.instances), 100_000
+    )
+    coarse = next(m for m in meshes if len(m.triangles) > 2)
+    again = module.within_budget(list(found.meshes), list(found.instances), 100_000)[0]
+    few = module.within_budget(list(found.meshes), list(found.instances), 10_000)
+    return {
+        "before": found.triangle_count(),
+        "after": sum(len(meshes[one.mesh].triangles) for one in instances),
+        "instances": len(instances),
+        "radius": [
+            float(r) for r in np.percentile(np.linalg.norm(coarse.vertices, axis=1), (0, 100))
+        ],
+        "corners": [len(coarse.uv["UVMap"]), len(coarse.normals), len(coarse.triangles)],
+        "same": all(a is b for a, b in zip(meshes, again, strict=True)),
+        "said": said,
+        "few": [sum(len(few[0][one.mesh].triangles) for one in few[1]), few[2]],
+        "kept": {"Floor", "Sphere"} <= {one.key for one in few[1]},
+        "enough": module.within_budget(list(found.meshes), list(found.instances))[2],
+    }
+
+
+extension.run_all(meshes, objects, unchanged, graph, no_nodes, budget)
