@@ -9,12 +9,12 @@ from pathlib import Path
 from ..shared.anchors import Anchors
 from ..shared.errors import BackendError, Cancelled, WorldError, WorldFMError
 from ..shared.frame import FrameReply, FrameRequest, MemoryFrame
+from ..shared.log_file import read_log
 from ..shared.messages import DeviceInfo, Devices, Notice, Progress, Ready
 from ..shared.scene import Scene
 from ..shared.world import World
 from .connection import Told
 from .orders import Orders
-from .process import read_log
 from .settings import BackendState, LaunchSettings
 from .snapshot import Snapshot
 from .supervisor import Supervisor

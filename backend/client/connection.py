@@ -192,6 +192,8 @@ class Connection:
                 self._check_frame(message)
             case Broken():
                 raise Unusable(error_from_code(message.code, message.message))
+            case Refused():
+                raise BackendError(message.message)
             case Progress() | Devices() | Notice():
                 self._on_told(message)
             case Ready():

@@ -20,11 +20,10 @@ from pathlib import Path
 from typing import IO
 
 from ..shared.errors import BackendError
+from ..shared.log_file import read_log, rotate_closed
 from .process_group import ProcessGroup, group_for_this_system
 from .settings import LaunchSettings
 
-LOG_BYTES = 1 << 20
-LOG_FILES = 3
 START_LIMIT_S = 60.0
 
 
@@ -47,24 +46,13 @@ def open_log(folder: Path) -> IO[bytes]:
     path = folder / "backend.log"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        if path.exists() and path.stat().st_size > LOG_BYTES:
-            _rotate(path)
+        rotate_closed(path)
         return open(path, "ab")
     except OSError as error:
         raise BackendError(
             f"The log {path} cannot be written ({error.strerror}); "
             "make the folder writable or choose another data folder."
         ) from error
-
-
-def _rotate(path: Path) -> None:
-    names = [path] + [path.with_name(f"backend.{n}.log") for n in range(1, LOG_FILES)]
-    for older, newer in zip(names[:0:-1], names[-2::-1], strict=True):
-        if newer.exists():
-            try:
-                os.replace(newer, older)
-            except PermissionError:  # Windows: another backend has it open; next time
-                return
 
 
 class BackendProcess:
@@ -196,16 +184,6 @@ class BackendProcess:
     def log_of_this_run(self) -> str:
         """What was logged since this child started (the last 64 KiB of it)."""
         return read_log(self.log_path, self._log_start)
-
-
-def read_log(path: Path, start: int = 0) -> str:
-    """The log from byte `start`, at most its last 64 KiB; "" when there is none."""
-    try:
-        with open(path, "rb") as log:
-            log.seek(max(start, log.seek(0, os.SEEK_END) - (64 << 10)))
-            return log.read().decode("utf-8", "replace")
-    except OSError:
-        return ""
 
 
 def explain(code: int | None, log: str, log_path: Path) -> str:

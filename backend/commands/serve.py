@@ -24,16 +24,18 @@ import typer
 
 from ..offline import allow_name
 from ..serving.loading import ModelChoice, load_pipeline
+from ..serving.orphan import end_with_parent
 from ..serving.priority import give_way
 from ..serving.server import Listen, Server
 from ..serving.session import Load
 from ..shared.errors import InputError, WorldFMError
+from ..shared.log_file import keep_short
 from .options import Threads
 
 app = typer.Typer(add_completion=False)
 
-PARENT_CHECK_S = 2.0
-EXIT_LIMIT_S = 1.8
+PARENT_CHECK_S = 0.25
+EXIT_LIMIT_S = 0.8
 GAVE_UP = 70
 
 _log = logging.getLogger(__name__)
@@ -86,7 +88,9 @@ def _start_log() -> None:
 
 def serve_parent(make_load: Callable[[ModelChoice], Load]) -> NoReturn:
     """The life of a child process. Its contract: backend/client/process.py."""
+    end_with_parent()
     settings = json.loads(_read_line(0))
+    keep_short(Path(settings["log"]), sys.stderr.fileno())
     if settings["gives_way"]:
         give_way()
     listen = Listen(settings["token"])

@@ -4,8 +4,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hmac
-import ipaddress
 import itertools
 import logging
 import ssl
@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from websockets.asyncio.server import ServerConnection, serve
+from websockets.asyncio.server import serve
 from websockets.exceptions import ConnectionClosed
 
 from ..shared.errors import BackendError, InputError, WorldFMError
@@ -37,11 +37,11 @@ from ..shared.messages import (
     Welcome,
 )
 from ..shared.wire import MAX_FRAME_BYTES, receive_message, send_message
+from .entrance import Entrance, Guest, is_loopback
 from .session import Event, Job, Load, Session
 from .world_store import WorldStore
 
 HEARTBEAT_S = 1.0
-HELLO_LIMIT_S = 10.0
 MAX_CLIENTS = 16
 CLOSE_LIMIT_S = 1.0
 
@@ -60,18 +60,11 @@ class Listen:
     def __post_init__(self) -> None:
         if len(self.token) < 16:
             raise InputError("The token must have at least 16 characters; make a longer one.")
-        if self.tls is None and not _is_loopback(self.host):
+        if self.tls is None and not is_loopback(self.host):
             raise InputError(
                 f"Listening on {self.host} needs TLS: give --tls-cert and --tls-key, or leave "
                 "--host out to serve this machine only."
             )
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 class Server:
@@ -102,6 +95,7 @@ class Server:
         """
         self._loop = asyncio.get_running_loop()
         remote = listen.tls is not None
+        self._entrance = entrance = Entrance(local=listen.tls is None)
         try:
             server = await serve(
                 self._accept,
@@ -111,6 +105,9 @@ class Server:
                 origins=[None],  # a web page has an Origin; no page has business here
                 compression=None,
                 max_size=MAX_FRAME_BYTES,
+                process_request=entrance.check_request,
+                create_connection=entrance.connection,
+                logger=entrance.websockets_log,
                 ping_interval=20.0 if remote else None,
                 ping_timeout=60.0,
                 close_timeout=CLOSE_LIMIT_S,
@@ -128,7 +125,7 @@ class Server:
             heart.cancel()
         return await asyncio.to_thread(self.session.close, CLOSE_LIMIT_S)
 
-    async def _accept(self, socket: ServerConnection) -> None:
+    async def _accept(self, socket: Guest) -> None:
         try:
             if not await self._let_in(socket):
                 return
@@ -141,21 +138,26 @@ class Server:
         except ConnectionClosed:
             pass  # how every client leaves
         except WorldFMError as error:
-            _log.warning("client dropped: %s", error)
+            self._entrance.log.warning("client dropped: %s", error)
+            with contextlib.suppress(ConnectionClosed):
+                await send_message(socket, Refused(error.code, str(error)))
             await socket.close(1002)
 
-    async def _let_in(self, socket: ServerConnection) -> bool:
-        try:
-            hello = await asyncio.wait_for(
-                receive_message(socket, with_arrays=False), HELLO_LIMIT_S
-            )
-        except (TimeoutError, BackendError):
-            hello = None
+    async def _let_in(self, socket: Guest) -> bool:
+        hello = None
+        heard = asyncio.create_task(receive_message(socket, with_arrays=False))
+        await asyncio.wait({heard, socket.late}, return_when=asyncio.FIRST_COMPLETED)
+        if heard.done():
+            with contextlib.suppress(BackendError):
+                hello = heard.result()
+        else:
+            heard.cancel()
         refusal = self._refusal(hello)
         if refusal is None:
+            socket.let_in()
             await send_message(socket, Welcome(PROTOCOL))
             return True
-        _log.warning("client refused: %s", refusal)
+        self._entrance.log.warning("client refused: %s", refusal)
         await send_message(socket, Refused(refusal.code, str(refusal)))
         await socket.close(1008)
         return False
@@ -197,7 +199,7 @@ class _Client:
 
     _numbers = itertools.count(1)
 
-    def __init__(self, socket: ServerConnection, session: Session) -> None:
+    def __init__(self, socket: Guest, session: Session) -> None:
         self._socket = socket
         self._session = session
         self._loop = asyncio.get_running_loop()

@@ -27,7 +27,7 @@ class Anchors:
     whole: bool = False
 
     def __post_init__(self) -> None:
-        n = len(self.xyz)
+        n = self.xyz.shape[0] if self.xyz.ndim else -1
         if self.xyz.shape != (n, 3) or self.rgb.shape != (n, 3) or self.radius.shape != (n,):
             raise WorldError("Anchor arrays do not agree: xyz and rgb are (N, 3), radius is (N,).")
         for name, dtype in (("xyz", np.float32), ("rgb", np.uint8), ("radius", np.float32)):

@@ -85,6 +85,13 @@ class MemoryFrame:
         return LINEAR[self.rgb] if self.radiance is None else self.radiance.astype(np.float32)
 
 
+_RANGES = {
+    "steps": ("The sampler's steps", 1, 1000),
+    "seed": ("The seed", 0, 2**32 - 1),
+    "references": ("The memory frames to look at", 0, 1000),
+}
+
+
 @dataclass(frozen=True, eq=False)
 class FrameRequest:
     """One camera of one world. Everything that decides the picture is in here.
@@ -103,6 +110,10 @@ class FrameRequest:
     def __post_init__(self) -> None:
         if self.mode not in MODES:
             raise InputError(f"'{self.mode}' is no kind of frame; use one of {', '.join(MODES)}.")
+        for name, (what, least, most) in _RANGES.items():
+            value = getattr(self, name)
+            if not least <= value <= most:
+                raise InputError(f"{what} must be a number from {least} to {most}, not {value}.")
 
     def settings(self) -> dict[str, str]:
         """All but the camera, as it is written beside a frame."""

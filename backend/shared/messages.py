@@ -25,6 +25,7 @@ import numpy as np
 
 from .errors import BackendError
 from .frame import FrameRequest
+from .reading import MALFORMED, parse_json, reason
 from .tree_codec import DTYPES, Malformed, TreePath, decode_tree, encode_tree
 
 PROTOCOL = 2
@@ -252,12 +253,12 @@ class Header:
 def read_header(text: str) -> Header:
     """Check a header before anything is allocated for it. Raises BackendError."""
     try:
-        header = json.loads(text)
+        header = parse_json(text)
         cls = _MESSAGES[header["type"]]
         body = header["body"]
         layout = [(DTYPES[dtype], tuple(shape)) for dtype, shape in header["arrays"]]
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise _not_understood("its header") from error
+    except MALFORMED as error:
+        raise _not_understood(f"its header: {reason(error)}") from error
     if not isinstance(body, dict) or len(layout) > MAX_ARRAYS:
         raise _not_understood("its header")
     for dtype, shape in layout:

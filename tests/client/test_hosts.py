@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -40,6 +41,21 @@ def test_the_backend_ends_with_its_host(tmp_path: Path, end: str) -> None:
         host.kill()
     _, complaints = host.communicate(timeout=10)
     assert complaints == b""
+    until(lambda: not alive(backend), 5.0)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems do not end what is stopped")
+def test_a_backend_that_is_stopped_ends_with_its_host(tmp_path: Path) -> None:
+    code = HOST.format(end="time.sleep(60)")
+    host = subprocess.Popen(
+        [sys.executable, "-c", code, str(tmp_path)], cwd=ROOT, stdout=subprocess.PIPE
+    )
+    assert host.stdout is not None
+    backend = int(host.stdout.readline())
+    os.kill(backend, signal.SIGSTOP)
+    host.kill()
+    host.wait(10)
+    host.stdout.close()
     until(lambda: not alive(backend), 5.0)
 
 

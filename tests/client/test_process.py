@@ -15,9 +15,12 @@ import pytest
 from backend.client import BackendClient, BackendState, LaunchSettings
 from backend.client import process as process_module
 from backend.client.guarded import run_guarded
-from backend.client.process import child_environment, explain, open_log, read_log
+from backend.client.process import child_environment, explain, open_log
 from backend.serving.priority import NICENESS
+from backend.shared import log_file
 from backend.shared.errors import BackendError, Cancelled
+from backend.shared.log_file import read_log
+from backend.shared.messages import PROTOCOL
 
 from .conftest import ROOT, anchors, ask, backend_process, children, settings, until
 
@@ -114,8 +117,8 @@ serve_parent(make_load)
     root = package(tmp_path / "r", loader)
     text = failure(client, settings(tmp_path, root=root, package="backend"))
     assert text == (
-        "The backend speaks protocol 99 and the add-on 1; install the same version of WorldFM on "
-        "both sides."
+        f"The backend speaks protocol 99 and the add-on {PROTOCOL}; install the same version of "
+        "WorldFM on both sides."
     )
 
 
@@ -168,7 +171,7 @@ def test_the_host_goes_first_where_it_is_asked_for(
 
 
 def test_log_rotation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(process_module, "LOG_BYTES", 10)
+    monkeypatch.setattr(log_file, "LOG_BYTES", 10)
     for number in range(6):
         with open_log(tmp_path) as log:
             log.write(f"run {number} is long enough\n".encode())
@@ -176,6 +179,24 @@ def test_log_rotation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert names == ["backend.1.log", "backend.2.log", "backend.log"]
     assert read_log(tmp_path / "backend.log") == "run 5 is long enough\n"
     assert read_log(tmp_path / "backend.2.log") == "run 3 is long enough\n"
+
+
+def test_a_log_is_kept_short_while_it_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(log_file, "LOG_BYTES", 1000)
+    path = tmp_path / "backend.log"
+    with open(path, "ab") as log:
+        for number in range(100):
+            os.write(log.fileno(), f"{number:099d}\n".encode())
+            log_file.rotate_open(path, log.fileno())
+    names = sorted(path.name for path in tmp_path.iterdir())
+    assert names == ["backend.1.log", "backend.2.log", "backend.log"]
+    files = [(tmp_path / name).read_text().split() for name in reversed(names)]
+    written = [int(line) for file in files for line in file]
+    assert sorted(written) == list(range(100 - len(written), 100)) and len(written) > 20
+    assert max(len(file) for file in files) <= 11
+    assert read_log(path, 10_000).split()[-1] == f"{99:099d}", "what began before is gone"
 
 
 def test_a_long_log_is_read_from_its_end(tmp_path: Path) -> None:

@@ -15,7 +15,6 @@ import psutil
 import pytest
 
 from backend.client import check_environment, file_lock, guarded, installer, trees
-from backend.client import process as process_module
 from backend.client.process import child_environment, open_log
 from backend.client.process_group import (
     ExtendedLimits,
@@ -26,6 +25,7 @@ from backend.client.process_group import (
 from backend.client.trees import move_tree, prefixed, unlimited
 from backend.serving import priority
 from backend.serving.priority import give_way
+from backend.shared import log_file
 from backend.shared.errors import BackendError
 
 
@@ -207,12 +207,12 @@ def test_on_windows_a_guarded_program_is_started_as_it_is_in_a_job(
 def test_a_log_that_another_backend_holds_open_is_appended_to(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(process_module, "LOG_BYTES", 10)
+    monkeypatch.setattr(log_file, "LOG_BYTES", 10)
 
     def refused(*_: object) -> None:
         raise PermissionError(13, "The process cannot access the file")
 
-    monkeypatch.setattr(process_module.os, "replace", refused)
+    monkeypatch.setattr(log_file.os, "replace", refused)
     for _ in range(2):
         with open_log(tmp_path) as log:
             log.write(b"longer than ten bytes\n")

@@ -10,6 +10,7 @@ import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from backend.client.snapshot import Snapshot
+from backend.serving import entrance
 from backend.serving import server as server_module
 from backend.serving.server import Listen, Server
 from backend.shared.errors import BackendError
@@ -65,11 +66,14 @@ def test_a_web_page_stays_out() -> None:
 
 
 def test_who_says_nothing_is_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(server_module, "HELLO_LIMIT_S", 0.2)
+    monkeypatch.setattr(entrance, "SECONDS", 0.2)
 
     async def test(port: int) -> None:
         async with dial(port) as socket:
             assert isinstance(await receive_message(socket), Refused)
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        assert await reader.read() == b""
+        writer.close()
 
     with_server(test)
 

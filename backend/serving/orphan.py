@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A backend never outlives its host, however that ends, not even when it is stopped itself.
+
+The host's end of the pipe to standard input tells of it everywhere (`commands/serve.py`); what is
+here does not wait for this process to look. Standard library only, and quick: it comes first.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import select
+import signal
+import sys
+import threading
+
+_PR_SET_PDEATHSIG = 1
+
+
+def end_with_parent() -> None:
+    """Have the system end this process as soon as its parent has ended, where the system can.
+
+    Linux kills it, stopped or not; macOS and BSD tell a thread. Windows' job object does the same
+    from the other side (`client/process_group.py`).
+    """
+    parent = os.getppid() if hasattr(os, "getppid") else 0
+    if sys.platform == "linux":
+        with contextlib.suppress(OSError, AttributeError):
+            ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
+        if os.getppid() != parent:  # it ended in between
+            os._exit(0)
+    elif hasattr(select, "kqueue"):
+        threading.Thread(target=_wait_for_end, args=(parent,), daemon=True).start()
+
+
+def _wait_for_end(parent: int) -> None:
+    queue = select.kqueue()
+    event = select.kevent(
+        parent, select.KQ_FILTER_PROC, select.KQ_EV_ADD, fflags=select.KQ_NOTE_EXIT
+    )
+    with contextlib.suppress(OSError):  # the parent has ended already
+        queue.control([event], 1, None)
+    os._exit(0)
