@@ -62,13 +62,20 @@ class Matter:
         self.materials = materials
         self._plain = np.array([m.constant is not None for m in materials], bool)
         self._table = Lobes.nothing(len(materials))
+        self._opaque = np.array([m.opaque and not m.refracts for m in materials], bool)
+        self.all_opaque = bool(self._opaque.all())
         for i, material in enumerate(materials):
             if material.constant is not None:
                 self._table.put(np.array([i]), material.constant)
 
     def opaque(self) -> np.ndarray:
-        """(M,) bool of the materials: nothing passes."""
-        return np.array([m.opaque for m in self.materials], bool)
+        """(M,) bool of the materials: no light passes, straight or bent."""
+        return self._opaque
+
+    def clear(self) -> np.ndarray | None:
+        """(K,) int32 triangles that let some light through; None when there are none."""
+        clear = ~self._opaque[self.geometry.material]
+        return np.flatnonzero(clear).astype(np.int32) if clear.any() else None
 
     def surface(
         self,

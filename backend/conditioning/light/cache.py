@@ -22,6 +22,7 @@ from ..threads import thread_count
 from . import direct
 from .ggx import albedo
 from .lamps import Lights
+from .passing import first_solid
 from .patterns import frames_of, hemisphere_points, plane_points
 from .sky import Sky
 
@@ -29,8 +30,8 @@ ROUNDS = 4
 """Bounces, as Cycles' own default of diffuse ones."""
 NORMAL_WEIGHT = 0.6
 """What opposite normals are apart, in units of the scene's size, halved."""
-NEIGHBOURS = 10
-SOFTEST = 0.02
+NEIGHBOURS = 8
+SOFTEST = 0.004
 """Distance (in the same units) below which surfels count alike."""
 _SHADOW_RAYS = 8
 _MOST_CELLS = 150_000
@@ -47,7 +48,7 @@ class Quality:
 
 FIRST = Quality(3000, 24)
 """What a first picture can wait for."""
-WHOLE = Quality(30_000, 64)
+WHOLE = Quality(30_000, 128)
 
 
 class Cells:
@@ -99,6 +100,7 @@ class Bounced:
         self,
         matter: Matter,
         rays: Rays,
+        between: Rays,
         lights: Lights,
         apart: Lights | None,
         sky: Sky,
@@ -108,8 +110,8 @@ class Bounced:
     ) -> None:
         """lights: those that every point asks itself; apart: others, whose light is kept here.
 
-        rays: of what light meets on its way. sampled: (M,) bool of the materials whose light is
-        among `lights`. The result depends on nothing else.
+        rays: what bounced light meets; between: what stops it on its way from lamps. sampled:
+        (M,) bool of the materials whose light is among `lights`. Nothing else matters.
         """
         self.matter, self.sky = matter, sky
         self.cells = Cells(matter.geometry)
@@ -119,10 +121,10 @@ class Bounced:
         self.tree = cKDTree(self._features(surface.position, surface.flat))
         self._known = np.full(len(self.cells), -1, np.int32)
         self._radiance = np.zeros((0, 3), np.float32)
-        straight = _direct(surface, rays, lights)
+        straight = _direct(surface, between, lights)
         extra = np.zeros_like(straight)
         if apart is not None and len(apart):
-            extra = _direct(surface, rays, apart)
+            extra = _direct(surface, between, apart)
         self._gather(surface, rays, straight, extra, quality.rays)
 
     def light(self, position: np.ndarray, normal: np.ndarray) -> np.ndarray:
@@ -153,7 +155,7 @@ class Bounced:
         )
         distance, near = distance.reshape(-1, k), near.reshape(-1, k)
         # as wide as the neighbourhood is, so that sparse ones are as smooth as dense ones
-        soft = np.maximum(SOFTEST, 0.5 * distance[:, -1:])
+        soft = np.maximum(SOFTEST, 0.3 * distance[:, -1:])
         weight = (distance**2 + soft**2) ** -1.5
         return near, (weight / weight.sum(axis=1, keepdims=True)).astype(np.float32)
 
@@ -166,7 +168,7 @@ class Bounced:
         count: int,
     ) -> None:
         ways = _cosine_ways(surface, count)
-        hits = rays.first(surface.origins(ways, NUDGE), ways)
+        hits = first_solid(rays, self.matter, surface.origins(ways, NUDGE), ways)
         cells = self.cells.of(hits, ways)
         free = (cells < 0).reshape(-1, count)
         sky = (self.sky.gathered(ways) * (cells < 0)[:, None]).reshape(-1, count, 3).mean(axis=1)
@@ -184,7 +186,7 @@ class Bounced:
             falls = np.einsum("nk,nkc->nc", weight, (straight + light)[near])
             out = np.concatenate([base * falls + glow, none])
             light = sky + extra + out[places].mean(axis=1)
-        self._straight, self._light = straight, _smoothed(light, self.tree)
+        self._straight, self._light = straight, light
         self._add(sent)
 
     def _senders(self, cells: np.ndarray) -> tuple[np.ndarray, np.ndarray, Surface]:

@@ -12,7 +12,7 @@ from numba import njit
 from ..anchors.surface import Surface
 from ..anchors.tracing import NUDGE, Rays
 from ..threads import in_pieces
-from .ggx import SMOOTHEST, lobe, schlick
+from .ggx import SMOOTHEST, again, curve, lobe, rise
 from .lamps import BOTH, FACING, FAR, NEAR, POINTS, Lights
 from .reflection import MIRROR
 
@@ -44,7 +44,10 @@ def receive(
     alpha = np.maximum(lobes.roughness**2, SMOOTHEST)
     coat_alpha = np.maximum(lobes.coat_roughness**2, SMOOTHEST)
     behind = bool((lobes.translucent > 0).any())
-    specular, coat = lobes.specular, lobes.coat
+    cosine = np.clip(np.einsum("ni,ni->n", lobes.normal, surface.incoming), 0.02, 1)
+    many = again(lobes.specular, lobes.roughness, cosine)
+    specular, edge, coat = lobes.specular * many, lobes.edge * many, lobes.coat
+    ior = curve(lobes.specular, lobes.ior)
     if diffuse_only:
         specular, coat = np.zeros_like(specular), np.zeros_like(coat)
 
@@ -54,8 +57,9 @@ def receive(
             lobes.normal[part],
             surface.incoming[part],
             specular[part],
-            lobes.edge[part],
+            edge[part],
             alpha[part],
+            ior[part],
             coat[part],
             coat_alpha[part],
             *light,
@@ -70,12 +74,11 @@ def receive(
 
 
 def shadow_rays(
-    surface: Surface, lights: Lights, index: int, tile: np.ndarray, rays: int, step: int
+    surface: Surface, lights: Lights, index: int, first: np.ndarray, rays: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """Ways (N * rays, 3) to the points that each place asks about, and their weights (N, rays).
 
-    tile: (N,) int32 first point; step: from one to the next. Weights are 0 where a ray can tell
-    nothing.
+    first: (N,) int32 the first of the points. Weights are 0 where a ray can tell nothing.
     """
     count = len(surface)
     ways = np.empty((count, rays, 3), np.float32)
@@ -88,8 +91,7 @@ def shadow_rays(
             surface.position[part],
             surface.lobes.normal[part],
             two_sided[part],
-            tile[part],
-            step,
+            first[part],
             *light,
             ways[part],
             weights[part],
@@ -103,7 +105,7 @@ def arrival(
     surface: Surface, rays: Rays, lights: Lights, index: int, tile: np.ndarray, count: int
 ) -> np.ndarray:
     """(N,) float32 part of a light that arrives, by `count` rays from each point."""
-    ways, weights = shadow_rays(surface, lights, index, tile, count, POINTS // count)
+    ways, weights = shadow_rays(surface, lights, index, tile * count, count)
     asked = np.flatnonzero(weights.reshape(-1) > 0)
     lit = np.zeros(weights.size, np.float32)
     origins = surface.origins(ways, NUDGE)[asked]
@@ -153,15 +155,18 @@ def _packed(lights: Lights, i: int) -> tuple[object, ...]:
 
 
 @njit(nogil=True, cache=True, inline="always")
-def _arrives(px, py, pz, kind, place, facing, axis, cone, middle, k):
-    """Unit way to point k of a light, how much of its power arrives per cosine, and distance."""
+def _arrives(px, py, pz, kind, place, facing, axis, cone, middle, near2, k):
+    """Unit way to point k of a light, how much of its power arrives per cosine, and distance.
+
+    near2: squared distance below which a point no longer stands for its part of a surface.
+    """
     if kind == FAR:
         return place[k, 0], place[k, 1], place[k, 2], 1.0, math.inf
     x, y, z = place[k, 0] - px, place[k, 1] - py, place[k, 2] - pz
     d2 = max(x * x + y * y + z * z, 1e-8)
     d = math.sqrt(d2)
     x, y, z = x / d, y / d, z / d
-    factor = 1.0 / d2
+    factor = 1.0 / max(d2, near2)
     if kind in (FACING, BOTH):
         c = -(x * facing[k, 0] + y * facing[k, 1] + z * facing[k, 2])
         if kind == BOTH:
@@ -184,7 +189,7 @@ def _arrives(px, py, pz, kind, place, facing, axis, cone, middle, k):
 
 @njit(nogil=True, cache=True)
 def _receive(
-    position, normal, incoming, specular, edge, alpha, coat, coat_alpha,
+    position, normal, incoming, specular, edge, alpha, ior, coat, coat_alpha,
     kind, soft, place, facing, power, radius, axis, cone, middle, behind,
     out_diffuse, out_specular, out_behind,
 ):  # fmt: skip
@@ -195,30 +200,33 @@ def _receive(
         n_v = max(nx * vx + ny * vy + nz * vz, 1e-3)
         size = radius
         if kind != FAR:
-            cx = place[0, 0] - px
-            cy = place[0, 1] - py
-            cz = place[0, 2] - pz
+            cx, cy, cz = middle[0] - px, middle[1] - py, middle[2] - pz
             size = radius / max(math.sqrt(cx * cx + cy * cy + cz * cz), 1e-6)
-        step = 1
+        count = 32
         if not soft:
-            step = POINTS
+            count = 1
         elif size < 0.02:
-            step = 16
+            count = 2
         elif size < 0.25:
-            step = 4
+            count = 8
         elif size < 0.6:
-            step = 2
+            count = 16
         shines = (specular[i, 0] + specular[i, 1] + specular[i, 2]) > 0.0
         narrowest = LOOKED_AT if kind == BOTH else SHARP * size
         shines = shines and alpha[i] > narrowest
         coated = coat[i] > 0.0 and coat_alpha[i] > narrowest
+        if soft and ((shines and alpha[i] < 4.0 * size) or coated):
+            count = max(count, 32)
         a2, c2 = alpha[i] * alpha[i], coat_alpha[i] * coat_alpha[i]
-        for k in range(0, POINTS, step):
-            lx, ly, lz, factor, _ = _arrives(px, py, pz, kind, place, facing, axis, cone, middle, k)
+        near2 = 0.5 * radius * radius / count
+        for k in range(count):
+            lx, ly, lz, factor, _ = _arrives(
+                px, py, pz, kind, place, facing, axis, cone, middle, near2, k
+            )
             if factor <= 0.0:
                 continue
             n_l = nx * lx + ny * ly + nz * lz
-            share = factor * step
+            share = factor * POINTS / count
             if n_l <= 0.0:
                 if behind:
                     for c in range(3):
@@ -232,21 +240,23 @@ def _receive(
             length = max(math.sqrt(hx * hx + hy * hy + hz * hz), 1e-6)
             hx, hy, hz = hx / length, hy / length, hz / length
             n_h = nx * hx + ny * hy + nz * hz
-            f = schlick(hx * vx + hy * vy + hz * vz)
+            v_h = hx * vx + hy * vy + hz * vz
             if shines:
-                strength = lobe(n_h, n_v, n_l, a2) * share
+                strength, f = lobe(n_h, n_v, n_l, a2) * share, rise(v_h, ior[i])
                 for c in range(3):
                     fresnel = specular[i, c] + (edge[i, c] - specular[i, c]) * f
                     out_specular[i, c] += strength * fresnel * power[k, c]
             if coated:
-                strength = coat[i] * (0.04 + 0.96 * f) * lobe(n_h, n_v, n_l, c2) * share
+                strength = (
+                    coat[i] * (0.04 + 0.96 * rise(v_h, 1.5)) * lobe(n_h, n_v, n_l, c2) * share
+                )
                 for c in range(3):
                     out_specular[i, c] += strength * power[k, c]
 
 
 @njit(nogil=True, cache=True)
 def _ways(
-    position, normal, two_sided, tile, step, kind, soft, place, facing, power, radius, axis, cone,
+    position, normal, two_sided, first, kind, soft, place, facing, power, radius, axis, cone,
     middle, out, weights,
 ):  # fmt: skip
     rays = out.shape[1]
@@ -255,8 +265,10 @@ def _ways(
         for r in range(rays):
             k = 0
             if soft:
-                k = (tile[i] + r * step) % POINTS
-            lx, ly, lz, factor, d = _arrives(px, py, pz, kind, place, facing, axis, cone, middle, k)
+                k = (first[i] + r) % POINTS
+            lx, ly, lz, factor, d = _arrives(
+                px, py, pz, kind, place, facing, axis, cone, middle, 0.0, k
+            )
             n_l = normal[i, 0] * lx + normal[i, 1] * ly + normal[i, 2] * lz
             if two_sided[i]:
                 n_l = abs(n_l)
@@ -316,7 +328,8 @@ def _meet_area(
             continue
         x, y, z = origins[i, 0] - middle[0], origins[i, 1] - middle[1], origins[i, 2] - middle[2]
         t = (x * axis[0] + y * axis[1] + z * axis[2]) / c
-        if t <= 0.0 or t > far[i] or alpha[i] > SHARP * radius / max(t, 1e-6):
+        d = math.sqrt(x * x + y * y + z * z)
+        if t <= 0.0 or t > far[i] or alpha[i] > SHARP * radius / max(d, 1e-6):
             continue
         x, y, z = x + t * ways[i, 0], y + t * ways[i, 1], z + t * ways[i, 2]
         a = (x * across[0] + y * across[1] + z * across[2]) / a2

@@ -14,9 +14,8 @@ from ..anchors.tracing import NUDGE, Hits
 from . import direct, film
 from .cache import pixel_rays
 from .colors import brightest, length, mean
-from .lamps import POINTS
 from .patterns import TILE, TILE_ORDER, WIDE_ORDER, WIDE_TILE
-from .reflection import DULL, MIRROR, refracted
+from .reflection import CLEAR, DULL, refracted
 from .shade import (
     Light,
     Lighting,
@@ -26,6 +25,7 @@ from .shade import (
     passes_on,
     reflection,
     shares,
+    veiled,
 )
 from .window import Guide, borrow, complete, complete_wide, spread
 
@@ -100,8 +100,8 @@ class _Painter:
         radiance = np.zeros((height * width, 4), np.float32)
         self._finish(grid, met, surface, share, light, radiance)
 
-        albedo = np.zeros((height * width, 3), np.float32)
-        albedo[met] = share.diffuse + share.specular + surface.lobes.emission
+        albedo = self._seen_lamps(grid)
+        albedo[met] += share.diffuse + share.specular + surface.lobes.emission
         marks = film.edges(guide, albedo.reshape(height, width, 3), shadow)
         first = np.full(self.shape, -1, np.int32)
         count = int(marks.sum())
@@ -172,14 +172,15 @@ class _Painter:
             received = direct.receive(surface, lighting.lights, i)
             soft = bool(lighting.lights.soft[i]) and lighting.lights.radius[i] > _HARD
             if not lighting.lights.shadow[i]:
-                arrives = np.ones(len(surface), np.float32)
+                arrives = np.ones((len(surface), 3), np.float32)
             elif soft:
-                arrives = self._soft_shadow(surface, i, met, guide, tile)
+                arrives = self._soft_shadow(surface, i, met, guide, tile)[:, None]
+                arrives = arrives * self._veil(surface, i, arrives[:, 0], met, guide, tile)
             else:
                 arrives = arriving(lighting, surface, i, np.zeros_like(tile), 1)
-                sharp.append(self._spread_out(arrives[:, None], met)[..., 0])
+                sharp.append(self._spread_out(arrives[:, :1], met)[..., 0])
             if soft:
-                lent.append(self._spread_out(arrives[:, None], met))
+                lent.append(self._spread_out(arrives, met))
             _add(light, received, arrives)
         light.bounced = self._bounced(surface, met, guide)
         lent.append(self._spread_out(light.bounced, met))
@@ -199,23 +200,36 @@ class _Painter:
     ) -> np.ndarray:
         """(N,) part of a soft lamp's light that arrives: one ray of the tile's pattern each, and
         many where these do not agree."""
-        everywhere = np.arange(len(surface))
-        arrived, total = self._ask(surface, i, everywhere, tile, 1, 1)
+        arrived, total = self._ask(surface, i, tile, 1)
         whole = self._complete(arrived, total, met, guide)
         mixed = np.flatnonzero((whole > _SURE) & (whole < 1 - _SURE))
         if len(mixed):
-            parity = (tile[mixed] & 1).astype(np.int32)
-            arrived[mixed], total[mixed] = self._ask(
-                surface.take(mixed), i, mixed, parity, _MIXED_RAYS, POINTS // _MIXED_RAYS
-            )
+            first = tile[mixed] * _MIXED_RAYS
+            arrived[mixed], total[mixed] = self._ask(surface.take(mixed), i, first, _MIXED_RAYS)
             whole = self._complete(arrived, total, met, guide)
         return whole
 
+    def _veil(
+        self,
+        surface: Surface,
+        i: int,
+        arrives: np.ndarray,
+        met: np.ndarray,
+        guide: Guide,
+        tile: np.ndarray,
+    ) -> np.ndarray:
+        """(N, 3) of a soft lamp's light what veils leave."""
+        left = veiled(self.lighting, surface, i, tile, arrives > 0)
+        if self.lighting.veils is None:
+            return left
+        total = self._spread_out(np.ones((len(met), 1), np.float32), met)[..., 0]
+        return complete(self._spread_out(left, met), total, guide).reshape(-1, 3)[met]
+
     def _ask(
-        self, surface: Surface, i: int, index: np.ndarray, tile: np.ndarray, rays: int, step: int
+        self, surface: Surface, i: int, first: np.ndarray, rays: int
     ) -> tuple[np.ndarray, np.ndarray]:
         """(N,) light that arrived from the points that were asked for, and all that would have."""
-        ways, weights = direct.shadow_rays(surface, self.lighting.lights, i, tile, rays, step)
+        ways, weights = direct.shadow_rays(surface, self.lighting.lights, i, first, rays)
         asked = np.flatnonzero(weights.reshape(-1) > 0)
         lit = np.zeros(weights.size, np.float32)
         origins = surface.origins(ways, NUDGE)[asked]
@@ -271,7 +285,7 @@ class _Painter:
                 total = self._spread_out(weight[:, None], met)[..., 0]
                 mixed = complete(self._spread_out(radiance * weight[:, None], met), total, guide)
                 mixed = complete_wide(mixed, guide)
-                clear = roughness <= MIRROR
+                clear = roughness <= CLEAR
                 radiance = np.where(clear[:, None], radiance, mixed.reshape(-1, 3)[met])
             made.append(radiance)
         return made[0], made[1]
@@ -314,9 +328,9 @@ class _Painter:
             received = direct.receive(surface, lighting.lights, i)
             soft = bool(lighting.lights.soft[i]) and lighting.lights.radius[i] > _HARD
             if soft:
-                arrives = taken[:, at].copy()
+                arrives = taken[:, at : at + 3].copy()
                 arrives[alone] = arriving(lighting, own, i, tile[alone], _BEHIND_RAYS)
-                at += 1
+                at += 3
             else:
                 arrives = arriving(lighting, surface, i, tile, 1)
             _add(light, received, arrives)
@@ -324,11 +338,11 @@ class _Painter:
         light.mirrored = taken[:, at + 3 : at + 6].copy()
         light.coated = taken[:, at + 6 : at + 9].copy()
         light.bounced[alone] = lighting.bounced.light(own.position, own.lobes.normal)
-        clear = surface.lobes.roughness <= MIRROR
+        clear = surface.lobes.roughness <= CLEAR
         wanted = (brightest(share.specular) > DULL) & (clear | ~found)
         mirrored, _ = reflection(lighting, surface, surface.lobes.roughness, tile, wanted)
         light.mirrored[wanted] = mirrored[wanted]
-        clear = surface.lobes.coat_roughness <= MIRROR
+        clear = surface.lobes.coat_roughness <= CLEAR
         wanted = (brightest(share.coat) > DULL) & (clear | ~found)
         coated, _ = reflection(lighting, surface, surface.lobes.coat_roughness, tile, wanted)
         light.coated[wanted] = coated[wanted]
@@ -346,18 +360,8 @@ class _Painter:
         radiance: np.ndarray,
     ) -> None:
         """Write (N, 4) premultiplied colour and alpha of samples, looking through what is clear."""
-        lighting = self.lighting
         self._empty(samples, np.flatnonzero(samples.hits.triangle < 0), 1.0, radiance)
-        visible = (lighting.lights.visible & CAMERA) != 0
-        if visible.any():
-            lamps = lighting.lights.only(visible)
-            reach = length(samples.ways)
-            radiance[:, :3] += direct.seen_lamps(
-                samples.origins,
-                samples.ways / reach[:, None],
-                samples.hits.distance * reach,
-                lamps,
-            )
+        radiance[:, :3] += self._seen_lamps(samples)
         radiance[met, :3] += outgoing(surface, share, light)
         left = passes_on(surface, share)
         radiance[met, 3] += 1 - mean(left) * self.film.transparent
@@ -365,6 +369,16 @@ class _Painter:
         if on.any():
             radiance[met[~on], 3] = 1
             self._look_on(samples, met[on], surface.take(on), left[on], radiance)
+
+    def _seen_lamps(self, samples: _Samples) -> np.ndarray:
+        """(N, 3) radiance of lamps in front of what rays met."""
+        lights = self.lighting.lights
+        visible = (lights.visible & CAMERA) != 0
+        if not visible.any():
+            return np.zeros((len(samples.ways), 3), np.float32)
+        reach = length(samples.ways)
+        ways, far = samples.ways / reach[:, None], samples.hits.distance * reach
+        return direct.seen_lamps(samples.origins, ways, far, lights.only(visible))
 
     def _empty(
         self, samples: _Samples, index: np.ndarray, left: np.ndarray | float, out: np.ndarray
@@ -481,7 +495,6 @@ def _dark(count: int) -> Light:
 
 
 def _add(light: Light, received: direct.Received, arrives: np.ndarray) -> None:
-    share = arrives[:, None]
-    light.direct += received.diffuse * share
-    light.glints += received.specular * share
-    light.behind += received.behind * share
+    light.direct += received.diffuse * arrives
+    light.glints += received.specular * arrives
+    light.behind += received.behind * arrives

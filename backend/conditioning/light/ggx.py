@@ -4,10 +4,16 @@
 from __future__ import annotations
 
 import math
+from functools import cache
 
 import numpy as np
 from numba import njit
 
+from .colors import brightest
+from .patterns import plane_points
+
+METAL = 0.2
+"""F0 above which a surface reflects as metals do."""
 SMOOTHEST = 1e-4
 """Least alpha: below it, a mirror."""
 
@@ -37,6 +43,27 @@ def schlick(cosine):
 
 
 @njit(nogil=True, cache=True, inline="always")
+def rise(cosine, ior):
+    """The same for what conducts no current: Fresnel's own curve of an index, from 0 to 1.
+
+    An index of 0 stands for metals, whose curve is Schlick's.
+    """
+    if ior <= 1.0:
+        return schlick(cosine)
+    c = min(max(cosine, 0.0), 1.0)
+    g = math.sqrt(ior * ior - 1.0 + c * c)
+    a, b = (g - c) / (g + c), (c * (g + c) - 1.0) / (c * (g - c) + 1.0)
+    front = (ior - 1.0) / (ior + 1.0)
+    front *= front
+    return max(0.5 * a * a * (1.0 + b * b) - front, 0.0) / (1.0 - front)
+
+
+def curve(f0: np.ndarray, ior: np.ndarray) -> np.ndarray:
+    """(N,) index for `rise` of lobes with F0 (N, 3): 0 where they reflect as metals do."""
+    return np.where(brightest(f0) > METAL, 0, np.maximum(ior, 1.05)).astype(np.float32)
+
+
+@njit(nogil=True, cache=True, inline="always")
 def sample_half(vx, vy, vz, alpha, u1, u2):
     """A visible microfacet's normal (Heitz, 2018) for a view in the surface's frame."""
     sx, sy, sz = alpha * vx, alpha * vy, max(vz, 1e-4)
@@ -61,15 +88,68 @@ def sample_half(vx, vy, vz, alpha, u1, u2):
     return hx / length, hy / length, hz / length
 
 
+_SIZE = 24
+_SAMPLES = 512
+
+
+@cache
+def _table() -> np.ndarray:
+    """(_SIZE, _SIZE, 3): what a lobe reflects of light from all around, by roughness and cosine
+    (both at the middles of equal steps): whole, and what of it rises to the edge's colour by
+    Schlick's curve and by that of an index of 1.5."""
+    made = np.zeros((_SIZE, _SIZE, 3), np.float32)
+    _integrate(made, plane_points(_SAMPLES))
+    return made
+
+
+@njit(nogil=True, cache=True)
+def _integrate(table, points):
+    for i in range(table.shape[0]):
+        alpha = max(((i + 0.5) / table.shape[0]) ** 2, SMOOTHEST)
+        for j in range(table.shape[1]):
+            z = (j + 0.5) / table.shape[1]
+            x = math.sqrt(1.0 - z * z)
+            for p in range(points.shape[0]):
+                hx, _hy, hz = sample_half(x, 0.0, z, alpha, points[p, 0], points[p, 1])
+                v_h = x * hx + z * hz
+                n_l = 2.0 * v_h * hz - z
+                if n_l <= 0.0:
+                    continue
+                one = 1.0 + smith_lambda(z, alpha * alpha)
+                share = one / (one + smith_lambda(n_l, alpha * alpha)) / points.shape[0]
+                table[i, j, 0] += share
+                table[i, j, 1] += share * schlick(v_h)
+                table[i, j, 2] += share * rise(v_h, 1.5)
+
+
+def _parts(roughness: np.ndarray, cosine: np.ndarray) -> np.ndarray:
+    """(N, 3) the table's values, bilinear."""
+    table = _table()
+    i = np.clip(roughness * _SIZE - 0.5, 0, _SIZE - 1.001)
+    j = np.clip(cosine * _SIZE - 0.5, 0, _SIZE - 1.001)
+    i0, j0 = i.astype(np.int32), j.astype(np.int32)
+    fi, fj = (i - i0)[:, None], (j - j0)[:, None]
+    low = table[i0, j0] * (1 - fj) + table[i0, j0 + 1] * fj
+    high = table[i0 + 1, j0] * (1 - fj) + table[i0 + 1, j0 + 1] * fj
+    return low * (1 - fi) + high * fi
+
+
 def albedo(
     f0: np.ndarray, edge: np.ndarray, roughness: np.ndarray, cosine: np.ndarray
 ) -> np.ndarray:
-    """(N, 3) part of light that the lobe reflects towards a view (N,) cosine to the normal.
+    """(N, 3) part of light from all around that is reflected towards a view.
 
-    The fit of Karis (2013) to the environment's integral, with F0 (N, 3) and edge (N, 3).
+    f0, edge: (N, 3). cosine: (N,) of the view to the normal. Light that meets several microfacets
+    is in it: what a single meeting loses, tinted once more (Turquin, 2019), as in Cycles.
     """
-    r = roughness[:, None] * np.float32([-1, -0.0275, -0.572, 0.022])
-    r = r + np.float32([1, 0.0425, 1.04, -0.04])
-    a004 = np.minimum(r[:, 0] * r[:, 0], np.exp2(-9.28 * cosine)) * r[:, 0] + r[:, 1]
-    scale, bias = -1.04 * a004 + r[:, 2], 1.04 * a004 + r[:, 3]
-    return np.clip(f0 * scale[:, None] + edge * bias[:, None], 0, 1).astype(np.float32)
+    parts = _parts(roughness, cosine)
+    rises = np.where(brightest(f0) > METAL, parts[:, 1], parts[:, 2])[:, None]
+    once = f0 * (parts[:, :1] - rises) + edge * rises
+    lost = 1 / np.maximum(parts[:, :1], 0.1) - 1
+    return np.clip(once * (1 + f0 * lost), 0, 1).astype(np.float32)
+
+
+def again(f0: np.ndarray, roughness: np.ndarray, cosine: np.ndarray) -> np.ndarray:
+    """(N, 3) that factor by itself."""
+    parts = _parts(roughness, cosine)
+    return 1 + f0 * (1 / np.maximum(parts[:, :1], 0.1) - 1)

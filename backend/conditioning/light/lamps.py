@@ -11,8 +11,9 @@ from ...shared.scene import EVERYWHERE, Lamp
 from .patterns import disk_points, frames_of, plane_points, sphere_points
 from .sky import Sun
 
-POINTS = 32
-"""Points of a lamp that has a size; a multiple of the pixels of a tile."""
+POINTS = 256
+"""Points of a lamp that has a size: as many for each pixel of a tile as shadows are asked with.
+Any run of them is spread over the whole lamp."""
 
 FAR, NEAR, FACING, BOTH = 0, 1, 2, 3
 """Ways a point shines: from far away; evenly; from a surface, on one side or on both."""
@@ -133,7 +134,7 @@ def emitter_light(corners: np.ndarray, radiance: np.ndarray) -> _Light:
     facing = normal[chosen] / np.maximum(double[chosen], 1e-20)[:, None]
     middle = place.mean(axis=0)
     radius = float(np.linalg.norm(place - middle, axis=1).max())
-    return _Light(BOTH, True, place, facing, power, radius, facing.mean(axis=0))
+    return _Light(BOTH, True, place, facing, power, radius, facing.mean(axis=0), middle=middle)
 
 
 def _sun(lamp: Lamp, matrix: np.ndarray, power: np.ndarray) -> _Light:

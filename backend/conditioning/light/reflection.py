@@ -13,7 +13,11 @@ from ..threads import in_pieces
 from .ggx import SMOOTHEST, sample_half, smith_lambda
 from .patterns import WIDE_TILE, frames_of, plane_points
 
-MIRROR = 0.12
+CLEAR = 0.08
+"""Roughness up to which neighbours have nothing to tell of what a point reflects."""
+MIRROR = 0.15
+"""Roughness up to which reflected rays meet shining meshes; duller lobes ask points on them."""
+LOOKED_AT = 0.3
 """Roughness up to which what is reflected is looked at itself, with its textures and shadows."""
 DULL = 0.02
 """Least part of light reflected that is worth a ray."""

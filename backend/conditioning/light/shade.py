@@ -16,7 +16,8 @@ from .cache import WHOLE, Bounced, Quality
 from .colors import brightest
 from .ggx import albedo
 from .lamps import MOST_LIGHTS, Lights, emitter_light, light_of, sky_light
-from .reflection import MIRROR, mirrored
+from .passing import first_solid, left_over
+from .reflection import LOOKED_AT, MIRROR, mirrored
 from .sky import Sky
 
 MOST_EMITTERS = 12
@@ -25,12 +26,17 @@ MOST_EMITTERS = 12
 
 @dataclass(eq=False)
 class Lighting:
-    """A scene's light: whatever does not depend on a camera."""
+    """A scene's light: whatever does not depend on a camera.
+
+    seen, reflected: what cameras and reflections meet. between: what stops light on its way from
+    lamps; veils: what lets some of it through.
+    """
 
     geometry: Geometry
     matter: Matter
     seen: Rays
     between: Rays
+    veils: Rays | None
     reflected: Rays
     lights: Lights
     apart: Lights
@@ -53,29 +59,30 @@ class Lighting:
                 trees[key] = Rays(geometry, kept)
             return trees[key]
 
-        solid = _solid(matter)
-        between = rays(SHADOW, None if solid is None else _both(geometry, SHADOW, solid))
-        gathers = rays(DIFFUSE, None if solid is None else _both(geometry, DIFFUSE, solid))
+        clear = matter.clear()
+        between = rays(SHADOW, None if clear is None else _without(geometry, SHADOW, clear))
+        veils = None if clear is None else Rays(geometry, _within(geometry, SHADOW, clear))
         sky = Sky.of(scene.background)
         near, apart, sampled = _lights(scene, matter, sky)
         viewpoints = list(scene.viewpoints)
-        bounced = Bounced(matter, gathers, near, apart, sky, viewpoints, quality, sampled)
+        bounced = Bounced(
+            matter, rays(DIFFUSE), between, near, apart, sky, viewpoints, quality, sampled
+        )
         return cls(
-            geometry, matter, rays(CAMERA), between, rays(GLOSSY), near, apart, sky, bounced,
+            geometry, matter, rays(CAMERA), between, veils, rays(GLOSSY), near, apart, sky, bounced,
             quality, sampled,
         )  # fmt: skip
 
 
-def _solid(matter: Matter) -> np.ndarray | None:
-    """(T,) bool of the triangles that stop light; None when all do."""
-    solid = matter.opaque()
-    return None if solid.all() else solid[matter.geometry.material]
-
-
-def _both(geometry: Geometry, kind: int, solid: np.ndarray) -> np.ndarray:
+def _without(geometry: Geometry, kind: int, left_out: np.ndarray) -> np.ndarray:
     kept = visible_triangles(geometry, kind)
-    chosen = np.flatnonzero(solid) if kept is None else kept[solid[kept]]
-    return chosen.astype(np.int32)
+    kept = np.arange(len(geometry)) if kept is None else kept
+    return np.setdiff1d(kept, left_out, assume_unique=True).astype(np.int32)
+
+
+def _within(geometry: Geometry, kind: int, wanted: np.ndarray) -> np.ndarray:
+    kept = visible_triangles(geometry, kind)
+    return wanted if kept is None else np.intersect1d(kept, wanted).astype(np.int32)
 
 
 def _lights(scene: Scene, matter: Matter, sky: Sky) -> tuple[Lights, Lights, np.ndarray]:
@@ -192,11 +199,28 @@ def passes_on(surface: Surface, share: Shares) -> np.ndarray:
 def arriving(
     lighting: Lighting, surface: Surface, index: int, tile: np.ndarray, rays: int
 ) -> np.ndarray:
-    """(N,) part of a light that gets to points, each by itself."""
-    if not lighting.lights.shadow[index]:
-        return np.ones(len(surface), np.float32)
-    count = rays if lighting.lights.soft[index] else 1
-    return direct.arrival(surface, lighting.between, lighting.lights, index, tile, count)
+    """(N, 3) part of a light that gets to points, each by itself."""
+    lights = lighting.lights
+    if not lights.shadow[index]:
+        return np.ones((len(surface), 3), np.float32)
+    count = rays if lights.soft[index] else 1
+    arrives = direct.arrival(surface, lighting.between, lights, index, tile, count)[:, None]
+    return arrives * veiled(lighting, surface, index, tile, arrives[:, 0] > 0)
+
+
+def veiled(
+    lighting: Lighting, surface: Surface, index: int, first: np.ndarray, wanted: np.ndarray
+) -> np.ndarray:
+    """(N, 3) of a light's way to points (one of its points each) what is left behind veils."""
+    left = np.ones((len(surface), 3), np.float32)
+    some = np.flatnonzero(wanted)
+    if lighting.veils is None or not len(some):
+        return left
+    part = surface.take(some)
+    ways, _ = direct.shadow_rays(part, lighting.lights, index, first[some], 1)
+    origins = part.origins(ways, NUDGE)
+    left[some] = left_over(lighting.veils, lighting.matter, origins, ways)
+    return left
 
 
 def reflection(
@@ -215,20 +239,19 @@ def reflection(
     some = surface.take(index)
     ways, share = mirrored(some, roughness[index], tile[index])
     origins = some.origins(ways, NUDGE)
-    hits = lighting.reflected.first(origins, ways)
+    hits = first_solid(lighting.reflected, lighting.matter, origins, ways)
     found = lighting.bounced.radiance(hits, ways)
     missed = hits.triangle < 0
     if lighting.sky.visible & GLOSSY:
         sharp = roughness[index] <= 2 * MIRROR
         found[missed & sharp] = lighting.sky.seen(ways[missed & sharp])
         found[missed & ~sharp] = lighting.sky.gathered(ways[missed & ~sharp])
-    clear = np.flatnonzero(~missed & (roughness[index] <= MIRROR))
+    clear = np.flatnonzero(~missed & (roughness[index] <= LOOKED_AT))
     if len(clear):
         found[clear] = _looked_at(lighting, hits, origins, ways, some.width, clear)
-    dull = ~missed & ~np.isin(np.arange(len(index)), clear)
     if lighting.sampled.any():  # emitters were asked as lamps: lobes this wide do not meet them
         material = lighting.geometry.material[np.where(missed, 0, hits.triangle)]
-        met = dull & lighting.sampled[material] & (roughness[index] > MIRROR)
+        met = ~missed & lighting.sampled[material] & (roughness[index] > MIRROR)
         found[met] = 0
     alpha = (roughness[index] ** 2).astype(np.float32)
     lamps = lighting.lights.only((lighting.lights.visible & GLOSSY) != 0)
@@ -261,7 +284,7 @@ def simply(lighting: Lighting, surface: Surface) -> np.ndarray:
     total = share.diffuse * lighting.bounced.light(surface.position, surface.lobes.normal)
     for i in range(len(lighting.lights)):
         received = direct.receive(surface, lighting.lights, i)
-        arrives = arriving(lighting, surface, i, tile, 4)[:, None]
+        arrives = arriving(lighting, surface, i, tile, 4)
         total += (share.diffuse * received.diffuse + received.specular) * arrives
     around = lighting.bounced.light(surface.position, surface.lobes.normal)
     return total + (share.specular + share.coat) * around + surface.lobes.emission

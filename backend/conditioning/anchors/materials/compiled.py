@@ -37,7 +37,8 @@ class CompiledMaterial:
     """A material's program, parsed once; what is the same everywhere is computed here.
 
     constant: the lobes (of one point, without normal) where nothing varies over the surface,
-    else None. opaque: nothing passes straight through anywhere. emits: it may shine somewhere.
+    else None. opaque: nothing passes straight through anywhere. refracts: it may be
+    glass somewhere. emits: it may shine somewhere.
     problems: a sentence for each thing that is shown otherwise than Blender would.
     """
 
@@ -68,6 +69,7 @@ class CompiledMaterial:
         unknown = {index: self._unknown(index) for index in varying}
         possible = self._blend(None, {**unknown, **self._folded})
         self.opaque = "transparent" not in possible.sums
+        self.refracts = "transmission" in possible.sums
         self.emits = "emission" in possible.sums
         self.constant = None if self._reaches(varying) else possible.lobes(1, None)
         if self.constant is None:
