@@ -2,11 +2,13 @@
 """Remembers how frames were rendered, in the scene they belong to.
 
 Renders run in a thread where Blender's data may not be changed: they leave a note here, and a
-timer writes it down. Notes hold words and numbers, never a frame: a long render leaves many.
+timer writes it down. Notes hold words, numbers and a compressed picture, never a frame: a long
+render leaves many.
 """
 
 from __future__ import annotations
 
+import json
 import time
 from collections import deque
 from dataclasses import dataclass
@@ -14,8 +16,11 @@ from dataclasses import dataclass
 import bpy
 
 from .backend.shared.frame import FrameReply
+from .scene_sync.memory import Snapshot, drop_pictures, pack_snapshot, shrink_snapshot, snapshot
 
 MOST = 100
+WHOLE = 24
+"""Newest renders whose pictures are kept whole; of older ones the thumbnail is."""
 _POLL_SECONDS = 1.0
 
 
@@ -32,6 +37,9 @@ class Note:
     model: str
     seconds: float
     when: str
+    size: tuple[int, int]
+    camera: str
+    picture: Snapshot
 
 
 _notes: deque[Note] = deque(maxlen=MOST)
@@ -53,6 +61,9 @@ def note(scene: str, frame: int, reply: FrameReply, seconds: float) -> None:
             f"{reply.model_name} {reply.model_hash}".strip(),
             seconds,
             time.strftime("%Y-%m-%d %H:%M:%S"),
+            (request.camera.width, request.camera.height),
+            json.dumps(request.camera.to_json()),
+            snapshot(reply.rgb, reply.depth),
         )
     )
 
@@ -74,9 +85,14 @@ def _write(settings: bpy.types.PropertyGroup, made: Note) -> None:
     item.frame, item.seed, item.steps = made.frame, made.seed, made.steps
     item.references, item.revision, item.model = made.references, made.revision, made.model
     item.when, item.seconds = made.when, made.seconds
+    item.size, item.camera_json = made.size, made.camera
+    pack_snapshot(item, made.picture)
     history.move(len(history) - 1, 0)
     while len(history) > MOST:
+        drop_pictures(history[-1])
         history.remove(len(history) - 1)
+    if len(history) > WHOLE:
+        shrink_snapshot(history[WHOLE])
     if settings.history_index > 0:  # an earlier one is chosen, and stays so
         settings.history_index = min(settings.history_index + 1, len(history) - 1)
 

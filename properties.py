@@ -11,6 +11,7 @@ from bpy.props import (
     FloatProperty,
     FloatVectorProperty,
     IntProperty,
+    IntVectorProperty,
     PointerProperty,
     StringProperty,
 )
@@ -41,7 +42,7 @@ class WorldFMViewpoint(bpy.types.PropertyGroup):
 
 
 class WorldFMHistoryItem(bpy.types.PropertyGroup):
-    """The settings a frame was rendered with."""
+    """The settings a frame was rendered with, and what it looked like."""
 
     frame: IntProperty(name="Frame")
     seed: IntProperty(name="Seed")
@@ -51,6 +52,10 @@ class WorldFMHistoryItem(bpy.types.PropertyGroup):
     model: StringProperty(name="Model")
     when: StringProperty(name="Time")
     seconds: FloatProperty(name="Seconds")
+    size: IntVectorProperty(name="Size", size=2)
+    camera_json: StringProperty(name="Camera", options={"HIDDEN"})
+    colour: PointerProperty(type=bpy.types.Image, name="Picture")
+    depth: PointerProperty(type=bpy.types.Image, name="Depth")
 
 
 class WorldFMSceneSettings(bpy.types.PropertyGroup):
@@ -135,6 +140,11 @@ class WorldFMSceneSettings(bpy.types.PropertyGroup):
     )
     memory: CollectionProperty(type=WorldFMMemoryItem)
     memory_index: IntProperty(name="Active Memory Frame", options={"HIDDEN"})
+    path_coverage: StringProperty(
+        name="Path Coverage",
+        description="Frames of the path and the share of each that memory saw",
+        options={"HIDDEN"},
+    )
     viewpoints: CollectionProperty(type=WorldFMViewpoint)
     viewpoint_index: IntProperty(name="Active Viewpoint", options={"HIDDEN"})
     history: CollectionProperty(type=WorldFMHistoryItem)

@@ -14,13 +14,14 @@ from . import (
     properties,
     redraw,
     runtime,
+    translations,
     viewport,
     viewport_paint,
 )
 from .operators import CLASSES as OPERATORS
-from .operators import build_process, live_image
+from .operators import build_process, live_image, record_walk
 from .panels import CLASSES as PANELS
-from .panels import standard
+from .panels import sidebar, standard
 
 CLASSES = (
     *properties.CLASSES,
@@ -37,6 +38,8 @@ def register() -> None:
         bpy.utils.register_class(cls)
     properties.attach()
     standard.inherit(engine.ENGINE)
+    sidebar.attach()
+    translations.attach()
     handlers.attach()
     history.attach()
     redraw.attach()
@@ -50,9 +53,12 @@ def unregister() -> None:
     installation.detach()
     build_process.stop_all()
     live_image.stop()
+    record_walk.stop()
     viewport.forget_all()
     viewport_paint.forget_gpu()
     runtime.shut_down()
+    translations.detach()
+    sidebar.detach()
     standard.disinherit(engine.ENGINE)
     properties.detach()
     for cls in reversed(CLASSES):

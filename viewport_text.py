@@ -10,6 +10,7 @@ import bpy
 
 from . import runtime
 from .backend.client import BackendState
+from .next_step import can_start
 from .viewport_paint import Shown
 
 if TYPE_CHECKING:
@@ -101,6 +102,11 @@ def statistics(view: View, frame: Shown | None) -> str:
     client = runtime.client()
     error = client.preview_error(view.key)
     problem = view.build_problem or view.problem or (str(error) if error else "")
+    if not can_start():
+        return (
+            "WorldFM | The backend is not installed: Install Backend in this viewport's header "
+            "opens its preferences"
+        )
     if problem:
         return problem
     if view.world is None:
@@ -109,6 +115,11 @@ def statistics(view: View, frame: Shown | None) -> str:
         return f"WorldFM | {client.status_text}"
     if frame is None:
         return "WorldFM | Waiting for the first frame"
+    if not view.world.memory:
+        return (
+            "WorldFM | No memory yet: this is what light alone gives; Capture Memory in the header "
+            "adds pictures by Cycles"
+        )
     reply, camera = frame.reply, frame.reply.request.camera
     rate = len(view.arrivals) / 2.0
     stages = ", ".join(f"{name} {ms:.0f} ms" for name, ms in reply.timings.items() if ms >= 0.5)

@@ -20,6 +20,7 @@ COMMANDS = {
     "world": "Build worlds from images, panoramas, data sets and point clouds.",
     "path": "Write camera paths: around, between, or from what there is.",
     "render": "Render the cameras of a path with a world.",
+    "film": "Join the pictures of a folder to a film.",
     "evaluate": "Measure the model against posed pictures and classical baselines.",
     "bench": "Measure speed, memory and quality on this machine.",
     "train": "Train the frame model: stage 1, 2 and 3.",

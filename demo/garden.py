@@ -7,8 +7,9 @@ import math
 
 import bpy
 import numpy as np
-import textures
-from shapes import add, box, lathe, material
+
+from . import textures
+from .shapes import add, box, lathe, material
 
 
 def ground(x: np.ndarray, y: np.ndarray) -> np.ndarray:

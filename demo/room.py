@@ -7,8 +7,9 @@ import math
 
 import bpy
 import numpy as np
-import textures
-from shapes import Vec, add, box, box_mesh, glow, lathe, material
+
+from . import textures
+from .shapes import Vec, add, box, box_mesh, glow, lathe, material
 
 ROOM = (6.0, 5.0, 2.7)  # along x, y, z; the floor's middle is the origin
 WINDOW = (-1.5, 1.1, 0.75, 2.25)  # x from, x to, z from, z to, in the wall at +y

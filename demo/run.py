@@ -157,8 +157,7 @@ def render_film(scene, target: Path, progress: Progress) -> None:
 def fly_through(output: Path, package: Path, model: str, progress: Progress) -> None:
     import bpy
 
-    sys.path.insert(0, str(HERE))
-    import scene as demo
+    from . import scene as demo
 
     scene = demo.build()
     install(package)

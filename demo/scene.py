@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Builds the demo scene: a furnished room, a garden behind its window, a camera path of 48 frames.
 
-    python demo/scene.py FILE.blend          (or: blender -b --python demo/scene.py -- FILE.blend)
+    python -m demo.scene FILE.blend
 
-Nothing is downloaded: meshes are built here, pictures in textures.py.
-Metres, Z up; the window is at +Y.
+The extension carries it for *Open Demo Scene*. Nothing is downloaded: meshes are built here,
+pictures in textures.py. Metres, Z up; the window is at +Y.
 """
 
 from __future__ import annotations
@@ -16,11 +16,10 @@ from pathlib import Path
 import bpy
 from mathutils import Vector
 
-sys.path.insert(0, str(Path(__file__).resolve().parent))
-import textures
-from garden import build_garden
-from room import ROOM, WINDOW, build_room
-from shapes import picture
+from . import textures
+from .garden import build_garden
+from .room import ROOM, WINDOW, build_room
+from .shapes import picture
 
 FRAMES = 48
 SIZE = 256
@@ -88,11 +87,17 @@ def build_camera() -> None:
 def build() -> bpy.types.Scene:
     """Replace the open file with the demo scene; its render settings are those of Cycles."""
     bpy.ops.wm.read_homefile(use_empty=True, use_factory_startup=True)
+    scene = bpy.context.scene
+    furnish(scene)
+    return scene
+
+
+def furnish(scene: bpy.types.Scene) -> None:
+    """Put the demo into an empty scene, which is the context's."""
     build_room()
     build_garden()
     build_light()
     build_camera()
-    scene = bpy.context.scene
     scene.frame_start, scene.frame_end = 1, FRAMES
     scene.frame_set(1)
     render = scene.render
@@ -103,13 +108,12 @@ def build() -> bpy.types.Scene:
     scene.cycles.samples = 24
     scene.cycles.use_denoising = True
     scene.cycles.max_bounces = 6
-    return scene
 
 
 def main() -> None:
     after = sys.argv[sys.argv.index("--") + 1 :] if "--" in sys.argv else sys.argv[1:]
     if len(after) != 1:
-        sys.exit("Usage: python demo/scene.py FILE.blend")
+        sys.exit("Usage: python -m demo.scene FILE.blend")
     build()
     bpy.ops.wm.save_as_mainfile(filepath=str(Path(after[0]).resolve()))
 

@@ -9,6 +9,7 @@ from . import (
     camera_path,
     camera_path_file,
     export,
+    first_steps,
     history,
     install,
     keep_frame,
@@ -17,12 +18,15 @@ from . import (
     memory,
     models,
     photo_match,
+    playblast,
+    record_walk,
     view_transform,
     world_folder,
     world_io,
 )
 
 CLASSES = (
+    *first_steps.CLASSES,
     *backend.CLASSES,
     *install.CLASSES,
     *history.CLASSES,
@@ -31,6 +35,8 @@ CLASSES = (
     *export.CLASSES,
     *camera_path.CLASSES,
     *camera_path_file.CLASSES,
+    *record_walk.CLASSES,
+    *playblast.CLASSES,
     *world_io.CLASSES,
     *world_folder.CLASSES,
     *photo_match.CLASSES,

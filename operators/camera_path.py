@@ -75,16 +75,21 @@ class _CameraPath:
 
     def keyed(self, ob: bpy.types.Object, keys: list[tuple[float, Matrix]]) -> None:
         """Keyframes of location and rotation, smooth in between."""
-        ob.rotation_mode = "QUATERNION"
-        before = None
-        for frame, matrix in keys:
-            location, rotation, _ = matrix.decompose()
-            if before is not None:
-                rotation.make_compatible(before)
-            ob.location, ob.rotation_quaternion, before = location, rotation, rotation
-            ob.keyframe_insert("location", frame=frame)
-            ob.keyframe_insert("rotation_quaternion", frame=frame)
-        soften(ob, self.ease)
+        keyed(ob, keys, self.ease)
+
+
+def keyed(ob: bpy.types.Object, keys: list[tuple[float, Matrix]], ease: bool) -> None:
+    """Keyframes of location and rotation, smooth in between."""
+    ob.rotation_mode = "QUATERNION"
+    before = None
+    for frame, matrix in keys:
+        location, rotation, _ = matrix.decompose()
+        if before is not None:
+            rotation.make_compatible(before)
+        ob.location, ob.rotation_quaternion, before = location, rotation, rotation
+        ob.keyframe_insert("location", frame=frame)
+        ob.keyframe_insert("rotation_quaternion", frame=frame)
+    soften(ob, ease)
 
 
 def soften(ob: bpy.types.Object, ease: bool) -> None:

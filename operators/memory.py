@@ -3,24 +3,24 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
-from contextlib import AbstractContextManager
+from contextlib import closing
 from pathlib import Path
 
 import bpy
-from bpy.props import EnumProperty, IntProperty, StringProperty
+from bpy.app.translations import pgettext_iface as iface_
+from bpy.props import BoolProperty, EnumProperty, FloatProperty, IntProperty, StringProperty
 
-from ..backend.shared.errors import InputError
-from ..scene_sync.cameras import render_camera, scene_camera
-from ..scene_sync.capture import (
-    ENGINES,
-    can_denoise,
-    capture_frame,
-    engine_name,
-    private_scene,
-)
+from ..backend.shared.camera import Camera
+from ..backend.shared.errors import CameraError, InputError
+from ..scene_sync.animation import fcurves_of, is_predictable, moves
+from ..scene_sync.cameras import render_camera, scene_camera, viewport_camera
+from ..scene_sync.capture import ENGINES, Shot, can_denoise, engine_name
+from ..scene_sync.gaps import find_gaps, sized
 from ..scene_sync.memory import store_frame
 from ..scene_sync.pictures import depth_seen_from, load_picture
+from .capture_work import Order, can_capture_outside, inside, outside
 from .file_choice import ChoosesFile
 from .reports import reports_errors
 from .steps import Step, StepOperator
@@ -51,21 +51,35 @@ def spread_frames(scene: bpy.types.Scene, count: int) -> list[int]:
     return sorted({round(first + (last - first) * i / steps) for i in range(count)})
 
 
-class WORLDFM_OT_capture_memory(StepOperator, bpy.types.Operator):
-    """Render the scene at frames of the camera's path and keep the pictures as memory"""
+SOURCES = (
+    ("PATH", "Camera Path", "At frames of the camera's animation; a still camera once", 0),
+    ("CAMERA", "Camera", "From the camera, at this frame", 1),
+    ("VIEW", "This Viewport", "From where this viewport looks", 2),
+    ("GAPS", "Fill the Gaps", "Where the path shows what no memory frame saw", 3),
+)
 
-    bl_idname = "worldfm.capture_memory"
-    bl_label = "Capture Memory"
-    bl_options = {"REGISTER", "UNDO"}
+
+def stands_still(scene: bpy.types.Scene, ob: bpy.types.Object) -> bool:
+    """Whether a camera shows the scene from one place through one lens at all frames."""
+    cut = any(marker.camera for marker in scene.timeline_markers)
+    constrained = any(constraint.enabled for constraint in ob.constraints)
+    return not cut and not constrained and is_predictable(ob) and not moves(ob) and not fcurves_of(
+        ob.data
+    )  # fmt: skip
+
+
+class _CaptureSettings:
+    """What a capture is asked; the dialog and the capture itself have it."""
 
     engine: EnumProperty(name="Engine", items=ENGINES, default="CYCLES")
+    source: EnumProperty(name="From", items=SOURCES, default="PATH")
     frames: StringProperty(
         name="Frames",
         description="Frames to capture, such as 1, 8, 20-40:5; empty = evenly spread",
     )
     count: IntProperty(
         name="Count",
-        description="How many evenly spread frames, when none are named",
+        description="How many evenly spread frames, or how many to fill gaps with at most",
         default=6,
         min=1,
         max=64,
@@ -81,36 +95,248 @@ class WORLDFM_OT_capture_memory(StepOperator, bpy.types.Operator):
         max=200,
         subtype="PERCENTAGE",
     )
+    aim: FloatProperty(
+        name="Until Seen",
+        description="Share of what the path shows that memory is to have seen",
+        default=98.0,
+        min=1.0,
+        max=100.0,
+        subtype="PERCENTAGE",
+    )
+    beside: BoolProperty(
+        name="In a Background Blender",
+        description="Render in a second Blender without a window, so that this one stays usable",
+        default=True,
+    )
+
+
+class WORLDFM_OT_capture_memory(_CaptureSettings, StepOperator, bpy.types.Operator):
+    """Render the scene from some views and keep the pictures as memory"""
+
+    bl_idname = "worldfm.capture_memory"
+    bl_label = "Capture Memory"
+    bl_options = {"REGISTER", "UNDO"}
 
     stopped = "Capture stopped; the frames captured so far are kept."
     keeps = True
+    seconds = 0.05
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        """Nothing to capture without a camera."""
-        cls.poll_message_set("The scene has no active camera")
-        return context.scene is not None and context.scene.camera is not None
+        """In a scene."""
+        return context.scene is not None
+
+    @property
+    def shares(self) -> bool:
+        """Whether Blender can be used meanwhile: where another one renders."""
+        return self._outside
+
+    _outside = False
 
     def steps(self, context: bpy.types.Context) -> Iterator[Step]:
-        """One frame after the other."""
+        """What to capture, then one picture after the other."""
         scene = context.scene
-        frames = parse_frames(self.frames) if self.frames else spread_frames(scene, self.count)
-        camera_name = scene_camera(scene).name
-        copying: AbstractContextManager[bpy.types.Scene] = private_scene(
-            scene, self.engine, self.samples, self.percentage
+        shots: list[Shot] = []
+        yield from self._plan(context, shots)
+        if not shots:
+            return
+        self._outside = self.watched and self.beside and can_capture_outside(self.engine)
+        if self.engine == "CYCLES" and not can_denoise(scene):
+            self.report(
+                {"WARNING"},
+                "This Blender has no denoiser: raise Samples if the memory frames are noisy.",
+            )
+        order = Order(self.engine, self.samples, self.percentage, context.view_layer.name)
+        name = scene.name
+        pictures = outside(scene, order, shots) if self._outside else inside(scene, order, shots)
+        yield Step(f"Rendering 1 of {len(shots)} memory frames", 0.0)
+        with closing(pictures):
+            for done, picture in enumerate(pictures):
+                if picture is None:  # still at it
+                    yield Step(f"Rendering {done + 1} of {len(shots)} memory frames")
+                    continue
+                index, camera, radiance, depth = picture
+                scene = bpy.data.scenes[name]
+                item = store_frame(scene, shots[index].name, camera, radiance, depth)
+                item.source = f"{engine_name(self.engine)}, frame {shots[index].frame}"
+                text = f"Captured {index + 1} of {len(shots)} memory frames"
+                yield Step(text, (index + 1) / len(shots))
+
+    def _plan(self, context: bpy.types.Context, shots: list[Shot]) -> Iterator[Step]:
+        """Puts what is to be captured into `shots`. Raises WorldFMError."""
+        scene = context.scene
+        if self.source == "VIEW":
+            camera = view_camera(context)
+            name = f"View {1 + sum(item.name.startswith('View') for item in scene.worldfm.memory)}"
+            shots.append(Shot(name, scene.frame_current, sized(camera, self.percentage)))
+            return
+        ob = scene_camera(scene)
+        if self.source == "GAPS":
+            yield from self._gaps(scene, shots)
+            return
+        if self.frames:
+            frames = parse_frames(self.frames)
+        elif self.source == "CAMERA" or stands_still(scene, ob):
+            frames = [scene.frame_current]
+        else:
+            frames = spread_frames(scene, self.count)
+        shots += [Shot(f"{ob.name} {frame}", frame) for frame in frames]
+
+    def _gaps(self, scene: bpy.types.Scene, shots: list[Shot]) -> Iterator[Step]:
+        frame, subframe = scene.frame_current, scene.frame_subframe
+        gaps = None
+        try:
+            for found in find_gaps(scene, self.aim / 100, self.count):
+                if isinstance(found, float):
+                    yield Step("Looking for what the path shows", found)
+                else:
+                    gaps = found
+        finally:
+            scene.frame_set(frame, subframe=subframe)
+        scene.worldfm.path_coverage = gaps.to_json()
+        taken = len(scene.worldfm.memory)
+        for i, (at, camera) in enumerate(gaps.cameras, taken + 1):
+            shots.append(Shot(f"Gap {i}", at, sized(camera, self.percentage)))
+        text = f"Memory saw {100 * gaps.before:.0f} % of what the path shows"
+        if shots:
+            text += f", and {100 * gaps.after:.0f} % with {len(shots)} more"
+        self.report({"INFO"}, f"{text}.")
+
+
+class WORLDFM_OT_capture_dialog(_CaptureSettings, bpy.types.Operator):
+    """Choose how the scene is captured as memory; nothing is rendered before"""
+
+    bl_idname = "worldfm.capture_dialog"
+    bl_label = "Capture Memory"
+
+    def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
+        """Ask first."""
+        if context.scene.camera is None:
+            self.source = "VIEW"
+        return context.window_manager.invoke_props_dialog(self, width=360)
+
+    def draw(self, context: bpy.types.Context) -> None:
+        """Where from, with what, how many and how large."""
+        layout = self.layout
+        layout.use_property_split = True
+        layout.use_property_decorate = False
+        layout.prop(self, "source")
+        layout.prop(self, "engine")
+        if self.engine != "BLENDER_WORKBENCH":
+            layout.prop(self, "samples")
+        layout.prop(self, "percentage")
+        if self.source == "PATH":
+            layout.prop(self, "frames")
+        if self.source == "GAPS":
+            layout.prop(self, "aim")
+        if self.source == "GAPS" or (self.source == "PATH" and not self.frames):
+            layout.prop(self, "count")
+        if can_capture_outside(self.engine):
+            layout.prop(self, "beside")
+        else:
+            layout.label(text="Blender waits while each picture is rendered", icon="INFO")
+        layout.label(text=self._amount(context), icon="RENDER_STILL", translate=False)
+
+    def _amount(self, context: bpy.types.Context) -> str:
+        """How many pictures of what size."""
+        scene, render = context.scene, context.scene.render
+        size = [
+            side * render.resolution_percentage // 100 * self.percentage // 100
+            for side in (render.resolution_x, render.resolution_y)
+        ]
+        many = 1
+        if self.source == "GAPS":
+            many = self.count
+        elif self.source == "PATH" and scene.camera is not None:
+            try:
+                many = len(parse_frames(self.frames)) if self.frames else self.count
+            except InputError:
+                return iface_("The frames cannot be read")
+            if not self.frames and stands_still(scene, scene.camera):
+                many = 1
+        most = iface_("at most") + " " if self.source == "GAPS" else ""
+        return f"{most}{many} x {size[0]} x {size[1]} px"
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        """The capture, which Esc stops."""
+        names = ("engine", "source", "frames", "count", "samples", "percentage", "aim", "beside")
+        chosen = {name: getattr(self, name) for name in names}
+        return bpy.ops.worldfm.capture_memory("INVOKE_DEFAULT", **chosen)
+
+
+class WORLDFM_OT_recapture(StepOperator, bpy.types.Operator):
+    """Render the chosen memory frame again, from its camera, as the scene is now"""
+
+    bl_idname = "worldfm.recapture"
+    bl_label = "Capture Again"
+    bl_options = {"REGISTER", "UNDO"}
+
+    every: BoolProperty(name="All", description="Every memory frame that was captured")
+    samples: IntProperty(name="Samples", default=64, min=1, max=4096)
+
+    keeps = True
+    stopped = "Stopped; the frames captured so far are kept."
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """Only with a frame that was captured."""
+        cls.poll_message_set("Choose a memory frame that was captured from the scene")
+        settings = context.scene.worldfm
+        chosen = settings.memory[settings.memory_index : settings.memory_index + 1]
+        return any(captured_at(item) is not None for item in chosen) or (
+            any(captured_at(item) is not None for item in settings.memory)
         )
-        with copying as copy:
-            if self.engine == "CYCLES" and not can_denoise(copy):
-                self.report(
-                    {"WARNING"},
-                    "This Blender has no denoiser: raise Samples if the memory frames are noisy.",
-                )
-            for done, frame in enumerate(frames, 1):
-                camera, radiance, depth = capture_frame(copy, frame)
-                item = store_frame(scene, f"{camera_name} {frame}", camera, radiance, depth)
-                item.source = f"{engine_name(self.engine)}, frame {frame}"
-                text = f"Captured {done} of {len(frames)} memory frames"
-                yield Step(text, done / len(frames))
+
+    def steps(self, context: bpy.types.Context) -> Iterator[Step]:
+        """Each takes the place of its old picture."""
+        scene = context.scene
+        settings = scene.worldfm
+        items = list(settings.memory) if self.every else [settings.memory[settings.memory_index]]
+        again = [(item.id, item.name, captured_at(item)) for item in items]
+        again = [one for one in again if one[2] is not None]
+        shots = []
+        for name, label, (_, frame) in again:
+            item = next(item for item in settings.memory if item.id == name)
+            shots.append(Shot(label, frame, Camera.from_json(json.loads(item.camera_json))))
+        order = Order(again[0][2][0], self.samples, 100, context.view_layer.name)
+        with closing(inside(scene, order, shots)) as pictures:
+            for index, camera, radiance, depth in pictures:
+                old = next((i for i, item in enumerate(settings.memory)
+                            if item.id == again[index][0]), None)  # fmt: skip
+                count = len(settings.memory)
+                item = store_frame(scene, again[index][1], camera, radiance, depth)
+                item.source = f"{engine_name(order.engine)}, frame {shots[index].frame}"
+                if len(settings.memory) > count and old is not None:
+                    settings.memory.move(count, old)
+                    settings.memory.remove(old + 1)
+                    settings.memory_index = old
+                yield Step(f"Captured {index + 1} of {len(shots)}", (index + 1) / len(shots))
+
+
+def captured_at(item: bpy.types.PropertyGroup) -> tuple[str, int] | None:
+    """Engine and frame that a memory frame was captured with; None for photos and kept frames."""
+    name, comma, frame = item.source.rpartition(", frame ")
+    engine = next((known for known, title, _ in ENGINES if title == name), None)
+    number = frame.removeprefix("-")
+    return (engine, int(frame)) if comma and engine and number.isdigit() else None
+
+
+def view_camera(context: bpy.types.Context) -> Camera:
+    """What this viewport looks at, as large as the scene's pictures. Raises CameraError."""
+    area = context.area
+    if area is None or area.type != "VIEW_3D":
+        raise CameraError("There is no 3D viewport here to look from; press it in a viewport.")
+    region = next(region for region in area.regions if region.type == "WINDOW")
+    view = area.spaces.active.region_3d
+    scale = context.scene.unit_settings.scale_length
+    through = viewport_camera(
+        view.window_matrix, view.view_matrix, region.width, region.height, scale
+    )
+    render = context.scene.render
+    longest = max(render.resolution_x, render.resolution_y) * render.resolution_percentage / 100
+    factor = longest / max(region.width, region.height)
+    size = (max(8, round(side * factor)) for side in (region.width, region.height))
+    return through.resized(*size)
 
 
 class WORLDFM_OT_add_memory_image(ChoosesFile, bpy.types.Operator):
@@ -121,8 +347,8 @@ class WORLDFM_OT_add_memory_image(ChoosesFile, bpy.types.Operator):
     bl_options = {"REGISTER", "UNDO"}
 
     filepath: StringProperty(name="Image", subtype="FILE_PATH")
-    filter_image: bpy.props.BoolProperty(default=True, options={"HIDDEN"})
-    filter_folder: bpy.props.BoolProperty(default=True, options={"HIDDEN"})
+    filter_image: BoolProperty(default=True, options={"HIDDEN"})
+    filter_folder: BoolProperty(default=True, options={"HIDDEN"})
     camera: StringProperty(
         name="Camera", description="Camera the image belongs to; empty = the active one"
     )
@@ -156,7 +382,7 @@ class WORLDFM_OT_remove_memory(bpy.types.Operator):
     bl_label = "Remove Memory Frame"
     bl_options = {"REGISTER", "UNDO"}
 
-    every: bpy.props.BoolProperty(name="All", description="Remove all memory frames")
+    every: BoolProperty(name="All", description="Remove all memory frames")
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
@@ -174,4 +400,10 @@ class WORLDFM_OT_remove_memory(bpy.types.Operator):
         return {"FINISHED"}
 
 
-CLASSES = (WORLDFM_OT_capture_memory, WORLDFM_OT_add_memory_image, WORLDFM_OT_remove_memory)
+CLASSES = (
+    WORLDFM_OT_capture_memory,
+    WORLDFM_OT_capture_dialog,
+    WORLDFM_OT_recapture,
+    WORLDFM_OT_add_memory_image,
+    WORLDFM_OT_remove_memory,
+)

@@ -3,6 +3,6 @@
 
 from __future__ import annotations
 
-from . import photo, render, sidebar
+from . import render, sidebar
 
-CLASSES = (*render.CLASSES, *sidebar.CLASSES, *photo.CLASSES)
+CLASSES = (*render.CLASSES, *sidebar.CLASSES)

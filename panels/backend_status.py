@@ -7,6 +7,7 @@ import bpy
 
 from .. import runtime
 from ..backend.client import BackendState
+from ..next_step import can_start
 from .wrapped import draw_text
 
 _ICONS = {
@@ -30,7 +31,9 @@ def draw_backend(
     if client.notice:
         draw_text(column, context, client.notice, "INFO")
     row = layout.row(align=True)
-    if client.state in {BackendState.STOPPED, BackendState.FAILED}:
+    if not can_start():  # Start could only fail
+        row.operator("worldfm.show_preferences", text="Install Backend...", icon="PREFERENCES")
+    elif client.state in {BackendState.STOPPED, BackendState.FAILED}:
         row.operator("worldfm.backend_start", text="Start", icon="PLAY")
     else:
         row.operator("worldfm.backend_restart", text="Restart", icon="FILE_REFRESH")

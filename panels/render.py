@@ -122,7 +122,7 @@ class WORLDFM_PT_memory_use(_RenderPanel, bpy.types.Panel):
         layout.prop(settings, "references")
         layout.prop(settings, "point_budget")
         count, size = kept_bytes(context.scene)
-        text = f"{count} memory frames, {size / 1e6:.1f} MB in this file"
+        text = f"{count} memory frame{'' if count == 1 else 's'}, {size / 1e6:.1f} MB in this file"
         draw_text(layout, context, text)
         if notice := runtime.client().notice:
             draw_text(layout, context, notice, "INFO")

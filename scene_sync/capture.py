@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 import bpy
 import numpy as np
@@ -14,7 +15,7 @@ from ..backend.shared.color import as_halves
 from ..backend.shared.errors import BackendError, InputError
 from ..backend.shared.frame import SKY
 from ..backend.shared.leftovers import temporary_folder
-from .cameras import render_camera, scene_camera
+from .cameras import apply_camera, render_camera, scene_camera
 from .exr import read_exr
 
 EEVEE = "BLENDER_EEVEE_NEXT" if bpy.app.version < (5, 0, 0) else "BLENDER_EEVEE"
@@ -36,11 +37,20 @@ def can_denoise(scene: bpy.types.Scene) -> bool:
     return scene.cycles.denoiser != ""
 
 
+@dataclass(frozen=True, eq=False)
+class Shot:
+    """One picture to capture. camera: None = the scene's own at that frame."""
+
+    name: str
+    frame: int
+    camera: Camera | None = None
+
+
 @contextmanager
 def private_scene(
-    scene: bpy.types.Scene, engine: str, samples: int, percentage: int
+    scene: bpy.types.Scene, engine: str, samples: int, percentage: int, layer: str = ""
 ) -> Iterator[bpy.types.Scene]:
-    """A copy of `scene` that shares its objects and renders them with `engine`.
+    """A copy of `scene` that shares its objects and renders its view layer `layer` with `engine`.
 
     The user's scene, its frame and its render settings stay as they are, whatever happens.
     """
@@ -48,14 +58,60 @@ def private_scene(
     copy = scene.copy()
     copy.name = "WorldFM Capture"
     try:
-        _configure(copy, engine, samples, percentage)
+        _configure(copy, engine, samples, percentage, layer)
         yield copy
     finally:
         bpy.data.scenes.remove(copy)
         scene.frame_set(frame, subframe=subframe)
 
 
-def _configure(copy: bpy.types.Scene, engine: str, samples: int, percentage: int) -> None:
+@contextmanager
+def _sharp(camera: bpy.types.Camera) -> Iterator[None]:
+    """Without depth of field while it lasts: memory is of surfaces, not of one focus."""
+    blurred = camera.dof.use_dof
+    camera.dof.use_dof = False
+    try:
+        yield
+    finally:
+        camera.dof.use_dof = blurred
+
+
+@contextmanager
+def _placed(copy: bpy.types.Scene, shot: Shot) -> Iterator[None]:
+    """The copy looks through the shot's own camera, where it has one, while it lasts."""
+    if shot.camera is None:
+        yield
+        return
+    data = bpy.data.cameras.new("WorldFM Capture")
+    ob = bpy.data.objects.new("WorldFM Capture", data)
+    render = copy.render
+    before = render.resolution_x, render.resolution_y, render.resolution_percentage
+    aspects = render.pixel_aspect_x, render.pixel_aspect_y
+    if copy.camera is not None and copy.camera.type == "CAMERA":
+        old = copy.camera.data
+        data.clip_start, data.clip_end = old.clip_start, old.clip_end
+    markers = [(marker, marker.camera) for marker in copy.timeline_markers if marker.camera]
+    try:
+        for marker, _ in markers:  # they would bring the scene's own cameras back
+            marker.camera = None
+        copy.collection.objects.link(ob)
+        apply_camera(shot.camera, ob, copy.unit_settings.scale_length)
+        copy.camera = ob
+        render.resolution_x, render.resolution_y = shot.camera.width, shot.camera.height
+        render.resolution_percentage, render.pixel_aspect_x, render.pixel_aspect_y = 100, 1, 1
+        yield
+    finally:
+        for marker, camera in markers:
+            marker.camera = camera
+        render.resolution_x, render.resolution_y, render.resolution_percentage = before
+        render.pixel_aspect_x, render.pixel_aspect_y = aspects
+        bpy.data.objects.remove(ob)
+        bpy.data.cameras.remove(data)
+
+
+def _configure(
+    copy: bpy.types.Scene, engine: str, samples: int, percentage: int, wanted: str
+) -> None:
     render = copy.render
     render.engine = engine
     if engine == "CYCLES":
@@ -69,10 +125,12 @@ def _configure(copy: bpy.types.Scene, engine: str, samples: int, percentage: int
     render.film_transparent = False
     render.use_file_extension = render.use_overwrite = True
     render.use_placeholder = render.use_persistent_data = False
-    for layer in copy.view_layers[1:]:
-        layer.use = False
-    first = copy.view_layers[0]
-    first.use = first.use_pass_combined = first.use_pass_z = True
+    if wanted not in copy.view_layers:
+        wanted = copy.view_layers[0].name
+    for layer in copy.view_layers:
+        layer.use = layer.name == wanted
+    layer = copy.view_layers[wanted]
+    layer.use_pass_combined = layer.use_pass_z = True
     image = render.image_settings
     if hasattr(image, "media_type"):
         image.media_type = "MULTI_LAYER_IMAGE"
@@ -82,20 +140,29 @@ def _configure(copy: bpy.types.Scene, engine: str, samples: int, percentage: int
         image.use_exr_interleave = True
 
 
-def capture_frame(copy: bpy.types.Scene, frame: int) -> tuple[Camera, np.ndarray, np.ndarray]:
-    """Camera, radiance (H, W, 3) float16 scene-linear and z-depth (H, W) float32 metres of a frame.
+def capture(copy: bpy.types.Scene, shot: Shot) -> tuple[Camera, np.ndarray, np.ndarray]:
+    """Camera, radiance (H, W, 3) float16 scene-linear and z-depth (H, W) float32 metres of a shot,
+    without depth of field and motion blur.
 
     Raises CameraError for cameras that cannot be used and InputError when the engine fails.
     """
+    with _placed(copy, shot):
+        copy.frame_set(shot.frame)
+        with _sharp(scene_camera(copy).data):
+            return _rendered(copy, shot.frame)
+
+
+def _rendered(copy: bpy.types.Scene, frame: int) -> tuple[Camera, np.ndarray, np.ndarray]:
+    layer = next(layer for layer in copy.view_layers if layer.use)
     copy.frame_set(frame)
-    depsgraph = copy.view_layers[0].depsgraph
+    depsgraph = layer.depsgraph
     camera = render_camera(scene_camera(copy).evaluated_get(depsgraph), copy)
     with temporary_folder() as folder:
         path = folder / "capture.exr"
         copy.render.filepath = str(path)
         try:
             # as the context's scene: named by its argument, the operator renders another frame
-            with bpy.context.temp_override(scene=copy, view_layer=copy.view_layers[0]):
+            with bpy.context.temp_override(scene=copy, view_layer=layer):
                 bpy.ops.render.render(write_still=True)
         except RuntimeError as error:
             raise InputError(

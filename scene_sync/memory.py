@@ -15,6 +15,7 @@ import json
 import struct
 import zlib
 from dataclasses import replace
+from typing import NamedTuple
 
 import bpy
 import numpy as np
@@ -105,6 +106,59 @@ def _drop_images(item: bpy.types.PropertyGroup) -> None:
     for image in images:
         if not image.users:
             bpy.data.images.remove(image)
+
+
+class Snapshot(NamedTuple):
+    """A frame's colours as a PNG and its depth as it is packed; its name is of its content."""
+
+    name: str
+    picture: bytes
+    depth: bytes
+    small: np.ndarray
+
+
+def snapshot(rgb: np.ndarray, depth: np.ndarray) -> Snapshot:
+    """What `pack_snapshot` keeps of rgb (H, W, 3) uint8 and depth (H, W) float32. Any thread."""
+    picture = encode_png(np.ascontiguousarray(rgb))
+    name = hashlib.blake2b(picture, digest_size=8).hexdigest()
+    small = np.ascontiguousarray(_smaller(rgb))
+    return Snapshot(name, picture, _encode_depth(depth), small)
+
+
+def pack_snapshot(item: bpy.types.PropertyGroup, made: Snapshot) -> None:
+    """Keep it in the .blend, with `item`, which has `colour` and `depth`."""
+    item.colour = _packed_image(f"{PREFIX}{made.name} render", made.picture)
+    _set_thumbnail(item.colour, made.small)
+    item.depth = _packed_image(f"{PREFIX}{made.name} render depth", made.depth)
+
+
+def shrink_snapshot(item: bpy.types.PropertyGroup) -> None:
+    """Keep the thumbnail alone."""
+    if item.colour is None or item.depth is None:
+        return
+    small = np.ascontiguousarray(_smaller(decode_png(_packed_bytes(item.colour))))
+    name = item.colour.name.removesuffix(" render")
+    drop_pictures(item)
+    item.colour = _packed_image(f"{name} thumbnail", encode_png(small))
+    _set_thumbnail(item.colour, small)
+
+
+def drop_pictures(item: bpy.types.PropertyGroup) -> None:
+    """Forget the pictures of an item of the history."""
+    images = [image for image in (item.colour, item.depth) if image is not None]
+    item.colour = item.depth = None
+    for image in images:
+        if not image.users:
+            bpy.data.images.remove(image)
+
+
+def read_snapshot(item: bpy.types.PropertyGroup) -> tuple[np.ndarray, np.ndarray]:
+    """rgb (H, W, 3) uint8 and depth (H, W) float32. Raises InputError when they are not kept."""
+    if item.depth is None or item.colour is None:
+        raise InputError(
+            f"Only a thumbnail of '{item.name}' is kept; recall its settings and render it again."
+        )
+    return decode_png(_packed_bytes(item.colour)), _decode_depth(_packed_bytes(item.depth))
 
 
 def read_frames(scene: bpy.types.Scene) -> tuple[list[MemoryFrame], list[str]]:

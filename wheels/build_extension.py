@@ -33,9 +33,12 @@ ROOT = Path(__file__).resolve().parent.parent
 LIMIT_MB = 100  # with the embedded model; 60 without
 LIMIT_WITHOUT_MODEL_MB = 60
 EMBEDDED = "backend/models/embedded/"
-NOT_COPIED = {"tests", "docs", "demo", "runs", "outputs", "data", "dist", "build"}
+NOT_COPIED = {"tests", "docs", "runs", "outputs", "data", "dist", "build"}
 """Folders of the root that no zip takes anything from; nor from hidden ones."""
-NOT_FOR_USERS = ("tests/", "docs/", "demo/", "runs/", "outputs/", "data/", ".venv", ".git", ".ci/")
+NOT_FOR_USERS = (
+    *("tests/", "docs/", "demo/run.py", "demo/scenes/", "runs/", "outputs/", "data/"),
+    *(".venv", ".git", ".ci/"),
+)
 
 
 class BuildError(Exception):

@@ -77,7 +77,11 @@ def rotation(axis: np.ndarray, angle: float) -> np.ndarray:
 
 def _turn(a: Camera, b: Camera) -> tuple[np.ndarray, float]:
     """Axis and angle of the shortest turn from one camera's orientation to the other's."""
-    between = b.c2w[:3, :3] @ a.c2w[:3, :3].T
+    return _axis_angle(b.c2w[:3, :3] @ a.c2w[:3, :3].T)
+
+
+def _axis_angle(between: np.ndarray) -> tuple[np.ndarray, float]:
+    """Unit axis and angle in [0, pi] of a rotation (3, 3)."""
     values, vectors = np.linalg.eigh(0.5 * (between + between.T))
     axis = vectors[:, int(np.argmax(values))]
     angle = float(np.arccos(np.clip((np.trace(between) - 1) / 2, -1, 1)))
@@ -104,3 +108,31 @@ def _spline(places: np.ndarray, knots: np.ndarray, i: int, part: float) -> np.nd
     first = [mix(p[j], p[j + 1], t[j], t[j + 1]) for j in range(3)]
     second = [mix(first[j], first[j + 1], t[j], t[j + 2]) for j in range(2)]
     return mix(second[0], second[1], t[1], t[2])
+
+
+def key_poses(c2w: np.ndarray, reach: float, angle: float) -> list[int]:
+    """Of poses (N, 4, 4) at even times, those that keys belong on, in order, with both ends.
+
+    Between two of them every pose lies within `reach` (metres) of the straight way at even speed,
+    and within `angle` (radians) of the shortest turn: Douglas and Peucker's choice.
+    """
+    kept, open_ = {0, len(c2w) - 1}, [(0, len(c2w) - 1)]
+    while open_:
+        first, last = open_.pop()
+        if last - first < 2:
+            continue
+        part = np.arange(1, last - first) / (last - first)
+        way = c2w[last, :3, 3] - c2w[first, :3, 3]
+        off = c2w[first + 1 : last, :3, 3] - c2w[first, :3, 3] - part[:, None] * way
+        between = c2w[last, :3, :3] @ c2w[first, :3, :3].T
+        axis, whole = _axis_angle(between)
+        turned = np.array([rotation(axis, whole * p) @ c2w[first, :3, :3] for p in part])
+        same = np.einsum("nij,nij->n", turned, c2w[first + 1 : last, :3, :3])
+        askew = np.arccos(np.clip((same - 1) / 2, -1, 1))
+        fault = np.maximum(np.linalg.norm(off, axis=1) / reach, askew / angle)
+        worst = int(fault.argmax())
+        if fault[worst] > 1:
+            middle = first + 1 + worst
+            kept.add(middle)
+            open_ += [(first, middle), (middle, last)]
+    return sorted(kept)

@@ -21,7 +21,7 @@ def test_memory_is_captured_added_and_kept(blender, tmp_path):
     assert 4.5 < captured["ball"] < 5.6
     assert captured["sky"] > 0.9
     assert "not a list of frames" in captured["bad frames"]
-    assert "orthographic" in captured["bad camera"]
+    assert "panoramic" in captured["bad camera"]
     assert captured["after errors"]
 
     added = found["added"]

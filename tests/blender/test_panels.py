@@ -8,12 +8,13 @@ def test_panels_draw_and_nothing_is_cut_off(blender):
     found = blender("panels.py")
     assert found["faults"] == []
     empty, full = found["empty"], " ".join(found["full"])
-    for text in ("Capture Memory", "The backend is not running.", "The backend is not installed",
+    for text in ("Capture Memory...", "What Now", "Open Demo Scene", "The backend is not running.",
+                 "The backend is not installed",
                  "Nothing was rendered yet.", "Estimate Size", "Copy Report"):  # fmt: skip
         assert text in empty, text
     for text in ("Seed 123456, steps 2,", "most often for want", "disk is full",
                  "An installation was interrupted", "A newer WorldFM saved",
                  "Photos keep their look",
-                 "cuda:0: A card, 12.9 of 25.8 GB free", "1 memory frames"):  # fmt: skip
+                 "cuda:0: A card, 12.9 of 25.8 GB free", "1 memory frame,"):  # fmt: skip
         assert text in full, text
     assert found["size"][0] == 1 and found["size"][1] > 50

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from backend.shared.camera import Camera, intrinsics, look_at
-from backend.shared.camera_moves import orbit, through
+from backend.shared.camera_moves import key_poses, orbit, through
 from backend.shared.errors import CameraError
 
 
@@ -67,3 +67,16 @@ def test_what_cannot_be_joined_is_refused() -> None:
         through([one, one.resized(32, 24)], 5)
     with pytest.raises(CameraError, match="radius"):
         orbit(one, np.zeros(3), 0.0, 1.0, 4)
+
+
+def test_keys_stand_where_a_walk_bends() -> None:
+    straight = [camera((x, 0, 0), (x, 9, 0)) for x in np.linspace(0, 2, 40)]
+    corner = [camera((2, y, 0), (2, 9, 0)) for y in np.linspace(0, 2, 40)[1:]]
+    turn = [camera((2, 2, 0), (2 + np.sin(a), 2 + np.cos(a), 0)) for a in np.linspace(0, 1, 30)[1:]]
+    poses = np.array([one.c2w for one in straight + corner + turn])
+    kept = key_poses(poses, 0.02, 0.01)
+    assert kept == [0, 39, 78, 107]
+    wavy = poses.copy()
+    wavy[:40, 2, 3] = 0.1 * np.sin(np.linspace(0, 6, 40))
+    assert len(key_poses(wavy, 0.02, 0.01)) > 6
+    assert key_poses(poses[:1], 0.02, 0.01) == [0]

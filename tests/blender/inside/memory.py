@@ -74,7 +74,7 @@ def captured() -> dict[str, Any]:
     found["ball"] = float(middle.min())
     found["sky"] = float(np.isinf(made[0].depth[0]).mean())
     found["bad frames"] = refused(bpy.ops.worldfm.capture_memory, frames="one, 2")
-    scene.camera.data.type = "ORTHO"
+    scene.camera.data.type = "PANO"
     found["bad camera"] = refused(bpy.ops.worldfm.capture_memory, frames="1")
     found["after errors"] = (
         settings_of(scene)[:-2] == [*before[:5], 3, *before[6:-2]] and len(bpy.data.scenes) == 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
@@ -68,6 +69,9 @@ class Layout:
         kind = getattr(getattr(bpy.ops, group), verb).get_rna_type()
         self._add(kind.name if text is None else text, icon, BUTTON)
         return SimpleNamespace()
+
+    def menu(self, name: str, text: str | None = None, icon: str = "NONE") -> None:
+        self._add(getattr(bpy.types, name).bl_label if text is None else text, icon, BUTTON)
 
     def prop(self, data: Any, name: str, text: str | None = None, **options: Any) -> None:
         kind = data.bl_rna.properties.get(name)
@@ -134,9 +138,18 @@ def draw(what: Callable[[Any, Any], None], width: int, where: str) -> None:
         region=SimpleNamespace(width=width, type="UI" if width == SIDEBAR else "WINDOW"),
         active_object=bpy.context.scene.camera,
         engine="WORLDFM",
+        space_data=SimpleNamespace(type="VIEW_3D", shading=SimpleNamespace(type="RENDERED")),
     )
     what(SimpleNamespace(layout=layout), context)
     layout.check(width - BORDERS - (TABS if width == SIDEBAR else 0), where)
+
+
+def one_step(step: Any, panel: Any, context: Any) -> None:
+    """The box What Now with this step in it."""
+    sidebar = extension.part("panels.sidebar")
+    usual, sidebar.next_step = sidebar.next_step, lambda _: step
+    sidebar.draw_next_step(panel.layout, context)
+    sidebar.next_step = usual
 
 
 def everything() -> None:
@@ -145,6 +158,10 @@ def everything() -> None:
         if issubclass(panel, bpy.types.Panel):
             width = SIDEBAR if panel.bl_space_type == "VIEW_3D" else PROPERTIES
             draw(panel.draw, width, panel.__name__)
+        elif issubclass(panel, bpy.types.Menu):
+            draw(panel.draw, 400, panel.__name__)
+    for step in extension.part("next_step").STEPS:
+        draw(partial(one_step, step), SIDEBAR, step.name)
     preferences = extension.part("runtime").preferences()
     kind = type(preferences)
 

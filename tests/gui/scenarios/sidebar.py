@@ -73,7 +73,7 @@ def viewpoints(ui, scene):
         if start is not None:
             yield from ui.drag(region, start, end)
     with here():
-        bpy.ops.worldfm.path_viewpoints("INVOKE_DEFAULT", speed=0.5)
+        bpy.ops.worldfm.path_viewpoints("INVOKE_DEFAULT", speed=0.5, set_range=True, activate=True)
     off = []
     for frame, view in ((scene.frame_start, stored[0]), (scene.frame_end, stored[-1])):
         scene.frame_set(frame)

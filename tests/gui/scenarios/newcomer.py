@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A newcomer's first minutes with default overlays: the default cube without a backend, then with
+one; memory through the dialog; an edit; an orthographic view; the demo in a scene of its own."""
+
+import sys
+
+import artist
+import bpy
+
+
+def play(ui):
+    _, region, space = artist.viewport()
+    area = artist.viewport()[0]
+    steps = sys.modules[f"{artist.ADDON}.next_step"]
+
+    def told():
+        with bpy.context.temp_override(window=bpy.context.window_manager.windows[0], area=area):
+            step = steps.next_step(bpy.context)
+        return step.name if step else "nothing"
+
+    def press(name, **properties):
+        window = bpy.context.window_manager.windows[0]
+        with bpy.context.temp_override(window=window, area=area, region=region):
+            getattr(bpy.ops.worldfm, name)("INVOKE_DEFAULT", **properties)
+
+    asked = ui.result["asked"] = [told()]
+    press("use_engine")
+    yield from artist.sidebar(ui)
+    preferences = sys.modules[f"{artist.ADDON}.runtime"].preferences()
+    python, preferences.python = preferences.python, ""
+    asked.append(told())
+    press("rendered_view")
+    yield 3.0
+    yield from ui.picture("newcomer-no-backend")
+    preferences.python = python
+    asked.append(told())
+    yield from artist.ready(ui)
+    shown = sys.modules[f"{artist.ADDON}.runtime"].latest_frame
+    yield from ui.until(lambda: shown() is not None, 120, "the first frame")
+    yield 2.0
+    yield from ui.picture("newcomer-no-memory")
+    scene = bpy.context.scene
+    scene.render.resolution_x, scene.render.resolution_y = 320, 180
+    press("capture_dialog", samples=8)
+    yield 1.0
+    yield from ui.picture("newcomer-dialog")
+    yield from ui.tool("xdotool", "key", "Return")
+    yield from ui.until(lambda: len(scene.worldfm.memory) == 1, 180, "the memory frame")
+    yield from ui.until(lambda: not artist.working(), 60, "the capture's end")
+    yield 3.0
+    yield from ui.picture("newcomer-memory")
+    asked.append(told())
+    frame = shown()
+    bpy.data.objects["Cube"].location.x += 1.0
+    yield from ui.until(lambda: shown() is not frame, 60, "a frame of the edited scene")
+    yield 2.0
+    yield from ui.picture("newcomer-edited")
+    yield from ui.keys(region, "KP_1")
+    yield from ui.until(lambda: not space.region_3d.is_perspective, 30, "the front view")
+    yield 4.0
+    yield from ui.picture("newcomer-front")
+    ui.result["front"] = shown().request.camera.projection
+    objects = len(bpy.data.scenes[0].objects)
+    press("open_demo")
+    yield from ui.until(lambda: shown().request.camera.width > 200, 120, "a frame of the demo")
+    yield 5.0
+    yield from ui.picture("newcomer-demo")
+    ui.result["scenes"] = [s.name for s in bpy.data.scenes]
+    ui.result["mine"] = len(bpy.data.scenes["Scene"].objects) == objects
+    asked.append(told())
