@@ -111,7 +111,7 @@ class _Parts:
         if problem:
             self.problems.append(SKIPPED.format(kind.name, problem))
             return
-        used = np.unique(np.clip(surface.mesh.slots, 0, len(kind.shaders) - 1))
+        used = np.clip(surface.slots, 0, len(kind.shaders) - 1)
         if all(kind.shaders[slot].only_volume for slot in used):
             self.problems.append(f"The volume in '{kind.name}' is not shown.")
             return

@@ -38,6 +38,11 @@ class Surface:
         return self.mesh.vertices[self.mesh.triangles]
 
     @functools.cached_property
+    def slots(self) -> np.ndarray:
+        """The material slots that its triangles name, in order."""
+        return np.unique(self.mesh.slots)
+
+    @functools.cached_property
     def finite(self) -> bool:
         """Whether every coordinate is a number."""
         return bool(np.isfinite(self.mesh.vertices).all())
