@@ -45,8 +45,9 @@ class WORLDFM_PT_sampling(_RenderPanel, bpy.types.Panel):
         settings = context.scene.worldfm
         layout.prop(settings, "seed")
         if changes_photos(context.scene):
-            text = "Photos keep their look under the view transform Standard"
-            draw_text(layout, context, text, "INFO")
+            draw_text(
+                layout, context, "Photos keep their look under the view transform Standard", "INFO"
+            )
             layout.operator("worldfm.standard_view")
 
 

@@ -4,8 +4,10 @@
 from __future__ import annotations
 
 import textwrap
+import unicodedata
 
 import bpy
+from bpy.app.translations import pgettext_iface as iface_
 
 _CHARACTER = 5.7
 """Pixels a character of the widest of our sentences takes in Blender's interface font (11 px)."""
@@ -29,7 +31,11 @@ def draw_text(
     width = region.width if region else 300
     if region and region.type == "UI":
         width -= _TABS * scale
-    lines = textwrap.wrap(text, columns(width, scale))
+    text = iface_(text)
+    # Chinese and Japanese characters take two places each
+    wide = sum(unicodedata.east_asian_width(character) in "WF" for character in text)
+    places = columns(width, scale) * len(text) // max(1, len(text) + wide)
+    lines = textwrap.wrap(text, max(8, places)) or [""]
     column = layout.column(align=True)
     column.scale_y = 0.8 if len(lines) > 1 else 1.0
     for number, line in enumerate(lines):

@@ -67,10 +67,15 @@ def _of_call(node: ast.Call) -> Iterator[tuple[int, str]]:
         yield from _constants(node, node.args[1:2])
     if called == "Button":
         yield from _constants(node, node.args[1:2])
+    if called == "draw_text":
+        yield from _constants(node, node.args[2:3])
     if called in CALLS:
         shown = [k.value for k in node.keywords if k.arg in SPOKEN]
         untranslated = any(k.arg == "translate" for k in node.keywords)
-        yield from () if untranslated else _constants(node, shown)
+        hidden = any("HIDDEN" in ast.dump(k.value) for k in node.keywords if k.arg == "options")
+        if untranslated or hidden:
+            return
+        yield from _constants(node, shown)
         for keyword in node.keywords:
             if keyword.arg == "items":
                 yield from _items(keyword.value)
@@ -78,6 +83,9 @@ def _of_call(node: ast.Call) -> Iterator[tuple[int, str]]:
 
 def _of_items(node: ast.Assign | ast.AnnAssign) -> Iterator[tuple[int, str]]:
     target = node.targets[0] if isinstance(node, ast.Assign) else node.target
+    if isinstance(target, ast.Name) and target.id == "_TITLES" and isinstance(node.value, ast.Dict):
+        for value in node.value.values:
+            yield from _constants(node, getattr(value, "elts", [])[:1])
     if isinstance(target, ast.Name) and target.id in ("SOURCES", "ENGINES", "DEPTHS"):
         yield from _items(node.value)
 
