@@ -11,6 +11,7 @@ from ..threads import in_pieces
 from .geometry import Geometry
 from .lobes import Lobes
 from .materials import CompiledMaterial
+from .placing import begin, place
 from .shading_points import ShadingPoints
 from .tracing import Hits
 
@@ -21,7 +22,8 @@ class Surface:
 
     position: (N, 3) world. flat: (N, 3) unit normal of the triangle, on the viewer's side.
     incoming: (N, 3) unit, towards the viewer. width: (N,) metres that a sample covers there.
-    triangle: (N,) int32. back: (N,) bool, seen from behind. lobes: of the N points.
+    triangle: (N,) int32. back: (N,) bool, seen from behind. lift: (N, 3) from the triangle to the
+    rounded surface that smooth normals mean. lobes: of the N points.
     """
 
     position: np.ndarray
@@ -30,6 +32,7 @@ class Surface:
     width: np.ndarray
     triangle: np.ndarray
     back: np.ndarray
+    lift: np.ndarray
     lobes: Lobes
 
     def __len__(self) -> int:
@@ -40,17 +43,24 @@ class Surface:
         arrays = {f.name: getattr(self, f.name)[index] for f in fields(self) if f.name != "lobes"}
         return Surface(**arrays, lobes=self.lobes.take(index))
 
-    def origins(self, ways: np.ndarray, nudge: float) -> np.ndarray:
-        """(N * R, 3) where rays `ways` (N * R, 3) begin: a bit off, on the side they go to."""
+    def origins(self, ways: np.ndarray, nudge: float, rounded: bool = False) -> np.ndarray:
+        """(N * R, 3) where rays `ways` (N * R, 3) begin: a bit off, on the side they go to.
+
+        rounded: rays to lamps begin on the surface that smooth normals mean, or its triangles
+        would show in shadows.
+        """
         rays = len(ways) // max(len(self), 1)
-        position, flat = self.position, self.flat
-        if rays != 1:
-            position, flat = np.repeat(position, rays, axis=0), np.repeat(flat, rays, axis=0)
-        far = np.abs(position)
-        far = np.maximum(np.maximum(far[:, 0], far[:, 1]), far[:, 2])
-        reach = np.maximum(far, 1.0) * np.float32(nudge)
-        side = np.where(np.einsum("ni,ni->n", ways, flat) < 0, -reach, reach)
-        return position + flat * side[:, None]
+        made = np.empty_like(ways)
+
+        def work(part: slice) -> None:
+            mine = slice(part.start * rays, part.stop * rays)
+            begin(
+                self.position[part], self.flat[part], self.lift[part], ways[mine], rays, nudge,
+                rounded, made[mine],
+            )  # fmt: skip
+
+        in_pieces(work, len(self))
+        return made
 
 
 class Matter:
@@ -91,30 +101,24 @@ class Matter:
         """
         count = len(hits.triangle)
         geometry, triangle = self.geometry, hits.triangle
-        position, normal, flat, incoming = (np.empty((count, 3), np.float32) for _ in range(4))
+        position, normal, flat, incoming, lift = (
+            np.empty((count, 3), np.float32) for _ in range(5)
+        )
         back = np.empty(count, bool)
 
-        def place(part: slice) -> None:
-            t, u, v = triangle[part], hits.u[part], hits.v[part]
-            position[part] = geometry.at(t, u, v)
-            length = np.sqrt(np.einsum("ni,ni->n", ways[part], ways[part]))[:, None]
-            incoming[part] = -ways[part] / np.maximum(length, 1e-30)
-            facing = geometry.flat[t]
-            back[part] = np.einsum("ni,ni->n", facing, incoming[part]) < 0
-            sign = np.where(back[part], np.float32(-1), np.float32(1))[:, None]
-            flat[part] = facing * sign
-            a, b, c = (geometry.normals[t, i] for i in range(3))
-            smooth = a + u[:, None] * (b - a) + v[:, None] * (c - a)
-            long = np.sqrt(np.einsum("ni,ni->n", smooth, smooth))[:, None]
-            smooth /= np.maximum(long, 1e-20)
-            normal[part] = smooth * sign
+        def work(part: slice) -> None:
+            place(
+                geometry.corners, geometry.normals, geometry.flat, triangle[part], hits.u[part],
+                hits.v[part], ways[part], position[part], normal[part], flat[part],
+                incoming[part], back[part], lift[part],
+            )  # fmt: skip
 
-        in_pieces(place, count)
+        in_pieces(work, count)
         width = (spread * hits.distance).astype(np.float32)
         lobes = self._lobes(
             triangle, hits.u, hits.v, position, normal, flat, incoming, width, back, is_camera
         )
-        return Surface(position, flat, incoming, width, triangle, back, lobes)
+        return Surface(position, flat, incoming, width, triangle, back, lift, lobes)
 
     def _lobes(
         self,

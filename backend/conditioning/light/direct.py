@@ -108,7 +108,7 @@ def arrival(
     ways, weights = shadow_rays(surface, lights, index, tile * count, count)
     asked = np.flatnonzero(weights.reshape(-1) > 0)
     lit = np.zeros(weights.size, np.float32)
-    origins = surface.origins(ways, NUDGE)[asked]
+    origins = surface.origins(ways, NUDGE, rounded=True)[asked]
     lit[asked] = ~rays.blocked(origins, ways[asked])
     total = weights.sum(axis=1)
     return (lit.reshape(weights.shape) * weights).sum(axis=1) / np.maximum(total, 1e-20)

@@ -232,7 +232,7 @@ class _Painter:
         ways, weights = direct.shadow_rays(surface, self.lighting.lights, i, first, rays)
         asked = np.flatnonzero(weights.reshape(-1) > 0)
         lit = np.zeros(weights.size, np.float32)
-        origins = surface.origins(ways, NUDGE)[asked]
+        origins = surface.origins(ways, NUDGE, rounded=True)[asked]
         lit[asked] = ~self.lighting.between.blocked(origins, ways[asked])
         return (lit.reshape(weights.shape) * weights).mean(axis=1), weights.mean(axis=1)
 

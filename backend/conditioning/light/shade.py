@@ -218,7 +218,7 @@ def veiled(
         return left
     part = surface.take(some)
     ways, _ = direct.shadow_rays(part, lighting.lights, index, first[some], 1)
-    origins = part.origins(ways, NUDGE)
+    origins = part.origins(ways, NUDGE, rounded=True)
     left[some] = left_over(lighting.veils, lighting.matter, origins, ways)
     return left
 
