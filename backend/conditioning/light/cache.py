@@ -23,7 +23,7 @@ from . import direct
 from .ggx import albedo
 from .lamps import Lights
 from .passing import first_solid
-from .patterns import frames_of, hemisphere_points, plane_points
+from .patterns import WIDE_TILE, frames_of, hemisphere_points, plane_points
 from .sky import Sky
 
 ROUNDS = 4
@@ -31,6 +31,8 @@ ROUNDS = 4
 NORMAL_WEIGHT = 0.6
 """What opposite normals are apart, in units of the scene's size, halved."""
 NEIGHBOURS = 8
+NEAR_FIELD = 1.5
+"""What is nearer than this many distances of surfels is looked at by rays of every pixel."""
 SOFTEST = 0.004
 """Distance (in the same units) below which surfels count alike."""
 _SHADOW_RAYS = 8
@@ -113,7 +115,7 @@ class Bounced:
         rays: what bounced light meets; between: what stops it on its way from lamps. sampled:
         (M,) bool of the materials whose light is among `lights`. Nothing else matters.
         """
-        self.matter, self.sky = matter, sky
+        self.matter, self.sky, self._rays = matter, sky, rays
         self.cells = Cells(matter.geometry)
         self.scale = _scale(matter.geometry, viewpoints)
         self.sampled = sampled
@@ -129,8 +131,15 @@ class Bounced:
 
     def light(self, position: np.ndarray, normal: np.ndarray) -> np.ndarray:
         """(N, 3) float32 irradiance / pi that comes by way of surfaces and sky."""
-        near, weight = self._around(position, normal)
-        return np.einsum("nk,nkc->nc", weight, self._light[near]).astype(np.float32)
+        return self.light_and_reach(position, normal)[0]
+
+    def light_and_reach(
+        self, position: np.ndarray, normal: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """`light`, and (N,) float32 metres within which it knows nothing of what is near."""
+        near, weight, farthest = self._around(position, normal)
+        light = np.einsum("nk,nkc->nc", weight, self._light[near]).astype(np.float32)
+        return light, (NEAR_FIELD * self.scale * farthest).astype(np.float32)
 
     def radiance(self, hits: Hits, ways: np.ndarray) -> np.ndarray:
         """(N, 3) float32 what the cells that rays met send out; zeros where nothing was met."""
@@ -144,20 +153,31 @@ class Bounced:
         made[met] = self._radiance[self._known[wanted]]
         return made
 
+    def met(self, origins: np.ndarray, ways: np.ndarray) -> Hits:
+        """What bounced light comes from along rays."""
+        return first_solid(self._rays, self.matter, origins, ways)
+
     def _features(self, position: np.ndarray, normal: np.ndarray) -> np.ndarray:
         return np.concatenate([position / self.scale, NORMAL_WEIGHT * normal], axis=1)
 
-    def _around(self, position: np.ndarray, normal: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """(N, K) surfels near points, and their weights, which add up to 1."""
-        k = min(NEIGHBOURS, self.tree.n)
-        distance, near = self.tree.query(
-            self._features(position, normal), k=k, workers=thread_count()
-        )
-        distance, near = distance.reshape(-1, k), near.reshape(-1, k)
+    def _around(
+        self, position: np.ndarray, normal: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """(N, K) surfels near points, their weights, which add up to 1, and (N,) how far away the
+        farthest is (in units of the scene's size)."""
+        distance, near = self._nearest(position, normal)
         # as wide as the neighbourhood is, so that sparse ones are as smooth as dense ones
         soft = np.maximum(SOFTEST, 0.3 * distance[:, -1:])
         weight = (distance**2 + soft**2) ** -1.5
-        return near, (weight / weight.sum(axis=1, keepdims=True)).astype(np.float32)
+        weight = (weight / weight.sum(axis=1, keepdims=True)).astype(np.float32)
+        return near, weight, distance[:, -1]
+
+    def _nearest(self, position: np.ndarray, normal: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """(N, K) distances to the nearest surfels, rising, and their numbers."""
+        k = min(NEIGHBOURS, self.tree.n)
+        wanted = self._features(position, normal)
+        distance, near = self.tree.query(wanted, k=k, workers=thread_count())
+        return distance.reshape(-1, k), near.reshape(-1, k)
 
     def _gather(
         self,
@@ -179,7 +199,7 @@ class Bounced:
         base, glow, middles = self._senders(sent)
         material = self.matter.geometry.material[middles.triangle]
         glow = np.where(self.sampled[material][:, None], 0, glow)
-        near, weight = self._around(middles.position, middles.flat)
+        near, weight, _ = self._around(middles.position, middles.flat)
         light = sky + extra
         none = np.zeros((1, 3), np.float32)
         for _ in range(ROUNDS):
@@ -204,7 +224,7 @@ class Bounced:
 
     def _falls(self, surface: Surface, light: np.ndarray) -> np.ndarray:
         """(N, 3) what of `light` (S, 3), known at surfels, falls on points."""
-        near, weight = self._around(surface.position, surface.flat)
+        near, weight, _ = self._around(surface.position, surface.flat)
         return np.einsum("nk,nkc->nc", weight, light[near])
 
     def _add(self, cells: np.ndarray) -> None:
@@ -344,6 +364,14 @@ def _smoothed(light: np.ndarray, tree: cKDTree) -> np.ndarray:
     weight = np.exp(-2 * (distance / soft) ** 2)
     weight /= weight.sum(axis=1, keepdims=True)
     return np.einsum("nk,nkc->nc", weight, light[near]).astype(np.float32)
+
+
+def near_ways(surface: Surface, wide: np.ndarray) -> np.ndarray:
+    """(N, 3) float32 unit directions, one of a wide tile's each, as dense as their cosine."""
+    local = hemisphere_points(WIDE_TILE * WIDE_TILE).astype(np.float32)[wide]
+    normal = surface.lobes.normal
+    tangent, bitangent = frames_of(normal)
+    return local[:, :1] * tangent + local[:, 1:2] * bitangent + local[:, 2:] * normal
 
 
 def pixel_rays(camera: Camera, pixel: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

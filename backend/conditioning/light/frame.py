@@ -12,10 +12,10 @@ from ...shared.scene import CAMERA
 from ..anchors.surface import Surface
 from ..anchors.tracing import NUDGE, Hits
 from . import direct, film
-from .cache import pixel_rays
+from .cache import near_ways, pixel_rays
 from .colors import brightest, length, mean
 from .patterns import TILE, TILE_ORDER, WIDE_ORDER, WIDE_TILE
-from .reflection import CLEAR, DULL, refracted
+from .reflection import CLEAR, DULL, LOOKED_AT, refracted
 from .shade import (
     Light,
     Lighting,
@@ -182,7 +182,7 @@ class _Painter:
             if soft:
                 lent.append(self._spread_out(arrives, met))
             _add(light, received, arrives)
-        light.bounced = self._bounced(surface, met, guide)
+        light.bounced = self._bounced(surface, met, guide, wide)
         lent.append(self._spread_out(light.bounced, met))
         light.mirrored, light.coated = self._mirrors(surface, share, met, guide, wide)
         lent.append(self._spread_out(light.mirrored, met))
@@ -243,7 +243,28 @@ class _Painter:
         whole = complete(self._spread_out(values[:, None], met), total, guide)
         return whole.reshape(-1)[met]
 
-    def _bounced(self, surface: Surface, met: np.ndarray, guide: Guide) -> np.ndarray:
+    def _bounced(
+        self, surface: Surface, met: np.ndarray, guide: Guide, wide: np.ndarray
+    ) -> np.ndarray:
+        """(N, 3) bounced light: the cache's, and by a ray of each pixel what is too near for it."""
+        far, reach = self._cached(surface, met, guide)
+        bounced = self.lighting.bounced
+        ways = near_ways(surface, wide) * reach[:, None]
+        hits = self.lighting.bounced.met(surface.origins(ways, NUDGE), ways)
+        near = np.flatnonzero(hits.distance < 1)
+        found = far.copy()
+        kept = Hits(hits.triangle[near], hits.u[near], hits.v[near], hits.distance[near])
+        found[near] = bounced.radiance(kept, ways[near])
+        if not len(near):
+            return far
+        total = self._spread_out(np.ones((len(met), 1), np.float32), met)[..., 0]
+        mixed = complete_wide(complete(self._spread_out(found - far, met), total, guide), guide)
+        return np.maximum(far + mixed.reshape(-1, 3)[met], 0)
+
+    def _cached(
+        self, surface: Surface, met: np.ndarray, guide: Guide
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """(N, 3) the cache's light and (N,) its reach: asked at some pixels, brought to all."""
         height, width = self.shape
         rows, columns = np.arange(STEP // 2, height, STEP), np.arange(STEP // 2, width, STEP)
         chosen = (rows[:, None] * width + columns[None]).ravel()
@@ -251,42 +272,55 @@ class _Painter:
         place[met] = np.arange(len(met))
         there = place[chosen]
         some = there[there >= 0]
-        coarse = np.zeros((len(chosen), 3), np.float32)
+        coarse = np.zeros((len(chosen), 4), np.float32)
         if len(some):
-            bounced = self.lighting.bounced
-            coarse[there >= 0] = bounced.light(surface.position[some], surface.lobes.normal[some])
-        coarse = coarse.reshape(len(rows), len(columns), 3)
+            coarse[there >= 0] = self._ask_cache(surface, some)
+        coarse = coarse.reshape(len(rows), len(columns), 4)
         made, found = spread(coarse, rows, columns, STEP, guide)
-        light, found = made.reshape(-1, 3)[met], found.reshape(-1)[met]
+        made, found = made.reshape(-1, 4)[met], found.reshape(-1)[met]
         if not found.all():
             rest = np.flatnonzero(~found)
-            light[rest] = self.lighting.bounced.light(
-                surface.position[rest], surface.lobes.normal[rest]
-            )
-        return light
+            made[rest] = self._ask_cache(surface, rest)
+        return made[:, :3], made[:, 3]
+
+    def _ask_cache(self, surface: Surface, index: np.ndarray) -> np.ndarray:
+        """(K, 4) light and reach at points of numbers `index`."""
+        light, reach = self.lighting.bounced.light_and_reach(
+            surface.position[index], surface.lobes.normal[index]
+        )
+        return np.concatenate([light, reach[:, None]], axis=1)
 
     def _mirrors(
-        self,
-        surface: Surface,
-        share: Shares,
-        met: np.ndarray,
-        guide: Guide,
-        tile: np.ndarray,
+        self, surface: Surface, share: Shares, met: np.ndarray, guide: Guide, wide: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
-        lobes = surface.lobes
-        made = []
+        """(N, 3) each: mean radiance in the way of the main lobe and of the coat's."""
+        lobes, made = surface.lobes, []
         for part, roughness in (
             (share.specular, lobes.roughness),
             (share.coat, lobes.coat_roughness),
         ):
             wanted = brightest(part) > DULL
-            radiance, weight = reflection(self.lighting, surface, roughness, tile, wanted)
+            sharp = wanted & (roughness <= LOOKED_AT)
+            some = np.flatnonzero(sharp & (roughness > CLEAR))
+            radiance, weight = reflection(self.lighting, surface, roughness, wide, wanted)
+            for turn in range(1, _GLOSSY_RAYS if len(some) else 1):
+                tile = (wide[some] + turn * WIDE_TILE * WIDE_TILE // _GLOSSY_RAYS) % WIDE_TILE**2
+                more, share_of = reflection(
+                    self.lighting,
+                    surface.take(some),
+                    roughness[some],
+                    tile,
+                    np.ones(len(some), bool),
+                )
+                total = weight[some] + share_of
+                mix = (share_of / np.maximum(total, 1e-6))[:, None]
+                radiance[some] += (more - radiance[some]) * mix
+                weight[some] = total
             if wanted.any():
-                total = self._spread_out(weight[:, None], met)[..., 0]
-                mixed = complete(self._spread_out(radiance * weight[:, None], met), total, guide)
-                mixed = complete_wide(mixed, guide)
-                clear = roughness <= CLEAR
-                radiance = np.where(clear[:, None], radiance, mixed.reshape(-1, 3)[met])
+                total = self._spread_out((weight * ~sharp)[:, None], met)[..., 0]
+                mixed = self._spread_out(radiance * (weight * ~sharp)[:, None], met)
+                mixed = complete_wide(complete(mixed, total, guide), guide)
+                radiance = np.where(sharp[:, None], radiance, mixed.reshape(-1, 3)[met])
             made.append(radiance)
         return made[0], made[1]
 
@@ -486,6 +520,7 @@ class _Painter:
 
 _SURE = 1e-3
 _MIXED_RAYS = 16
+_GLOSSY_RAYS = 8
 _HARD = 0.01
 """Radius (metres, or radians of what is far) below which a lamp's shadows count as sharp."""
 
