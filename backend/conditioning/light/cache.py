@@ -324,8 +324,9 @@ def _direct(surface: Surface, rays: Rays, lights: Lights) -> np.ndarray:
     """(S, 3) float32 irradiance / pi straight from lights, at every surfel by itself."""
     total = np.zeros((len(surface), 3), np.float32)
     tile = (np.arange(len(surface)) * 7 % 32).astype(np.int32)
+    receiver = direct.Receiver.of(surface, diffuse_only=True)
     for i in range(len(lights)):
-        received = direct.receive(surface, lights, i, diffuse_only=True).diffuse
+        received = direct.receive(receiver, lights, i).diffuse
         if lights.shadow[i]:
             count = _SHADOW_RAYS if lights.soft[i] else 1
             received = received * direct.arrival(surface, rays, lights, i, tile, count)[:, None]

@@ -18,6 +18,8 @@ from .reflection import MIRROR
 
 SHARP = 0.35
 """Lobes narrower than this part of a lamp's size see it by reflected rays instead of points."""
+GLINT_POINTS = 32
+"""Points of a lamp that a lobe asks which sees its size."""
 LOOKED_AT = MIRROR * MIRROR
 """Alpha up to which reflected rays meet shining meshes themselves."""
 FAINT = 1e-5
@@ -34,42 +36,54 @@ class Received:
     behind: np.ndarray
 
 
-def receive(
-    surface: Surface, lights: Lights, index: int, *, diffuse_only: bool = False
-) -> Received:
-    """What light `index` sends to the points of a surface."""
-    count = len(surface)
-    made = Received(*(np.zeros((count, 3), np.float32) for _ in range(3)))
-    lobes, light = surface.lobes, _packed(lights, index)
-    alpha = np.maximum(lobes.roughness**2, SMOOTHEST)
-    coat_alpha = np.maximum(lobes.coat_roughness**2, SMOOTHEST)
-    behind = bool((lobes.translucent > 0).any())
-    cosine = np.clip(np.einsum("ni,ni->n", lobes.normal, surface.incoming), 0.02, 1)
-    many = again(lobes.specular, lobes.roughness, cosine)
-    specular, edge, coat = lobes.specular * many, lobes.edge * many, lobes.coat
-    ior = curve(lobes.specular, lobes.ior)
-    if diffuse_only:
-        specular, coat = np.zeros_like(specular), np.zeros_like(coat)
+@dataclass(frozen=True, eq=False)
+class Receiver:
+    """A surface with what its lobes reflect, computed once for all lights; (N, ...) float32.
 
-    def work(part: slice) -> None:
-        _receive(
-            surface.position[part],
-            lobes.normal[part],
-            surface.incoming[part],
-            specular[part],
-            edge[part],
-            alpha[part],
-            ior[part],
-            coat[part],
-            coat_alpha[part],
-            *light,
-            behind,
-            made.diffuse[part],
-            made.specular[part],
-            made.behind[part],
+    specular, edge: (N, 3), what several meetings of microfacets add included. ior: see `ggx.curve`.
+    """
+
+    surface: Surface
+    specular: np.ndarray
+    edge: np.ndarray
+    alpha: np.ndarray
+    ior: np.ndarray
+    coat: np.ndarray
+    coat_alpha: np.ndarray
+
+    @classmethod
+    def of(cls, surface: Surface, *, diffuse_only: bool = False) -> Receiver:
+        """Of a surface; diffuse_only: as if it had no other lobes."""
+        lobes = surface.lobes
+        alpha = np.maximum(lobes.roughness**2, SMOOTHEST)
+        coat_alpha = np.maximum(lobes.coat_roughness**2, SMOOTHEST)
+        if diffuse_only:
+            none = np.zeros_like(lobes.specular)
+            return cls(surface, none, none, alpha, none[:, 0], none[:, 0], coat_alpha)
+        cosine = np.clip(np.einsum("ni,ni->n", lobes.normal, surface.incoming), 0.02, 1)
+        many = again(lobes.specular, lobes.roughness, cosine)
+        ior = curve(lobes.specular, lobes.ior)
+        return cls(
+            surface, lobes.specular * many, lobes.edge * many, alpha, ior, lobes.coat, coat_alpha
         )
 
-    in_pieces(work, count)
+
+def receive(receiver: Receiver, lights: Lights, index: int) -> Received:
+    """What light `index` sends to the points of a surface."""
+    surface = receiver.surface
+    made = Received(*(np.zeros((len(surface), 3), np.float32) for _ in range(3)))
+    light = _packed(lights, index)
+    behind = bool((surface.lobes.translucent > 0).any())
+    arrays = (
+        surface.position, surface.lobes.normal, surface.incoming, receiver.specular,
+        receiver.edge, receiver.alpha, receiver.ior, receiver.coat, receiver.coat_alpha,
+    )  # fmt: skip
+    out = (made.diffuse, made.specular, made.behind)
+
+    def work(part: slice) -> None:
+        _receive(*(a[part] for a in arrays), *light, behind, *(a[part] for a in out))
+
+    in_pieces(work, len(surface))
     return made
 
 
@@ -202,21 +216,21 @@ def _receive(
         if kind != FAR:
             cx, cy, cz = middle[0] - px, middle[1] - py, middle[2] - pz
             size = radius / max(math.sqrt(cx * cx + cy * cy + cz * cz), 1e-6)
-        count = 32
+        count = 16
         if not soft:
             count = 1
         elif size < 0.02:
             count = 2
         elif size < 0.25:
-            count = 8
+            count = 4
         elif size < 0.6:
-            count = 16
+            count = 8
         shines = (specular[i, 0] + specular[i, 1] + specular[i, 2]) > 0.0
         narrowest = LOOKED_AT if kind == BOTH else SHARP * size
         shines = shines and alpha[i] > narrowest
         coated = coat[i] > 0.0 and coat_alpha[i] > narrowest
         if soft and ((shines and alpha[i] < 4.0 * size) or coated):
-            count = max(count, 32)
+            count = max(count, GLINT_POINTS)
         a2, c2 = alpha[i] * alpha[i], coat_alpha[i] * coat_alpha[i]
         near2 = 0.5 * radius * radius / count
         for k in range(count):

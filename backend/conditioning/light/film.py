@@ -18,39 +18,56 @@ CONTRAST = 0.12
 """Difference of neighbours' base colours from which a pixel is an edge."""
 MOST = 0.5
 """Part of the pixels that may have many samples."""
-_REACH = 4
 _TEXTURE = 0.06
 """Variance, in square pixels, of what a texture's own filter has done already."""
 
-OFFSETS = (np.arange(SIDE) - (SIDE - 1) / 2) / SIDE
-"""Where samples lie off a pixel's middle."""
+_STEPS = np.arange(SIDE * SIDE)
+OFFSETS = (
+    np.stack(
+        [
+            (_STEPS % SIDE) * SIDE + _STEPS // SIDE,
+            (_STEPS // SIDE) * SIDE + _STEPS % SIDE,
+        ],
+        axis=1,
+    )
+    + 0.5
+) / SIDE**2 - 0.5
+"""(9, 2) where samples lie off a pixel's middle, x and y: a grid, turned so that no two lie in a
+row or column, and edges along these have nine steps and not three."""
 
 
-def taps(film: Film) -> np.ndarray:
-    """(9,) float32 weights of samples a third of a pixel apart; they add up to 1.
+def curve(film: Film, x: np.ndarray) -> np.ndarray:
+    """Weight of a sample `x` pixels from a pixel's middle, along one axis; not normalised.
 
     Cycles doubles the width of Blackman-Harris, and a box is a pixel wide.
     """
-    x = np.arange(-_REACH, _REACH + 1) / SIDE
     if film.filter == "BOX":
-        weight = np.where(np.abs(x) < 0.5, 1.0, 0.0)
-    elif film.filter == "GAUSSIAN":
+        return np.where(np.abs(x) <= 0.5, 1.0, 0.0)
+    if film.filter == "GAUSSIAN":
         width = max(film.width, 0.01)
-        weight = np.where(np.abs(x) <= width / 2, np.exp(-2 * (6 * x / width) ** 2), 0)
-    else:
-        width = max(2 * film.width, 0.01)
-        t = 2 * np.pi * (x / width + 0.5)
-        weight = 0.35875 - 0.48829 * np.cos(t) + 0.14128 * np.cos(2 * t) - 0.01168 * np.cos(3 * t)
-        weight = np.where(np.abs(x) <= width / 2, weight, 0)
-    weight = np.maximum(weight, 0)
-    weight[_REACH] = max(weight[_REACH], 1e-6)
-    return (weight / weight.sum()).astype(np.float32)
+        return np.where(np.abs(x) <= width / 2, np.exp(-2 * (6 * x / width) ** 2), 0)
+    width = max(2 * film.width, 0.01)
+    t = 2 * np.pi * (x / width + 0.5)
+    weight = 0.35875 - 0.48829 * np.cos(t) + 0.14128 * np.cos(2 * t) - 0.01168 * np.cos(3 * t)
+    return np.where(np.abs(x) <= width / 2, np.maximum(weight, 0), 0)
 
 
-def plain_share(taps: np.ndarray) -> float:
+def weights(film: Film) -> np.ndarray:
+    """(3, 3, 9) float32 of the samples of a pixel's neighbours (rows, columns); sum 1."""
+    step = np.arange(-1, 2)
+    x = curve(film, step[:, None] + OFFSETS[None, :, 0])
+    y = curve(film, step[:, None] + OFFSETS[None, :, 1])
+    made = y[:, None] * x[None]
+    if made.sum() <= 0:
+        made[1, 1] = 1
+    return (made / made.sum()).astype(np.float32)
+
+
+def plain_share(film: Film) -> float:
     """How much of a neighbour's colour a pixel without edges takes, along one axis."""
-    x = np.arange(-_REACH, _REACH + 1) / SIDE
-    variance = float((taps * x * x).sum())
+    x = np.linspace(-1.5, 1.5, 301)
+    weight = curve(film, x)
+    variance = float((weight * x * x).sum() / max(weight.sum(), 1e-9))
     return float(np.clip(0.5 * (variance - _TEXTURE), 0, 0.3))
 
 
@@ -88,16 +105,12 @@ def edges(guide: Guide, base: np.ndarray, shadow: np.ndarray | None) -> np.ndarr
 
 
 def sample_positions(row: np.ndarray, column: np.ndarray) -> np.ndarray:
-    """(N * 9, 2) x and y of the samples of pixels (N,), in rows; the fifth is the middle."""
-    y, x = np.meshgrid(OFFSETS, OFFSETS, indexing="ij")
-    offsets = np.stack([x.ravel(), y.ravel()], axis=1)
+    """(N * 9, 2) x and y of the samples of pixels (N,)."""
     centres = np.stack([column + 0.5, row + 0.5], axis=1)
-    return (centres[:, None] + offsets[None]).reshape(-1, 2)
+    return (centres[:, None] + OFFSETS[None]).reshape(-1, 2)
 
 
-def resolve(
-    centres: np.ndarray, samples: np.ndarray, first: np.ndarray, taps: np.ndarray
-) -> np.ndarray:
+def resolve(centres: np.ndarray, samples: np.ndarray, first: np.ndarray, film: Film) -> np.ndarray:
     """(H, W, C) pixels of a grid with a margin.
 
     centres: (H + 2, W + 2, C) one sample a pixel. samples: (N * 9, C) of pixels that have many.
@@ -105,48 +118,34 @@ def resolve(
     """
     height, width, channels = centres.shape
     made = np.zeros((height - 2 * MARGIN, width - 2 * MARGIN, channels), np.float32)
-    share = np.float32(plain_share(taps))
+    share, table = np.float32(plain_share(film)), weights(film)
 
     def work(part: slice) -> None:
-        _resolve(centres, samples, first, taps, share, part.start, part.stop, made)
+        _resolve(centres, samples, first, table, share, part.start, part.stop, made)
 
     in_pieces(work, len(made), piece=32)
     return made
 
 
 @njit(nogil=True, cache=True)
-def _resolve(centres, samples, first, taps, share, start, stop, out):
-    channels = centres.shape[2]
+def _resolve(centres, samples, first, table, share, start, stop, out):
+    channels, count = centres.shape[2], table.shape[2]
     for y in range(start, stop):
         for x in range(out.shape[1]):
             row, column = y + MARGIN, x + MARGIN
-            if first[row, column] < 0:
-                for dy in range(-1, 2):
-                    wy = share if dy != 0 else 1.0 - 2.0 * share
-                    for dx in range(-1, 2):
-                        w = wy * (share if dx != 0 else 1.0 - 2.0 * share)
-                        for c in range(channels):
-                            out[y, x, c] += w * centres[row + dy, column + dx, c]
-                continue
-            for ty in range(-_REACH, _REACH + 1):
-                wy = taps[ty + _REACH]
-                if wy <= 0.0:
-                    continue
-                sub = ty + 1 + SIDE  # from the first sample of the pixel above
-                v, j = row - 1 + sub // SIDE, sub % SIDE
-                if v < 0 or v >= centres.shape[0]:
-                    v = min(max(v, 0), centres.shape[0] - 1)
-                for tx in range(-_REACH, _REACH + 1):
-                    w = wy * taps[tx + _REACH]
-                    if w <= 0.0:
+            many = first[row, column] >= 0
+            for dy in range(-1, 2):
+                wy = share if dy != 0 else 1.0 - 2.0 * share
+                for dx in range(-1, 2):
+                    at = first[row + dy, column + dx]
+                    if many and at >= 0:
+                        for k in range(count):
+                            w = table[dy + 1, dx + 1, k]
+                            for c in range(channels):
+                                out[y, x, c] += w * samples[at + k, c]
                         continue
-                    sub = tx + 1 + SIDE
-                    u, i = column - 1 + sub // SIDE, sub % SIDE
-                    u = min(max(u, 0), centres.shape[1] - 1)
-                    at = first[v, u]
-                    if at < 0:
-                        for c in range(channels):
-                            out[y, x, c] += w * centres[v, u, c]
-                    else:
-                        for c in range(channels):
-                            out[y, x, c] += w * samples[at + j * SIDE + i, c]
+                    w = wy * (share if dx != 0 else 1.0 - 2.0 * share)
+                    if many:
+                        w = table[dy + 1, dx + 1].sum()
+                    for c in range(channels):
+                        out[y, x, c] += w * centres[row + dy, column + dx, c]

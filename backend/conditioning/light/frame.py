@@ -14,6 +14,7 @@ from ..anchors.tracing import NUDGE, Hits
 from . import direct, film
 from .cache import near_ways, pixel_rays
 from .colors import brightest, length, mean
+from .lamps import Lights
 from .patterns import TILE, TILE_ORDER, WIDE_ORDER, WIDE_TILE
 from .reflection import CLEAR, DULL, LOOKED_AT, refracted
 from .shade import (
@@ -109,8 +110,7 @@ class _Painter:
         many = np.zeros((0, 4), np.float32)
         if count:
             many = self._many(marks, guide, base_light)
-        taps = film.taps(self.film)
-        picture = film.resolve(radiance.reshape(height, width, 4), many, first, taps)
+        picture = film.resolve(radiance.reshape(height, width, 4), many, first, self.film)
         return self._frame(picture, grid, met, surface, share, light)
 
     # ------------------------------------------------------------------ rays and surfaces
@@ -163,32 +163,28 @@ class _Painter:
         tile: np.ndarray,
         wide: np.ndarray,
     ) -> tuple[Light, np.ndarray, np.ndarray]:
-        """Light on the grid's points; sharp shadows (H, W, L'); and what samples may borrow:
-        (H, W, C) arrival of soft lamps, bounced and mirrored light."""
-        lighting = self.lighting
-        light = _dark(len(surface))
-        sharp, lent = [], []
-        for i in range(len(lighting.lights)):
-            received = direct.receive(surface, lighting.lights, i)
-            soft = bool(lighting.lights.soft[i]) and lighting.lights.radius[i] > _HARD
-            if not lighting.lights.shadow[i]:
-                arrives = np.ones((len(surface), 3), np.float32)
-            elif soft:
-                arrives = self._soft_shadow(surface, i, met, guide, tile)[:, None]
-                arrives = arrives * self._veil(surface, i, arrives[:, 0], met, guide, tile)
-            else:
+        """Light on the grid's points; sharp shadows (H, W, L); and what samples inside of pixels
+        may borrow (H, W, 18): the parts of a `Light`, direct ones of soft lamps only."""
+        lighting, lights = self.lighting, self.lighting.lights
+        soft_light, sharp_light, sharp = _dark(len(surface)), _dark(len(surface)), []
+        receiver = direct.Receiver.of(surface)
+        for i in range(len(lights)):
+            received = direct.receive(receiver, lights, i)
+            if not _is_soft(lights, i):
                 arrives = arriving(lighting, surface, i, np.zeros_like(tile), 1)
                 sharp.append(self._spread_out(arrives[:, :1], met)[..., 0])
-            if soft:
-                lent.append(self._spread_out(arrives, met))
-            _add(light, received, arrives)
-        light.bounced = self._bounced(surface, met, guide, wide)
-        lent.append(self._spread_out(light.bounced, met))
-        light.mirrored, light.coated = self._mirrors(surface, share, met, guide, wide)
-        lent.append(self._spread_out(light.mirrored, met))
-        lent.append(self._spread_out(light.coated, met))
+                _add(sharp_light, received, arrives)
+            elif lights.shadow[i]:
+                arrives = self._soft_shadow(surface, i, met, guide, tile)[:, None]
+                arrives = arrives * self._veil(surface, i, arrives[:, 0], met, guide, tile)
+                _add(soft_light, received, arrives)
+            else:
+                _add(soft_light, received, np.ones((len(surface), 3), np.float32))
+        soft_light.bounced = self._bounced(surface, met, guide, wide)
+        soft_light.mirrored, soft_light.coated = self._mirrors(surface, share, met, guide, wide)
+        lent = self._spread_out(soft_light.packed(), met)
         shadow = np.stack(sharp, axis=2) if sharp else np.zeros((*self.shape, 0), np.float32)
-        return light, shadow, np.concatenate(lent, axis=2)
+        return soft_light.plus(sharp_light), shadow, lent
 
     def _spread_out(self, values: np.ndarray, met: np.ndarray) -> np.ndarray:
         made = np.zeros((self.shape[0] * self.shape[1], values.shape[1]), np.float32)
@@ -355,23 +351,15 @@ class _Painter:
         taken, found = borrow(
             lent, guide.valid, guide, row, column, surface.position, surface.lobes.normal, group
         )
+        light = Light.unpacked(taken)
         alone = np.flatnonzero(~found)
         own = surface.take(alone)
-        light, at = _dark(len(surface)), 0
-        for i in range(len(lighting.lights)):
-            received = direct.receive(surface, lighting.lights, i)
-            soft = bool(lighting.lights.soft[i]) and lighting.lights.radius[i] > _HARD
-            if soft:
-                arrives = taken[:, at : at + 3].copy()
-                arrives[alone] = arriving(lighting, own, i, tile[alone], _BEHIND_RAYS)
-                at += 3
-            else:
-                arrives = arriving(lighting, surface, i, tile, 1)
-            _add(light, received, arrives)
-        light.bounced = taken[:, at : at + 3].copy()
-        light.mirrored = taken[:, at + 3 : at + 6].copy()
-        light.coated = taken[:, at + 6 : at + 9].copy()
-        light.bounced[alone] = lighting.bounced.light(own.position, own.lobes.normal)
+        self._add_lamps(light, surface, tile, soft=False)
+        if len(alone):
+            lonely = _dark(len(alone))
+            self._add_lamps(lonely, own, tile[alone], soft=True)
+            lonely.bounced = lighting.bounced.light(own.position, own.lobes.normal)
+            light.add_at(alone, lonely)
         clear = surface.lobes.roughness <= CLEAR
         wanted = (brightest(share.specular) > DULL) & (clear | ~found)
         mirrored, _ = reflection(lighting, surface, surface.lobes.roughness, tile, wanted)
@@ -381,6 +369,14 @@ class _Painter:
         coated, _ = reflection(lighting, surface, surface.lobes.coat_roughness, tile, wanted)
         light.coated[wanted] = coated[wanted]
         return light
+
+    def _add_lamps(self, light: Light, surface: Surface, tile: np.ndarray, soft: bool) -> None:
+        """Add what lamps of one kind, soft or not, send to points that each ask by themselves."""
+        lights, receiver = self.lighting.lights, direct.Receiver.of(surface)
+        for i in range(len(lights)):
+            if _is_soft(lights, i) == soft:
+                arrives = arriving(self.lighting, surface, i, tile, _BEHIND_RAYS)
+                _add(light, direct.receive(receiver, lights, i), arrives)
 
     # ------------------------------------------------------------------ what lies behind
 
@@ -473,9 +469,8 @@ class _Painter:
         """Light on points that have no neighbours to share with."""
         lighting = self.lighting
         light = _dark(len(surface))
-        for i in range(len(lighting.lights)):
-            received = direct.receive(surface, lighting.lights, i)
-            _add(light, received, arriving(lighting, surface, i, tile, _BEHIND_RAYS))
+        for soft in (False, True):
+            self._add_lamps(light, surface, tile, soft)
         light.bounced = lighting.bounced.light(surface.position, surface.lobes.normal)
         wanted = brightest(share.specular) > DULL
         light.mirrored, _ = reflection(lighting, surface, surface.lobes.roughness, tile, wanted)
@@ -527,6 +522,11 @@ _HARD = 0.01
 
 def _dark(count: int) -> Light:
     return Light(*(np.zeros((count, 3), np.float32) for _ in range(6)))
+
+
+def _is_soft(lights: Lights, index: int) -> bool:
+    """Whether shadows of a light are wide enough for neighbours to share."""
+    return bool(lights.soft[index]) and bool(lights.radius[index] > _HARD)
 
 
 def _add(light: Light, received: direct.Received, arrives: np.ndarray) -> None:

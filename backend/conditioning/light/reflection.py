@@ -19,6 +19,8 @@ MIRROR = 0.15
 """Roughness up to which reflected rays meet shining meshes; duller lobes ask points on them."""
 LOOKED_AT = 0.3
 """Roughness up to which what is reflected is looked at itself, with its textures and shadows."""
+BENDS = 0.01
+"""Alpha up to which reflected rays are kept out of the surface; wider lobes lose a part there."""
 DULL = 0.02
 """Least part of light reflected that is worth a ray."""
 
@@ -86,13 +88,12 @@ def _mirrored(normal, flat, view, tangent, bitangent, alpha, pattern, tile, ways
         length = math.sqrt(max(length, 1e-12))
         for c in range(3):
             ways[i, c] /= length
-        if lz <= 1e-4 or above <= 0.0:
-            # a bumped normal turned it into the surface: along the surface is nearest to true
+        if above <= 0.0 and alpha[i] <= BENDS:
+            # a bumped normal turned a mirror's ray into the surface: along it is nearest to true
+            for c in range(3):
+                ways[i, c] -= (above - 0.01) * flat[i, c]
+        if lz <= 1e-4:
             weights[i] = 0.0
-            if alpha[i] <= SMOOTHEST * 1.01 or lz > 1e-4:
-                weights[i] = 0.25
-                for c in range(3):
-                    ways[i, c] -= (above - 0.01) * flat[i, c]
             continue
         a2 = alpha[i] * alpha[i]
         one = 1.0 + smith_lambda(vz, a2)

@@ -176,6 +176,25 @@ class Light:
     mirrored: np.ndarray
     coated: np.ndarray
 
+    def packed(self) -> np.ndarray:
+        """(N, 18) all parts side by side."""
+        return np.concatenate([getattr(self, name) for name in self.__dataclass_fields__], axis=1)
+
+    @classmethod
+    def unpacked(cls, packed: np.ndarray) -> Light:
+        """From what `packed` made."""
+        return cls(*(packed[:, i : i + 3].copy() for i in range(0, packed.shape[1], 3)))
+
+    def plus(self, other: Light) -> Light:
+        """The light of both."""
+        names = self.__dataclass_fields__
+        return Light(*(getattr(self, name) + getattr(other, name) for name in names))
+
+    def add_at(self, index: np.ndarray, other: Light) -> None:
+        """Add the light of M points to those of numbers `index` (M,)."""
+        for name in self.__dataclass_fields__:
+            getattr(self, name)[index] += getattr(other, name)
+
 
 def outgoing(surface: Surface, share: Shares, light: Light) -> np.ndarray:
     """(N, 3) radiance towards the viewer."""
@@ -256,6 +275,7 @@ def reflection(
     alpha = (roughness[index] ** 2).astype(np.float32)
     lamps = lighting.lights.only((lighting.lights.visible & GLOSSY) != 0)
     found += direct.reflected_lamps(origins, ways, hits.distance, alpha, lamps)
+    found[np.einsum("ni,ni->n", ways, some.flat) <= 0] = 0  # into the surface itself
     radiance[index], weight[index] = found, share
     return radiance, weight
 
@@ -282,8 +302,9 @@ def simply(lighting: Lighting, surface: Surface) -> np.ndarray:
     count = len(surface)
     tile = (np.arange(count) % 16).astype(np.int32)
     total = share.diffuse * lighting.bounced.light(surface.position, surface.lobes.normal)
+    receiver = direct.Receiver.of(surface)
     for i in range(len(lighting.lights)):
-        received = direct.receive(surface, lighting.lights, i)
+        received = direct.receive(receiver, lighting.lights, i)
         arrives = arriving(lighting, surface, i, tile, 4)
         total += (share.diffuse * received.diffuse + received.specular) * arrives
     around = lighting.bounced.light(surface.position, surface.lobes.normal)

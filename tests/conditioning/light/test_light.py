@@ -122,12 +122,19 @@ def test_edges_are_as_smooth_as_the_filter_makes_them() -> None:
     assert color[edge].mean() == pytest.approx(0.5, abs=0.2)
 
 
-def test_taps_follow_cycles_filters() -> None:
-    taps = film.taps(Film())
-    assert taps.sum() == pytest.approx(1) and np.allclose(taps, taps[::-1])
+def test_the_filter_is_cycles_own() -> None:
+    weights = film.weights(Film())
+    assert weights.sum() == pytest.approx(1, abs=1e-5)
     # Blackman and Harris at a pixel from the middle of three: 0.0556 of its peak
-    assert taps[1] / taps[4] == pytest.approx(0.0556, abs=2e-3)
-    assert np.count_nonzero(film.taps(Film("BOX", 1.0))) == 3
+    at = film.curve(Film(), np.array([0.0, 1.0, 1.5, 1.6]))
+    assert at[1] / at[0] == pytest.approx(0.0556, abs=2e-3) and at[3] == 0
+    box = film.weights(Film("BOX", 1.0))
+    assert box[1, 1].sum() == pytest.approx(1) and np.ptp(box[1, 1]) == 0
+
+
+def test_samples_of_a_pixel_share_no_row_and_no_column() -> None:
+    for axis in (0, 1):
+        assert len({round(at[axis], 4) for at in film.OFFSETS}) == 9
 
 
 def test_every_place_of_a_tile_has_a_pattern_of_its_own() -> None:
