@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import os
 import sys
 from typing import Annotated
@@ -12,7 +13,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from .offline import stay_offline
-from .shared.errors import WorldFMError
+from .shared.errors import InputError, WorldFMError
 
 COMMANDS = {
     "doctor": "What is installed, which devices work, which models are present.",
@@ -35,11 +36,17 @@ class LazyCommands(TyperGroup):
     """Commands whose modules (and the libraries these need) are imported only to be run."""
 
     def list_commands(self, ctx: typer.Context) -> list[str]:
-        return list(COMMANDS)
+        return [name for name in COMMANDS if _is_here(name)]
 
     def get_command(self, ctx: typer.Context, name: str) -> TyperCommand | None:
         """A stand-in that has the command's name and help, enough to list it."""
-        return TyperCommand(name, help=COMMANDS[name]) if name in COMMANDS else None
+        if name not in COMMANDS:
+            return None
+        if not _is_here(name):
+            raise InputError(
+                f"The extension comes without 'worldfm {name}'; run it in a checkout of the source."
+            )
+        return TyperCommand(name, help=COMMANDS[name])
 
     def resolve_command(
         self, ctx: typer.Context, args: list[str]
@@ -49,6 +56,11 @@ class LazyCommands(TyperGroup):
             module = importlib.import_module(f".commands.{command.name}", __package__)
             command = typer.main.get_command(module.app)
         return name, command, rest
+
+
+def _is_here(name: str) -> bool:
+    """Whether the command's module is; the extension carries only what serves Blender."""
+    return importlib.util.find_spec(f".commands.{name}", __package__) is not None
 
 
 app = typer.Typer(

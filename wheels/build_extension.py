@@ -38,6 +38,7 @@ NOT_COPIED = {"tests", "docs", "runs", "outputs", "data", "dist", "build"}
 NOT_FOR_USERS = (
     *("tests/", "docs/", "demo/run.py", "demo/scenes/", "runs/", "outputs/", "data/"),
     *(".venv", ".git", ".ci/"),
+    *("backend/training/", "backend/evaluation/", "backend/reference/", "backend/data/synth/"),
 )
 
 

@@ -90,10 +90,6 @@ class Installation:
         current = made_from.get("requirements") == _fingerprint(requirements)
         return InstallState.READY if current and self.python.exists() else InstallState.OUTDATED
 
-    def versions(self) -> dict[str, Any]:
-        """What the environment was made from; {} when there is none."""
-        return self._marker() or {}
-
     def estimate(self, choice: InstallChoice) -> Estimate:
         """What install() would fetch, asked of the package index; fetches only metadata.
 

@@ -61,7 +61,7 @@ from .schedulers import (
 )
 
 if TYPE_CHECKING:
-    from ..models.depth import DepthEstimator
+    pass
 
 MOST_STEPS = 100
 MOST_LATENTS = 1024
@@ -289,18 +289,6 @@ class OfficialPipeline:
         return sample_few_steps(
             network, noises[:steps], few_step_timesteps(steps, self.settings.mid_timestep)
         )
-
-
-def load_meta(path: Path, depth: str | DepthEstimator = "auto") -> tuple[World, list[Camera]]:
-    """The world of the reference's meta.json and the cameras it asks for, in this project's axes.
-
-    The picture is the world's first memory frame; its depth is estimated (by the estimator of
-    that name, or the best that is here) and lifted to anchors.
-    Raises InputError when the file or its picture cannot be used.
-    """
-    from ..world.importers.meta import world_from_meta
-
-    return world_from_meta(path, depth)
 
 
 def is_official(name_or_path: str | Path) -> bool:

@@ -25,7 +25,7 @@ from ..models.depth import DepthEstimator, load_depth
 from ..shared.anchors import Anchors
 from ..shared.camera import Camera
 from ..shared.errors import InputError
-from ..shared.frame import FrameReply, MemoryFrame
+from ..shared.frame import MemoryFrame
 from .depth_fit import fit_depth
 from .identity import frame_id
 from .photo.depth_edges import sharpen_edges
@@ -47,26 +47,13 @@ class Growth:
     dropped: int
 
 
-def keep_frame(
-    world: World, reply: FrameReply, name: str, depth: str | DepthEstimator = "embedded"
-) -> World:
-    """The world with the frame in it, its revision one higher; `world` stays as it is.
-
-    Keeping the same frame twice changes nothing. Raises InputError when the frame belongs to a
-    later revision than the world (it was taken back meanwhile).
-    """
-    if reply.world_revision > world.revision:
-        raise InputError(
-            "This frame is of a later state of the world than the one that is loaded; render it "
-            "again before keeping it."
-        )
-    return _grown(world, reply.rgb, reply.depth, reply.request.camera, name, depth)
-
-
 def keep_picture(
     world: World, rgb: np.ndarray, camera: Camera, name: str, depth: str | DepthEstimator
 ) -> World:
-    """As `keep_frame`, for a picture of which only the camera is known (painted over, say)."""
+    """The world with a picture of `camera` in it, its revision one higher; `world` stays as it is.
+
+    Keeping the same picture twice changes nothing.
+    """
     if (rgb.shape[1], rgb.shape[0]) != (camera.width, camera.height):
         camera = camera.resized(rgb.shape[1], rgb.shape[0])
     return _grown(world, rgb, known_depth(world, camera), camera, name, depth)

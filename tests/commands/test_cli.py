@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from backend import cli
 from backend.cli import COMMANDS, main
 from backend.commands.render import refit
 from backend.shared.camera import Camera, intrinsics, look_at
@@ -46,6 +47,19 @@ def test_each_command_has_help(capsys, name: str) -> None:
     code, out, _ = run(capsys, name, "--help")
     assert code == 0
     assert "Usage: worldfm" in out
+
+
+def test_a_command_that_the_extension_leaves_out_is_not_listed_and_says_where_it_is(
+    capsys, monkeypatch
+) -> None:
+    monkeypatch.setattr(cli, "_is_here", lambda name: name != "train")
+    listed = run(capsys, "--help")[1].split()
+    assert "serve" in listed and "train" not in listed
+    code, _, err = run(capsys, "train", "stage1")
+    assert code == 2
+    assert err == (
+        "Error: The extension comes without 'worldfm train'; run it in a checkout of the source.\n"
+    )
 
 
 def test_help_does_not_load_torch() -> None:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import json
 import os
@@ -87,6 +88,46 @@ def test_the_built_zip_has_what_a_user_needs():
     assert {"blender_manifest.toml", "__init__.py", "LICENSE", "backend/__main__.py"} <= names
     assert {f"backend/models/embedded/{n}" for n in ("config.json", "model.safetensors")} <= names
     assert "backend/requirements.txt" in names
+    left_out = build_extension.NOT_FOR_USERS
+    assert not [name for name in names if name.startswith(left_out)]
+
+
+def test_what_serves_imports_nothing_that_the_zip_leaves_out(tmp_path):
+    """The modules that stay, alone in a folder, still name only one another."""
+    left_out = [
+        pattern.strip("/")
+        for pattern in tomllib.loads((ROOT / "blender_manifest.toml").read_text())["build"][
+            "paths_exclude_pattern"
+        ]
+        if pattern.startswith("/backend/")
+    ]
+    kept = {
+        path.relative_to(ROOT).with_suffix("").as_posix().removesuffix("/__init__")
+        for path in (ROOT / "backend").rglob("*.py")
+        if not any(
+            path.relative_to(ROOT).match(pattern)
+            or path.relative_to(ROOT).as_posix().startswith(pattern + "/")
+            for pattern in left_out
+        )
+    }
+    assert "backend/serving/server" in kept and "backend/training/loop" not in kept
+    missing = []
+    for name in kept:
+        file = ROOT / f"{name}.py"
+        package = Path(name).parent if file.is_file() else Path(name)
+        file = file if file.is_file() else ROOT / name / "__init__.py"
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if not isinstance(node, ast.ImportFrom) or not node.level:
+                continue
+            base = package
+            for _ in range(node.level - 1):
+                base = base.parent
+            target = base.joinpath(*(node.module or "").split("."))
+            whole = target.as_posix()
+            inside = {f"{whole}/{alias.name}" for alias in node.names}
+            if whole not in kept and not inside <= kept:
+                missing.append(f"{name} imports {whole}")
+    assert missing == []
 
 
 def test_one_system_needs_two_wheels_and_every_system_is_known():

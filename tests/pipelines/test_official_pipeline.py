@@ -352,7 +352,7 @@ class FlatWall:
 def test_the_reference_input_gives_world_and_cameras(tmp_path):
     import cv2
 
-    from backend.pipelines.official import load_meta
+    from backend.world.importers.meta import world_from_meta
 
     rng = np.random.default_rng(0)
     picture = cv2.resize(rng.integers(0, 256, (6, 8, 3)).astype(np.uint8), (128, 96))
@@ -362,7 +362,7 @@ def test_the_reference_input_gives_world_and_cameras(tmp_path):
     front[:3, :3] = [[0, 0, 1], [0, 1, 0], [-1, 0, 0]]  # along x, y down
     meta = {"name": "room", "image": "room.png", "K": K, "c2w": [front.tolist()] * 2}
     (tmp_path / "meta.json").write_text(json.dumps(meta))
-    built, path = load_meta(tmp_path / "meta.json", FlatWall())
+    built, path = world_from_meta(tmp_path / "meta.json", FlatWall())
     assert len(path) == 2 and (path[0].width, path[0].height) == (128, 96)
     photo = built.memory[0]
     assert np.array_equal(photo.rgb, picture)

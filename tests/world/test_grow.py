@@ -12,14 +12,14 @@ from backend.conditioning.anchors.point_renderer import PointCloud, render_point
 from backend.conditioning.memory.free_space import contradicts
 from backend.conditioning.memory.sampling import MemoryImages, sample_memory
 from backend.conditioning.unseen.depth_completion import smooth_guess
-from backend.models.depth import DepthGuess
+from backend.models.depth import DepthEstimator, DepthGuess
 from backend.pipelines.embedded import FramePipeline
 from backend.shared.camera import Camera, intrinsics, look_at
 from backend.shared.color import halves_of_bytes
 from backend.shared.errors import InputError
 from backend.shared.frame import FrameReply, FrameRequest, MemoryFrame
 from backend.world.frame_exchange import read_frame_to_keep, write_growth
-from backend.world.grow import completed_depth, grow, keep_frame, known_depth
+from backend.world.grow import completed_depth, grow, keep_picture, known_depth
 from backend.world.world import World
 from tests.scenes.world_room import HALF, psnr, trace
 
@@ -67,6 +67,10 @@ def reply_of(world: World, camera: Camera) -> FrameReply:
     return FrameReply(
         halves_of_bytes(rgb), known, coverage, rgb, request, world.revision, "test", "0" * 12
     )
+
+
+def keep_frame(world: World, reply: FrameReply, name: str, depth: str | DepthEstimator) -> World:
+    return keep_picture(world, reply.rgb, reply.request.camera, name, depth)
 
 
 def test_keeping_a_frame_grows_the_world_and_leaves_the_old_one(world):
@@ -184,13 +188,6 @@ def test_nothing_contradicts_where_memory_saw_nothing(world):
         24,
     )
     assert not contradicts(np.full((24, 32), 1.0, np.float32), behind, world.memory).any()
-
-
-def test_a_frame_of_a_later_world_is_refused(world):
-    reply = reply_of(world, camera_at(0.4, 1.2))
-    older = World(world.anchors, world.memory, 4, {})
-    with pytest.raises(InputError, match="later state"):
-        keep_frame(older, reply, "kept", RoomDepth())
 
 
 def test_sizes_that_disagree_are_refused(world):
