@@ -7,9 +7,10 @@ import traceback
 
 import bpy
 
-from . import final_render, viewport
+from . import final_render
 from .backend.shared.errors import WorldFMError
 from .display import PASSES
+from .viewport import views
 
 ENGINE = "WORLDFM"
 
@@ -63,8 +64,8 @@ class WorldFMRenderEngine(bpy.types.RenderEngine):
 
     def view_update(self, context: bpy.types.Context, depsgraph: bpy.types.Depsgraph) -> None:
         """Something in the scene changed while a viewport shows it."""
-        viewport.update(self, context, depsgraph)
+        views.update(self, context, depsgraph)
 
     def view_draw(self, context: bpy.types.Context, depsgraph: bpy.types.Depsgraph) -> None:
         """A viewport is drawn."""
-        viewport.draw(self, context, depsgraph)
+        views.draw(self, context, depsgraph)

@@ -6,20 +6,21 @@ from __future__ import annotations
 import bpy
 from bpy.app.handlers import persistent
 
-from . import file_version, final_render, runtime, viewport
+from . import file_version, final_render, runtime
 from .scene_sync import save_elsewhere
 from .scene_sync.textures import forget_textures
+from .viewport import views
 
 
 @persistent
 def _after_load(*_: object) -> None:
-    viewport.forget_all()
+    views.forget_all()
     runtime.forget_scenes()
 
 
 @persistent
 def _after_undo(*_: object) -> None:
-    viewport.forget_meshes()
+    views.forget_meshes()
 
 
 @persistent

@@ -15,13 +15,12 @@ from . import (
     redraw,
     runtime,
     translations,
-    viewport,
-    viewport_paint,
 )
 from .operators import CLASSES as OPERATORS
 from .operators import build_process, live_image, record_walk
 from .panels import CLASSES as PANELS
 from .panels import sidebar, standard
+from .viewport import painter, views
 
 CLASSES = (
     *properties.CLASSES,
@@ -54,8 +53,8 @@ def unregister() -> None:
     build_process.stop_all()
     live_image.stop()
     record_walk.stop()
-    viewport.forget_all()
-    viewport_paint.forget_gpu()
+    views.forget_all()
+    painter.forget_gpu()
     runtime.shut_down()
     translations.detach()
     sidebar.detach()

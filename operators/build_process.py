@@ -14,7 +14,7 @@ from typing import Any
 import bpy
 
 from .. import runtime
-from ..backend.client.guarded import run_guarded
+from ..backend.client.child_process import run_child
 from ..backend.client.process import child_environment
 from ..backend.shared.errors import BackendError, WorldFMError, error_from_code
 from ..backend.shared.leftovers import temporary_folder
@@ -33,7 +33,7 @@ def stop_all() -> None:
 class CommandRun:
     """`worldfm ARGUMENTS --json`: progress and, at the end, the result as lines of JSON.
 
-    It ends with its host, however that ends (backend/client/guarded.py).
+    It ends with its host, however that ends (backend/client/child_process.py).
     """
 
     def __init__(self, arguments: list[str]) -> None:
@@ -98,7 +98,7 @@ class CommandRun:
 
     def _run(self, words: list[str], environment: dict[str, str]) -> None:
         try:
-            self._code = run_guarded(
+            self._code = run_child(
                 words,
                 env=environment,
                 cwd=runtime.ROOT,

@@ -13,7 +13,7 @@ from pathlib import Path
 import bpy
 import numpy as np
 
-from ..backend.client.guarded import run_guarded
+from ..backend.client.child_process import run_child
 from ..backend.shared.camera import Camera
 from ..backend.shared.errors import BackendError, Cancelled, WorldFMError
 from ..backend.shared.leftovers import temporary_folder
@@ -113,7 +113,7 @@ class _Run:
 
     def _work(self, words: list[str]) -> None:
         try:
-            run_guarded(
+            run_child(
                 words,
                 env=dict(os.environ),
                 cwd=Path(words[2]).parent,

@@ -15,7 +15,7 @@ from ..backend.shared.frame import FrameRequest
 from ..backend.shared.leftovers import temporary_folder
 from ..scene_sync.cameras import render_camera, scene_camera
 from ..scene_sync.png import encode_png
-from ..viewport_wish import sized
+from ..viewport.target import sized
 from .build_process import CommandRun
 from .image_window import show_image
 from .steps import Step, StepOperator

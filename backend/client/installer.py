@@ -27,9 +27,9 @@ from typing import Any
 from ..shared.errors import BackendError, InputError
 from ..shared.messages import Progress
 from . import uv as uv_words
+from .child_process import run_child
 from .estimate import Estimate, read_estimate
 from .file_lock import only_one
-from .guarded import run_guarded
 from .trees import delete_tree, move_tree, relocate, unlimited
 
 MARKER = "worldfm.json"
@@ -342,7 +342,7 @@ class Installation:
         env = uv_words.environment(self.folder)
         if not online:
             env |= {"UV_OFFLINE": "1", "PIP_NO_INDEX": "1"}
-        return run_guarded(
+        return run_child(
             command,
             env=env,
             cwd=self.folder,

@@ -44,7 +44,7 @@ class Conditions:
     In all of these what was imagined before counts like what was seen.
     base (3, H, W): `color`, smoothly continued into the holes; level (1, H, W): how far in.
     fill (3, H, W): `color`, and in the holes what alike surfaces show; far (1, H, W): see
-    `surface_fill`. owner (H, W): number of the flat surface that a guessed pixel was moved onto,
+    `surfels`. owner (H, W): number of the flat surface that a guessed pixel was moved onto,
     -1 = none. remembered (H, W) in [0, 1]: how surely memory saw a pixel, nothing imagined.
     """
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Small networks on the coarse cells of a picture (`backend.conditioning.unseen.surface_fill`).
+"""Small networks on the coarse cells of a picture (`backend.conditioning.unseen.surfels`).
 
 One continues depth into what the anchors leave open: floors and walls go on, sky begins above
 them. One corrects the colours guessed for what no memory frame saw.

@@ -13,7 +13,7 @@ from ..conditioning.conditions import build_conditions
 from ..conditioning.memory.sampling import usable
 from ..conditioning.memory.seen import Seen
 from ..conditioning.unseen.cell_colors import color_cells, guess_cells
-from ..conditioning.unseen.surface_fill import cell_grid, memory_cells, surfels
+from ..conditioning.unseen.surfels import cell_grid, memory_cells, surfels
 from ..data.nerfstudio import PosedFrame
 from ..models.cell_net import CellNet
 from .cell_nets import CellTask, Examples

@@ -17,7 +17,7 @@ from ..conditioning.unseen.depth_completion import (
     smooth_guess,
 )
 from ..conditioning.unseen.fill import push_pull
-from ..conditioning.unseen.surface_fill import cell_centres
+from ..conditioning.unseen.surfels import cell_centres
 from ..data.nerfstudio import PosedFrame
 from ..models.cell_net import CellNet
 from .cell_nets import CellTask, Examples

@@ -16,7 +16,7 @@ from .conftest import ROOT
 
 @pytest.fixture(scope="module")
 def module() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("worldfm_detail", ROOT / "viewport_detail.py")
+    spec = importlib.util.spec_from_file_location("worldfm_detail", ROOT / "viewport/detail.py")
     made = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(made)
     return made

@@ -14,7 +14,7 @@ import pytest
 
 from backend.client import BackendClient, BackendState, LaunchSettings
 from backend.client import process as process_module
-from backend.client.guarded import run_guarded
+from backend.client.child_process import run_child
 from backend.client.process import child_environment, explain, open_log
 from backend.serving.priority import NICENESS
 from backend.shared import log_file
@@ -224,7 +224,7 @@ def test_what_ended_it_is_told() -> None:
 
 def lines_of(code: str, **options) -> tuple[int, list[str]]:
     lines: list[str] = []
-    status = run_guarded(
+    status = run_child(
         [sys.executable, "-c", code],
         env=os.environ,
         cwd=Path.cwd(),
@@ -234,13 +234,13 @@ def lines_of(code: str, **options) -> tuple[int, list[str]]:
     return status, lines
 
 
-def test_guarded_output_and_status() -> None:
+def test_child_output_and_status() -> None:
     code = "import sys; print('a  é'); print('b', file=sys.stderr, flush=True); sys.exit(3)"
     status, lines = lines_of(code)
     assert status == 3 and sorted(lines) == ["a  é", "b"]
 
 
-def test_guarded_cancel_ends_grandchildren_too(tmp_path: Path) -> None:
+def test_child_cancel_ends_grandchildren_too(tmp_path: Path) -> None:
     cancel = threading.Event()
     pid_file = tmp_path / "pid"
     code = f"""
@@ -263,4 +263,4 @@ def _alive(pid: int) -> bool:
 def test_a_program_that_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     shutil.rmtree(tmp_path)
     with pytest.raises(BackendError, match="The system refused to start"):
-        run_guarded(["true"], env={}, cwd=tmp_path, on_line=print, cancel=threading.Event())
+        run_child(["true"], env={}, cwd=tmp_path, on_line=print, cancel=threading.Event())

@@ -14,7 +14,7 @@ from types import SimpleNamespace
 import psutil
 import pytest
 
-from backend.client import check_environment, file_lock, guarded, installer, trees
+from backend.client import check_environment, child_process, file_lock, installer, trees
 from backend.client.process import child_environment, open_log
 from backend.client.process_group import (
     ExtendedLimits,
@@ -187,13 +187,13 @@ class Job(PosixGroup):
         self.calls.append("close")
 
 
-def test_on_windows_a_guarded_program_is_started_as_it_is_in_a_job(
+def test_on_windows_a_child_is_started_as_it_is_in_a_job(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     job, lines = Job(), []
-    monkeypatch.setattr(guarded, "group_for_this_system", lambda: job)
-    monkeypatch.setattr(guarded, "sys", SimpleNamespace(platform="win32"))
-    status = guarded.run_guarded(
+    monkeypatch.setattr(child_process, "group_for_this_system", lambda: job)
+    monkeypatch.setattr(child_process, "sys", SimpleNamespace(platform="win32"))
+    status = child_process.run_child(
         [sys.executable, "-c", "import os; print(os.getppid())"],
         env=os.environ,
         cwd=Path.cwd(),

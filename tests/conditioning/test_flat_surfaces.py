@@ -16,7 +16,7 @@ from backend.conditioning.memory.sampling import MemoryImages
 from backend.conditioning.unseen import patterns
 from backend.conditioning.unseen.flat_surfaces import flat_surfaces
 from backend.conditioning.unseen.planes import continue_planes, find_planes
-from backend.conditioning.unseen.surface_fill import frame_cells
+from backend.conditioning.unseen.surfels import frame_cells
 from backend.shared.anchors import Anchors
 from backend.shared.camera import Camera, intrinsics, look_at
 from backend.shared.frame import MemoryFrame

@@ -30,7 +30,7 @@ class Watch:
     """Times view_update, view_draw and the redraw timer from now on; counts the frames shown."""
 
     def __init__(self) -> None:
-        self.viewport = sys.modules[f"{ADDON}.viewport"]
+        self.viewport = sys.modules[f"{ADDON}.viewport.views"]
         self.calls: list[Call] = []
         self.frames: list[float] = []
         self._shown = None
@@ -53,9 +53,9 @@ class Watch:
         return bool(
             view
             and view.shown is not None
-            and view.wish is not None
+            and view.target is not None
             and view.shown.request is view.asked
-            and self.viewport.looks_from(view.shown, view.wish)
+            and self.viewport.looks_from(view.shown, view.target)
             and not self.viewport._unsettled(view, time.monotonic())
         )
 

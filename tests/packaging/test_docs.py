@@ -11,7 +11,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
-ROOMS = ("backend", "operators", "panels", "scene_sync", "tests/gui")
+ROOMS = ("backend", "operators", "panels", "scene_sync", "viewport", "tests/gui")
 LEAST_WORDS = 15  # a source string with fewer literal letters would match anything
 
 

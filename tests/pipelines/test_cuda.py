@@ -14,7 +14,7 @@ from backend.conditioning.anchors.point_cloud import PointCloud
 from backend.conditioning.anchors.point_renderer import _draw
 from backend.conditioning.conditions import build_conditions, world_scale
 from backend.conditioning.memory.sampling import MemoryImages
-from backend.conditioning.unseen.surface_fill import guess_colors, memory_cells, surfels
+from backend.conditioning.unseen.surfels import guess_colors, memory_cells, surfels
 from backend.models.autoencoder import ProductAttention
 from backend.models.prope import encode_view, transform_key, transform_query
 from backend.pipelines.embedded import FramePipeline, choose_device

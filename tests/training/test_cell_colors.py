@@ -16,7 +16,7 @@ from backend.conditioning.unseen.cell_colors import (
     color_cells,
     guess_cells,
 )
-from backend.conditioning.unseen.surface_fill import memory_cells, surfels
+from backend.conditioning.unseen.surfels import memory_cells, surfels
 from backend.data.nerfstudio import PosedFrame
 from backend.models.cell_net import CellNet, load_colors
 from backend.shared.camera import Camera

@@ -23,7 +23,7 @@ from backend.world.grow import completed_depth, grow, keep_picture, known_depth
 from backend.world.world import World
 from tests.scenes.world_room import HALF, psnr, trace
 
-from ..conditioning.test_surface_fill import floor_and_wall
+from ..conditioning.test_surfels import floor_and_wall
 
 
 class RoomDepth:

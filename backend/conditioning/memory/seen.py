@@ -11,7 +11,7 @@ import torch.nn.functional as F
 
 from ...shared.camera import Camera
 from ..unseen.fill import push_pull
-from ..unseen.surface_fill import cell_grid
+from ..unseen.surfels import cell_grid
 
 
 @dataclass(eq=False)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Colours for the cells of a picture that no memory frame saw.
 
-`surface_fill` guesses them by rules: what is near, what lies in one plane, what faces the same way.
+`surfels` guesses them by rules: what is near, what lies in one plane, what faces the same way.
 No one rule is right everywhere, so several guesses and what the picture knows are shown to a small
 network, which corrects the first of them. All of it happens on coarse cells: how bright and how
 coloured a surface is, not what is painted on it.
@@ -17,7 +17,7 @@ from ..channels import COLOR_CELLS, GUESSES
 from ..memory.sampling import MemoryImages
 from ..memory.seen import Seen
 from .depth_units import MAX_LOG_DEPTH
-from .surface_fill import (
+from .surfels import (
     Surfels,
     cells_around,
     guess_colors,

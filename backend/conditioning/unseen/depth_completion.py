@@ -16,7 +16,7 @@ from ..channels import COMPLETION_CELLS
 from ..memory.seen import Seen
 from .depth_units import MAX_LOG_DEPTH
 from .fill import push_pull
-from .surface_fill import cell_centres, cell_grid, cell_normals, cell_samples
+from .surfels import cell_centres, cell_grid, cell_normals, cell_samples
 
 WORTH_IT = 0.01
 """Part of the picture that has to be unknown for the network to be asked."""

@@ -16,7 +16,7 @@ from ..anchors.rays import camera_rays
 from ..memory.sampling import MemoryImages
 from .patterns import Pattern, find_pattern, seen_pixels
 from .planes import OFF_PLANE, Plane, find_planes
-from .surface_fill import frame_cells
+from .surfels import frame_cells
 
 MOST_FRAMES = 6
 """Memory frames that are looked at; of more, so many evenly chosen."""

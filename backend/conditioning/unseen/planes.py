@@ -15,7 +15,7 @@ import torch.nn.functional as F
 
 from ...shared.camera import Camera
 from ..anchors.rays import camera_rays
-from .surface_fill import Surfels
+from .surfels import Surfels
 
 OFF_PLANE = 0.012
 """Distance from a plane, as part of the distance from the camera, up to which a cell lies on it."""

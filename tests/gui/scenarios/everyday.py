@@ -204,7 +204,7 @@ class Day:
 
 def lines_written():
     """What the extension itself writes into viewports, from now on."""
-    module = sys.modules[f"{artist.ADDON}.viewport_text"]
+    module = sys.modules[f"{artist.ADDON}.viewport.overlay"]
     said, write = [], module._write
 
     def noting(text, *place):

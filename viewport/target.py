@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import bpy
 import numpy as np
 
-from .backend.shared.camera import Camera
-from .backend.shared.frame import FrameReply
-from .scene_sync.cameras import render_camera, scene_camera, viewport_camera
-from .scene_sync.sampling import Guide, nearest_of
-from .viewport_paint import picture_rectangle
+from ..backend.shared.camera import Camera
+from ..backend.shared.frame import FrameReply
+from ..scene_sync.cameras import render_camera, scene_camera, viewport_camera
+from ..scene_sync.sampling import Guide, nearest_of
+from .painter import picture_rectangle
 
 MOVING_SIDE = 192
 """Longest side of frames of a view that moves."""
@@ -25,7 +25,7 @@ _HARDLY_TURNED = 0.94
 
 
 @dataclass(frozen=True, eq=False)
-class Wish:
+class Target:
     """What a viewport wants to show. picture: the camera asked for at full size.
 
     rectangle: where it belongs in the region (x, y, width, height, y upwards).
@@ -38,7 +38,7 @@ class Wish:
     to_clip: np.ndarray
     far: float
 
-    def same_view(self, other: Wish | None) -> bool:
+    def same_view(self, other: Target | None) -> bool:
         """Whether both look from one place through one lens."""
         return (
             other is not None
@@ -49,7 +49,7 @@ class Wish:
         )
 
 
-def wish_of(context: bpy.types.Context, depsgraph: bpy.types.Depsgraph) -> Wish:
+def target_of(context: bpy.types.Context, depsgraph: bpy.types.Depsgraph) -> Target:
     """What the viewport looks at. Raises CameraError when it cannot be rendered."""
     region, view3d, space = context.region, context.region_data, context.space_data
     scale = context.scene.unit_settings.scale_length
@@ -60,29 +60,29 @@ def wish_of(context: bpy.types.Context, depsgraph: bpy.types.Depsgraph) -> Wish:
     far = 0.9 * space.clip_end * scale
     if view3d.view_perspective != "CAMERA":
         whole = (0.0, 0.0, float(region.width), float(region.height))
-        return Wish(through, through, whole, True, to_clip, far)
+        return Target(through, through, whole, True, to_clip, far)
     ob = space.camera if space.use_local_camera else scene_camera(context.scene)
     picture = render_camera(ob.evaluated_get(depsgraph), context.scene, use_border=False)
     far = 0.9 * ob.data.clip_end * scale
     rectangle = picture_rectangle(picture, through)
-    return Wish(picture, through, rectangle, False, to_clip, far)
+    return Target(picture, through, rectangle, False, to_clip, far)
 
 
-def looks_from(reply: FrameReply, wish: Wish) -> bool:
+def looks_from(reply: FrameReply, target: Target) -> bool:
     """Whether a frame shows exactly this view, at whatever size."""
     camera = reply.request.camera
-    if camera.projection != wish.picture.projection:
+    if camera.projection != target.picture.projection:
         return False
-    if not np.array_equal(camera.c2w, wish.picture.c2w):
+    if not np.array_equal(camera.c2w, target.picture.c2w):
         return False
-    wanted = wish.picture.resized(camera.width, camera.height)
+    wanted = target.picture.resized(camera.width, camera.height)
     return bool(np.allclose(camera.K, wanted.K, rtol=1e-9, atol=1e-6))
 
 
-def mostly_seen(camera: Camera, wish: Wish, near: float) -> bool:
+def mostly_seen(camera: Camera, target: Target, near: float) -> bool:
     """Whether what a camera saw fills most of a view, moved there. near: metres to what is near."""
-    turned = float(camera.c2w[:3, 2] @ wish.region.c2w[:3, 2])
-    return turned > _HARDLY_TURNED and moved(camera, wish.region) < near
+    turned = float(camera.c2w[:3, 2] @ target.region.c2w[:3, 2])
+    return turned > _HARDLY_TURNED and moved(camera, target.region) < near
 
 
 def sized(picture: Camera, side: str) -> Camera:

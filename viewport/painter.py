@@ -16,12 +16,12 @@ import numpy as np
 from gpu_extras.batch import batch_for_shader
 from mathutils import Matrix
 
-from .backend.shared.anchors import Anchors
-from .backend.shared.camera import Camera
-from .backend.shared.color import LINEAR
-from .backend.shared.frame import FrameReply
-from .display import color_rgba, without_specks, without_twos
-from .viewport_detail import Detail
+from ..backend.shared.anchors import Anchors
+from ..backend.shared.camera import Camera
+from ..backend.shared.color import LINEAR
+from ..backend.shared.frame import FrameReply
+from ..display import color_rgba, without_specks, without_twos
+from .detail import Detail
 
 MAX_GRID = 128
 _MIN_GRID = 64
@@ -82,7 +82,7 @@ void main()
 
 
 @dataclass(frozen=True, eq=False)
-class Dots:
+class PointSample:
     """Some of a world's anchors, in random order: any first part is spread over everything.
 
     places: (N, 3) float32, metres. tints: (N, 4) float32, scene linear and a radius in metres that
@@ -93,7 +93,7 @@ class Dots:
     tints: np.ndarray
 
     @classmethod
-    def of(cls, anchors: Anchors) -> Dots:
+    def of(cls, anchors: Anchors) -> PointSample:
         """Enough to see what is where until a frame comes. Takes its time: not for a draw."""
         chosen = np.random.default_rng(0).permutation(len(anchors))[:MAX_POINTS]
         chosen = chosen[anchors.rgb[chosen].any(axis=1)]  # black: nobody saw their colour
@@ -146,13 +146,13 @@ class Painter:
         self._frame: Shown | None = None
         self._picture: gpu.types.GPUTexture | None = None
         self._depth: gpu.types.GPUTexture | None = None
-        self._dots: Dots | None = None
+        self._dots: PointSample | None = None
         self._count = 0
         self._points: gpu.types.GPUBatch | None = None
         self._canvas: gpu.types.GPUOffScreen | None = None
 
     @property
-    def practised(self) -> bool:
+    def is_warm(self) -> bool:
         """Whether a frame was moved before: the first time, shaders are compiled, and that is
         better done while the view stands still."""
         return "relief" in _kept
@@ -166,7 +166,7 @@ class Painter:
     def guess(
         self,
         frame: Shown | None,
-        dots: Dots | None,
+        dots: PointSample | None,
         most: int,
         to_clip: np.ndarray,
         size: tuple[int, int],
@@ -242,7 +242,7 @@ class Painter:
         batch.draw(shader)
 
     def _draw_dots(
-        self, dots: Dots, to_clip: np.ndarray, height: int, most: int, share: float
+        self, dots: PointSample, to_clip: np.ndarray, height: int, most: int, share: float
     ) -> None:
         count = min(round(most * share), len(dots.places))
         if dots is not self._dots or count != self._count:
@@ -385,7 +385,7 @@ def _grid(width: int, height: int, most: float) -> gpu.types.GPUBatch:
     return _kept[key]
 
 
-def _batch(dots: Dots, count: int) -> gpu.types.GPUBatch:
+def _batch(dots: PointSample, count: int) -> gpu.types.GPUBatch:
     layout = gpu.types.GPUVertFormat()
     layout.attr_add(id="place", comp_type="F32", len=3, fetch_mode="FLOAT")
     layout.attr_add(id="rgb", comp_type="F32", len=4, fetch_mode="FLOAT")

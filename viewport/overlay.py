@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, NamedTuple
 import blf
 import bpy
 
-from . import runtime
-from .backend.client import BackendState
-from .next_step import can_start
-from .viewport_paint import Shown
+from .. import runtime
+from ..backend.client import BackendState
+from ..next_step import can_start
+from .painter import Shown
 
 if TYPE_CHECKING:
-    from .viewport import View
+    from .views import View
 
 _SIZE = 11
 _MARGIN = 12

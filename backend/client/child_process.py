@@ -22,7 +22,7 @@ _GUARD = (
 )
 
 
-def run_guarded(
+def run_child(
     command: Sequence[str | Path],
     *,
     env: Mapping[str, str],

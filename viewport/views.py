@@ -15,28 +15,28 @@ from dataclasses import dataclass, field, replace
 
 import bpy
 
-from . import runtime
-from .backend.client import BackendState, LaunchSettings
-from .backend.shared.errors import WorldFMError
-from .backend.shared.frame import FrameReply, FrameRequest
-from .backend.shared.tree_codec import same_tree
-from .scene_sync.scene_reader import SceneCopy
-from .scene_sync.textures import forget_textures
-from .scene_sync.world import SceneWorld
-from .viewport_paint import GAP_POINTS, MAX_POINTS, SOME_POINTS, Dots, Painter, Shown
-from .viewport_text import say, statistics
-from .viewport_wish import (
+from .. import runtime
+from ..backend.client import BackendState, LaunchSettings
+from ..backend.shared.errors import WorldFMError
+from ..backend.shared.frame import FrameReply, FrameRequest
+from ..backend.shared.tree_codec import same_tree
+from ..scene_sync.scene_reader import SceneCopy
+from ..scene_sync.textures import forget_textures
+from ..scene_sync.world import SceneWorld
+from ..worker import Worker, take_turns_as_usual, take_turns_sooner
+from .overlay import say, statistics
+from .painter import GAP_POINTS, MAX_POINTS, SOME_POINTS, Painter, PointSample, Shown
+from .target import (
     MOVING_SIDE,
-    Wish,
+    Target,
     fits,
     free_guides,
     looks_from,
     mostly_seen,
     moved,
     sized,
-    wish_of,
+    target_of,
 )
-from .worker import Worker, take_turns_as_usual, take_turns_sooner
 
 STILL_SECONDS = 0.25
 TICK_SECONDS = 1 / 60
@@ -58,17 +58,17 @@ class View:
 
     key: str
     painter: Painter = field(default_factory=Painter)
-    wish: Wish | None = None
+    target: Target | None = None
     moved: float = 0.0
     dirty: bool = True
     reading: bool = False
     bare: bool = False
     """Without sky: in local view."""
     copy: SceneCopy | None = None
-    built_for: Wish | None = None
+    built_for: Target | None = None
     built_at: float = 0.0
     world: SceneWorld | None = None
-    dots: Dots | None = None
+    dots: PointSample | None = None
     building: bool = False
     failure: str = ""
     problem: str = ""
@@ -151,19 +151,19 @@ def _draw(
     depsgraph: bpy.types.Depsgraph,
 ) -> None:
     now = time.monotonic()
-    wish = wish_of(context, depsgraph)
-    if not wish.same_view(view.wish):
+    target = target_of(context, depsgraph)
+    if not target.same_view(view.target):
         view.moved, view.refined = now, False
-    view.wish, bare = wish, context.space_data.local_view is not None
+    view.target, bare = target, context.space_data.local_view is not None
     if bare != view.bare:  # the frame at hand is to be made ready once more
         view.bare, view.frame, view.shown = bare, None, None
     settings = context.scene.worldfm
     still = now - view.moved > STILL_SECONDS
-    _refresh_world(view, context, depsgraph, wish, still)
+    _refresh_world(view, context, depsgraph, target, still)
     asked = True
     try:
         if view.world is not None:
-            asked = _ask(view, context.scene, wish, still, now)
+            asked = _ask(view, context.scene, target, still, now)
         view.problem = ""
     except WorldFMError as error:  # the anchors can be shown all the same
         view.problem = str(error)
@@ -171,15 +171,15 @@ def _draw(
     _prepare(view)
     _note_arrival(view, now)
     frame = view.frame if view.world is not None else None
-    exact = frame is not None and looks_from(frame.reply, wish)
-    if not exact or not view.painter.practised:
+    exact = frame is not None and looks_from(frame.reply, target)
+    if not exact or not view.painter.is_warm:
         size = (context.region.width, context.region.height)
         dots = view.dots if view.world else None
-        filled = frame is not None and mostly_seen(frame.reply.request.camera, wish, frame.near)
+        filled = frame is not None and mostly_seen(frame.reply.request.camera, target, frame.near)
         most = GAP_POINTS if filled else MAX_POINTS if frame is None else SOME_POINTS
-        view.painter.guess(frame, dots, most, wish.to_clip, size, wish.far, wish.rectangle)
+        view.painter.guess(frame, dots, most, target.to_clip, size, target.far, target.rectangle)
     if exact:
-        view.painter.frame(frame, *wish.rectangle)
+        view.painter.frame(frame, *target.rectangle)
     say(engine, context, statistics(view, frame) if settings.show_statistics else "")
 
 
@@ -187,7 +187,7 @@ def _refresh_world(
     view: View,
     context: bpy.types.Context,
     depsgraph: bpy.types.Depsgraph,
-    wish: Wish,
+    target: Target,
     still: bool,
 ) -> None:
     """Read the scene again when it has changed, and build its world in a thread.
@@ -198,26 +198,28 @@ def _refresh_world(
     if view.building:
         return
     built = view.built_for
-    if view.dirty or view.reading or (built is not None and built.free and not wish.free):
+    if view.dirty or view.reading or (built is not None and built.free and not target.free):
         space = context.space_data if context.space_data.local_view else None
         view.dirty &= view.reading  # what changes from now on is for another round
         view.copy, view.reading = None, True
         try:
-            view.copy = view.source.reader.read_more(depsgraph, wish.picture, _READ_SECONDS, space)
+            view.copy = view.source.reader.read_more(
+                depsgraph, target.picture, _READ_SECONDS, space
+            )
         except WorldFMError as error:
-            view.reading, view.built_for, view.world = False, wish, None
+            view.reading, view.built_for, view.world = False, target, None
             view.build_problem = str(error)
             return
         if view.copy is None:
             return
         view.reading = False
-    elif view.copy is None or not wish.free or _dense_enough(view, wish, still):
+    elif view.copy is None or not target.free or _dense_enough(view, target, still):
         return
-    view.built_for, view.built_at = wish, time.monotonic()
+    view.built_for, view.built_at = target, time.monotonic()
     copy = view.copy
-    if wish.free:
+    if target.free:
         side, scale = context.scene.worldfm.preview_size, context.scene.unit_settings.scale_length
-        copy = replace(copy, guides=free_guides(wish.picture, side, scale))
+        copy = replace(copy, guides=free_guides(target.picture, side, scale))
     view.building, source = True, view.source
     _worlds.do(lambda: _build(view, source, copy))
 
@@ -230,7 +232,7 @@ def _build(view: View, source: runtime.WorldSource, copy: SceneCopy) -> None:
             return
         runtime.client().set_world(view.key, world.revision, world.anchors, world.memory)
         if view.world is None or view.world.anchors is not world.anchors:
-            view.dots = Dots.of(world.anchors)
+            view.dots = PointSample.of(world.anchors)
         view.world, view.build_problem = world, ""
     except Exception as error:  # shown in the viewport, as a thread has nobody to tell
         traceback.print_exc()
@@ -241,16 +243,16 @@ def _build(view: View, source: runtime.WorldSource, copy: SceneCopy) -> None:
         view.building = False
 
 
-def _dense_enough(view: View, wish: Wish, still: bool) -> bool:
+def _dense_enough(view: View, target: Target, still: bool) -> bool:
     """Whether the anchors that were made for another free view will do for this one."""
     built = view.built_for
     if built is None or not built.free:
         return False
     near = view.frame.near if view.frame is not None else 1.0
     if still:
-        return fits(built.picture, wish.picture, _NEAR_ENOUGH * near)
+        return fits(built.picture, target.picture, _NEAR_ENOUGH * near)
     waited = time.monotonic() - view.built_at > REBUILD_SECONDS
-    return not waited or moved(built.picture, wish.picture) < _FAR_OFF * near
+    return not waited or moved(built.picture, target.picture) < _FAR_OFF * near
 
 
 def _prepare(view: View) -> None:
@@ -273,13 +275,13 @@ def _prepare(view: View) -> None:
     _frames.do(prepare)
 
 
-def _ask(view: View, scene: bpy.types.Scene, wish: Wish, still: bool, now: float) -> bool:
+def _ask(view: View, scene: bpy.types.Scene, target: Target, still: bool, now: float) -> bool:
     """Ask the backend for what is wanted now, unless it is what was asked for last.
 
     False when it is too early for another frame.
     """
     settings = scene.worldfm
-    camera = sized(wish.picture, settings.preview_size if still else str(MOVING_SIDE))
+    camera = sized(target.picture, settings.preview_size if still else str(MOVING_SIDE))
     steps = settings.preview_steps if still else 1
     request = FrameRequest(camera, steps, settings.seed, settings.references, settings.preview_mode)
     revision = view.world.revision

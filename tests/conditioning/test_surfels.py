@@ -15,7 +15,7 @@ from backend.conditioning.channels import GUESSES
 from backend.conditioning.conditions import build_conditions
 from backend.conditioning.memory.sampling import MemoryImages
 from backend.conditioning.memory.seen import Seen
-from backend.conditioning.unseen import surface_fill as fill
+from backend.conditioning.unseen import surfels as fill
 from backend.conditioning.unseen.cell_colors import fill_unseen, guess_cells
 from backend.conditioning.unseen.depth_completion import complete_depth, smooth_guess
 from backend.data.synth import fly_path, make_scene, render_view
