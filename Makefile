@@ -22,7 +22,7 @@ BPY_3.13 := bpy==5.3.0
 ALSO ?=
 OTHERS := $(ALSO:%=$(VENV_BLENDER)-%/.installed)
 
-.PHONY: help setup demo demo-plan scenes test test-gui extension bench soak lint
+.PHONY: help setup demo demo-plan scenes test test-gui extension bench soak lint types
 
 help:
 	@echo 'make setup      the backend in .venv (command: .venv/bin/worldfm), Blender as a module in .venv-blender'
@@ -34,6 +34,7 @@ help:
 	@echo 'make bench      measure this machine: outputs/bench.json'
 	@echo 'make soak       an hour of small frames: outputs/soak.json says what they leave in memory'
 	@echo 'make lint       ruff'
+	@echo 'make types      mypy over the backend'
 
 setup: $(BACKEND) $(HEADLESS)
 
@@ -116,6 +117,9 @@ bench: $(BACKEND) extension
 soak: $(BACKEND) extension
 	@zip=$$($(VENV)/bin/python wheels/build_extension.py dist --which); \
 	WORLDFM_TEST_ZIP="$$PWD/$$zip" $(VENV)/bin/python -m pytest tests/soak -s
+
+types: $(BACKEND)
+	@$(VENV)/bin/mypy
 
 lint: $(BACKEND)
 	@$(VENV)/bin/ruff check .
