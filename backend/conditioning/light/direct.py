@@ -13,15 +13,14 @@ from ..anchors.surface import Surface
 from ..anchors.tracing import NUDGE, Rays
 from ..threads import in_pieces
 from .ggx import SMOOTHEST, again, curve, lobe, rise
-from .lamps import BOTH, FACING, FAR, NEAR, POINTS, Lights
+from .lamps import BOTH, FACING, FAR, NEAR, POINTS, SETS, STARTS, Lights
 from .reflection import MIRROR
 
 SHARP = 0.35
 """Lobes narrower than this part of a lamp's size see it by reflected rays instead of points."""
-GLINT_POINTS = 32
-"""Points of a lamp that a lobe asks which sees its size."""
 LOOKED_AT = MIRROR * MIRROR
 """Alpha up to which reflected rays meet shining meshes themselves."""
+_SETS, _STARTS = np.array(SETS), np.array(STARTS)
 FAINT = 1e-5
 """Irradiance not worth a ray."""
 
@@ -136,7 +135,7 @@ def reflected_lamps(
     made = np.zeros((len(origins), 3), np.float32)
     for i in np.flatnonzero(lights.soft & (lights.kind != BOTH)):
         light = (float(lights.radius[i]), lights.axis[i], lights.cone[i], lights.middle[i])
-        power = lights.power[i].sum(axis=0)
+        power = lights.power[i, :POINTS].sum(axis=0)
         if lights.kind[i] == FAR:
             _meet_sun(ways, far, alpha, power, *light[:2], made)
         elif lights.kind[i] == NEAR:
@@ -216,24 +215,29 @@ def _receive(
         if kind != FAR:
             cx, cy, cz = middle[0] - px, middle[1] - py, middle[2] - pz
             size = radius / max(math.sqrt(cx * cx + cy * cy + cz * cz), 1e-6)
-        count = 16
-        if not soft:
-            count = 1
-        elif size < 0.02:
-            count = 2
+        chosen = 3
+        if not soft or size < 0.02:
+            chosen = 0
         elif size < 0.25:
-            count = 4
+            chosen = 1
         elif size < 0.6:
-            count = 8
+            chosen = 2
         shines = (specular[i, 0] + specular[i, 1] + specular[i, 2]) > 0.0
         narrowest = LOOKED_AT if kind == BOTH else SHARP * size
         shines = shines and alpha[i] > narrowest
         coated = coat[i] > 0.0 and coat_alpha[i] > narrowest
-        if soft and ((shines and alpha[i] < 4.0 * size) or coated):
-            count = max(count, GLINT_POINTS)
+        if soft and (shines or coated):
+            narrow = coat_alpha[i] if coated else alpha[i]
+            if narrow < size:
+                chosen = max(chosen, 4)
+            elif narrow < 2.0 * size:
+                chosen = max(chosen, 3)
+            elif narrow < 6.0 * size:
+                chosen = max(chosen, 2)
+        start, count = _STARTS[chosen], _SETS[chosen]
         a2, c2 = alpha[i] * alpha[i], coat_alpha[i] * coat_alpha[i]
         near2 = 0.5 * radius * radius / count
-        for k in range(count):
+        for k in range(start, start + count):
             lx, ly, lz, factor, _ = _arrives(
                 px, py, pz, kind, place, facing, axis, cone, middle, near2, k
             )
@@ -277,7 +281,7 @@ def _ways(
     for i in range(position.shape[0]):
         px, py, pz = position[i, 0], position[i, 1], position[i, 2]
         for r in range(rays):
-            k = 0
+            k = POINTS  # the middle
             if soft:
                 k = (first[i] + r) % POINTS
             lx, ly, lz, factor, d = _arrives(

@@ -514,7 +514,7 @@ class _Painter:
 
 
 _SURE = 1e-3
-_MIXED_RAYS = 16
+_MIXED_RAYS = 8
 _GLOSSY_RAYS = 8
 _HARD = 0.01
 """Radius (metres, or radians of what is far) below which a lamp's shadows count as sharp."""

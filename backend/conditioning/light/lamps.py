@@ -8,12 +8,25 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from ...shared.scene import EVERYWHERE, Lamp
-from .patterns import disk_points, frames_of, plane_points, sphere_points
+from .patterns import (
+    disk_points,
+    fibonacci_points,
+    frames_of,
+    grid_points,
+    plane_points,
+    sphere_points,
+    sunflower_points,
+)
 from .sky import Sun
 
 POINTS = 256
-"""Points of a lamp that has a size: as many for each pixel of a tile as shadows are asked with.
+"""Points of a lamp that has a size, for shadows: as many for each pixel of a tile as one asks with.
 Any run of them is spread over the whole lamp."""
+SETS = (1, 4, 9, 16, 36)
+"""Smaller sets of points follow, for what arrives where nothing stands between: evenly spread, the
+first of them the middle."""
+STARTS = tuple(POINTS + sum(SETS[:i]) for i in range(len(SETS)))
+ALL_POINTS = POINTS + sum(SETS)
 
 FAR, NEAR, FACING, BOTH = 0, 1, 2, 3
 """Ways a point shines: from far away; evenly; from a surface, on one side or on both."""
@@ -24,7 +37,7 @@ MOST_LIGHTS = 24
 
 @dataclass(frozen=True, eq=False)
 class Lights:
-    """L lights of P points each; all arrays float32 unless said.
+    """L lights of P = ALL_POINTS points each; all arrays float32 unless said.
 
     kind: (L,) int32, FAR and so on. soft: (L,) bool, more than one point matters.
     place: (L, P, 3) where points are, of FAR ones the direction to them. facing: (L, P, 3) unit.
@@ -67,7 +80,7 @@ class Lights:
             np.array([p.kind for p in parts], np.int32).reshape(count),
             np.array([p.soft for p in parts], bool).reshape(count),
             *(
-                np.array([getattr(p, n) for p in parts], np.float32).reshape(count, POINTS, 3)
+                np.array([getattr(p, n) for p in parts], np.float32).reshape(count, ALL_POINTS, 3)
                 for n in ("place", "facing", "power")
             ),
             np.array([p.radius for p in parts], np.float32).reshape(count),
@@ -123,18 +136,37 @@ def emitter_light(corners: np.ndarray, radiance: np.ndarray) -> _Light:
     double = np.linalg.norm(normal, axis=1)
     light = 0.5 * double[:, None] * radiance
     share = np.cumsum(light.mean(axis=1))
-    chosen = np.searchsorted(share, (np.arange(POINTS) + 0.5) / POINTS * share[-1])
-    chosen = np.minimum(chosen, len(corners) - 1)
-    u, v = plane_points(POINTS).T
+    along = np.concatenate([(np.arange(n) + 0.5) / n for n in (POINTS, *SETS)])
+    # runs of the first points are spread over the whole mesh too
+    along[:POINTS] = plane_points(POINTS)[:, 0]
+    chosen = np.minimum(np.searchsorted(share, along * share[-1]), len(corners) - 1)
+    u, v = np.concatenate([plane_points(n) for n in (POINTS, *SETS)]).T
     root = np.sqrt(u)
     weights = np.stack([1 - root, root * (1 - v), root * v], axis=1)
     place = np.einsum("pc,pci->pi", weights, corners[chosen])
     mean = light.mean(axis=1)[chosen]
     power = light[chosen] * (share[-1] / np.maximum(mean, 1e-20) / POINTS)[:, None]
     facing = normal[chosen] / np.maximum(double[chosen], 1e-20)[:, None]
-    middle = place.mean(axis=0)
+    middle = place[:POINTS].mean(axis=0)
     radius = float(np.linalg.norm(place - middle, axis=1).max())
     return _Light(BOTH, True, place, facing, power, radius, facing.mean(axis=0), middle=middle)
+
+
+def _on_square() -> np.ndarray:
+    """(ALL_POINTS, 2) in the unit square."""
+    return np.concatenate([plane_points(POINTS), *(grid_points(n) for n in SETS)])
+
+
+def _on_disk() -> np.ndarray:
+    """(ALL_POINTS, 2) in the unit disk."""
+    rest = [sunflower_points(n) * (n > 1) for n in SETS]
+    return np.concatenate([disk_points(plane_points(POINTS)), *rest])
+
+
+def _on_sphere() -> np.ndarray:
+    """(ALL_POINTS, 3) on the unit sphere; the smallest set is its middle."""
+    rest = [fibonacci_points(n) * (n > 1) for n in SETS]
+    return np.concatenate([sphere_points(plane_points(POINTS)), *rest])
 
 
 def _sun(lamp: Lamp, matrix: np.ndarray, power: np.ndarray) -> _Light:
@@ -145,43 +177,41 @@ def _far(direction: np.ndarray, irradiance: np.ndarray, half: float) -> _Light:
     """From `direction` (unit, towards it), `half` radians from its middle to its rim."""
     direction = direction / np.linalg.norm(direction)
     x, y = (axis[0] for axis in frames_of(direction[None]))
-    disk = disk_points(POINTS) * np.tan(min(half, 1.5))
-    if len(disk):
-        disk[0] = 0  # whoever looks at one point looks at the middle
+    disk = _on_disk() * np.tan(min(half, 1.5))
     ways = direction + disk[:, :1] * x + disk[:, 1:] * y
     ways /= np.linalg.norm(ways, axis=1, keepdims=True)
-    power = np.broadcast_to(irradiance / POINTS, (POINTS, 3))
+    power = np.broadcast_to(irradiance / POINTS, (ALL_POINTS, 3))
     return _Light(FAR, half > 1e-4, ways, -ways, power, half, -direction)
 
 
 def _point(lamp: Lamp, matrix: np.ndarray, power: np.ndarray) -> _Light:
     middle = matrix[:3, 3]
-    place = middle + lamp.radius * sphere_points(POINTS)
-    intensity = np.broadcast_to(power / (4 * np.pi) / POINTS, (POINTS, 3))
+    place = middle + lamp.radius * _on_sphere()
+    intensity = np.broadcast_to(power / (4 * np.pi) / POINTS, (ALL_POINTS, 3))
     added = lamp.radius**2 if lamp.soft_falloff else 0.0
     axis, cone = -matrix[:3, 2], (-2.0, 0.0, added, 0.0)
     if lamp.kind == "SPOT":
         rim = np.cos(0.5 * lamp.cone)
         cone = (float(rim), float(1 / max((1 - rim) * lamp.blend, 1e-6)), added, 0.0)
     soft = lamp.radius > 1e-4
-    facing = np.zeros((POINTS, 3))
+    facing = np.zeros((ALL_POINTS, 3))
     return _Light(NEAR, soft, place, facing, intensity, lamp.radius, axis, cone, middle=middle)
 
 
 def _area(lamp: Lamp, matrix: np.ndarray, power: np.ndarray) -> _Light:
     width, height = lamp.size
     if lamp.shape in {"DISK", "ELLIPSE"}:
-        flat = disk_points(POINTS) * 0.5
+        flat = _on_disk() * 0.5
         area = 0.25 * np.pi * width * height
     else:
-        flat = plane_points(POINTS) - 0.5
+        flat = _on_square() - 0.5
         area = width * height
     place = (
         matrix[:3, 3] + flat[:, :1] * width * matrix[:3, 0] + flat[:, 1:] * height * matrix[:3, 1]
     )
-    facing = np.broadcast_to(-matrix[:3, 2], (POINTS, 3))
+    facing = np.broadcast_to(-matrix[:3, 2], (ALL_POINTS, 3))
     # radiance x area of one point: the power's share, sent out with the cosine
-    sent = np.broadcast_to(power / np.pi / POINTS, (POINTS, 3))
+    sent = np.broadcast_to(power / np.pi / POINTS, (ALL_POINTS, 3))
     cone = (-2.0, 0.0, 0.0, 0.0)
     half = 0.5 * lamp.spread
     if half < 0.5 * np.pi - 1e-3:

@@ -37,18 +37,42 @@ def hemisphere_points(count: int) -> np.ndarray:
     return np.stack([radius * np.cos(angle), radius * np.sin(angle), np.sqrt(1 - u)], axis=1)
 
 
-def disk_points(count: int) -> np.ndarray:
-    """(count, 2) evenly in the unit disk."""
-    u, v = plane_points(count).T
-    radius, angle = np.sqrt(u), 2 * np.pi * v
+GOLDEN = np.pi * (3 - np.sqrt(5))
+
+
+def grid_points(count: int) -> np.ndarray:
+    """(count, 2) the middles of the cells of a grid on the unit square; count is a square."""
+    side = round(np.sqrt(count))
+    step = (np.arange(side) + 0.5) / side
+    y, x = np.meshgrid(step, step, indexing="ij")
+    return np.stack([x.ravel(), y.ravel()], axis=1)
+
+
+def disk_points(square: np.ndarray) -> np.ndarray:
+    """(N, 2) points of the unit disk for those of the unit square, areas kept."""
+    radius, angle = np.sqrt(square[:, 0]), 2 * np.pi * square[:, 1]
     return np.stack([radius * np.cos(angle), radius * np.sin(angle)], axis=1)
 
 
-def sphere_points(count: int) -> np.ndarray:
-    """(count, 3) evenly on the unit sphere."""
-    u, v = plane_points(count).T
-    z, angle = 1 - 2 * u, 2 * np.pi * v
+def sunflower_points(count: int) -> np.ndarray:
+    """(count, 2) evenly in the unit disk (Vogel, 1979)."""
+    k = np.arange(count)
+    radius, angle = np.sqrt((k + 0.5) / count), GOLDEN * k
+    return np.stack([radius * np.cos(angle), radius * np.sin(angle)], axis=1)
+
+
+def sphere_points(square: np.ndarray) -> np.ndarray:
+    """(N, 3) points of the unit sphere for those of the unit square, areas kept."""
+    z, angle = 1 - 2 * square[:, 0], 2 * np.pi * square[:, 1]
     radius = np.sqrt(1 - z * z)
+    return np.stack([radius * np.cos(angle), radius * np.sin(angle), z], axis=1)
+
+
+def fibonacci_points(count: int) -> np.ndarray:
+    """(count, 3) evenly on the unit sphere (Swinbank and Purser, 2006)."""
+    k = np.arange(count)
+    z = 1 - (2 * k + 1) / count
+    radius, angle = np.sqrt(1 - z * z), GOLDEN * k
     return np.stack([radius * np.cos(angle), radius * np.sin(angle), z], axis=1)
 
 
