@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, fields
 
 import numpy as np
 
@@ -37,6 +37,11 @@ THROUGH = 0.01
 STEP = 4
 """Pixels between two at which the cache of bounced light is asked."""
 _BEHIND_RAYS = 4
+STRIP_PIXELS = 300_000
+"""About as many pixels are made at once."""
+OVERLAP = 2 * WIDE_TILE
+"""Rows beyond a strip that its pixels may look at; strips begin where patterns do, so that they
+leave no trace."""
 
 
 @dataclass(eq=False)
@@ -57,7 +62,17 @@ class LitFrame:
     u: np.ndarray
     v: np.ndarray
     light: np.ndarray
-    timings: dict[str, float] = field(default_factory=dict)
+
+    def rows(self, start: int, stop: int) -> LitFrame:
+        """A part of the picture."""
+        return LitFrame(*(getattr(self, f.name)[start:stop] for f in fields(self)))
+
+    @classmethod
+    def stacked(cls, parts: list[LitFrame]) -> LitFrame:
+        """Parts, one below the other, as one picture."""
+        return cls(
+            *(np.concatenate([getattr(part, f.name) for part in parts]) for f in fields(cls))
+        )
 
 
 @dataclass(eq=False)
@@ -76,8 +91,17 @@ class _Samples:
 
 
 def render(lighting: Lighting, camera: Camera) -> LitFrame:
-    """The picture of a camera."""
-    return _Painter(lighting, camera).paint()
+    """The picture of a camera. Large ones are made in strips, so that memory stays bounded."""
+    rows = max(STRIP_PIXELS // camera.width // WIDE_TILE, 4) * WIDE_TILE
+    if camera.height <= rows + 2 * OVERLAP:
+        return _Painter(lighting, camera).paint()
+    strips = []
+    for top in range(0, camera.height, rows):
+        bottom = min(top + rows, camera.height)
+        above, below = max(top - OVERLAP, 0), min(bottom + OVERLAP, camera.height)
+        part = camera.cropped(0, above, camera.width, below - above)
+        strips.append(_Painter(lighting, part).paint().rows(top - above, bottom - above))
+    return LitFrame.stacked(strips)
 
 
 class _Painter:

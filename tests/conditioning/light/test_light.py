@@ -142,6 +142,20 @@ def test_every_place_of_a_tile_has_a_pattern_of_its_own() -> None:
     assert sorted(WIDE_ORDER.ravel()) == list(range(64))
 
 
+def test_strips_of_large_pictures_leave_no_trace(monkeypatch: pytest.MonkeyPatch) -> None:
+    parts = [
+        (box_mesh((-2, -2, 0), (2, 2, 3)), closure("BSDF_PRINCIPLED", Roughness=0.4)),
+        (box_mesh((0, 0, 0), (1, 1, 1)), closure("BSDF_GLOSSY", Roughness=0.5)),
+    ]
+    lighting = lighting_of(scene_of(parts, [lamp_at("AREA", (0, 0, 2.5), 50.0, size=(1.0, 1.0))]))
+    camera = camera_at((-1.5, -1.5, 1.5), (0, 0, 0.5), 120)
+    whole = frame.render(lighting, camera)
+    monkeypatch.setattr(frame, "STRIP_PIXELS", 120 * 32)
+    strips = frame.render(lighting, camera)
+    np.testing.assert_array_equal(strips.triangle, whole.triangle)
+    np.testing.assert_allclose(strips.color, whole.color, atol=2e-4)
+
+
 def test_the_same_bytes_with_any_number_of_threads() -> None:
     program = (
         "import hashlib\n"
