@@ -189,13 +189,13 @@ class _Painter:
     ) -> tuple[Light, np.ndarray, np.ndarray]:
         """Light on the grid's points; sharp shadows (H, W, L); and what samples inside of pixels
         may borrow (H, W, 18): the parts of a `Light`, direct ones of soft lamps only."""
-        lighting, lights = self.lighting, self.lighting.lights
+        lights = self.lighting.lights
         soft_light, sharp_light, sharp = _dark(len(surface)), _dark(len(surface)), []
         receiver = direct.Receiver.of(surface)
         for i in range(len(lights)):
             received = direct.receive(receiver, lights, i)
             if not _is_soft(lights, i):
-                arrives = arriving(lighting, surface, i, np.zeros_like(tile), 1)
+                arrives = self._narrow_shadow(surface, i, met, guide, tile)
                 sharp.append(self._spread_out(arrives[:, :1], met)[..., 0])
                 _add(sharp_light, received, arrives)
             elif lights.shadow[i]:
@@ -214,6 +214,26 @@ class _Painter:
         made = np.zeros((self.shape[0] * self.shape[1], values.shape[1]), np.float32)
         made[met] = values
         return made.reshape(*self.shape, values.shape[1])
+
+    def _narrow_shadow(
+        self, surface: Surface, i: int, met: np.ndarray, guide: Guide, tile: np.ndarray
+    ) -> np.ndarray:
+        """(N, 3) part of a lamp's light that arrives, where it is too small for neighbours to
+        share: many rays from where these do not agree."""
+        lighting = self.lighting
+        if not lighting.lights.soft[i] or not lighting.lights.shadow[i]:
+            return arriving(lighting, surface, i, tile, 1)
+        arrived, total = self._ask(surface, i, tile, 1)
+        whole = self._complete(arrived, total, met, guide)
+        mixed = np.flatnonzero((whole > _SURE) & (whole < 1 - _SURE))
+        if len(mixed):
+            first = tile[mixed] * _MIXED_RAYS
+            arrived[mixed], total[mixed] = self._ask(surface.take(mixed), i, first, _MIXED_RAYS)
+        own = arrived / np.maximum(total, 1e-20)
+        # in wide penumbras neighbours differ by their patterns only
+        shared = self._complete(arrived, total, met, guide)
+        own = np.where(np.abs(shared - own) < _PATTERN, shared, own)[:, None]
+        return own * veiled(lighting, surface, i, tile, own[:, 0] > 0)
 
     def _soft_shadow(
         self, surface: Surface, i: int, met: np.ndarray, guide: Guide, tile: np.ndarray
@@ -538,9 +558,11 @@ class _Painter:
 
 
 _SURE = 1e-3
-_MIXED_RAYS = 8
+_MIXED_RAYS = 16
 _GLOSSY_RAYS = 8
-_HARD = 0.01
+_PATTERN = 0.15
+"""Difference of shadows below which it counts as the pattern's."""
+_HARD = 0.05
 """Radius (metres, or radians of what is far) below which a lamp's shadows count as sharp."""
 
 
