@@ -4,7 +4,8 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -16,10 +17,13 @@ from ..conditioning.anchors.tracing import AVAILABLE
 from ..conditioning.light import frame
 from ..conditioning.light.cache import WHOLE, Quality
 from ..conditioning.light.shade import Lighting
+from ..conditioning.memory.ratio import Memory
+from ..conditioning.memory.remembered import Remembered
 from ..shared.color import as_halves, linear_to_srgb
 from ..shared.errors import WorldError
-from ..shared.frame import FrameReply, FrameRequest
+from ..shared.frame import FrameReply, FrameRequest, MemoryFrame
 from ..shared.scene import Material, Scene, Texture
+from ..shared.tree_codec import same_tree
 from ..shared.world import World
 
 if not AVAILABLE:
@@ -30,10 +34,25 @@ NAME = "lit"
 
 @dataclass(eq=False)
 class PreparedScene:
-    """A scene in its light."""
+    """A scene in its light, and the memory frames of its world."""
 
     lighting: Lighting
     revision: int
+    frames: list[MemoryFrame] = field(default_factory=list)
+    remembered: WeakKeyDictionary[MemoryFrame, Remembered] = field(
+        default_factory=WeakKeyDictionary
+    )
+
+    @cached_property
+    def memory(self) -> Memory | None:
+        """What memory frames saw beside their lit pictures; made when it is first asked for."""
+        found = {}
+        for number, one in enumerate(self.frames, start=1):
+            if one.enabled:
+                if one not in self.remembered:
+                    self.remembered[one] = Remembered.of(self.lighting, one)
+                found[number] = self.remembered[one]
+        return Memory(self.lighting, found) if found else None
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,6 +79,7 @@ class LitWorld:
         self.quality = quality
         self._compiled: WeakKeyDictionary[Material, _Compiled] = WeakKeyDictionary()
         self._bare = CompiledMaterial(UNASSIGNED, ())
+        self._last: PreparedScene | None = None
 
     def prepare(self, world: World) -> PreparedScene:
         """Rays, lamps and bounced light of a world. Raises WorldError when nothing is in it."""
@@ -68,9 +88,16 @@ class LitWorld:
             raise WorldError(
                 "The world has no surfaces; add objects to the scene or capture memory frames."
             )
-        geometry = Geometry.of(scene)
-        matter = Matter(geometry, self._materials(scene))
-        return PreparedScene(Lighting.of(scene, matter, self.quality), world.revision)
+        last = self._last
+        if last is not None and same_tree(last.lighting.geometry.scene, scene):
+            lighting, remembered = last.lighting, last.remembered  # only memory changed
+        else:
+            geometry = Geometry.of(scene)
+            matter = Matter(geometry, self._materials(scene))
+            lighting, remembered = Lighting.of(scene, matter, self.quality), WeakKeyDictionary()
+        made = PreparedScene(lighting, world.revision, list(world.memory), remembered)
+        self._last = made
+        return made
 
     def _materials(self, scene: Scene) -> list[CompiledMaterial]:
         """Compiled once for as long as a material and the scene's textures stay the same."""
@@ -88,9 +115,16 @@ class LitWorld:
         began = time.perf_counter()
         lit = frame.render(prepared.lighting, request.camera)
         met = lit.triangle >= 0
-        color = as_halves(lit.color)
+        timings = {"lit": 1e3 * (time.perf_counter() - began)}
+        color, told = lit.color, {"Confidence": np.zeros(met.shape, np.float32)}
+        if request.mode != "anchors" and request.references and prepared.memory is not None:
+            began = time.perf_counter()
+            corrected = prepared.memory.corrected(lit, request.camera)
+            color = corrected.color
+            told = {"Confidence": corrected.confidence, "Memory": corrected.frame}
+            timings["memory"] = 1e3 * (time.perf_counter() - began)
         return FrameReply(
-            color=color,
+            color=as_halves(color),
             alpha=lit.alpha.astype(np.float16),
             depth=np.where(met, lit.depth, np.inf).astype(np.float32),
             coverage=np.ones(met.shape, np.float32),
@@ -99,12 +133,12 @@ class LitWorld:
             world_revision=prepared.revision,
             model_name=NAME,
             model_hash="",
-            timings={"lit": 1e3 * (time.perf_counter() - began)},
+            timings=timings,
             passes={
                 "Base Colour": lit.base,
                 "Normal": lit.normal,
                 "Lit": lit.color,
-                "Confidence": np.zeros(met.shape, np.float32),
+                **told,
             },
         )
 

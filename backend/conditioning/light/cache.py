@@ -96,7 +96,10 @@ class Cells:
 
 
 class Bounced:
-    """The cache: what light falls on any point but straight from lamps."""
+    """The cache: what light falls on any point but straight from lamps.
+
+    scale: metres that count as one. usual: median of all light (irradiance / pi) on surfels.
+    """
 
     def __init__(
         self,
@@ -128,6 +131,7 @@ class Bounced:
         if apart is not None and len(apart):
             extra = _direct(surface, between, apart)
         self._gather(surface, rays, straight, extra, quality.rays)
+        self.usual = float(np.median((self._straight + self._light).mean(axis=1)))
 
     def light(self, position: np.ndarray, normal: np.ndarray) -> np.ndarray:
         """(N, 3) float32 irradiance / pi that comes by way of surfaces and sky."""

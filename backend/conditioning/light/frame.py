@@ -22,6 +22,7 @@ from .shade import (
     Lighting,
     Shares,
     arriving,
+    matte,
     outgoing,
     passes_on,
     reflection,
@@ -51,6 +52,7 @@ class LitFrame:
     color: premultiplied. alpha: (H, W). depth: (H, W) z-depth, inf = background. base, normal,
     lit: of the nearest surface: its albedo, its normal (world), and what light made of it.
     triangle: (H, W) int32 nearest surface in the middle of the pixel, -1 = none. u, v: (H, W).
+    light: irradiance / pi. matte: (H, W) part of what is seen that looks the same from everywhere.
     """
 
     color: np.ndarray
@@ -62,6 +64,7 @@ class LitFrame:
     u: np.ndarray
     v: np.ndarray
     light: np.ndarray
+    matte: np.ndarray
 
     def rows(self, start: int, stop: int) -> LitFrame:
         """A part of the picture."""
@@ -554,6 +557,7 @@ class _Painter:
             u=u,
             v=v,
             light=image(light.direct + light.bounced),
+            matte=image(matte(surface, share, light)),
         )
 
 

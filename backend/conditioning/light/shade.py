@@ -13,7 +13,7 @@ from ..anchors.surface import Matter, Surface
 from ..anchors.tracing import NUDGE, Hits, Rays, visible_triangles
 from . import direct
 from .cache import WHOLE, Bounced, Quality
-from .colors import brightest
+from .colors import brightest, mean
 from .ggx import albedo
 from .lamps import MOST_LIGHTS, Lights, emitter_light, light_of, sky_light
 from .passing import first_solid, left_over
@@ -22,6 +22,8 @@ from .sky import Sky
 
 MOST_EMITTERS = 12
 """Shining meshes that every point asks itself; the cache alone knows the others."""
+DULL_FROM = 0.35
+"""Roughness up to which a reflection counts as the viewer's own; at twice that as everyone's."""
 
 
 @dataclass(eq=False)
@@ -207,6 +209,21 @@ def outgoing(surface: Surface, share: Shares, light: Light) -> np.ndarray:
         + share.coat * light.coated
         + lobes.emission
     )
+
+
+def matte(surface: Surface, share: Shares, light: Light) -> np.ndarray:
+    """(N,) the part of what a viewer gets that looks about the same from everywhere."""
+    lobes = surface.lobes
+    steady = mean(
+        share.diffuse * (light.direct + light.bounced)
+        + lobes.translucent * (light.behind + 0.5 * light.bounced)
+        + lobes.emission
+    )
+    shiny = mean(light.glints + share.specular * light.mirrored)
+    dull = np.clip((lobes.roughness - DULL_FROM) / DULL_FROM, 0, 1)
+    coated = mean(share.coat * light.coated)
+    part = (steady + dull * shiny) / np.maximum(steady + shiny + coated, 1e-9)
+    return part * np.clip(1 - mean(passes_on(surface, share)), 0, 1)
 
 
 def passes_on(surface: Surface, share: Shares) -> np.ndarray:

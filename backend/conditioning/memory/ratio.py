@@ -1,0 +1,196 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Lit pictures corrected by what memory frames saw beside what light alone gave there."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ...shared.camera import Camera
+from ..light.frame import STEP, LitFrame
+from ..light.shade import Lighting
+from ..light.window import Guide, complete, spread
+from .lookup import fetch
+from .remembered import (
+    BASE,
+    DARKEST,
+    DETAIL,
+    FLOOR,
+    MATTE,
+    RATIO,
+    UNEXPLAINED,
+    Points,
+    Remembered,
+    grid_of,
+    outlines,
+    points_of,
+    usual_light,
+)
+from .smoothed import Smoothed
+
+NEAR = 0.04
+"""1 - cosine between two views of a point at which about a third of a reflection is shared."""
+OTHER = 0.3
+"""Difference of base colours' logarithms from which a texture is not what memory saw."""
+_BESIDE = 0.12
+"""What of its neighbour a pixel at an outline shows, along one axis."""
+
+
+@dataclass(frozen=True, eq=False)
+class Corrected:
+    """color: (H, W, 3) float32. confidence: (H, W) float32, 1 = memory saw it. frame: (H, W)
+    float32 number of the memory frame that tells most, from 1; 0 = none."""
+
+    color: np.ndarray
+    confidence: np.ndarray
+    frame: np.ndarray
+
+
+@dataclass(eq=False)
+class _Seen:
+    """What all frames together know of N points.
+
+    ratio, detail, base: (N, 3) sums; weight, sharp, fine: (N,) their weights. known: (N,) how far
+    it holds. frame: (N,) float32 number of the one that tells most, from 1.
+    """
+
+    ratio: np.ndarray
+    detail: np.ndarray
+    base: np.ndarray
+    weight: np.ndarray
+    sharp: np.ndarray
+    fine: np.ndarray
+    known: np.ndarray
+    frame: np.ndarray
+
+    @classmethod
+    def nothing(cls, count: int) -> _Seen:
+        colors = (np.zeros((count, 3), np.float32) for _ in range(3))
+        return cls(*colors, *(np.zeros(count, np.float32) for _ in range(5)))
+
+    def means(self) -> None:
+        """Sums become means; weights become parts of the whole."""
+        for values, weight in (
+            (self.ratio, self.weight), (self.detail, self.sharp), (self.base, self.fine)
+        ):  # fmt: skip
+            values /= np.maximum(weight, 1e-9)[:, None]
+        self.sharp *= self.known / np.maximum(self.weight, 1e-9)
+        self.fine *= self.known / np.maximum(self.weight, 1e-9)
+
+
+class Memory:
+    """Memory frames beside the scene's light."""
+
+    def __init__(self, lighting: Lighting, remembered: dict[int, Remembered]) -> None:
+        """remembered: by the numbers of frames, from 1."""
+        self.geometry, self.usual = lighting.geometry, usual_light(lighting)
+        self.remembered = remembered
+        self.smoothed = Smoothed(list(remembered.values()), lighting.bounced.scale)
+
+    def corrected(self, lit: LitFrame, camera: Camera) -> Corrected:
+        """The lit picture of a camera with memory's ratios."""
+        points = points_of(self.geometry, camera, lit)
+        guide, material = grid_of(points, lit)
+        met = guide.valid
+        matte = lit.matte[met]
+        seen = self._seen(points, camera, matte)
+        floor = FLOOR * self.usual * lit.base * lit.alpha[..., None]
+        ratio = seen.ratio + _texture(seen, np.maximum(lit.color, 0) + floor, lit.base, guide)
+        unseen = np.flatnonzero(seen.known < 1)
+        if len(unseen):
+            part = seen.known[unseen][:, None]
+            smooth = self._smooth(guide, material, points, unseen) * matte[unseen][:, None]
+            ratio[unseen] = part * ratio[unseen] + (1 - part) * smooth
+        factor = _at_outlines(np.exp(_grid(ratio, met)), guide)
+        color = np.where(
+            factor == 1, lit.color, np.maximum((lit.color + floor) * factor - floor, 0)
+        )
+        return Corrected(color.astype(np.float32), _grid(seen.known, met), _grid(seen.frame, met))
+
+    def _seen(self, points: Points, camera: Camera, matte: np.ndarray) -> _Seen:
+        seen = _Seen.nothing(len(points.position))
+        most = np.zeros(len(points.position), np.float32)
+        back = points.toward(camera)
+        cosine = np.abs(np.einsum("ni,ni->n", back, points.facing))
+        across = points.width / np.sqrt(np.maximum(cosine, 0.02))
+        for number, one in self.remembered.items():
+            found = fetch(one, points)
+            alike = np.exp(-(1 - np.einsum("ni,ni->n", back, found.toward)) / NEAR)
+            steady = np.minimum(found.values[:, MATTE], matte)
+            holds = found.known * (steady + (1 - steady) * alike)
+            fine = np.minimum(across / found.width, 1)
+            weight = holds * (0.02 + fine * fine) * (0.05 + alike)
+            sharp = weight * fine**4
+            seen.fine += sharp
+            seen.base += sharp[:, None] * found.values[:, BASE]
+            sharp = sharp * found.values[:, UNEXPLAINED]
+            seen.sharp += sharp
+            seen.detail += sharp[:, None] * found.values[:, DETAIL]
+            seen.weight += weight
+            seen.ratio += weight[:, None] * found.values[:, RATIO]
+            seen.known = np.maximum(seen.known, holds)
+            better = weight > most
+            seen.frame[better], most[better] = number, weight[better]
+        seen.means()
+        return seen
+
+    def _smooth(
+        self, guide: Guide, material: np.ndarray, points: Points, wanted: np.ndarray
+    ) -> np.ndarray:
+        """(M, 3) what is known around points `wanted`, found at every few pixels."""
+        height, width = guide.shape
+        rows, columns = np.arange(STEP // 2, height, STEP), np.arange(STEP // 2, width, STEP)
+        asked = np.zeros(guide.shape, bool)
+        asked.ravel()[np.flatnonzero(guide.valid)[wanted]] = True
+        chosen = np.zeros((len(rows), len(columns)), bool)
+        for dy in range(-STEP, STEP + 1):
+            for dx in range(-STEP, STEP + 1):
+                r, c = np.clip(rows + dy, 0, height - 1), np.clip(columns + dx, 0, width - 1)
+                chosen |= asked[np.ix_(r, c)]
+        chosen &= guide.valid[np.ix_(rows, columns)]
+        r, c = np.nonzero(chosen)
+        r, c = rows[r], columns[c]
+        coarse = np.zeros((*chosen.shape, 3), np.float32)
+        coarse[chosen] = self.smoothed.at(guide.position[r, c], guide.normal[r, c], material[r, c])
+        made, found = spread(coarse, rows, columns, STEP, guide)
+        made, found = made[guide.valid][wanted], found[guide.valid][wanted]
+        rest = np.flatnonzero(~found)
+        left = points.take(wanted[rest])
+        made[rest] = self.smoothed.at(left.position, left.facing, left.material)
+        return made
+
+
+def _texture(seen: _Seen, light: np.ndarray, base: np.ndarray, guide: Guide) -> np.ndarray:
+    """(N, 3) what to add to `seen.ratio`: memory's detail in place of detail that light does not
+    explain, and less of the ratio where the texture is another than memory saw.
+
+    light: (H, W, 3) lit colours. base: (H, W, 3) base colours.
+    """
+    met = guide.valid
+    usable = met & ~outlines(guide)
+    weight = usable.astype(np.float32)
+    light = np.maximum(light, 1e-9)
+    smooth = complete(np.concatenate([light, base], 2) * weight[..., None], weight, guide)[met]
+    own = np.log(light[met] / np.maximum(smooth[:, :3], 1e-9))
+    added = (seen.sharp * usable[met])[:, None] * (seen.detail - own)
+    apart = np.abs(seen.base - np.log(np.maximum(smooth[:, 3:], DARKEST))).max(axis=1)
+    doubt = np.clip(apart / OTHER - 1, 0, 1) * seen.fine * smooth[:, 3:].any(axis=1)
+    return added - doubt[:, None] * seen.ratio
+
+
+def _grid(values: np.ndarray, met: np.ndarray) -> np.ndarray:
+    made = np.zeros((*met.shape, *values.shape[1:]), np.float32)
+    made[met] = values
+    return made
+
+
+def _at_outlines(factor: np.ndarray, guide: Guide) -> np.ndarray:
+    """Factors (H, W, 3) mixed at outlines as the pixel filter mixes what they multiply."""
+    marked = outlines(guide)
+    taps = (_BESIDE, 1 - 2 * _BESIDE, _BESIDE)
+    height, width = marked.shape
+    padded = np.pad(factor, ((1, 1), (1, 1), (0, 0)), mode="edge")
+    across = sum(np.float32(w) * padded[:, i : i + width] for i, w in enumerate(taps))
+    mixed = sum(np.float32(w) * across[i : i + height] for i, w in enumerate(taps))
+    return np.where(marked[..., None], mixed, factor)

@@ -1,0 +1,214 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a memory frame saw beside what light alone gives there: a ratio on every surface it saw."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from ...shared.camera import Camera
+from ...shared.frame import MemoryFrame
+from ..anchors.geometry import Geometry
+from ..light.frame import LitFrame, render
+from ..light.shade import Lighting
+from ..light.window import Guide, complete, complete_wide
+
+LONGEST = 512
+"""Pixels along the longer side of what is kept of a memory frame."""
+FLOOR = 0.1
+"""Light that is added to both sides of a ratio, as part of the usual: it keeps the dark calm."""
+SHARPEST = 2.5
+"""Largest size of a ratio's logarithm."""
+SAME_DEPTH = 0.03
+"""Part of its depth by which a surface may lie off the one that memory saw."""
+DARKEST = 0.01
+"""Base colour that counts as black."""
+_EXPLAINED = 0.3
+_QUIET = 1e-4
+_CLIPPED = 254
+
+RATIO, DETAIL, BASE, MATTE, UNEXPLAINED = slice(0, 3), slice(3, 6), slice(6, 9), 9, 10
+CHANNELS = 11
+
+
+@dataclass(frozen=True, eq=False)
+class Points:
+    """N points of surfaces in the middles of pixels, float32 unless said.
+
+    position: (N, 3). facing: (N, 3) unit normal of the triangle, on the viewer's side. width: (N,)
+    metres that a pixel covers across. owner: (N,) int32 instance. material: (N,) int32.
+    """
+
+    position: np.ndarray
+    facing: np.ndarray
+    width: np.ndarray
+    owner: np.ndarray
+    material: np.ndarray
+
+    def take(self, index: np.ndarray) -> Points:
+        """The points of numbers or marks `index`."""
+        arrays = (self.position, self.facing, self.width, self.owner, self.material)
+        return Points(*(array[index] for array in arrays))
+
+    def toward(self, camera: Camera) -> np.ndarray:
+        """(N, 3) float32 unit vectors to a camera."""
+        if camera.is_orthographic:
+            back = -camera.c2w[:3, 2].astype(np.float32)
+            return np.broadcast_to(back, self.position.shape)
+        away = camera.position.astype(np.float32) - self.position
+        return away / np.maximum(np.linalg.norm(away, axis=1, keepdims=True), 1e-9)
+
+
+@dataclass(frozen=True, eq=False)
+class Remembered:
+    """A memory frame beside its lit picture, in the pixels of `camera`.
+
+    values: (H, W, CHANNELS) float32. RATIO: the logarithm of (seen + floor) / (lit + floor),
+    smooth along the surface; floor is `FLOOR` of the usual light on the base colour. DETAIL: the
+    logarithm of what was seen over its smooth self. BASE: the logarithm of the base colour,
+    smooth. MATTE: see `LitFrame`. UNEXPLAINED: the part of the detail that was not lit so.
+    known: (H, W) float32, 1 where memory saw the surface, else 0. guide: the surfaces, with the
+    triangles' normals and with instances as groups. material: (H, W) int32.
+    """
+
+    camera: Camera
+    values: np.ndarray
+    known: np.ndarray
+    guide: Guide
+    material: np.ndarray
+
+    @classmethod
+    def of(cls, lighting: Lighting, frame: MemoryFrame) -> Remembered:
+        """Of a world as it is."""
+        camera, seen, depth, clipped = _at_most(frame, LONGEST)
+        lit = render(lighting, camera)
+        usable = ~clipped
+        if depth is not None:
+            off = np.abs(depth - lit.depth) > SAME_DEPTH * np.where(lit.triangle < 0, 1, lit.depth)
+            usable &= ~(off & (depth > 0))
+        usual = usual_light(lighting)
+        return cls.compared(lighting.geometry, usual, camera, seen, usable, lit)
+
+    @classmethod
+    def compared(
+        cls,
+        geometry: Geometry,
+        usual: float,
+        camera: Camera,
+        seen: np.ndarray,
+        usable: np.ndarray,
+        lit: LitFrame,
+    ) -> Remembered:
+        """seen: (H, W, 3) linear. usable: (H, W) bool. lit: of `camera`. usual: radiance of white
+        surfaces."""
+        guide, material = grid_of(points_of(geometry, camera, lit), lit)
+        usable = usable & guide.valid & ~outlines(guide) & (lit.alpha > 0.5)
+        weight = usable.astype(np.float32)
+        floor = FLOOR * usual * lit.base
+        light = np.concatenate([np.maximum(seen, 0) + floor, np.maximum(lit.color, 0) + floor], 2)
+        least = np.float32(1e-6 * max(usual, 1e-6))
+        both = np.concatenate([np.maximum(light, least), lit.base], axis=2)
+        smooth = complete(both * weight[..., None], weight, guide)
+        known = (smooth[..., 3:6] > 0).any(axis=2).astype(np.float32)
+        smooth[..., :6] = np.maximum(smooth[..., :6], least)
+        detail = np.log(both[..., :6] / smooth[..., :6])
+        detail = np.clip(detail, -SHARPEST, SHARPEST) * weight[..., None]
+        wide = complete_wide(smooth[..., :6], guide)
+        wide = np.maximum(wide, least)
+        values = np.empty((*known.shape, CHANNELS), np.float32)
+        ratio = np.log(wide[..., :3] / wide[..., 3:])
+        values[..., RATIO] = np.clip(ratio, -SHARPEST, SHARPEST)
+        values[..., DETAIL] = detail[..., :3]
+        values[..., BASE] = np.log(np.maximum(smooth[..., 6:], DARKEST))
+        values[..., MATTE] = lit.matte
+        values[..., UNEXPLAINED] = _unexplained(detail, weight, guide)
+        return cls(camera, values, known, guide, material)
+
+
+def usual_light(lighting: Lighting) -> float:
+    """Radiance of a white surface in the light that most surfaces have."""
+    return lighting.bounced.usual * lighting.geometry.scene.film.exposure
+
+
+def _unexplained(detail: np.ndarray, weight: np.ndarray, guide: Guide) -> np.ndarray:
+    """(H, W) the part of the detail seen (its first three channels) that was lit otherwise."""
+    differs = ((detail[..., :3] - detail[..., 3:]) ** 2).sum(axis=2)
+    varies = (detail[..., :3] ** 2).sum(axis=2)
+    around = complete(np.stack([differs, varies], axis=2) * weight[..., None], weight, guide)
+    part = around[..., 0] / (around[..., 1] + _QUIET)
+    return np.clip((part - _EXPLAINED) / (1 - _EXPLAINED), 0, 1) * weight
+
+
+def points_of(geometry: Geometry, camera: Camera, lit: LitFrame) -> Points:
+    """What the middles of the pixels of a lit frame show, in rows; pixels without are left out."""
+    met = lit.triangle >= 0
+    triangle = lit.triangle[met]
+    flat = geometry.flat[triangle]
+    away = np.einsum("ni,ni->n", flat, camera.rays()[met]) > 0
+    focal = 0.5 * (camera.K[0, 0] + camera.K[1, 1])
+    width = np.full(len(triangle), 1 / focal, np.float32)
+    if not camera.is_orthographic:
+        width = (lit.depth[met] / focal).astype(np.float32)
+    return Points(
+        geometry.at(triangle, lit.u[met], lit.v[met]),
+        np.where(away[:, None], -flat, flat),
+        width,
+        geometry.owner[triangle],
+        geometry.material[triangle],
+    )
+
+
+def grid_of(points: Points, lit: LitFrame) -> tuple[Guide, np.ndarray]:
+    """The points (of a lit frame) on its grid, instances as groups, and their materials (H, W)."""
+    met = lit.triangle >= 0
+
+    def grid(values: np.ndarray, fill: float = 0) -> np.ndarray:
+        made = np.full((*met.shape, *values.shape[1:]), fill, values.dtype)
+        made[met] = values
+        return made
+
+    guide = Guide(
+        met, grid(points.position), grid(points.facing), grid(points.width), grid(points.owner, -1)
+    )
+    return guide, grid(points.material, -1)
+
+
+def outlines(guide: Guide) -> np.ndarray:
+    """(H, W) bool: pixels beside another surface, which may show some of it."""
+    marked = np.zeros(guide.shape, bool)
+    for axis in (0, 1):
+        one = tuple(slice(None, -1) if a == axis else slice(None) for a in (0, 1))
+        other = tuple(slice(1, None) if a == axis else slice(None) for a in (0, 1))
+        gap = guide.position[other] - guide.position[one]
+        off = np.maximum(
+            np.abs(np.einsum("hwc,hwc->hw", gap, guide.normal[one])),
+            np.abs(np.einsum("hwc,hwc->hw", gap, guide.normal[other])),
+        )
+        width = np.maximum(guide.width[one], guide.width[other])
+        turned = np.einsum("hwc,hwc->hw", guide.normal[one], guide.normal[other]) < 0.7
+        both = guide.valid[one] & guide.valid[other]
+        differs = (guide.group[one] != guide.group[other]) | (both & ((off > 3 * width) | turned))
+        marked[one] |= differs
+        marked[other] |= differs
+    return marked
+
+
+def _at_most(
+    frame: MemoryFrame, longest: int
+) -> tuple[Camera, np.ndarray, np.ndarray | None, np.ndarray]:
+    """Camera, linear colours, depth and marks of clipped pixels, at most so large."""
+    camera, seen, depth = frame.camera, frame.linear(), frame.depth
+    clipped = np.zeros(seen.shape[:2], bool)
+    if frame.radiance is None:
+        clipped = (frame.rgb >= _CLIPPED).any(axis=2)
+    scale = longest / max(camera.width, camera.height)
+    if scale < 1:
+        size = max(1, round(camera.width * scale)), max(1, round(camera.height * scale))
+        camera = camera.resized(*size)
+        seen = cv2.resize(seen, size, interpolation=cv2.INTER_AREA)
+        clipped = cv2.resize(clipped.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST) > 0
+        if depth is not None:
+            depth = cv2.resize(depth, size, interpolation=cv2.INTER_NEAREST)
+    return camera, seen, depth, clipped

@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Ratios for what no memory frame saw: those of what was seen around, by place and normal."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.spatial import cKDTree
+
+from ..threads import thread_count
+from .remembered import MATTE, RATIO, Remembered
+
+MOST = 20_000
+"""Surfels of all memory frames together."""
+NEIGHBOURS = 48
+NORMAL_WEIGHT = 0.6
+SOFTEST = 0.02
+"""Distance, in the scene's size, below which surfels count alike."""
+FAR = 1.0
+"""Distance at which half of what is special about a place no longer counts."""
+ENOUGH = 50
+"""Surfels of a material from which half of its own ratio is believed."""
+_LEAST = 0.2
+
+
+class Smoothed:
+    """Points of surfaces that memory saw, with their ratios.
+
+    A ratio has two parts: that of its material wherever it is (a colour that was read wrongly),
+    and that of its place (light that was); the second alone is carried over to other materials.
+    """
+
+    def __init__(self, memory: list[Remembered], scale: float) -> None:
+        """scale: metres that count as one."""
+        self.scale = scale
+        each = MOST // max(len(memory), 1)
+        parts = [_surfels(one, each) for one in memory]
+        self._weight = np.concatenate([np.zeros(0, np.float32), *(p[0] for p in parts)])
+        ratio = np.concatenate([np.zeros((0, 3), np.float32), *(p[1] for p in parts)])
+        material = np.concatenate([np.zeros(0, np.int32), *(p[2] for p in parts)])
+        features = [self._features(p[3], p[4]) for p in parts]
+        self._tree = cKDTree(np.concatenate([np.zeros((0, 6)), *features]))
+        self._usual = np.median(ratio, axis=0) if len(ratio) else np.zeros(3, np.float32)
+        self._materials = np.unique(material)
+        self._of_material = np.zeros((len(self._materials), 3), np.float32)
+        for i, one in enumerate(self._materials):
+            mine = ratio[material == one]
+            sure = len(mine) / (len(mine) + ENOUGH)
+            self._of_material[i] = self._usual + sure * (np.median(mine, axis=0) - self._usual)
+        self._of_place = ratio - self._of_material[np.searchsorted(self._materials, material)]
+
+    def __len__(self) -> int:
+        return len(self._of_place)
+
+    def at(self, position: np.ndarray, facing: np.ndarray, material: np.ndarray) -> np.ndarray:
+        """(N, 3) float32 logarithms of ratios at points."""
+        k = min(NEIGHBOURS, len(self))
+        if not k or not len(position):
+            return np.zeros((len(position), 3), np.float32)
+        features = self._features(position, facing)
+        distance, near = self._tree.query(features, k=k, workers=thread_count())
+        distance, near = distance.reshape(-1, k), near.reshape(-1, k)
+        weight = (distance**2 + SOFTEST**2) ** -1.5 * self._weight[near]
+        total = weight.sum(axis=1, keepdims=True)
+        held = total / (total + k * FAR**-3)
+        place = np.einsum("nk,nkc->nc", weight / np.maximum(total, 1e-12), self._of_place[near])
+        number = np.searchsorted(self._materials, material)
+        number = np.minimum(number, len(self._materials) - 1)
+        has = (self._materials[number] == material)[:, None]
+        own = np.where(has, self._of_material[number], self._usual * held)
+        return (own + place * held).astype(np.float32)
+
+    def _features(self, position: np.ndarray, facing: np.ndarray) -> np.ndarray:
+        return np.concatenate([position / self.scale, NORMAL_WEIGHT * facing], axis=1)
+
+
+def _surfels(one: Remembered, most: int) -> tuple[np.ndarray, ...]:
+    """Weight, ratio, material, position and normal of at most `most` pixels, evenly spread."""
+    weight = (one.known * one.values[..., MATTE]).ravel()
+    index = np.flatnonzero(weight > _LEAST)
+    if len(index) > most:
+        index = index[np.arange(most, dtype=np.int64) * len(index) // most]
+    return (
+        weight[index],
+        one.values[..., RATIO].reshape(-1, 3)[index],
+        one.material.ravel()[index],
+        one.guide.position.reshape(-1, 3)[index],
+        one.guide.normal.reshape(-1, 3)[index],
+    )
