@@ -10,7 +10,7 @@ import numpy as np
 from ...shared.camera import Camera
 from ..light.frame import STEP, LitFrame
 from ..light.shade import Lighting
-from ..light.window import Guide, complete, spread
+from ..light.window import Guide, spread
 from .lookup import fetch
 from .remembered import (
     BASE,
@@ -25,6 +25,7 @@ from .remembered import (
     grid_of,
     outlines,
     points_of,
+    smoothed,
     usual_light,
 )
 from .smoothed import Smoothed
@@ -171,7 +172,7 @@ def _texture(seen: _Seen, light: np.ndarray, base: np.ndarray, guide: Guide) -> 
     usable = met & ~outlines(guide)
     weight = usable.astype(np.float32)
     light = np.maximum(light, 1e-9)
-    smooth = complete(np.concatenate([light, base], 2) * weight[..., None], weight, guide)[met]
+    smooth = smoothed(np.concatenate([light, base], axis=2), weight, guide)[met]
     own = np.log(light[met] / np.maximum(smooth[:, :3], 1e-9))
     added = (seen.sharp * usable[met])[:, None] * (seen.detail - own)
     apart = np.abs(seen.base - np.log(np.maximum(smooth[:, 3:], DARKEST))).max(axis=1)

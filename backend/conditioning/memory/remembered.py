@@ -21,8 +21,9 @@ FLOOR = 0.1
 """Light that is added to both sides of a ratio, as part of the usual: it keeps the dark calm."""
 SHARPEST = 2.5
 """Largest size of a ratio's logarithm."""
-SAME_DEPTH = 0.03
-"""Part of its depth by which a surface may lie off the one that memory saw."""
+SAME_PLACE = 2.0
+"""Pixels' widths by which a surface may lie off the one that memory saw."""
+_PRECISE = 2e-3
 DARKEST = 0.01
 """Base colour that counts as black."""
 _EXPLAINED = 0.3
@@ -86,8 +87,7 @@ class Remembered:
         lit = render(lighting, camera)
         usable = ~clipped
         if depth is not None:
-            off = np.abs(depth - lit.depth) > SAME_DEPTH * np.where(lit.triangle < 0, 1, lit.depth)
-            usable &= ~(off & (depth > 0))
+            usable &= ~_elsewhere(lighting.geometry, camera, depth, lit)
         usual = usual_light(lighting)
         return cls.compared(lighting.geometry, usual, camera, seen, usable, lit)
 
@@ -104,32 +104,52 @@ class Remembered:
         """seen: (H, W, 3) linear. usable: (H, W) bool. lit: of `camera`. usual: radiance of white
         surfaces."""
         guide, material = grid_of(points_of(geometry, camera, lit), lit)
-        usable = usable & guide.valid & ~outlines(guide) & (lit.alpha > 0.5)
+        seen_at_all = usable & guide.valid & (lit.alpha > 0.5)
+        usable = seen_at_all & ~outlines(guide)
         weight = usable.astype(np.float32)
         floor = FLOOR * usual * lit.base
         light = np.concatenate([np.maximum(seen, 0) + floor, np.maximum(lit.color, 0) + floor], 2)
         least = np.float32(1e-6 * max(usual, 1e-6))
         both = np.concatenate([np.maximum(light, least), lit.base], axis=2)
-        smooth = complete(both * weight[..., None], weight, guide)
-        known = (smooth[..., 3:6] > 0).any(axis=2).astype(np.float32)
+        smooth = smoothed(both, weight, guide)
+        beside = complete(weight[..., None], weight, guide)[..., 0] > 0
+        known = seen_at_all & beside
         smooth[..., :6] = np.maximum(smooth[..., :6], least)
         detail = np.log(both[..., :6] / smooth[..., :6])
         detail = np.clip(detail, -SHARPEST, SHARPEST) * weight[..., None]
-        wide = complete_wide(smooth[..., :6], guide)
-        wide = np.maximum(wide, least)
         values = np.empty((*known.shape, CHANNELS), np.float32)
-        ratio = np.log(wide[..., :3] / wide[..., 3:])
+        ratio = np.log(smooth[..., :3] / smooth[..., 3:6])
         values[..., RATIO] = np.clip(ratio, -SHARPEST, SHARPEST)
         values[..., DETAIL] = detail[..., :3]
         values[..., BASE] = np.log(np.maximum(smooth[..., 6:], DARKEST))
         values[..., MATTE] = lit.matte
         values[..., UNEXPLAINED] = _unexplained(detail, weight, guide)
-        return cls(camera, values, known, guide, material)
+        return cls(camera, values, known.astype(np.float32), guide, material)
+
+
+def _elsewhere(geometry: Geometry, camera: Camera, depth: np.ndarray, lit: LitFrame) -> np.ndarray:
+    """(H, W) bool: pixels in which memory, of `depth`, saw another surface, and those beside."""
+    met = lit.triangle >= 0
+    rays = camera.rays()[met]
+    facing = np.abs(np.einsum("ni,ni->n", geometry.flat[lit.triangle[met]], rays))
+    off = np.zeros(met.shape, np.float32)
+    with np.errstate(invalid="ignore"):
+        off[met] = np.abs(depth[met] - lit.depth[met]) * facing
+    focal = 0.5 * (camera.K[0, 0] + camera.K[1, 1])
+    far = np.where(met, lit.depth, 1)
+    width = 1 / focal if camera.is_orthographic else far / focal
+    other = met & (depth > 0) & (off > SAME_PLACE * width + _PRECISE * far)
+    return cv2.dilate(other.astype(np.uint8), np.ones((5, 5), np.uint8)) > 0
 
 
 def usual_light(lighting: Lighting) -> float:
     """Radiance of a white surface in the light that most surfaces have."""
     return lighting.bounced.usual * lighting.geometry.scene.film.exposure
+
+
+def smoothed(values: np.ndarray, weight: np.ndarray, guide: Guide) -> np.ndarray:
+    """Values (H, W, C) of pixels of weight (H, W), means of some twelve pixels along surfaces."""
+    return complete_wide(complete(values * weight[..., None], weight, guide), guide)
 
 
 def _unexplained(detail: np.ndarray, weight: np.ndarray, guide: Guide) -> np.ndarray:

@@ -1,0 +1,184 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What memory saw beside its lit picture corrects other views, on the surfaces it saw."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from backend.conditioning.light import frame
+from backend.conditioning.light.frame import LitFrame
+from backend.conditioning.light.shade import Lighting
+from backend.conditioning.memory import lookup
+from backend.conditioning.memory.lookup import fetch
+from backend.conditioning.memory.ratio import Corrected, Memory
+from backend.conditioning.memory.remembered import Remembered, points_of
+from backend.shared.camera import Camera
+from backend.shared.frame import MemoryFrame
+from backend.shared.scene import Scene
+from tests.conditioning.light.lit_room import (
+    box_mesh,
+    camera_at,
+    closure,
+    lamp_at,
+    lighting_of,
+    matt,
+    scene_of,
+)
+
+ROOM = (box_mesh((-3, -3, 0), (3, 3, 3)), matt((0.7, 0.6, 0.5)))
+BOX = (box_mesh((-0.5, -0.5, 0), (0.5, 0.5, 1)), matt((0.2, 0.4, 0.7)))
+LAMP = lamp_at("POINT", (1, -1, 2.7), 80.0, radius=0.1)
+FRONT = camera_at((0.2, -2.8, 1.6), (0, 0, 0.6), size=48, fov=1.1)
+ASIDE = camera_at((1.2, -2.5, 1.5), (0, 0, 0.6), size=48, fov=1.1)
+BEHIND = camera_at((-0.2, 2.8, 1.6), (0, 0, 0.6), size=48, fov=1.1)
+
+
+def room(*parts: object) -> Scene:
+    return scene_of([ROOM, *parts], [LAMP])
+
+
+def memory_of(picture: np.ndarray, camera: Camera, depth: np.ndarray | None = None) -> MemoryFrame:
+    return MemoryFrame("one", "one", camera, depth=depth, radiance=picture.astype(np.float16))
+
+
+def corrected(lighting: Lighting, one: MemoryFrame, camera: Camera) -> tuple[LitFrame, Corrected]:
+    lit = frame.render(lighting, camera)
+    memory = Memory(lighting, {1: Remembered.of(lighting, one)})
+    return lit, memory.corrected(lit, camera)
+
+
+def owners(lighting: Lighting, lit: LitFrame) -> np.ndarray:
+    """(H, W) instance in every pixel."""
+    return np.where(lit.triangle >= 0, lighting.geometry.owner[lit.triangle], -1)
+
+
+@pytest.mark.parametrize("camera", [ASIDE, BEHIND], ids=["seen", "unseen"])
+def test_a_wrong_exposure_is_carried_everywhere(camera: Camera) -> None:
+    lighting = lighting_of(room(BOX))
+    there = frame.render(lighting, FRONT)
+    lit, made = corrected(lighting, memory_of(1.3 * there.color, FRONT), camera)
+    ratio = made.color.sum(axis=2) / lit.color.sum(axis=2)
+    assert np.median(ratio) == pytest.approx(1.3, abs=0.02)
+    assert np.percentile(np.abs(ratio - 1.3), 95) < 0.06
+    seen = (made.confidence > 0.9).mean()
+    assert seen > 0.5 if camera is ASIDE else seen < 0.7
+    np.testing.assert_array_equal(made.frame > 0, made.confidence > 0)
+
+
+def test_memory_of_what_light_explains_changes_nothing() -> None:
+    lighting = lighting_of(room(BOX))
+    there = frame.render(lighting, FRONT)
+    lit, made = corrected(lighting, memory_of(there.color, FRONT), ASIDE)
+    assert np.abs(made.color / lit.color - 1).max() < 0.02
+
+
+def test_the_same_world_gives_the_same_bytes() -> None:
+    def once() -> bytes:
+        lighting = lighting_of(room(BOX))
+        there = frame.render(lighting, FRONT)
+        return corrected(lighting, memory_of(1.2 * there.color, FRONT), ASIDE)[1].color.tobytes()
+
+    assert once() == once()
+
+
+def test_a_texture_that_no_node_told_is_seen_from_aside() -> None:
+    lighting = lighting_of(room())
+    front, aside = replace_size(FRONT, 96), replace_size(ASIDE, 96)
+    stripes = []
+    for camera in (front, aside):
+        lit = frame.render(lighting, camera)
+        place = np.zeros((*lit.triangle.shape, 3))
+        place[lit.triangle >= 0] = points_of(lighting.geometry, camera, lit).position
+        wave = 1 + 0.5 * np.sin(place[..., :1] * 12)
+        stripes.append(lit.color * wave)
+    lit, made = corrected(lighting, memory_of(stripes[0], front), aside)
+    known = made.confidence > 0.95
+    before = np.abs(lit.color - stripes[1])[known].mean()
+    assert np.abs(made.color - stripes[1])[known].mean() < 0.25 * before
+
+
+def replace_size(camera: Camera, size: int) -> Camera:
+    return camera.resized(size, size)
+
+
+def test_what_was_deleted_leaves_nothing() -> None:
+    """A box that was bright in memory; what is behind it isn't known and stays as lit."""
+    before, after = lighting_of(room(BOX)), lighting_of(room())
+    there = frame.render(before, FRONT)
+    picture = np.where((owners(before, there) == 1)[..., None], 5.0, there.color)
+    lit, made = corrected(after, memory_of(picture, FRONT, there.depth), FRONT)
+    behind = owners(before, there) == 1
+    assert made.confidence[behind].mean() < 0.2
+    assert (made.color / lit.color)[behind].max() < 1.5
+
+
+def test_other_objects_take_nothing_of_a_material_that_was_read_wrongly() -> None:
+    lighting = lighting_of(room(BOX))
+    there = frame.render(lighting, FRONT)
+    red = np.array([2.0, 0.5, 0.5], np.float32)
+    picture = np.where((owners(lighting, there) == 1)[..., None], there.color * red, there.color)
+    lit, made = corrected(lighting, memory_of(picture, FRONT), BEHIND)
+    ratio = made.color / np.maximum(lit.color, 1e-6)
+    mine = owners(lighting, lit) == 1
+    np.testing.assert_allclose(np.median(ratio[mine], axis=0), red, rtol=0.2)
+    np.testing.assert_allclose(np.median(ratio[~mine], axis=0), 1, atol=0.03)
+
+
+def test_mirrors_keep_their_own_reflection() -> None:
+    """A ratio seen from one side says nothing of what a mirror shows to another."""
+    mirror = closure("BSDF_GLOSSY", Color=[0.9, 0.9, 0.9, 1.0], Roughness=0.0)
+    lighting = lighting_of(room((BOX[0], mirror)))
+    there = frame.render(lighting, FRONT)
+    shown = (owners(lighting, there) == 1)[..., None]
+    lit, made = corrected(
+        lighting, memory_of(np.where(shown, 3 * there.color, there.color), FRONT), ASIDE
+    )
+    mine = owners(lighting, lit) == 1
+    assert made.confidence[mine].mean() < 0.3
+    assert np.median((made.color / np.maximum(lit.color, 1e-6))[mine]) < 1.4
+
+
+def test_clipped_pixels_of_photos_tell_nothing() -> None:
+    lighting = lighting_of(room(BOX))
+    white = MemoryFrame("one", "one", FRONT, rgb=np.full((48, 48, 3), 255, np.uint8))
+    lit, made = corrected(lighting, white, FRONT)
+    assert not made.confidence.any()
+    np.testing.assert_allclose(made.color, lit.color, rtol=1e-5)
+
+
+def test_frames_are_looked_up_as_a_slow_twin_does() -> None:
+    lighting = lighting_of(room(BOX))
+    there, here = frame.render(lighting, FRONT), frame.render(lighting, ASIDE)
+    memory = Remembered.of(lighting, memory_of(there.color, FRONT))
+    points = points_of(lighting.geometry, ASIDE, here)
+    quick = fetch(memory, points)
+    assert 0.3 < (quick.known > 0).mean() < 0.99
+    values, known = fetched_slowly(memory, points)
+    np.testing.assert_allclose(quick.known, known, atol=1e-5)
+    np.testing.assert_allclose(quick.values, values, atol=1e-4)
+
+
+def fetched_slowly(memory: Remembered, points: object) -> tuple[np.ndarray, np.ndarray]:
+    """Bilinear weights of the pixels around each point that show its own surface."""
+    place, _ = memory.camera.project(points.position.astype(np.float64))
+    place = place.astype(np.float32) - 0.5
+    guide, total = memory.guide, np.zeros(len(place))
+    sums = np.zeros((len(place), memory.values.shape[2]))
+    for dy in (0, 1):
+        for dx in (0, 1):
+            corner = np.floor(place).astype(int) + np.array([dx, dy])
+            inside = ((corner >= 0) & (corner < (memory.camera.width, memory.camera.height))).all(1)
+            u, v = np.where(inside[:, None], corner, 0).T
+            off = np.einsum("ni,ni->n", points.position - guide.position[v, u], guide.normal[v, u])
+            fits = (
+                inside
+                & (guide.group[v, u] == points.owner)
+                & (np.einsum("ni,ni->n", points.facing, guide.normal[v, u]) >= lookup.SAME_WAY)
+                & (np.abs(off) <= lookup.SAME_PLACE * guide.width[v, u])
+            )
+            weight = np.prod(1 - np.abs(place - corner), axis=1) * memory.known[v, u] * fits
+            total += weight
+            sums += weight[:, None] * memory.values[v, u]
+    known = np.where(total >= lookup.LEAST, np.minimum(2 * total, 1), 0)
+    return np.where(known[:, None] > 0, sums / np.maximum(total, 1e-9)[:, None], 0), known
