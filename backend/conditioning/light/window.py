@@ -93,27 +93,26 @@ def spread(
 
 def borrow(
     values: np.ndarray,
-    usable: np.ndarray,
     guide: Guide,
-    row: np.ndarray,
-    column: np.ndarray,
+    pixel: np.ndarray,
     position: np.ndarray,
     normal: np.ndarray,
     group: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """For samples (N,) inside pixels: values (N, C) of the pixels around on the same surface.
+    """For points (N,) seen at places `pixel` (N, 2) x and y: values (N, C) of the pixels around
+    that show the same surface, the nearer the more.
 
-    values: (H, W, C); usable: (H, W) bool. Second: (N,) bool, where one was found.
+    values: (H, W, C). Second: (N,) bool, where one was found.
     """
-    count = len(row)
+    count = len(pixel)
     made = np.zeros((count, values.shape[2]), np.float32)
     found = np.zeros(count, bool)
+    place = pixel.astype(np.float32)
 
     def work(part: slice) -> None:
         _borrow(
-            values, usable & guide.valid, guide.position, guide.normal, guide.width, guide.group,
-            row[part], column[part], position[part], normal[part], group[part],
-            made[part], found[part],
+            values, guide.valid, guide.position, guide.normal, guide.width, guide.group,
+            place[part], position[part], normal[part], group[part], made[part], found[part],
         )  # fmt: skip
 
     in_pieces(work, count)
@@ -222,18 +221,17 @@ def _spread(
 
 @njit(nogil=True, cache=True)
 def _borrow(
-    values, usable, position, normal, width, group, row, column, at, facing, mine, out, found
+    values, valid, position, normal, width, group, place, at, facing, mine, out, found
 ):  # fmt: skip
     height, wide, channels = values.shape
-    for i in range(row.shape[0]):
+    for i in range(place.shape[0]):
+        px, py = place[i, 0], place[i, 1]
+        row, column = int(np.floor(py)), int(np.floor(px))
         total = 0.0
-        for dy in range(-1, 2):
-            v = row[i] + dy
-            if v < 0 or v >= height:
-                continue
-            for dx in range(-1, 2):
-                u = column[i] + dx
-                if u < 0 or u >= wide or not usable[v, u] or group[v, u] != mine[i]:
+        for v in range(max(row - 1, 0), min(row + 2, height)):
+            wy = max(1.0 - abs(v + 0.5 - py), 0.0)
+            for u in range(max(column - 1, 0), min(column + 2, wide)):
+                if not valid[v, u] or group[v, u] != mine[i]:
                     continue
                 same = (
                     facing[i, 0] * normal[v, u, 0]
@@ -245,7 +243,7 @@ def _borrow(
                 off = _off_plane(position, normal, v, u, at[i, 0], at[i, 1], at[i, 2])
                 if off > SAME_PLANE * width[v, u]:
                     continue
-                share = same * (2.0 if dy == 0 and dx == 0 else 1.0)
+                share = same * (wy * max(1.0 - abs(u + 0.5 - px), 0.0) + 0.02)
                 total += share
                 for c in range(channels):
                     out[i, c] += share * values[v, u, c]

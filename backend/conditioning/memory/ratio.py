@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...shared.camera import Camera
-from ..light.frame import STEP, LitFrame
+from ..light.frame import LitFrame
+from ..light.grid import STEP
 from ..light.shade import Lighting
 from ..light.window import Guide, spread
 from .lookup import fetch

@@ -1,0 +1,238 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A picture's grid of samples, one a pixel: light that its points find out together."""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+import numpy as np
+
+from ...shared.camera import Camera
+from ..anchors.surface import Surface
+from ..anchors.tracing import NUDGE, Hits
+from . import direct, film
+from .cache import near_ways
+from .colors import brightest
+from .patterns import WIDE_TILE
+from .reflection import CLEAR, DULL, LOOKED_AT
+from .samples import sample, surface_of
+from .shade import Light, Lighting, arriving, reflection, shares, veiled
+from .single import add, dark, is_soft
+from .window import Guide, borrow, complete, complete_wide, spread
+
+STEP = 4
+"""Pixels between two at which the cache of bounced light is asked."""
+_SURE = 1e-3
+_MIXED_RAYS = 16
+_GLOSSY_RAYS = 8
+_PATTERN = 0.15
+"""Difference of shadows below which it counts as the pattern's."""
+
+
+class Grid:
+    """The samples in the middles of a picture's pixels, with a margin around it.
+
+    shape: rows and columns, margin included. met: (N,) numbers of the pixels that show a surface;
+    surface, share: of these N points.
+    """
+
+    def __init__(self, lighting: Lighting, camera: Camera) -> None:
+        self.lighting = lighting
+        self.shape = (camera.height + 2 * film.MARGIN, camera.width + 2 * film.MARGIN)
+        row, column = (a.ravel() for a in np.mgrid[: self.shape[0], : self.shape[1]])
+        self.samples = sample(lighting, camera, np.stack([column + 0.5, row + 0.5], axis=1), 1.0)
+        self.met = self.samples.met()
+        self.surface = surface_of(lighting, self.samples, self.met)
+        self.share = shares(self.surface)
+        self.tile, self.wide = self.samples.tile[self.met], self.samples.wide[self.met]
+        self.receiver = direct.Receiver.of(self.surface)
+
+    def image(self, values: np.ndarray, fill: float = 0.0) -> np.ndarray:
+        """(H, W, ...) of values (N, ...); `fill` where there is no surface."""
+        made = np.full((self.shape[0] * self.shape[1], *values.shape[1:]), fill, values.dtype)
+        made[self.met] = values
+        return made.reshape(*self.shape, *values.shape[1:])
+
+    @cached_property
+    def guide(self) -> Guide:
+        """What tells one surface from another."""
+        surface = self.surface
+        material = self.lighting.geometry.material[surface.triangle].astype(np.int32)
+        valid = self.image(np.ones(len(self.met), bool), False)
+        arrays = (surface.position, surface.lobes.normal, surface.width)
+        return Guide(valid, *(self.image(a) for a in arrays), self.image(material, -1))
+
+    @cached_property
+    def soft_light(self) -> Light:
+        """What changes slowly: lamps with wide shadows, bounced light, reflections."""
+        lighting, lights, surface = self.lighting, self.lighting.lights, self.surface
+        light = dark(len(surface))
+        for i in range(len(lights)):
+            if not is_soft(lights, i):
+                continue
+            arrives = np.ones((len(surface), 1), np.float32)
+            if lights.shadow[i]:
+                arrives = self._soft_shadow(i)[:, None]
+                if lighting.veils is not None:
+                    left = veiled(lighting, surface, i, self.tile, arrives[:, 0] > 0)
+                    arrives = arrives * self._complete(left, np.ones(len(surface), np.float32))
+            add(light, direct.receive(self.receiver, lights, i), arrives)
+        light.bounced = self._bounced()
+        light.mirrored = self._mirrors(self.share.specular, surface.lobes.roughness)
+        light.coated = self._mirrors(self.share.coat, surface.lobes.coat_roughness)
+        return light
+
+    def sharp_light(self) -> tuple[Light, np.ndarray]:
+        """Lamps with narrow shadows; and how much of each arrives, (H, W, L)."""
+        lights, light, arrived = self.lighting.lights, dark(len(self.surface)), []
+        for i in range(len(lights)):
+            if not is_soft(lights, i):
+                arrives = self._narrow_shadow(i)
+                arrived.append(self.image(arrives[:, 0]))
+                add(light, direct.receive(self.receiver, lights, i), arrives)
+        return light, np.stack([*arrived, np.zeros(self.shape, np.float32)], axis=2)
+
+    @cached_property
+    def _lent(self) -> np.ndarray:
+        return self.image(self.soft_light.packed())
+
+    def lend(self, surface: Surface, pixel: np.ndarray) -> tuple[Light, np.ndarray]:
+        """Soft light on points seen at places (N, 2) x and y of this grid; (N,) bool, where it is
+        known."""
+        group = self.lighting.geometry.material[surface.triangle].astype(np.int32)
+        normal = surface.lobes.normal
+        taken, found = borrow(self._lent, self.guide, pixel, surface.position, normal, group)
+        return Light.unpacked(taken), found
+
+    # ---------------------------------------------------------------------------- lamps
+
+    def _narrow_shadow(self, i: int) -> np.ndarray:
+        """(N, 3) part of a lamp's light that arrives, where it is too small for neighbours to
+        share: many rays from where these do not agree."""
+        lighting, surface = self.lighting, self.surface
+        if not lighting.lights.soft[i] or not lighting.lights.shadow[i]:
+            return arriving(lighting, surface, i, self.tile, 1)
+        arrived, total, mixed = self._asked(i)
+        own = arrived / np.maximum(total, 1e-20)
+        if len(mixed):
+            # in wide penumbras neighbours differ by their patterns only
+            shared = self._complete(arrived, total)
+            own = np.where(np.abs(shared - own) < _PATTERN, shared, own)
+        return own[:, None] * veiled(lighting, surface, i, self.tile, own > 0)
+
+    def _soft_shadow(self, i: int) -> np.ndarray:
+        """(N,) part of a soft lamp's light that arrives."""
+        arrived, total, _ = self._asked(i)
+        return self._complete(arrived, total)
+
+    def _asked(self, i: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """(N,) light that arrived from the points that were asked for, and all that would have:
+        one ray of the tile's pattern each, and many where neighbours do not agree (M,)."""
+        arrived, total = self._ask(self.surface, i, self.tile, 1)
+        whole = self._complete(arrived, total)
+        mixed = np.flatnonzero((whole > _SURE) & (whole < 1 - _SURE))
+        if len(mixed):
+            first = self.tile[mixed] * _MIXED_RAYS
+            some = self.surface.take(mixed)
+            arrived[mixed], total[mixed] = self._ask(some, i, first, _MIXED_RAYS)
+        return arrived, total, mixed
+
+    def _ask(
+        self, surface: Surface, i: int, first: np.ndarray, rays: int
+    ) -> tuple[np.ndarray, np.ndarray]:
+        ways, weights = direct.shadow_rays(surface, self.lighting.lights, i, first, rays)
+        asked = np.flatnonzero(weights.reshape(-1) > 0)
+        lit = np.zeros(weights.size, np.float32)
+        origins = surface.origins(ways, NUDGE, rounded=True)
+        if len(asked) == len(lit):
+            lit[:] = ~self.lighting.between.blocked(origins, ways)
+        else:
+            lit[asked] = ~self.lighting.between.blocked(origins[asked], ways[asked])
+        lit = lit.reshape(weights.shape)
+        if rays == 1:
+            return lit[:, 0] * weights[:, 0], weights[:, 0]
+        return np.einsum("nr,nr->n", lit, weights) / rays, weights.mean(axis=1)
+
+    def _complete(self, values: np.ndarray, weights: np.ndarray) -> np.ndarray:
+        """Values (N,) or (N, C), already times their weights (N,), around each point."""
+        wide = values.reshape(len(values), -1)
+        made = complete(self.image(wide), self.image(weights), self.guide)
+        return made.reshape(-1, wide.shape[1])[self.met].reshape(values.shape)
+
+    def _complete_wide(self, values: np.ndarray, weights: np.ndarray) -> np.ndarray:
+        made = complete(self.image(values), self.image(weights), self.guide)
+        return complete_wide(made, self.guide).reshape(-1, values.shape[1])[self.met]
+
+    # ---------------------------------------------------------------------------- bounced light
+
+    def _bounced(self) -> np.ndarray:
+        """(N, 3) bounced light: the cache's, and by a ray of each pixel what is too near for it."""
+        far, reach = self._cached()
+        bounced, surface = self.lighting.bounced, self.surface
+        ways = near_ways(surface, self.wide) * reach[:, None]
+        hits = bounced.met(surface.origins(ways, NUDGE), ways)
+        near = np.flatnonzero(hits.distance < 1)
+        if not len(near):
+            return far
+        change = np.zeros_like(far)
+        kept = Hits(hits.triangle[near], hits.u[near], hits.v[near], hits.distance[near])
+        change[near] = bounced.radiance(kept, ways[near]) - far[near]
+        every = np.ones(len(far), np.float32)
+        return np.maximum(far + self._complete_wide(change, every), 0)
+
+    def _cached(self) -> tuple[np.ndarray, np.ndarray]:
+        """(N, 3) the cache's light and (N,) its reach: asked at some pixels, brought to all."""
+        height, width = self.shape
+        rows, columns = np.arange(STEP // 2, height, STEP), np.arange(STEP // 2, width, STEP)
+        chosen = (rows[:, None] * width + columns[None]).ravel()
+        place = np.full(height * width, -1, np.int64)
+        place[self.met] = np.arange(len(self.met))
+        there = place[chosen]
+        some = there[there >= 0]
+        coarse = np.zeros((len(chosen), 4), np.float32)
+        if len(some):
+            coarse[there >= 0] = self._ask_cache(some)
+        coarse = coarse.reshape(len(rows), len(columns), 4)
+        made, found = spread(coarse, rows, columns, STEP, self.guide)
+        made, found = made.reshape(-1, 4)[self.met], found.reshape(-1)[self.met]
+        if not found.all():
+            rest = np.flatnonzero(~found)
+            made[rest] = self._ask_cache(rest)
+        return made[:, :3], made[:, 3]
+
+    def _ask_cache(self, index: np.ndarray) -> np.ndarray:
+        """(K, 4) light and reach at points of numbers `index`."""
+        surface = self.surface
+        light, reach = self.lighting.bounced.light_and_reach(
+            surface.position[index], surface.lobes.normal[index]
+        )
+        return np.concatenate([light, reach[:, None]], axis=1)
+
+    # ---------------------------------------------------------------------------- reflections
+
+    def _mirrors(self, part: np.ndarray, roughness: np.ndarray) -> np.ndarray:
+        """(N, 3) mean radiance in the way of a lobe that reflects `part` (N, 3) of light."""
+        wanted = brightest(part) > DULL
+        if not wanted.any():
+            return np.zeros_like(part)
+        radiance, weight = reflection(self.lighting, self.surface, roughness, self.wide, wanted)
+        sharp = wanted & (roughness <= LOOKED_AT)
+        some = np.flatnonzero(sharp & (roughness > CLEAR))
+        if len(some):
+            radiance[some] = self._glossy(some, roughness, radiance[some], weight[some])
+        weight = weight * ~sharp
+        mixed = self._complete_wide(radiance * weight[:, None], weight)
+        return np.where(sharp[:, None], radiance, mixed)
+
+    def _glossy(
+        self, some: np.ndarray, roughness: np.ndarray, radiance: np.ndarray, weight: np.ndarray
+    ) -> np.ndarray:
+        """(M, 3) the mean of several ways of narrow lobes, whose neighbours show other things."""
+        surface, every = self.surface.take(some), np.ones(len(some), bool)
+        places = WIDE_TILE * WIDE_TILE
+        total = radiance * weight[:, None]
+        for turn in range(1, _GLOSSY_RAYS):
+            tile = (self.wide[some] + turn * places // _GLOSSY_RAYS) % places
+            more, share = reflection(self.lighting, surface, roughness[some], tile, every)
+            total, weight = total + more * share[:, None], weight + share
+        return total / np.maximum(weight, 1e-6)[:, None]

@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Rays through places of a picture, and the surfaces that they meet."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ...shared.camera import Camera
+from ..anchors.surface import Surface
+from ..anchors.tracing import Hits
+from . import film
+from .cache import pixel_rays
+from .patterns import TILE, TILE_ORDER, WIDE_ORDER, WIDE_TILE
+from .shade import Lighting
+
+
+@dataclass(eq=False)
+class Samples:
+    """Rays through N places.
+
+    origins, ways: (N, 3) float32. spread: (N,) float32 metres that a sample covers at a distance of
+    one length of its ray. tile, wide: (N,) int32 places in the patterns. hits: what was met.
+    """
+
+    origins: np.ndarray
+    ways: np.ndarray
+    spread: np.ndarray
+    tile: np.ndarray
+    wide: np.ndarray
+    hits: Hits
+
+    def met(self) -> np.ndarray:
+        """Numbers of the rays that met something."""
+        return np.flatnonzero(self.hits.triangle >= 0)
+
+
+def sample(lighting: Lighting, camera: Camera, pixel: np.ndarray, size: float) -> Samples:
+    """Rays through places (N, 2), x and y, of a picture with its margin; size: in pixels."""
+    origins, ways = pixel_rays(camera, pixel - film.MARGIN)
+    hits = lighting.seen.first(origins, ways)
+    focal = 0.5 * (camera.K[0, 0] + camera.K[1, 1])
+    across = np.full(len(pixel), size / focal, np.float32)
+    if camera.is_orthographic:
+        across = across / np.maximum(np.where(hits.triangle >= 0, hits.distance, 1), 1e-6)
+    x, y = pixel[:, 0].astype(np.int64), pixel[:, 1].astype(np.int64)
+    tile, wide = TILE_ORDER[y % TILE, x % TILE], WIDE_ORDER[y % WIDE_TILE, x % WIDE_TILE]
+    return Samples(origins, ways, across, tile, wide, hits)
+
+
+def surface_of(lighting: Lighting, samples: Samples, met: np.ndarray) -> Surface:
+    """The surfaces that the rays of numbers `met` met."""
+    hits = samples.hits
+    kept = Hits(hits.triangle[met], hits.u[met], hits.v[met], hits.distance[met])
+    spread = samples.spread[met]
+    return lighting.matter.surface(kept, samples.origins[met], samples.ways[met], spread)

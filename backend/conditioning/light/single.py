@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Light on points that have no neighbours to share with."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..anchors.surface import Surface
+from . import direct
+from .colors import brightest
+from .lamps import Lights
+from .reflection import DULL
+from .shade import Light, Lighting, Shares, arriving, reflection
+
+RAYS = 4
+"""Points of a lamp that such a point asks about."""
+SMALL = 0.05
+"""Radius (metres, or radians of what is far) up to which a lamp's shadows count as sharp."""
+
+
+def dark(count: int) -> Light:
+    """No light on N points."""
+    return Light(*(np.zeros((count, 3), np.float32) for _ in range(6)))
+
+
+def is_soft(lights: Lights, index: int) -> bool:
+    """Whether shadows of a light are wide enough for neighbours to share."""
+    return bool(lights.soft[index]) and bool(lights.radius[index] > SMALL)
+
+
+def add(light: Light, received: direct.Received, arrives: np.ndarray) -> None:
+    """Add a lamp's light, of which the part `arrives` (N, 3) does."""
+    light.direct += received.diffuse * arrives
+    light.glints += received.specular * arrives
+    light.behind += received.behind * arrives
+
+
+def add_lamps(
+    lighting: Lighting, light: Light, surface: Surface, tile: np.ndarray, soft: bool
+) -> None:
+    """Add what lamps of one kind, soft or not, send to points that each ask by themselves."""
+    lights, receiver = lighting.lights, direct.Receiver.of(surface)
+    for i in range(len(lights)):
+        if is_soft(lights, i) == soft:
+            arrives = arriving(lighting, surface, i, tile, RAYS)
+            add(light, direct.receive(receiver, lights, i), arrives)
+
+
+def reflect(
+    lighting: Lighting,
+    light: Light,
+    surface: Surface,
+    share: Shares,
+    tile: np.ndarray,
+    wanted: tuple[np.ndarray, np.ndarray] | None = None,
+) -> None:
+    """Look up what the main lobe and the coat show; wanted: (N,) bool each, None = all."""
+    lobes = surface.lobes
+    parts = ((share.specular, lobes.roughness), (share.coat, lobes.coat_roughness))
+    for k, (part, roughness) in enumerate(parts):
+        chosen = brightest(part) > DULL
+        if wanted is not None:
+            chosen &= wanted[k]
+        if chosen.any():
+            radiance, _ = reflection(lighting, surface, roughness, tile, chosen)
+            (light.mirrored, light.coated)[k][chosen] = radiance[chosen]
+
+
+def own_light(lighting: Lighting, surface: Surface, share: Shares, tile: np.ndarray) -> Light:
+    """All light on N points."""
+    light = dark(len(surface))
+    for soft in (False, True):
+        add_lamps(lighting, light, surface, tile, soft)
+    light.bounced = lighting.bounced.light(surface.position, surface.lobes.normal)
+    reflect(lighting, light, surface, share, tile)
+    return light
