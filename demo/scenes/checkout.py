@@ -7,7 +7,6 @@ import importlib
 import importlib.util
 import json
 import sys
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -32,21 +31,9 @@ def module(name: str) -> Any:
 
 def camera_of(scene: bpy.types.Scene) -> Any:
     """The scene's camera as the backend's `Camera`."""
-    if scene.camera.data.type == "ORTHO":
-        return _orthographic(scene)
     depsgraph = bpy.context.evaluated_depsgraph_get()
     cameras = module("scene_sync.cameras")
     return cameras.render_camera(cameras.scene_camera(scene).evaluated_get(depsgraph), scene)
-
-
-def _orthographic(scene: bpy.types.Scene) -> Any:
-    """A camera without shift, in a scene of unscaled metres."""
-    width, height = scene.render.resolution_x, scene.render.resolution_y
-    scale = max(width, height) / scene.camera.data.ortho_scale
-    K = np.array([[scale, 0, width / 2], [0, scale, height / 2], [0, 0, 1]])
-    matrix = np.array(scene.camera.matrix_world)
-    camera = module("backend.shared.camera").Camera.from_opengl(K, matrix, width, height)
-    return replace(camera, projection="ORTHO")
 
 
 def read(depsgraph: bpy.types.Depsgraph) -> tuple[Any, list[str]]:

@@ -38,7 +38,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--blender-python", type=Path, default=Path(".venv-blender/bin/python"))
     parser.add_argument("--only", default="", help="names of scenes, with commas")
     parser.add_argument("--modes", default=",".join(MODES), help="of: none, 1, 2, 3, network")
-    parser.add_argument("--no-film", action="store_true", help="leave out steadiness")
+    parser.add_argument("--film", action="store_true", help="and how steady films are")
     parser.add_argument("--json", action="store_true", help="print metrics.json, no table")
     return parser.parse_args()
 
@@ -57,29 +57,33 @@ def main() -> int:
         print("Error: surfaces cannot be lit on this system: Embree has no build.", file=sys.stderr)
         return 1
     modes = options.modes.split(",")
-    results, made = {}, {}
+    results = _known(options.folder / "metrics.json")
     for scene in folders:
         try:
-            made[scene.name] = _render(pipeline, scene, modes, not options.no_film)
+            made = _render(pipeline, scene, modes, options.film)
+            orders = DisplayOrders(options.blender_python)
+            order_pictures(scene, made, orders)
+            orders.fulfil()
+            results[scene.name] = measure(scene, made)
+            write_sheet(scene, made, results[scene.name])
         except Exception as error:  # one scene's fault must not hide the others' figures
             results[scene.name] = {"error": f"{type(error).__name__}: {error}"}
             print(f"{scene.name}: {results[scene.name]['error']}", file=sys.stderr)
-    orders = DisplayOrders(options.blender_python)
-    for scene in folders:
-        if scene.name in made:
-            order_pictures(scene, made[scene.name], orders)
-    orders.fulfil()
-    for scene in folders:
-        if scene.name in made:
-            results[scene.name] = measure(scene, made[scene.name])
-            write_sheet(scene, made[scene.name], results[scene.name])
-    metrics_file = options.folder / "metrics.json"
-    beside = metrics_file.with_suffix(".part")
-    text = json.dumps({"modes": modes, "scenes": results}, indent=1)
-    beside.write_text(text + "\n", encoding="utf-8")
-    os.replace(beside, metrics_file)
-    print(text if options.json else table(results, modes))
-    return 0
+        _keep(options.folder / "metrics.json", results)
+    done = {scene.name: results[scene.name] for scene in folders}
+    print(json.dumps(done, indent=1) if options.json else table(done, modes))
+    return 1 if any("error" in result for result in done.values()) else 0
+
+
+def _known(file: Path) -> dict[str, Any]:
+    """Figures of scenes that were compared before."""
+    return json.loads(file.read_text(encoding="utf-8"))["scenes"] if file.is_file() else {}
+
+
+def _keep(file: Path, results: dict[str, Any]) -> None:
+    beside = file.with_suffix(".part")
+    beside.write_text(json.dumps({"scenes": results}, indent=1) + "\n", encoding="utf-8")
+    os.replace(beside, file)
 
 
 def _render(
@@ -119,10 +123,11 @@ def _frame(
     pipeline: LitPipeline, prepared: tuple[str, Any, float], camera: Camera, mode: str
 ) -> Made:
     kind = {"none": "anchors", "network": "full"}.get(mode, "lit")
-    began = time.perf_counter()
+    began, busy = time.perf_counter(), time.process_time()
     reply: FrameReply = pipeline.render(prepared[1], FrameRequest(camera, mode=kind))
-    spent = 1e3 * (time.perf_counter() - began)
-    ms = {"prepare": round(prepared[2], 1), "frame": round(spent, 1)}
+    spent, worked = time.perf_counter() - began, time.process_time() - busy
+    ms = {"prepare": round(prepared[2], 1), "frame": round(1e3 * spent, 1)}
+    ms["processors"] = round(1e3 * worked, 1)
     ms |= {stage: round(value, 1) for stage, value in reply.timings.items()}
     alpha = None if reply.alpha is None else reply.alpha.astype(np.float32)
     return Made(reply.color.astype(np.float32), alpha, reply.depth, ms)
