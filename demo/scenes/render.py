@@ -47,6 +47,8 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--samples", type=int, default=SAMPLES)
     parser.add_argument("--size", default="", help="WxH in place of the scene's own")
     parser.add_argument("--curve", action="store_true", help="Cycles with few samples too")
+    roles = "memory,target"
+    parser.add_argument("--roles", default=roles, help="views to render: memory, target, film")
     parser.add_argument("--worlds-only", action="store_true", help="render nothing")
     parser.add_argument("--list", action="store_true", help="name all scenes")
     return parser.parse_args()
@@ -142,7 +144,7 @@ class _Scene:
                 "clip": [self.scene.camera.data.clip_start, self.scene.camera.data.clip_end],
                 "world": checkout.write(made, self.folder / "worlds"),
             }
-            wanted = role != "film" and not self.options.worlds_only
+            wanted = role in self.options.roles.split(",") and not self.options.worlds_only
             if wanted or self._truth_file(shot, state).is_file():
                 view |= self._truth(shot, state)
             views.append(view)
