@@ -36,6 +36,11 @@ def camera_of(scene: bpy.types.Scene) -> Any:
     return cameras.render_camera(cameras.scene_camera(scene).evaluated_get(depsgraph), scene)
 
 
+def forget() -> None:
+    """Another file is opened: what was kept of the last one is of no use."""
+    module("scene_sync.textures").forget_textures()
+
+
 def read(depsgraph: bpy.types.Depsgraph) -> tuple[Any, list[str]]:
     """The `Scene` that the depsgraph shows, and a sentence about each thing that is left out."""
     problems: list[str] = []

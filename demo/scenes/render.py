@@ -82,6 +82,7 @@ class _Scene:
         self.name, self.options = name, options
         self.folder = options.output.resolve() / name
         builder = (SCENES | VALIDATION)[name]
+        checkout.forget()
         self.stage: Stage = builder()
         self.scene = bpy.context.scene
         width, height = self.stage.size
