@@ -158,12 +158,26 @@ def read_mesh(ob: bpy.types.Object) -> Surface | None:
 def _corner_normals(
     mesh: bpy.types.Mesh, vertices: np.ndarray, loops: np.ndarray
 ) -> np.ndarray | None:
-    """(T, 3, 3) float32 with smooth, sharp and custom normals as Blender mixes them; None: flat."""
+    """(T, 3, 3) float32 with smooth, sharp and custom normals as Cycles mixes them; None: flat."""
     if mesh.normals_domain == "FACE":
         return None
-    if mesh.normals_domain == "POINT":
-        return _array(mesh.vertex_normals, "vector", len(mesh.vertices), 3)[vertices]
-    return _array(mesh.corner_normals, "vector", len(mesh.loops), 3)[loops]
+    corners = None
+    if mesh.normals_domain == "CORNER":
+        corners = _array(mesh.corner_normals, "vector", len(mesh.loops), 3)[loops]
+        if mesh.has_custom_normals or _has_sharp_edges(mesh):
+            return corners
+    smooth = _array(mesh.vertex_normals, "vector", len(mesh.vertices), 3)[vertices]
+    if corners is None:
+        return smooth
+    # flat faces alone part no normals in Cycles, as they do in the viewport: their smooth
+    # neighbours bend towards them
+    flat = ~_array(mesh.loop_triangles, "use_smooth", len(loops), 1, bool)[:, 0]
+    return np.where(flat[:, None, None], corners, smooth)
+
+
+def _has_sharp_edges(mesh: bpy.types.Mesh) -> bool:
+    edges = mesh.attributes.get("sharp_edge")
+    return edges is not None and bool(_array(edges.data, "value", len(mesh.edges), 1, bool).any())
 
 
 def _bounds(mesh: bpy.types.Mesh) -> np.ndarray:

@@ -26,6 +26,13 @@ def test_scenes_are_read_as_exact_surfaces(found):
     assert meshes["bounds"][0][:2] == [-1, -1] and meshes["bounds"][1][:2] == [1, 1]
     assert len(meshes["text"]) == 1 and meshes["triangles"] == meshes["text"][0] + 10
 
+    # a flat face bends its smooth neighbour's normals, as Cycles' normal pass shows; a sharp edge
+    # parts them
+    fold = found["flat_beside_smooth"]
+    assert fold["blended"][0] == pytest.approx([0, -(0.5**0.5), 0.5**0.5], abs=1e-3)
+    assert fold["blended"][1] == pytest.approx([0, -1, 0], abs=1e-3)
+    assert fold["sharp"][0] == pytest.approx([0, 0, 1], abs=1e-3)
+
     objects = found["objects"]
     assert objects["slots"] == ["Green"] and objects["override"] == ["Red"]
     assert objects["visible"] == {

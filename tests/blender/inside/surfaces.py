@@ -65,6 +65,31 @@ def meshes() -> dict[str, Any]:
     }
 
 
+def flat_beside_smooth() -> dict[str, Any]:
+    """A smooth face meets a flat one at a right angle; then their edge is marked sharp."""
+    scene = scenes.empty()
+    mesh = bpy.data.meshes.new("Fold")
+    corners = [(0, 0, 0), (1, 0, 0), (1, 1, 0), (0, 1, 0), (0, 0, -1), (1, 0, -1)]
+    mesh.from_pydata(corners, [], [(0, 1, 2, 3), (1, 0, 4, 5)])
+    mesh.polygons.foreach_set("use_smooth", [True, False])
+    fold = bpy.data.objects.new("Fold", mesh)
+    scene.collection.objects.link(fold)
+    bpy.context.view_layer.update()
+
+    def edge() -> list[list[float]]:
+        """Normals of the shared vertex 0, of the smooth face and of the flat one."""
+        found = read().meshes[0]
+        rows = [found.normals[k][found.triangles[k] == 0][0].tolist() for k in (0, 2)]
+        return rows
+
+    blended = edge()
+    shared = next(e for e in mesh.edges if set(e.vertices) == {0, 1})
+    shared.use_edge_sharp = True
+    mesh.update()
+    bpy.context.view_layer.update()
+    return {"blended": blended, "sharp": edge()}
+
+
 def objects() -> dict[str, Any]:
     """Slots, override, visibility, collections, holdout, and what cannot be placed."""
     scene = scenes.empty()
@@ -275,4 +300,4 @@ def budget() -> dict[str, Any]:
     }
 
 
-extension.run_all(meshes, objects, unchanged, graph, no_nodes, budget)
+extension.run_all(meshes, flat_beside_smooth, objects, unchanged, graph, no_nodes, budget)
