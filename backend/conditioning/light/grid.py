@@ -59,8 +59,13 @@ class Grid:
         surface = self.surface
         material = self.lighting.geometry.material[surface.triangle].astype(np.int32)
         valid = self.image(np.ones(len(self.met), bool), False)
-        arrays = (surface.position, surface.lobes.normal, surface.width)
-        return Guide(valid, *(self.image(a) for a in arrays), self.image(material, -1))
+        return Guide(
+            valid=valid,
+            position=self.image(surface.position),
+            normal=self.image(surface.lobes.normal),
+            width=self.image(surface.width),
+            group=self.image(material, -1),
+        )
 
     @cached_property
     def soft_light(self) -> Light:
@@ -142,7 +147,7 @@ class Grid:
     ) -> tuple[np.ndarray, np.ndarray]:
         ways, weights = direct.shadow_rays(surface, self.lighting.lights, i, first, rays)
         asked = np.flatnonzero(weights.reshape(-1) > 0)
-        lit = np.zeros(weights.size, np.float32)
+        lit: np.ndarray = np.zeros(weights.size, np.float32)
         origins = surface.origins(ways, NUDGE, rounded=True)
         if len(asked) == len(lit):
             lit[:] = ~self.lighting.between.blocked(origins, ways)
@@ -189,7 +194,7 @@ class Grid:
         place[self.met] = np.arange(len(self.met))
         there = place[chosen]
         some = there[there >= 0]
-        coarse = np.zeros((len(chosen), 4), np.float32)
+        coarse: np.ndarray = np.zeros((len(chosen), 4), np.float32)
         if len(some):
             coarse[there >= 0] = self._ask_cache(some)
         coarse = coarse.reshape(len(rows), len(columns), 4)

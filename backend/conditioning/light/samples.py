@@ -41,9 +41,10 @@ def sample(lighting: Lighting, camera: Camera, pixel: np.ndarray, size: float) -
     origins, ways = pixel_rays(camera, pixel - film.MARGIN)
     hits = lighting.seen.first(origins, ways)
     focal = 0.5 * (camera.K[0, 0] + camera.K[1, 1])
-    across = np.full(len(pixel), size / focal, np.float32)
+    across: np.ndarray = np.full(len(pixel), size / focal, np.float32)
     if camera.is_orthographic:
         across = across / np.maximum(np.where(hits.triangle >= 0, hits.distance, 1), 1e-6)
+        across = across.astype(np.float32)
     x, y = pixel[:, 0].astype(np.int64), pixel[:, 1].astype(np.int64)
     tile, wide = TILE_ORDER[y % TILE, x % TILE], WIDE_ORDER[y % WIDE_TILE, x % WIDE_TILE]
     return Samples(origins, ways, across, tile, wide, hits)
