@@ -6,7 +6,8 @@
     python wheels/build_extension.py --which OUTPUT_DIR     the zip there for this system
 
 Blender is the program named in the environment variable BLENDER, or else the bpy module of the
-interpreter that runs this: the module carries the same command as a plain script. The zips are
+interpreter that runs this: the module carries the same command as a plain script. Beside the zips
+stands what they are made of (sbom.py). The zips are
 written to a scratch folder, validated and measured there, and moved to OUTPUT_DIR only when all of
 them are good.
 """
@@ -28,6 +29,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from wheels.fetch import this_system, wheels_for
+from wheels.sbom import write_sbom
 
 ROOT = Path(__file__).resolve().parent.parent
 LIMIT_MB = 100  # with the embedded model; 60 without
@@ -151,6 +153,7 @@ def build(output: Path, this: bool = False) -> list[Path]:
             print(check(package), flush=True)
         for old in output.glob(f"worldfm-*-{this_platform()}.zip" if this else "worldfm-*.zip"):
             old.unlink()
+        write_sbom(output)
         return [package.replace(output / package.name) for package in packages]
 
 

@@ -8,64 +8,114 @@ Prints one JSON list of sentences; an empty one means that all is well. Only the
 
 from __future__ import annotations
 
+import base64
 import csv
+import hashlib
 import importlib.metadata as metadata
 import json
 import ntpath
+import os
+import platform
 import re
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+
+TORCH_LOCK = "requirements-torch.txt"
+_CHUNK = 1 << 20
+_THREADS = 4
 
 
 def problems(requirements: Path) -> list[str]:
-    """What is wrong with the packages that `requirements` pins."""
+    """What is wrong with the packages that `requirements` and the PyTorch lock beside it pin."""
     found = []
     for name, version in pinned(requirements.read_text(encoding="utf-8")):
-        try:
-            distribution = metadata.distribution(name)
-        except metadata.PackageNotFoundError:
-            found.append(f"The package {name} is missing.")
-            continue
-        installed = distribution.version.split("+")[0]
-        if installed != version:
-            found.append(f"The package {name} is {installed} instead of {version}.")
-        found += [f"The file {path} of {name} {what}." for path, what in damaged(distribution)]
+        found += _of_package(name, version)
+    torch = requirements.with_name(TORCH_LOCK)
+    if torch.is_file():
+        for name, version in pinned(torch.read_text(encoding="utf-8")):
+            if name == "torch":
+                found += _of_package(name, version)
+            elif _installed(name) is not None:  # which of them there are depends on the build
+                found += _of_package(name, None)
     return found
+
+
+def _of_package(name: str, version: str | None) -> list[str]:
+    distribution = _installed(name)
+    if distribution is None:
+        return [f"The package {name} is missing."]
+    installed = distribution.version.split("+")[0]
+    if version is not None and installed != version:
+        return [f"The package {name} is {installed} instead of {version}."]
+    return [f"The file {path} of {name} {what}." for path, what in damaged(distribution)]
+
+
+def _installed(name: str) -> metadata.Distribution | None:
+    try:
+        return metadata.distribution(name)
+    except metadata.PackageNotFoundError:
+        return None
 
 
 def pinned(text: str) -> list[tuple[str, str]]:
     """(name, version) of the lines `name==version ; marker` whose marker holds here."""
     pins = []
     for line in text.splitlines():
-        match = re.match(r"([A-Za-z0-9._-]+)==([^ ;]+)\s*(?:;(.*))?$", line.strip())
+        line = line.strip().removesuffix("\\").strip()  # the lines of its hashes follow
+        match = re.match(r"([A-Za-z0-9._-]+)==([^ ;]+)\s*(?:;(.*))?$", line)
         if match and holds(match[3]):
             pins.append((match[1], match[2]))
     return pins
 
 
 def holds(marker: str | None) -> bool:
-    """Whether a requirement's marker is true here. pip brings the evaluator, else it counts as so.
-
-    uv's environments have no pip: then only what is installed anyway is asked after.
-    """
-    return marker is None or _evaluate(marker.strip())
+    """Whether a requirement's marker is true here."""
+    return marker is None or _Marker(marker).value()
 
 
-_COMPARISON = re.compile(r"(\w+) (==|!=|<=|>=|<|>) '([^']*)'")
+class _Marker:
+    """`a OP 'b'` joined by `and`, `or` and brackets: all that locked lists have."""
 
+    _PARTS = re.compile(r"\s*(\(|\)|\band\b|\bor\b|(\w+)\s*(==|!=|<=|>=|<|>)\s*'([^']*)')")
 
-def _evaluate(marker: str) -> bool:
-    """`a OP 'b'` joined by `and` / `or` without brackets: all that the pinned list has."""
-    return any(
-        all(_compare(*_COMPARISON.fullmatch(part.strip()).groups()) for part in side.split(" and "))
-        for side in marker.split(" or ")
-    )
+    def __init__(self, text: str) -> None:
+        self._parts = list(self._PARTS.finditer(text.strip()))
+        if "".join(part[0] for part in self._parts) != text.strip():
+            raise ValueError(f"The marker {text.strip()!r} is not understood.")
+
+    def value(self) -> bool:
+        """Consumes the marker."""
+        return self._any()
+
+    def _any(self) -> bool:
+        sides = [self._all()]
+        while self._take("or"):
+            sides.append(self._all())
+        return any(sides)
+
+    def _all(self) -> bool:
+        sides = [self._one()]
+        while self._take("and"):
+            sides.append(self._one())
+        return all(sides)
+
+    def _one(self) -> bool:
+        if self._take("("):
+            inside = self._any()
+            self._take(")")
+            return inside
+        part = self._parts.pop(0)
+        return _compare(part[2], part[3], part[4])
+
+    def _take(self, word: str) -> bool:
+        if self._parts and self._parts[0][1] == word:
+            self._parts.pop(0)
+            return True
+        return False
 
 
 def _compare(name: str, operator: str, value: str) -> bool:
-    import os
-    import platform
-
     version = name.startswith("python")
     here = {
         "python_full_version": platform.python_version(),
@@ -93,18 +143,29 @@ def _numbers(version: str) -> tuple[int, ...]:
 
 
 def damaged(distribution: metadata.Distribution) -> list[tuple[str, str]]:
-    """(path, what) of files that its record lists but that are gone or of another size."""
-    found = []
+    """(path, what) of files that its record lists but that are gone or of other content."""
     # Distribution.files leaves out what is gone, from Python 3.12 on
-    for file, _, size in csv.reader((distribution.read_text("RECORD") or "").splitlines()):
-        if file.endswith(".pyc") or not size:
-            continue
-        path = Path(unlimited(str(distribution.locate_file(file))))
-        if not path.is_file():
-            found.append((file, "is missing"))
-        elif path.stat().st_size != int(size):
-            found.append((file, "was changed"))
-    return found
+    rows = [
+        (row[0], row[1], Path(unlimited(str(distribution.locate_file(row[0])))))
+        for row in csv.reader((distribution.read_text("RECORD") or "").splitlines())
+        if len(row) == 3 and row[1].startswith("sha256=") and not row[0].endswith(".pyc")
+    ]
+    with ThreadPoolExecutor(_THREADS) as pool:
+        found = pool.map(lambda row: (row[0], _state(row[2], row[1])), rows)
+        return [(file, what) for file, what in found if what]
+
+
+def _state(path: Path, recorded: str) -> str:
+    """What is wrong with a file; "" = nothing."""
+    try:
+        with open(path, "rb") as file:
+            digest = hashlib.sha256()
+            while chunk := file.read(_CHUNK):
+                digest.update(chunk)
+    except OSError:
+        return "is missing"
+    text = base64.urlsafe_b64encode(digest.digest()).rstrip(b"=").decode()
+    return "" if text == recorded.removeprefix("sha256=") else "was changed"
 
 
 def unlimited(path: str, system: str = sys.platform) -> str:

@@ -27,6 +27,7 @@ from typing import Any
 from ..shared.errors import BackendError, InputError
 from ..shared.messages import Progress
 from . import uv as uv_words
+from .check_environment import TORCH_LOCK
 from .child_process import run_child
 from .estimate import Estimate, read_estimate
 from .file_lock import only_one
@@ -51,8 +52,9 @@ class InstallState(Enum):
 class InstallChoice:
     """What to install.
 
-    requirements: the pinned list (backend/requirements.txt). uv: its program; None = use venv and
-    pip of `python`. python: interpreter that the user named, None = uv finds or fetches one.
+    requirements: the locked list (backend/requirements.txt); PyTorch's stands beside it. uv: its
+    program; None = use venv and pip of `python`. python: interpreter that the user named, None =
+    uv finds or fetches one.
     torch: auto, cpu, cu130, rocm7.2, ... (only uv knows how to choose; pip takes what its index
     has). online: False = from uv's cache and local packages only.
     """
@@ -104,6 +106,8 @@ class Installation:
             python = ["--python", self._python_at_hand(choice)]
             what = ["pip", "compile", *python, "--format", "pylock.toml", "-o", lock]
             torch = uv_words.torch_arguments(choice.torch)
+            if (torch_lock := choice.requirements.with_name(TORCH_LOCK)).is_file():
+                torch += ["-c", str(torch_lock)]
             self._run([choice.uv, *what, *torch, choice.requirements], choice, "The estimate")
             try:
                 return read_estimate(lock)
@@ -268,13 +272,13 @@ class Installation:
             progress.written(max(0, free_before - shutil.disk_usage(self.folder).free))
             self.report(Progress(progress.text, progress.fraction))
 
-        if choice.uv is not None:
-            torch = uv_words.torch_arguments(choice.torch)
-            command = [choice.uv, "pip", "install", "--python", interpreter(partial), *torch]
-        else:
-            command = [interpreter(partial), "-I", "-m", "pip", "install", "--progress-bar", "off"]
-        command = [*command, "-r", choice.requirements]
-        self._run(command, choice, "The installation", on_line, on_wait)
+        for packages in uv_words.packages(choice.requirements, choice.torch, choice.uv is not None):
+            if choice.uv is not None:
+                command = [choice.uv, "pip", "install", "--python", interpreter(partial)]
+            else:
+                command = [interpreter(partial), "-I", "-m", "pip", "install"]
+                command += ["--progress-bar", "off"]
+            self._run([*command, *packages], choice, "The installation", on_line, on_wait)
 
     def _problems(self, environment: Path, requirements: Path) -> list[str]:
         script = Path(__file__).with_name("check_environment.py")
@@ -340,6 +344,7 @@ class Installation:
         online: bool,
     ) -> int:
         env = uv_words.environment(self.folder)
+        uv_words.check_sources(env)
         if not online:
             env |= {"UV_OFFLINE": "1", "PIP_NO_INDEX": "1"}
         return run_child(
@@ -365,7 +370,11 @@ def interpreter(environment: Path) -> Path:
 
 
 def _fingerprint(requirements: Path) -> str:
-    return hashlib.sha256(requirements.read_bytes()).hexdigest()
+    digest = hashlib.sha256(requirements.read_bytes())
+    torch_lock = requirements.with_name(TORCH_LOCK)
+    if torch_lock.is_file():
+        digest.update(torch_lock.read_bytes())
+    return digest.hexdigest()
 
 
 def _write_marker(environment: Path, choice: InstallChoice) -> None:

@@ -10,7 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..shared.addresses import refuse_plain
 from ..shared.errors import BackendError, InputError, WorldFMError
+from .check_environment import TORCH_LOCK, pinned
 from .process import child_environment
 
 PYTHON_RANGE = ">=3.11,<3.15"
@@ -19,6 +21,7 @@ PYTHON_RANGE = ">=3.11,<3.15"
 UNPACKED = 2.3
 """Bytes on disk per byte downloaded, measured on the environment without torch."""
 
+_PIP_SOURCES = ("PIP_INDEX_URL", "PIP_FIND_LINKS", "PIP_NO_INDEX")
 _SOURCES = ("UV_DEFAULT_INDEX", "UV_INDEX", "UV_INDEX_URL", "UV_FIND_LINKS", "UV_NO_INDEX")
 _UNITS = {"B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
 
@@ -49,6 +52,36 @@ def torch_arguments(torch: str, parent: Mapping[str, str] = os.environ) -> list[
     if not re.fullmatch(r"[a-z0-9.]+", torch):
         raise InputError(f"There is no PyTorch for '{torch}'; choose auto, cpu, cu130 or rocm7.2.")
     return ["--torch-backend", torch]
+
+
+def packages(
+    requirements: Path, torch: str, by_uv: bool, parent: Mapping[str, str] = os.environ
+) -> list[list[str]]:
+    """What `pip install` is told to install, in one run after the other.
+
+    First all that is locked, each file by its SHA-256 and never built here. Then PyTorch: by its
+    lock where the package index has it; from its own index or the user's sources, which have other
+    builds, it is the locked version with the checksum that they give.
+    """
+    locked = ["--no-deps", "--require-hashes", "--only-binary", ":all:", "-r"]
+    runs = [[*locked, str(requirements)]]
+    torch_lock = requirements.with_name(TORCH_LOCK)
+    if torch_lock.is_file():
+        other = torch_arguments(torch, parent) if by_uv else []
+        sources = _SOURCES if by_uv else _PIP_SOURCES
+        if other or any(parent.get(name) for name in sources):
+            version = dict(pinned(torch_lock.read_text(encoding="utf-8")))["torch"]
+            runs.append(["--only-binary", ":all:", *other, f"torch=={version}"])
+        else:
+            runs.append([*locked, str(torch_lock)])
+    return runs
+
+
+def check_sources(environment: Mapping[str, str]) -> None:
+    """Raises InputError when packages would come unprotected through the network."""
+    for name in (*_SOURCES, *_PIP_SOURCES, "UV_EXTRA_INDEX_URL", "PIP_EXTRA_INDEX_URL"):
+        for address in re.split(r"[\s,]+", environment.get(name, "")):
+            refuse_plain(address.rpartition("=")[2] if name == "UV_INDEX" else address, name)
 
 
 @dataclass

@@ -29,6 +29,7 @@ from huggingface_hub.errors import (
 from tqdm.auto import tqdm
 
 from ..offline import network_asked_for
+from ..shared.addresses import refuse_plain
 from ..shared.errors import InputError, ModelError, WorldFMError
 from ..shared.files import write_atomically
 from .convert import VAE_FILES, convert
@@ -108,6 +109,7 @@ class _Hub:
 
     def __init__(self, cache_dir: Path | None, progress: Progress) -> None:
         self.endpoint = os.environ.get("HF_ENDPOINT") or None
+        refuse_plain(self.endpoint or "", "HF_ENDPOINT")
         self.cache_dir = cache_dir
         self.progress = progress
         self.offline = constants.is_offline_mode()

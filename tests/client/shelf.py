@@ -68,7 +68,15 @@ def _digest(data: bytes) -> str:
     return "sha256=" + base64.urlsafe_b64encode(hashlib.sha256(data).digest()).rstrip(b"=").decode()
 
 
+def locked(shelf: Path, requirement: str) -> str:
+    """A requirement with the SHA-256 of its wheel on the shelf, or of none."""
+    name, version = requirement.split("==")
+    wheel = shelf / f"{name}-{version}-py3-none-any.whl"
+    digest = hashlib.sha256(wheel.read_bytes() if wheel.exists() else b"").hexdigest()
+    return f"{requirement} \\\n    --hash=sha256:{digest}\n"
+
+
 def choice(shelf: Path, tool: str, text: str = "alpha==1.0\nbeta==1.0\n") -> InstallChoice:
     requirements = shelf.parent / "requirements.txt"
-    requirements.write_text(text)
+    requirements.write_text("".join(map(functools.partial(locked, shelf), text.split())))
     return InstallChoice(requirements, None if tool == PIP else uv_program(), Path(sys.executable))

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from wheels import build_extension, fetch
+from wheels import build_extension, fetch, sbom
 
 ROOT = Path(__file__).resolve().parents[2]
 LOCK = json.loads((ROOT / "wheels" / "lock.json").read_text())
@@ -135,3 +135,19 @@ def test_one_system_needs_two_wheels_and_every_system_is_known():
     for system in systems:
         assert len(fetch.wheels_for(LOCK, system)) == 2
     assert fetch.this_system() in systems
+
+
+def test_the_bill_of_materials_names_all_that_is_shipped_and_installed(tmp_path):
+    document = json.loads(sbom.write_sbom(tmp_path).read_text())
+    assert (document["bomFormat"], document["specVersion"]) == ("CycloneDX", "1.6")
+    references = [part["bom-ref"] for part in document["components"]]
+    assert len(set(references)) == len(references), "a reference stands twice"
+    named = {part["name"] for part in document["components"]}
+    assert {"websockets", "uv", "torch", "numpy", "embedded", "embedded_depth"} <= named
+    for part in document["components"]:
+        files = part.get("hashes") or part["externalReferences"]
+        assert files, f"{part['name']} has no hash"
+    shipped = {h["content"] for p in document["components"] for h in p.get("hashes", [])}
+    assert {wheel["sha256"] for wheel in LOCK.values()} <= shipped
+    again = sbom.write_sbom(tmp_path).read_text()
+    assert json.loads(again) == document
