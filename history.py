@@ -42,12 +42,15 @@ class Note:
     picture: Snapshot
 
 
+listening = False
+"""Whether somebody reads what is noted: there is a window."""
+
 _notes: deque[Note] = deque(maxlen=MOST)
 
 
 def note(scene: str, frame: int, reply: FrameReply, seconds: float) -> None:
     """A frame was rendered. Any thread; without a window nobody would read it."""
-    if bpy.app.background:
+    if not listening:
         return
     request = reply.request
     _notes.append(
@@ -99,7 +102,9 @@ def _write(settings: bpy.types.PropertyGroup, made: Note) -> None:
 
 def attach() -> None:
     """Start writing notes down; without a window there is nobody to read them."""
-    if not bpy.app.background:
+    global listening
+    listening = not bpy.app.background
+    if listening:
         bpy.app.timers.register(write_down, first_interval=_POLL_SECONDS, persistent=True)
 
 

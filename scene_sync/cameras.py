@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import bpy
 import numpy as np
+from mathutils import Matrix
 
 from ..backend.shared.camera import MAX_SIZE, Camera
 from ..backend.shared.errors import CameraError
@@ -195,7 +196,7 @@ def apply_camera(camera: Camera, target: bpy.types.Object, scale_length: float) 
     """
     matrix = camera.c2w_opengl()
     matrix[:3, 3] /= scale_length
-    target.matrix_world = matrix.tolist()
+    target.matrix_world = Matrix(matrix.tolist())
     data = target.data
     data.type, data.sensor_fit = camera.projection, "HORIZONTAL"
     if camera.is_orthographic:

@@ -16,12 +16,23 @@ import numpy as np
 from gpu_extras.batch import batch_for_shader
 from mathutils import Matrix
 
+<<<<<<< HEAD:viewport/painter.py
 from ..backend.shared.anchors import Anchors
 from ..backend.shared.camera import Camera
 from ..backend.shared.color import LINEAR
 from ..backend.shared.frame import FrameReply
 from ..display import color_rgba, without_specks, without_twos
 from .detail import Detail
+=======
+from . import viewport_solid
+from .backend.shared.anchors import Anchors
+from .backend.shared.camera import Camera
+from .backend.shared.color import LINEAR
+from .backend.shared.frame import FrameReply
+from .display import color_rgba, without_specks, without_twos
+from .viewport_detail import Detail
+from .viewport_solid import Solids
+>>>>>>> b1f9c63 (The scene's own meshes show where there is no frame; captures from given cameras stand where they should; history in tests):viewport_paint.py
 
 MAX_GRID = 128
 _MIN_GRID = 64
@@ -166,7 +177,12 @@ class Painter:
     def guess(
         self,
         frame: Shown | None,
+<<<<<<< HEAD:viewport/painter.py
         dots: PointSample | None,
+=======
+        dots: Dots | None,
+        solids: Solids | None,
+>>>>>>> b1f9c63 (The scene's own meshes show where there is no frame; captures from given cameras stand where they should; history in tests):viewport_paint.py
         most: int,
         to_clip: np.ndarray,
         size: tuple[int, int],
@@ -175,11 +191,12 @@ class Painter:
     ) -> None:
         """The last frame moved to where the viewport is now, over the anchors.
 
-        most: dots that are drawn. to_clip: (4, 4) world space in metres to clip space.
+        solids: the scene's meshes, drawn in the place of dots. most: dots that are drawn.
+        to_clip: (4, 4) world space in metres to clip space.
         far: metres, where sky is drawn.
         inside: the rectangle (x, y, width, height, y upwards) beyond which nothing is drawn.
         """
-        if frame is None and dots is None:
+        if frame is None and dots is None and solids is None:
             return
         began, share, made = time.perf_counter(), _detail.share, len(_kept)
         scale = min(1.0, MAX_CANVAS * share / max(size))
@@ -191,7 +208,9 @@ class Painter:
             gpu.state.blend_set("NONE")
             if frame is not None:
                 self._draw_relief(frame, to_clip, far, share)
-            if dots is not None and len(dots.places):
+            if solids is not None:
+                solids.draw(to_clip)
+            elif dots is not None and len(dots.places):
                 self._draw_dots(dots, to_clip, canvas.height, most, share)
             gpu.state.depth_mask_set(False)
             gpu.state.depth_test_set("NONE")
@@ -398,3 +417,4 @@ def _batch(dots: PointSample, count: int) -> gpu.types.GPUBatch:
 def forget_gpu() -> None:
     """Drop shaders and grids, as when the extension is disabled."""
     _kept.clear()
+    viewport_solid.forget_gpu()

@@ -73,6 +73,7 @@ def history(runtime: Any) -> list[Any]:
     camera = extension.part("scene_sync.cameras").render_camera(scene.camera, scene)
     shape = (camera.height, camera.width)
     picture, plane = np.zeros((*shape, 3), np.uint8), np.zeros(shape, np.float32)
+    notes.listening = True  # as with a window
     for seed in (5, 6):
         request = frame.FrameRequest(camera, 2, seed, 3)
         reply = frame.FrameReply(
@@ -84,6 +85,10 @@ def history(runtime: Any) -> list[Any]:
     settings.history_index = 1
     bpy.ops.worldfm.recall_settings()
     newest = settings.history[0]
+    bpy.ops.worldfm.render_to_memory()
+    kept = extension.part("scene_sync.memory").read_frames(scene)[0][-1]
+    assert np.array_equal(kept.camera.c2w, camera.c2w) and kept.depth is not None
+    assert list(newest.size) == [camera.width, camera.height] and newest.colour is not None
     return [
         [newest.name, newest.revision, newest.model],
         [settings.seed, settings.steps, settings.references, scene.frame_current],
