@@ -66,7 +66,8 @@ $(VENV_BLENDER)-%/.installed:
 	$(require_python)
 	@echo 'Setting up Blender $* as a Python module in $(@D)'
 	@case '$*' in 4.*|5.0) needed=3.11;; *) needed=3.13;; esac; \
-	for python in '$(PYTHON)' "python$$needed" "$$(uv python find --managed-python $$needed 2>/dev/null)"; do \
+	for python in '$(PYTHON)' "python$$needed" "$$(uv python find --managed-python $$needed 2>/dev/null)" \
+		"$$(ls -d "$$HOME"/.pyenv/versions/$$needed.*/bin/python 2>/dev/null | tail -1)"; do \
 		test -n "$$python" && test "$$("$$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null)" \
 			= "$$needed" && break; python=; \
 	done; \

@@ -16,23 +16,14 @@ import numpy as np
 from gpu_extras.batch import batch_for_shader
 from mathutils import Matrix
 
-<<<<<<< HEAD:viewport/painter.py
 from ..backend.shared.anchors import Anchors
 from ..backend.shared.camera import Camera
 from ..backend.shared.color import LINEAR
 from ..backend.shared.frame import FrameReply
 from ..display import color_rgba, without_specks, without_twos
+from . import solids as solid_meshes
 from .detail import Detail
-=======
-from . import viewport_solid
-from .backend.shared.anchors import Anchors
-from .backend.shared.camera import Camera
-from .backend.shared.color import LINEAR
-from .backend.shared.frame import FrameReply
-from .display import color_rgba, without_specks, without_twos
-from .viewport_detail import Detail
-from .viewport_solid import Solids
->>>>>>> b1f9c63 (The scene's own meshes show where there is no frame; captures from given cameras stand where they should; history in tests):viewport_paint.py
+from .solids import Solids
 
 MAX_GRID = 128
 _MIN_GRID = 64
@@ -177,12 +168,8 @@ class Painter:
     def guess(
         self,
         frame: Shown | None,
-<<<<<<< HEAD:viewport/painter.py
         dots: PointSample | None,
-=======
-        dots: Dots | None,
         solids: Solids | None,
->>>>>>> b1f9c63 (The scene's own meshes show where there is no frame; captures from given cameras stand where they should; history in tests):viewport_paint.py
         most: int,
         to_clip: np.ndarray,
         size: tuple[int, int],
@@ -417,4 +404,4 @@ def _batch(dots: PointSample, count: int) -> gpu.types.GPUBatch:
 def forget_gpu() -> None:
     """Drop shaders and grids, as when the extension is disabled."""
     _kept.clear()
-    viewport_solid.forget_gpu()
+    solid_meshes.forget_gpu()

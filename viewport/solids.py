@@ -10,7 +10,7 @@ import gpu
 import numpy as np
 from mathutils import Matrix
 
-from .scene_sync.contents import Placed
+from ..scene_sync.contents import Placed
 
 MOST_TRIANGLES = 300_000
 MOST_INSTANCES = 2_000

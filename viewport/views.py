@@ -15,7 +15,6 @@ from dataclasses import dataclass, field, replace
 
 import bpy
 
-<<<<<<< HEAD:viewport/views.py
 from .. import runtime
 from ..backend.client import BackendState, LaunchSettings
 from ..backend.shared.errors import WorldFMError
@@ -27,21 +26,8 @@ from ..scene_sync.world import SceneWorld
 from ..worker import Worker, take_turns_as_usual, take_turns_sooner
 from .overlay import say, statistics
 from .painter import GAP_POINTS, MAX_POINTS, SOME_POINTS, Painter, PointSample, Shown
+from .solids import Solids
 from .target import (
-=======
-from . import runtime
-from .backend.client import BackendState, LaunchSettings
-from .backend.shared.errors import WorldFMError
-from .backend.shared.frame import FrameReply, FrameRequest
-from .backend.shared.tree_codec import same_tree
-from .scene_sync.scene_reader import SceneCopy
-from .scene_sync.textures import forget_textures
-from .scene_sync.world import SceneWorld
-from .viewport_paint import GAP_POINTS, MAX_POINTS, SOME_POINTS, Dots, Painter, Shown
-from .viewport_solid import Solids
-from .viewport_text import say, statistics
-from .viewport_wish import (
->>>>>>> b1f9c63 (The scene's own meshes show where there is no frame; captures from given cameras stand where they should; history in tests):viewport.py
     MOVING_SIDE,
     Target,
     fits,
@@ -83,12 +69,8 @@ class View:
     built_for: Target | None = None
     built_at: float = 0.0
     world: SceneWorld | None = None
-<<<<<<< HEAD:viewport/views.py
     dots: PointSample | None = None
-=======
-    dots: Dots | None = None
     solids: Solids | None = None
->>>>>>> b1f9c63 (The scene's own meshes show where there is no frame; captures from given cameras stand where they should; history in tests):viewport.py
     building: bool = False
     failure: str = ""
     problem: str = ""
@@ -197,12 +179,10 @@ def _draw(
         dots = view.dots if view.world else None
         filled = frame is not None and mostly_seen(frame.reply.request.camera, target, frame.near)
         most = GAP_POINTS if filled else MAX_POINTS if frame is None else SOME_POINTS
-<<<<<<< HEAD:viewport/views.py
-        view.painter.guess(frame, dots, most, target.to_clip, size, target.far, target.rectangle)
-=======
         solids = view.solids if view.world else None
-        view.painter.guess(frame, dots, solids, most, wish.to_clip, size, wish.far, wish.rectangle)
->>>>>>> b1f9c63 (The scene's own meshes show where there is no frame; captures from given cameras stand where they should; history in tests):viewport.py
+        view.painter.guess(
+            frame, dots, solids, most, target.to_clip, size, target.far, target.rectangle
+        )
     if exact:
         view.painter.frame(frame, *target.rectangle)
     say(engine, context, statistics(view, frame) if settings.show_statistics else "")
@@ -257,13 +237,9 @@ def _build(view: View, source: runtime.WorldSource, copy: SceneCopy) -> None:
             return
         runtime.client().set_world(view.key, world.revision, world.anchors, world.memory)
         if view.world is None or view.world.anchors is not world.anchors:
-<<<<<<< HEAD:viewport/views.py
             view.dots = PointSample.of(world.anchors)
-=======
-            view.dots = Dots.of(world.anchors)
         placed, stored, _ = copy.contents.sorted
         view.solids = None if stored else Solids.of(placed)
->>>>>>> b1f9c63 (The scene's own meshes show where there is no frame; captures from given cameras stand where they should; history in tests):viewport.py
         view.world, view.build_problem = world, ""
     except Exception as error:  # shown in the viewport, as a thread has nobody to tell
         traceback.print_exc()
