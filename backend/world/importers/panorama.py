@@ -24,6 +24,7 @@ from ...shared.frame import MemoryFrame
 from ..identity import frame_id
 from ..photo.depth_edges import enlarge_depth, sharpen_edges
 from ..progress import Progress, part, silent
+from ..world import World
 from .gpano import on_sphere, read_crop
 
 MAX_WIDTH = 8192

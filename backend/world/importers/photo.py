@@ -22,6 +22,7 @@ from ..photo.blockout import BlockMesh, build_blockout
 from ..photo.depth_edges import enlarge_depth, sharpen_edges
 from ..photo.vanishing import match_photo
 from ..progress import Progress, silent
+from ..world import World
 
 MOST_POINTS = 1_500_000
 WORKING_SIDE = 1024

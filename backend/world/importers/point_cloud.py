@@ -15,6 +15,7 @@ from ...shared.camera import Camera
 from ...shared.frame import MemoryFrame
 from ..identity import frame_id
 from ..origin import remember
+from ..world import World
 from .photo import fitted_camera
 from .ply import read_far_ply
 
