@@ -21,9 +21,7 @@ from ..backend.shared.camera import Camera
 from ..backend.shared.color import LINEAR
 from ..backend.shared.frame import FrameReply
 from ..display import color_rgba, without_specks, without_twos
-from . import solids as solid_meshes
 from .detail import Detail
-from .solids import Solids
 
 MAX_GRID = 128
 _MIN_GRID = 64
@@ -169,7 +167,6 @@ class Painter:
         self,
         frame: Shown | None,
         dots: PointSample | None,
-        solids: Solids | None,
         most: int,
         to_clip: np.ndarray,
         size: tuple[int, int],
@@ -178,12 +175,11 @@ class Painter:
     ) -> None:
         """The last frame moved to where the viewport is now, over the anchors.
 
-        solids: the scene's meshes, drawn in the place of dots. most: dots that are drawn.
-        to_clip: (4, 4) world space in metres to clip space.
+        most: dots that are drawn. to_clip: (4, 4) world space in metres to clip space.
         far: metres, where sky is drawn.
         inside: the rectangle (x, y, width, height, y upwards) beyond which nothing is drawn.
         """
-        if frame is None and dots is None and solids is None:
+        if frame is None and dots is None:
             return
         began, share, made = time.perf_counter(), _detail.share, len(_kept)
         scale = min(1.0, MAX_CANVAS * share / max(size))
@@ -195,9 +191,7 @@ class Painter:
             gpu.state.blend_set("NONE")
             if frame is not None:
                 self._draw_relief(frame, to_clip, far, share)
-            if solids is not None:
-                solids.draw(to_clip)
-            elif dots is not None and len(dots.places):
+            if dots is not None and len(dots.places):
                 self._draw_dots(dots, to_clip, canvas.height, most, share)
             gpu.state.depth_mask_set(False)
             gpu.state.depth_test_set("NONE")
@@ -404,4 +398,3 @@ def _batch(dots: PointSample, count: int) -> gpu.types.GPUBatch:
 def forget_gpu() -> None:
     """Drop shaders and grids, as when the extension is disabled."""
     _kept.clear()
-    solid_meshes.forget_gpu()

@@ -20,13 +20,13 @@ from ..backend.client import BackendState, LaunchSettings
 from ..backend.shared.errors import WorldFMError
 from ..backend.shared.frame import FrameReply, FrameRequest
 from ..backend.shared.tree_codec import same_tree
+from ..next_step import can_start
 from ..scene_sync.scene_reader import SceneCopy
 from ..scene_sync.textures import forget_textures
 from ..scene_sync.world import SceneWorld
 from ..worker import Worker, take_turns_as_usual, take_turns_sooner
 from .overlay import say, statistics
 from .painter import GAP_POINTS, MAX_POINTS, SOME_POINTS, Painter, PointSample, Shown
-from .solids import Solids
 from .target import (
     MOVING_SIDE,
     Target,
@@ -45,6 +45,8 @@ REBUILD_SECONDS = 1.0
 """Time between worlds that are made for a view while it moves."""
 _LAUNCH_SECONDS = 1.0
 """Time between looks at the preferences and at the backend's files while frames are asked for."""
+_WAITING_SECONDS = 0.5
+"""Time between looks whether a backend that was not installed is by now."""
 _READ_SECONDS = 0.004
 """Processor time of one draw that goes into reading a scene, about."""
 _NEAR_ENOUGH = 0.1
@@ -70,7 +72,6 @@ class View:
     built_at: float = 0.0
     world: SceneWorld | None = None
     dots: PointSample | None = None
-    solids: Solids | None = None
     building: bool = False
     failure: str = ""
     problem: str = ""
@@ -179,10 +180,7 @@ def _draw(
         dots = view.dots if view.world else None
         filled = frame is not None and mostly_seen(frame.reply.request.camera, target, frame.near)
         most = GAP_POINTS if filled else MAX_POINTS if frame is None else SOME_POINTS
-        solids = view.solids if view.world else None
-        view.painter.guess(
-            frame, dots, solids, most, target.to_clip, size, target.far, target.rectangle
-        )
+        view.painter.guess(frame, dots, most, target.to_clip, size, target.far, target.rectangle)
     if exact:
         view.painter.frame(frame, *target.rectangle)
     say(engine, context, statistics(view, frame) if settings.show_statistics else "")
@@ -238,8 +236,6 @@ def _build(view: View, source: runtime.WorldSource, copy: SceneCopy) -> None:
         runtime.client().set_world(view.key, world.revision, world.anchors, world.memory)
         if view.world is None or view.world.anchors is not world.anchors:
             view.dots = PointSample.of(world.anchors)
-        placed, stored, _ = copy.contents.sorted
-        view.solids = None if stored else Solids.of(placed)
         view.world, view.build_problem = world, ""
     except Exception as error:  # shown in the viewport, as a thread has nobody to tell
         traceback.print_exc()
@@ -352,7 +348,17 @@ def _tick() -> float | None:
     if busy:
         return TICK_SECONDS
     take_turns_as_usual()
-    return None
+    return _WAITING_SECONDS if _waits_for_backend(regions) else None
+
+
+def _waits_for_backend(regions: dict[str, bpy.types.Region]) -> bool:
+    """Whether a viewport could not have a backend; it is drawn again once there can be one."""
+    waiting = [key for key, view in _views.items() if view.problem]
+    down = runtime.client().state in {BackendState.FAILED, BackendState.STOPPED}
+    if waiting and down and can_start():
+        for key in waiting:
+            regions[key].tag_redraw()
+    return bool(waiting) and down
 
 
 def _regions() -> dict[str, bpy.types.Region]:
