@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from weakref import WeakKeyDictionary
 
@@ -19,6 +19,7 @@ from ..conditioning.light.cache import WHOLE, Quality
 from ..conditioning.light.shade import Lighting
 from ..conditioning.memory.ratio import Memory
 from ..conditioning.memory.remembered import Remembered
+from ..conditioning.memory.then import Past
 from ..shared.color import as_halves, linear_to_srgb
 from ..shared.errors import WorldError
 from ..shared.frame import FrameReply, FrameRequest, MemoryFrame
@@ -32,27 +33,41 @@ if not AVAILABLE:
 NAME = "lit"
 
 
+class Remembering:
+    """Makes a world's memory and keeps of it what the next world can use."""
+
+    def __init__(self, quality: Quality) -> None:
+        self._past = Past(quality)
+        self._known: WeakKeyDictionary[MemoryFrame, Remembered] = WeakKeyDictionary()
+
+    def memory(self, lighting: Lighting, frames: list[MemoryFrame]) -> Memory | None:
+        """Of the frames that are enabled; None where none is."""
+        numbers = {n: one for n, one in enumerate(frames, start=1) if one.enabled}
+        thens = self._past.of(lighting, list(numbers.values()))
+        found = {}
+        for (number, one), then in zip(numbers.items(), thens, strict=True):
+            if then is None:
+                continue
+            kept = self._known.get(one)
+            if kept is None or not kept.then.same(then):
+                kept = self._known[one] = Remembered.of(then, one)
+            found[number] = kept
+        return Memory(lighting, found) if found else None
+
+
 @dataclass(eq=False)
 class PreparedScene:
     """A scene in its light, and the memory frames of its world."""
 
     lighting: Lighting
     revision: int
-    frames: list[MemoryFrame] = field(default_factory=list)
-    remembered: WeakKeyDictionary[MemoryFrame, Remembered] = field(
-        default_factory=WeakKeyDictionary
-    )
+    frames: list[MemoryFrame]
+    remembering: Remembering
 
     @cached_property
     def memory(self) -> Memory | None:
         """What memory frames saw beside their lit pictures; made when it is first asked for."""
-        found = {}
-        for number, one in enumerate(self.frames, start=1):
-            if one.enabled:
-                if one not in self.remembered:
-                    self.remembered[one] = Remembered.of(self.lighting, one)
-                found[number] = self.remembered[one]
-        return Memory(self.lighting, found) if found else None
+        return self.remembering.memory(self.lighting, self.frames)
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,6 +94,7 @@ class LitWorld:
         self.quality = quality
         self._compiled: WeakKeyDictionary[Material, _Compiled] = WeakKeyDictionary()
         self._bare = CompiledMaterial(UNASSIGNED, ())
+        self._remembering = Remembering(quality)
         self._last: PreparedScene | None = None
 
     def prepare(self, world: World) -> PreparedScene:
@@ -90,12 +106,12 @@ class LitWorld:
             )
         last = self._last
         if last is not None and same_tree(last.lighting.geometry.scene, scene):
-            lighting, remembered = last.lighting, last.remembered  # only memory changed
+            lighting = last.lighting  # only memory changed
         else:
             geometry = Geometry.of(scene)
             matter = Matter(geometry, self._materials(scene))
-            lighting, remembered = Lighting.of(scene, matter, self.quality), WeakKeyDictionary()
-        made = PreparedScene(lighting, world.revision, list(world.memory), remembered)
+            lighting = Lighting.of(scene, matter, self.quality)
+        made = PreparedScene(lighting, world.revision, list(world.memory), self._remembering)
         self._last = made
         return made
 

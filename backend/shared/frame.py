@@ -15,6 +15,7 @@ import numpy as np
 from .camera import Camera
 from .color import LINEAR, as_halves, bytes_of_halves, halves_of_bytes
 from .errors import InputError
+from .moment import Moment
 from .tree_codec import derived_from
 
 SKY = np.float32(np.inf)
@@ -37,7 +38,8 @@ class MemoryFrame:
 
     Its colours are one of two: radiance, (H, W, 3) float16 scene-linear, of renders; or rgb,
     (H, W, 3) uint8 sRGB, of photos and captures. Where radiance is given rgb follows from it.
-    depth: (H, W) float32 or None where nothing is known of it.
+    depth: (H, W) float32 or None where nothing is known of it. moment: the scene as it was seen;
+    None counts as what it is now.
     id: unique in its world and stable over save and load (a content hash will do).
     """
 
@@ -48,6 +50,7 @@ class MemoryFrame:
     depth: np.ndarray | None = None
     enabled: bool = True
     radiance: np.ndarray | None = None
+    moment: Moment | None = None
 
     def __post_init__(self) -> None:
         size = (self.camera.height, self.camera.width)

@@ -10,6 +10,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from .errors import WorldError
+from .frame import MemoryFrame
 from .scene import Background, Instance, Lamp, Material, Mesh, Scene, Texture
 
 MAX_TEXTURE_SIDE = 16384
@@ -25,7 +26,7 @@ class SceneCheck:
         self._last_texture: WeakKeyDictionary[Material, int] = WeakKeyDictionary()
 
     def part(self, part: Any) -> None:
-        """A mesh, texture, material or background. Raises WorldError when it cannot be used."""
+        """A part of a world or a memory frame. Raises WorldError when it cannot be used."""
         match part:
             case Mesh():
                 _check_mesh(part)
@@ -33,6 +34,9 @@ class SceneCheck:
                 _check_texture(part)
             case Background():
                 _check_array(part.pixels, "the background", (np.float32,), (None, None, 3))
+            case MemoryFrame() if part.moment is not None:
+                for lamp in part.moment.lamps:
+                    _check_lamp(lamp)
             case Material():
                 self._last_texture[part] = _last_texture(part)
 

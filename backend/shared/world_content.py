@@ -39,7 +39,7 @@ def write_content(
     def put(array: np.ndarray, path: TreePath) -> Any:
         if array.dtype.str not in DTYPES:
             raise Malformed(f"{'.'.join(map(str, path))} is of type {array.dtype}")
-        written = inline(array) if path[0] == "scene" else None
+        written = inline(array) if path[0] == "scene" or "moment" in path else None
         if written is None:
             written = name_of(array)
             arrays[written] = array

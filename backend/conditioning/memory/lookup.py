@@ -33,7 +33,7 @@ class Fetched:
 
 
 def fetch(memory: Remembered, points: Points) -> Fetched:
-    """What a frame knows of points. Their owners count: nothing is taken from another object."""
+    """What a frame knows of points as they stood. Nothing is taken from another instance."""
     camera, guide = memory.camera, memory.guide
     place, depth = camera.project(points.position.astype(np.float64))
     place[~(depth > 0)] = -1e6

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...shared.camera import Camera
+from ..anchors.geometry import Geometry
 from ..light.frame import LitFrame
 from ..light.grid import STEP
 from ..light.shade import Lighting
@@ -30,6 +31,7 @@ from .remembered import (
     usual_light,
 )
 from .smoothed import Smoothed
+from .then import Then
 
 NEAR = 0.04
 """1 - cosine between two views of a point at which about a third of a reflection is shared."""
@@ -87,14 +89,16 @@ class Memory:
     def __init__(self, lighting: Lighting, remembered: dict[int, Remembered]) -> None:
         """remembered: by the numbers of frames, from 1."""
         self.geometry, self.usual = lighting.geometry, usual_light(lighting)
-        self.remembered = remembered
-        self.smoothed = Smoothed(list(remembered.values()), lighting.bounced.scale)
+        self.remembered = {n: one.under(lighting) for n, one in remembered.items()}
+        self.smoothed = Smoothed(
+            list(self.remembered.values()), self.geometry, lighting.bounced.scale
+        )
 
     def corrected(self, lit: LitFrame, camera: Camera) -> Corrected:
         """The lit picture of a camera with memory's ratios."""
         points = points_of(self.geometry, camera, lit)
-        guide, material = grid_of(points, lit)
-        met = guide.valid
+        met = lit.triangle >= 0
+        guide = grid_of(points, met)
         matte = lit.matte[met]
         seen = self._seen(points, camera, matte)
         floor = FLOOR * self.usual * lit.base * lit.alpha[..., None]
@@ -102,7 +106,7 @@ class Memory:
         unseen = np.flatnonzero(seen.known < 1)
         if len(unseen):
             part = seen.known[unseen][:, None]
-            smooth = self._smooth(guide, material, points, unseen) * matte[unseen][:, None]
+            smooth = self._smooth(guide, points, unseen) * matte[unseen][:, None]
             ratio[unseen] = part * ratio[unseen] + (1 - part) * smooth
         factor = _at_outlines(np.exp(_grid(ratio, met)), guide)
         color = np.where(
@@ -117,8 +121,9 @@ class Memory:
         cosine = np.abs(np.einsum("ni,ni->n", back, points.facing))
         across = points.width / np.sqrt(np.maximum(cosine, 0.02))
         for number, one in self.remembered.items():
-            found = fetch(one, points)
-            alike = np.exp(-(1 - np.einsum("ni,ni->n", back, found.toward)) / NEAR)
+            stood, view = _as_then(points, back, one.then, self.geometry)
+            found = fetch(one, stood)
+            alike = np.exp(-(1 - np.einsum("ni,ni->n", view, found.toward)) / NEAR)
             steady = np.minimum(found.values[:, MATTE], matte)
             holds = found.known * (steady + (1 - steady) * alike)
             fine = np.minimum(across / found.width, 1)
@@ -137,9 +142,7 @@ class Memory:
         seen.means()
         return seen
 
-    def _smooth(
-        self, guide: Guide, material: np.ndarray, points: Points, wanted: np.ndarray
-    ) -> np.ndarray:
+    def _smooth(self, guide: Guide, points: Points, wanted: np.ndarray) -> np.ndarray:
         """(M, 3) what is known around points `wanted`, found at every few pixels."""
         height, width = guide.shape
         rows, columns = np.arange(STEP // 2, height, STEP), np.arange(STEP // 2, width, STEP)
@@ -151,16 +154,26 @@ class Memory:
                 r, c = np.clip(rows + dy, 0, height - 1), np.clip(columns + dx, 0, width - 1)
                 chosen |= asked[np.ix_(r, c)]
         chosen &= guide.valid[np.ix_(rows, columns)]
-        r, c = np.nonzero(chosen)
-        r, c = rows[r], columns[c]
+        place = np.cumsum(guide.valid.ravel()).reshape(guide.shape) - 1
         coarse = np.zeros((*chosen.shape, 3), np.float32)
-        coarse[chosen] = self.smoothed.at(guide.position[r, c], guide.normal[r, c], material[r, c])
+        coarse[chosen] = self.smoothed.at(points.take(place[np.ix_(rows, columns)][chosen]))
         made, found = spread(coarse, rows, columns, STEP, guide)
         made, found = made[guide.valid][wanted], found[guide.valid][wanted]
         rest = np.flatnonzero(~found)
-        left = points.take(wanted[rest])
-        made[rest] = self.smoothed.at(left.position, left.facing, left.material)
+        made[rest] = self.smoothed.at(points.take(wanted[rest]))
         return made
+
+
+def _as_then(
+    points: Points, back: np.ndarray, then: Then, now: Geometry
+) -> tuple[Points, np.ndarray]:
+    """Points as they stood then, and the unit ways (N, 3) `back` to the viewer, turned alike."""
+    turns = then.turns(now)
+    if turns is None:
+        return points, back
+    back = np.einsum("nij,nj->ni", turns[points.owner], back)
+    back /= np.maximum(np.linalg.norm(back, axis=1, keepdims=True), 1e-9)
+    return points.standing(then.geometry), back
 
 
 def _texture(seen: _Seen, light: np.ndarray, base: np.ndarray, guide: Guide) -> np.ndarray:

@@ -3,17 +3,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 
 import cv2
 import numpy as np
 
 from ...shared.camera import Camera
 from ...shared.frame import MemoryFrame
+from ...shared.tree_codec import same_tree
 from ..anchors.geometry import Geometry
+from ..light.cache import Bounced
 from ..light.frame import LitFrame, render
+from ..light.grid import STEP
 from ..light.shade import Lighting
-from ..light.window import Guide, complete, complete_wide
+from ..light.window import Guide, complete, complete_wide, spread
+from .then import Then
 
 LONGEST = 512
 """Pixels along the longer side of what is kept of a memory frame."""
@@ -29,6 +33,7 @@ DARKEST = 0.01
 _EXPLAINED = 0.3
 _QUIET = 1e-4
 _CLIPPED = 254
+_CHANCE = 0.15
 
 RATIO, DETAIL, BASE, MATTE, UNEXPLAINED = slice(0, 3), slice(3, 6), slice(6, 9), 9, 10
 CHANNELS = 11
@@ -38,20 +43,32 @@ CHANNELS = 11
 class Points:
     """N points of surfaces in the middles of pixels, float32 unless said.
 
-    position: (N, 3). facing: (N, 3) unit normal of the triangle, on the viewer's side. width: (N,)
-    metres that a pixel covers across. owner: (N,) int32 instance. material: (N,) int32.
+    triangle: (N,) int32. u, v: (N,). back: (N,) bool, seen from behind. width: (N,) metres that a
+    pixel covers across. position: (N, 3). facing: (N, 3) unit normal of the triangle, on the
+    viewer's side. owner: (N,) int32 instance.
     """
 
+    triangle: np.ndarray
+    u: np.ndarray
+    v: np.ndarray
+    back: np.ndarray
+    width: np.ndarray
     position: np.ndarray
     facing: np.ndarray
-    width: np.ndarray
     owner: np.ndarray
-    material: np.ndarray
 
     def take(self, index: np.ndarray) -> Points:
         """The points of numbers or marks `index`."""
-        arrays = (self.position, self.facing, self.width, self.owner, self.material)
-        return Points(*(array[index] for array in arrays))
+        return Points(*(getattr(self, f.name)[index] for f in fields(self)))
+
+    def standing(self, geometry: Geometry) -> Points:
+        """The same points of triangles that stand elsewhere."""
+        flat = geometry.flat[self.triangle]
+        return replace(
+            self,
+            position=geometry.at(self.triangle, self.u, self.v),
+            facing=np.where(self.back[:, None], -flat, flat),
+        )
 
     def toward(self, camera: Camera) -> np.ndarray:
         """(N, 3) float32 unit vectors to a camera."""
@@ -70,41 +87,39 @@ class Remembered:
     smooth along the surface; floor is `FLOOR` of the usual light on the base colour. DETAIL: the
     logarithm of what was seen over its smooth self. BASE: the logarithm of the base colour,
     smooth. MATTE: see `LitFrame`. UNEXPLAINED: the part of the detail that was not lit so.
-    known: (H, W) float32, 1 where memory saw the surface, else 0. guide: the surfaces, with the
-    triangles' normals and with instances as groups. material: (H, W) int32.
+    known: (H, W) float32, 1 where memory saw the surface, else 0. guide: the surfaces as they
+    stood, with the triangles' normals and with instances as groups. points: the same in rows.
+    light: (H, W, 3) float32, lit + floor, smooth along the surface.
     """
 
     camera: Camera
     values: np.ndarray
     known: np.ndarray
     guide: Guide
-    material: np.ndarray
+    points: Points
+    then: Then
+    light: np.ndarray
 
     @classmethod
-    def of(cls, lighting: Lighting, frame: MemoryFrame) -> Remembered:
-        """Of a world as it is."""
+    def of(cls, then: Then, frame: MemoryFrame) -> Remembered:
+        """Of a frame that saw the scene `then`."""
         camera, seen, depth, clipped = _at_most(frame, LONGEST)
-        lit = render(lighting, camera)
+        lit = render(then.lighting, camera)
         usable = ~clipped
         if depth is not None:
-            usable &= ~_elsewhere(lighting.geometry, camera, depth, lit)
-        usual = usual_light(lighting)
-        return cls.compared(lighting.geometry, usual, camera, seen, usable, lit)
+            usable &= ~_elsewhere(then.geometry, camera, depth, lit)
+        return cls.compared(then, camera, seen, usable, lit)
 
     @classmethod
     def compared(
-        cls,
-        geometry: Geometry,
-        usual: float,
-        camera: Camera,
-        seen: np.ndarray,
-        usable: np.ndarray,
-        lit: LitFrame,
+        cls, then: Then, camera: Camera, seen: np.ndarray, usable: np.ndarray, lit: LitFrame
     ) -> Remembered:
-        """seen: (H, W, 3) linear. usable: (H, W) bool. lit: of `camera`. usual: radiance of white
-        surfaces."""
-        guide, material = grid_of(points_of(geometry, camera, lit), lit)
+        """seen: (H, W, 3) linear. usable: (H, W) bool. lit: of `camera`."""
+        points = points_of(then.geometry, camera, lit)
+        guide = grid_of(points, lit.triangle >= 0)
+        usual = usual_light(then.lighting)
         seen_at_all = usable & guide.valid & (lit.alpha > 0.5)
+        seen_at_all[guide.valid] &= then.fits[points.owner]
         usable = seen_at_all & ~outlines(guide)
         weight = usable.astype(np.float32)
         floor = FLOOR * usual * lit.base
@@ -124,7 +139,26 @@ class Remembered:
         values[..., BASE] = np.log(np.maximum(smooth[..., 6:], DARKEST))
         values[..., MATTE] = lit.matte
         values[..., UNEXPLAINED] = _unexplained(detail, weight, guide)
-        return cls(camera, values, known.astype(np.float32), guide, material)
+        return cls(camera, values, known.astype(np.float32), guide, points, then, smooth[..., 3:6])
+
+    def under(self, now: Lighting) -> Remembered:
+        """The same, had the scene then been lit with the bounced light of now.
+
+        Caches of bounced light differ by chance, a little, which is not memory's to tell; where
+        they differ much it is because something moved.
+        """
+        then = self.then.lighting
+        if now.bounced is then.bounced or not same_tree(
+            now.geometry.scene.lamps, then.geometry.scene.lamps
+        ):
+            return self
+        more = bounced_on(self.guide, now.bounced) - bounced_on(self.guide, then.bounced)
+        more *= np.exp(self.values[..., BASE]) * then.geometry.scene.film.exposure
+        values = self.values.copy()
+        part = np.log(np.maximum(1 + more / self.light, 0.1))
+        part *= np.exp(-((part / _CHANCE) ** 2))
+        values[..., RATIO] = np.clip(values[..., RATIO] - part, -SHARPEST, SHARPEST)
+        return replace(self, values=values)
 
 
 def _elsewhere(geometry: Geometry, camera: Camera, depth: np.ndarray, lit: LitFrame) -> np.ndarray:
@@ -140,6 +174,19 @@ def _elsewhere(geometry: Geometry, camera: Camera, depth: np.ndarray, lit: LitFr
     width = 1 / focal if camera.is_orthographic else far / focal
     other = met & (depth > 0) & (off > SAME_PLACE * width + _PRECISE * far)
     return cv2.dilate(other.astype(np.uint8), np.ones((5, 5), np.uint8)) > 0
+
+
+def bounced_on(guide: Guide, bounced: Bounced) -> np.ndarray:
+    """(H, W, 3) what bounces to surfaces, found at every few pixels; 0 where it is not found."""
+    height, width = guide.shape
+    rows, columns = np.arange(STEP // 2, height, STEP), np.arange(STEP // 2, width, STEP)
+    chosen = np.ix_(rows, columns)
+    valid = guide.valid[chosen]
+    coarse = np.zeros((*valid.shape, 3), np.float32)
+    if valid.any():
+        place, facing = guide.position[chosen][valid], guide.normal[chosen][valid]
+        coarse[valid] = bounced.light(place, facing)
+    return spread(coarse, rows, columns, STEP, guide)[0]
 
 
 def usual_light(lighting: Lighting) -> float:
@@ -164,35 +211,29 @@ def _unexplained(detail: np.ndarray, weight: np.ndarray, guide: Guide) -> np.nda
 def points_of(geometry: Geometry, camera: Camera, lit: LitFrame) -> Points:
     """What the middles of the pixels of a lit frame show, in rows; pixels without are left out."""
     met = lit.triangle >= 0
-    triangle = lit.triangle[met]
+    triangle, u, v = lit.triangle[met], lit.u[met], lit.v[met]
     flat = geometry.flat[triangle]
-    away = np.einsum("ni,ni->n", flat, camera.rays()[met]) > 0
+    back = np.einsum("ni,ni->n", flat, camera.rays()[met]) > 0
     focal = 0.5 * (camera.K[0, 0] + camera.K[1, 1])
     width = np.full(len(triangle), 1 / focal, np.float32)
     if not camera.is_orthographic:
         width = (lit.depth[met] / focal).astype(np.float32)
-    return Points(
-        geometry.at(triangle, lit.u[met], lit.v[met]),
-        np.where(away[:, None], -flat, flat),
-        width,
-        geometry.owner[triangle],
-        geometry.material[triangle],
-    )
+    facing = np.where(back[:, None], -flat, flat)
+    position = geometry.at(triangle, u, v)
+    return Points(triangle, u, v, back, width, position, facing, geometry.owner[triangle])
 
 
-def grid_of(points: Points, lit: LitFrame) -> tuple[Guide, np.ndarray]:
-    """The points (of a lit frame) on its grid, instances as groups, and their materials (H, W)."""
-    met = lit.triangle >= 0
+def grid_of(points: Points, met: np.ndarray) -> Guide:
+    """Points on the grid (H, W) whose pixels `met` they are, with instances as groups."""
 
     def grid(values: np.ndarray, fill: float = 0) -> np.ndarray:
         made = np.full((*met.shape, *values.shape[1:]), fill, values.dtype)
         made[met] = values
         return made
 
-    guide = Guide(
+    return Guide(
         met, grid(points.position), grid(points.facing), grid(points.width), grid(points.owner, -1)
     )
-    return guide, grid(points.material, -1)
 
 
 def outlines(guide: Guide) -> np.ndarray:

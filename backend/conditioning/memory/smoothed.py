@@ -6,8 +6,9 @@ from __future__ import annotations
 import numpy as np
 from scipy.spatial import cKDTree
 
+from ..anchors.geometry import Geometry
 from ..threads import thread_count
-from .remembered import MATTE, RATIO, Remembered
+from .remembered import MATTE, RATIO, Points, Remembered
 
 MOST = 20_000
 """Surfels of all memory frames together."""
@@ -29,15 +30,17 @@ class Smoothed:
     and that of its place (light that was); the second alone is carried over to other materials.
     """
 
-    def __init__(self, memory: list[Remembered], scale: float) -> None:
-        """scale: metres that count as one."""
-        self.scale = scale
+    def __init__(self, memory: list[Remembered], geometry: Geometry, scale: float) -> None:
+        """geometry: the triangles as they stand now. scale: metres that count as one."""
+        self.geometry, self.scale = geometry, scale
         each = MOST // max(len(memory), 1)
         parts = [_surfels(one, each) for one in memory]
         self._weight = np.concatenate([np.zeros(0, np.float32), *(p[0] for p in parts)])
         ratio = np.concatenate([np.zeros((0, 3), np.float32), *(p[1] for p in parts)])
-        material = np.concatenate([np.zeros(0, np.int32), *(p[2] for p in parts)])
-        features = [self._features(p[3], p[4]) for p in parts]
+        standing = [p[2].standing(geometry) for p in parts]
+        material = [geometry.material[points.triangle] for points in standing]
+        material = np.concatenate([np.zeros(0, np.int32), *material])
+        features = [self._features(points) for points in standing]
         self._tree = cKDTree(np.concatenate([np.zeros((0, 6)), *features]))
         self._usual = np.median(ratio, axis=0) if len(ratio) else np.zeros(3, np.float32)
         self._materials = np.unique(material)
@@ -51,12 +54,13 @@ class Smoothed:
     def __len__(self) -> int:
         return len(self._of_place)
 
-    def at(self, position: np.ndarray, facing: np.ndarray, material: np.ndarray) -> np.ndarray:
+    def at(self, points: Points) -> np.ndarray:
         """(N, 3) float32 logarithms of ratios at points."""
         k = min(NEIGHBOURS, len(self))
-        if not k or not len(position):
-            return np.zeros((len(position), 3), np.float32)
-        features = self._features(position, facing)
+        if not k or not len(points.triangle):
+            return np.zeros((len(points.triangle), 3), np.float32)
+        features = self._features(points)
+        material = self.geometry.material[points.triangle]
         distance, near = self._tree.query(features, k=k, workers=thread_count())
         distance, near = distance.reshape(-1, k), near.reshape(-1, k)
         weight = (distance**2 + SOFTEST**2) ** -1.5 * self._weight[near]
@@ -69,20 +73,16 @@ class Smoothed:
         own = np.where(has, self._of_material[number], self._usual * held)
         return (own + place * held).astype(np.float32)
 
-    def _features(self, position: np.ndarray, facing: np.ndarray) -> np.ndarray:
-        return np.concatenate([position / self.scale, NORMAL_WEIGHT * facing], axis=1)
+    def _features(self, points: Points) -> np.ndarray:
+        facing = NORMAL_WEIGHT * points.facing
+        return np.concatenate([points.position / self.scale, facing], axis=1)
 
 
-def _surfels(one: Remembered, most: int) -> tuple[np.ndarray, ...]:
-    """Weight, ratio, material, position and normal of at most `most` pixels, evenly spread."""
-    weight = (one.known * one.values[..., MATTE]).ravel()
+def _surfels(one: Remembered, most: int) -> tuple[np.ndarray, np.ndarray, Points]:
+    """Weight, ratio and points of at most `most` pixels, evenly spread."""
+    met = one.guide.valid
+    weight = (one.known * one.values[..., MATTE])[met]
     index = np.flatnonzero(weight > _LEAST)
     if len(index) > most:
         index = index[np.arange(most, dtype=np.int64) * len(index) // most]
-    return (
-        weight[index],
-        one.values[..., RATIO].reshape(-1, 3)[index],
-        one.material.ravel()[index],
-        one.guide.position.reshape(-1, 3)[index],
-        one.guide.normal.reshape(-1, 3)[index],
-    )
+    return weight[index], one.values[met][:, RATIO][index], one.points.take(index)

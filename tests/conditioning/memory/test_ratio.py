@@ -3,18 +3,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from backend.conditioning.light import frame
+from backend.conditioning.light.cache import Quality
 from backend.conditioning.light.frame import LitFrame
 from backend.conditioning.light.shade import Lighting
 from backend.conditioning.memory import lookup
 from backend.conditioning.memory.lookup import fetch
 from backend.conditioning.memory.ratio import Corrected, Memory
 from backend.conditioning.memory.remembered import Remembered, points_of
+from backend.conditioning.memory.then import Past
 from backend.shared.camera import Camera
 from backend.shared.frame import MemoryFrame
+from backend.shared.moment import Moment
 from backend.shared.scene import Scene
 from tests.conditioning.light.lit_room import (
     box_mesh,
@@ -26,6 +31,7 @@ from tests.conditioning.light.lit_room import (
     scene_of,
 )
 
+FINE = Quality(3000, 48)
 ROOM = (box_mesh((-3, -3, 0), (3, 3, 3)), matt((0.7, 0.6, 0.5)))
 BOX = (box_mesh((-0.5, -0.5, 0), (0.5, 0.5, 1)), matt((0.2, 0.4, 0.7)))
 LAMP = lamp_at("POINT", (1, -1, 2.7), 80.0, radius=0.1)
@@ -35,16 +41,25 @@ BEHIND = camera_at((-0.2, 2.8, 1.6), (0, 0, 0.6), size=48, fov=1.1)
 
 
 def room(*parts: object) -> Scene:
-    return scene_of([ROOM, *parts], [LAMP])
+    return replace(scene_of([ROOM, *parts], [LAMP]), viewpoints=(FRONT,))
+
+
+def lit_of(scene: Scene) -> Lighting:
+    return lighting_of(scene, FINE)
 
 
 def memory_of(picture: np.ndarray, camera: Camera, depth: np.ndarray | None = None) -> MemoryFrame:
     return MemoryFrame("one", "one", camera, depth=depth, radiance=picture.astype(np.float16))
 
 
+def remembered(lighting: Lighting, one: MemoryFrame) -> Remembered:
+    (then,) = Past(FINE).of(lighting, [one])
+    return Remembered.of(then, one)
+
+
 def corrected(lighting: Lighting, one: MemoryFrame, camera: Camera) -> tuple[LitFrame, Corrected]:
     lit = frame.render(lighting, camera)
-    memory = Memory(lighting, {1: Remembered.of(lighting, one)})
+    memory = Memory(lighting, {1: remembered(lighting, one)})
     return lit, memory.corrected(lit, camera)
 
 
@@ -55,7 +70,7 @@ def owners(lighting: Lighting, lit: LitFrame) -> np.ndarray:
 
 @pytest.mark.parametrize("camera", [ASIDE, BEHIND], ids=["seen", "unseen"])
 def test_a_wrong_exposure_is_carried_everywhere(camera: Camera) -> None:
-    lighting = lighting_of(room(BOX))
+    lighting = lit_of(room(BOX))
     there = frame.render(lighting, FRONT)
     lit, made = corrected(lighting, memory_of(1.3 * there.color, FRONT), camera)
     ratio = made.color.sum(axis=2) / lit.color.sum(axis=2)
@@ -67,7 +82,7 @@ def test_a_wrong_exposure_is_carried_everywhere(camera: Camera) -> None:
 
 
 def test_memory_of_what_light_explains_changes_nothing() -> None:
-    lighting = lighting_of(room(BOX))
+    lighting = lit_of(room(BOX))
     there = frame.render(lighting, FRONT)
     lit, made = corrected(lighting, memory_of(there.color, FRONT), ASIDE)
     assert np.abs(made.color / lit.color - 1).max() < 0.02
@@ -75,7 +90,7 @@ def test_memory_of_what_light_explains_changes_nothing() -> None:
 
 def test_the_same_world_gives_the_same_bytes() -> None:
     def once() -> bytes:
-        lighting = lighting_of(room(BOX))
+        lighting = lit_of(room(BOX))
         there = frame.render(lighting, FRONT)
         return corrected(lighting, memory_of(1.2 * there.color, FRONT), ASIDE)[1].color.tobytes()
 
@@ -83,7 +98,7 @@ def test_the_same_world_gives_the_same_bytes() -> None:
 
 
 def test_a_texture_that_no_node_told_is_seen_from_aside() -> None:
-    lighting = lighting_of(room())
+    lighting = lit_of(room())
     front, aside = replace_size(FRONT, 96), replace_size(ASIDE, 96)
     stripes = []
     for camera in (front, aside):
@@ -95,7 +110,7 @@ def test_a_texture_that_no_node_told_is_seen_from_aside() -> None:
     lit, made = corrected(lighting, memory_of(stripes[0], front), aside)
     known = made.confidence > 0.95
     before = np.abs(lit.color - stripes[1])[known].mean()
-    assert np.abs(made.color - stripes[1])[known].mean() < 0.25 * before
+    assert np.abs(made.color - stripes[1])[known].mean() < 0.33 * before
 
 
 def replace_size(camera: Camera, size: int) -> Camera:
@@ -104,7 +119,7 @@ def replace_size(camera: Camera, size: int) -> Camera:
 
 def test_what_was_deleted_leaves_nothing() -> None:
     """A box that was bright in memory; what is behind it isn't known and stays as lit."""
-    before, after = lighting_of(room(BOX)), lighting_of(room())
+    before, after = lit_of(room(BOX)), lit_of(room())
     there = frame.render(before, FRONT)
     picture = np.where((owners(before, there) == 1)[..., None], 5.0, there.color)
     lit, made = corrected(after, memory_of(picture, FRONT, there.depth), FRONT)
@@ -114,7 +129,7 @@ def test_what_was_deleted_leaves_nothing() -> None:
 
 
 def test_other_objects_take_nothing_of_a_material_that_was_read_wrongly() -> None:
-    lighting = lighting_of(room(BOX))
+    lighting = lit_of(room(BOX))
     there = frame.render(lighting, FRONT)
     red = np.array([2.0, 0.5, 0.5], np.float32)
     picture = np.where((owners(lighting, there) == 1)[..., None], there.color * red, there.color)
@@ -128,7 +143,7 @@ def test_other_objects_take_nothing_of_a_material_that_was_read_wrongly() -> Non
 def test_mirrors_keep_their_own_reflection() -> None:
     """A ratio seen from one side says nothing of what a mirror shows to another."""
     mirror = closure("BSDF_GLOSSY", Color=[0.9, 0.9, 0.9, 1.0], Roughness=0.0)
-    lighting = lighting_of(room((BOX[0], mirror)))
+    lighting = lit_of(room((BOX[0], mirror)))
     there = frame.render(lighting, FRONT)
     shown = (owners(lighting, there) == 1)[..., None]
     lit, made = corrected(
@@ -140,7 +155,7 @@ def test_mirrors_keep_their_own_reflection() -> None:
 
 
 def test_clipped_pixels_of_photos_tell_nothing() -> None:
-    lighting = lighting_of(room(BOX))
+    lighting = lit_of(room(BOX))
     white = MemoryFrame("one", "one", FRONT, rgb=np.full((48, 48, 3), 255, np.uint8))
     lit, made = corrected(lighting, white, FRONT)
     assert not made.confidence.any()
@@ -148,9 +163,9 @@ def test_clipped_pixels_of_photos_tell_nothing() -> None:
 
 
 def test_frames_are_looked_up_as_a_slow_twin_does() -> None:
-    lighting = lighting_of(room(BOX))
+    lighting = lit_of(room(BOX))
     there, here = frame.render(lighting, FRONT), frame.render(lighting, ASIDE)
-    memory = Remembered.of(lighting, memory_of(there.color, FRONT))
+    memory = remembered(lighting, memory_of(there.color, FRONT))
     points = points_of(lighting.geometry, ASIDE, here)
     quick = fetch(memory, points)
     assert 0.3 < (quick.known > 0).mean() < 0.99
@@ -182,3 +197,113 @@ def fetched_slowly(memory: Remembered, points: object) -> tuple[np.ndarray, np.n
             sums += weight[:, None] * memory.values[v, u]
     known = np.where(total >= lookup.LEAST, np.minimum(2 * total, 1), 0)
     return np.where(known[:, None] > 0, sums / np.maximum(total, 1e-9)[:, None], 0), known
+
+
+def moved(scene: Scene, number: int, **changes: object) -> Scene:
+    """The scene with another instance `number`."""
+    instances = list(scene.instances)
+    instances[number] = replace(instances[number], **changes)
+    return replace(scene, instances=tuple(instances))
+
+
+def spotted(lighting: Lighting, camera: Camera) -> tuple[LitFrame, np.ndarray]:
+    """A lit frame, and its picture with a wave on the box that its material does not tell."""
+    lit = frame.render(lighting, camera)
+    points = points_of(lighting.geometry, camera, lit)
+    own = np.zeros((*lit.triangle.shape, 1))
+    box = lighting.geometry.scene.instances[1]
+    local = (points.position - box.matrix[:3, 3]) @ box.matrix[:3, :3]
+    own[lit.triangle >= 0] = np.where(points.owner == 1, np.sin(9 * local[:, 2]), 0)[:, None]
+    return lit, lit.color * np.exp(0.5 * own)
+
+
+def turned(angle: float, x: float) -> np.ndarray:
+    """(4, 4) about the vertical, and along X."""
+    matrix = np.eye(4)
+    matrix[:2, :2] = [[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]
+    matrix[0, 3] = x
+    return matrix
+
+
+def test_a_moved_box_keeps_its_look_and_its_old_place_keeps_nothing() -> None:
+    scene, near = room(BOX), replace_size(FRONT, 96)
+    there, picture = spotted(lit_of(scene), near)
+    one = replace(memory_of(picture, near, there.depth), moment=Moment.of(scene))
+    after = lit_of(moved(scene, 1, matrix=turned(0.3, 0.6)))
+    _, truth = spotted(after, near)
+    lit, made = corrected(after, one, near)
+    mine = (owners(after, lit) == 1) & (made.confidence > 0.9)
+    assert mine.sum() > 100
+    error = np.abs(made.color - truth)[mine].mean()
+    assert error < 0.35 * np.abs(lit.color - truth)[mine].mean()
+    others = owners(after, lit) == 0
+    assert np.abs(made.color / lit.color - 1)[others].mean() < 0.03
+    forgetful = replace(one, moment=None)
+    _, worse = corrected(after, forgetful, near)
+    assert np.abs(worse.color - truth)[mine].mean() > 2 * error
+
+
+def test_a_bent_box_keeps_its_look_where_its_vertices_were_kept() -> None:
+    scene = room(BOX)
+    there, picture = spotted(lit_of(scene), FRONT)
+    bent = replace(BOX[0], vertices=BOX[0].vertices * np.float32([1, 1, 1.4]))
+    after = lit_of(replace(scene, meshes=(scene.meshes[0], bent)))
+    lit = frame.render(after, FRONT)
+    mine = owners(after, lit) == 1
+    for kept, least, most in (({"part1"}, 0.8, 1.0), (set(), 0.0, 0.01)):
+        moment = Moment.of(scene, kept)
+        one = replace(memory_of(picture, FRONT, there.depth), moment=moment)
+        _, made = corrected(after, one, FRONT)
+        assert least <= made.confidence[mine].mean() <= most
+
+
+def test_a_repainted_box_shows_its_new_colour() -> None:
+    scene = room(BOX)
+    there = frame.render(lit_of(scene), FRONT)
+    one = replace(memory_of(there.color, FRONT, there.depth), moment=Moment.of(scene))
+    red = matt((0.8, 0.1, 0.1))
+    after = lit_of(replace(scene, materials=(scene.materials[0], red)))
+    lit, made = corrected(after, one, ASIDE)
+    mine = owners(after, lit) == 1
+    assert not made.confidence[mine].any()
+    assert np.abs(made.color / lit.color - 1)[mine].max() < 0.1
+    assert made.confidence[~mine].mean() > 0.5
+
+
+def test_a_box_that_was_not_there_takes_nothing_of_what_was_behind() -> None:
+    before, scene = room(), room(BOX)
+    there = frame.render(lit_of(before), FRONT)
+    one = replace(memory_of(there.color, FRONT, there.depth), moment=Moment.of(before))
+    after = lit_of(scene)
+    lit, made = corrected(after, one, FRONT)
+    mine = owners(after, lit) == 1
+    assert not made.confidence[mine].any()
+    assert np.abs(made.color / lit.color - 1).max() < 0.15
+
+
+def test_a_lamp_that_changed_lights_what_memory_saw() -> None:
+    """Memory of a dim room says nothing against a bright one."""
+    scene = room(BOX)
+    there = frame.render(lit_of(scene), FRONT)
+    one = replace(memory_of(there.color, FRONT, there.depth), moment=Moment.of(scene))
+    lamp = lamp_at("POINT", (1, -1, 2.7), 240.0, radius=0.1)
+    lit, made = corrected(lit_of(replace(scene, lamps=(lamp,))), one, ASIDE)
+    assert (made.confidence > 0.9).mean() > 0.5
+    assert np.abs(made.color / lit.color - 1).mean() < 0.03
+
+
+def test_another_sky_makes_memory_of_no_use() -> None:
+    scene = room(BOX)
+    one = replace(memory_of(np.ones((48, 48, 3)), FRONT), moment=Moment.of(scene))
+    sky = replace(scene.background, pixels=np.full((1, 1, 3), 2, np.float32))
+    assert Past(FINE).of(lit_of(replace(scene, background=sky)), [one]) == [None]
+
+
+def test_the_past_is_lit_once_while_things_move() -> None:
+    scene = room(BOX)
+    one = replace(memory_of(np.ones((48, 48, 3)), FRONT), moment=Moment.of(scene))
+    past, lit = Past(FINE), []
+    for x in (0.5, 0.7):
+        (then,) = past.of(lit_of(moved(scene, 1, matrix=turned(0.0, x))), [one])
+        lit.append(then.lighting)
+    assert lit[0] is lit[1]
