@@ -10,6 +10,7 @@ from ..anchors.surface import Surface
 from ..anchors.tracing import NUDGE, Hits
 from . import direct
 from .colors import brightest, length, mean
+from .fog import through_fog
 from .reflection import refracted
 from .samples import Samples
 from .shade import Light, Lighting, Shares, outgoing, passes_on, shares
@@ -41,14 +42,41 @@ def shown(
         if lighting.sky.visible & CAMERA:
             made[missed, :3] = lighting.sky.seen(samples.ways[missed])
     made[:, :3] += seen_lamps(lighting, samples)
-    made[met, :3] += outgoing(surface, share, light)
-    left = passes_on(surface, share)
-    made[met, 3] = 1 - mean(left) * transparent
+    color, left = outgoing(surface, share, light), passes_on(surface, share)
+    cut = _cut_out(lighting, surface, light, color, left)
+    made[met, :3] += color
     on = brightest(left) > THROUGH
-    made[met[~on], 3] = 1
+    made[met, 3] = 1 - cut
     if on.any():
         _look_on(lighting, samples, met[on], surface.take(on), left[on], made)
+    made[:, :3] = through_fog(lighting, samples, made[:, :3])
     return made
+
+
+def _cut_out(
+    lighting: Lighting, surface: Surface, light: Light, color: np.ndarray, left: np.ndarray
+) -> np.ndarray:
+    """(N,) how much of surfaces leaves a hole; `color` and `left` (N, 3) are changed accordingly.
+
+    Holdouts leave one; shadow catchers show what is behind them, as dark as light on them is.
+    """
+    cut = surface.lobes.holdout.copy()
+    instances, owner = lighting.geometry.scene.instances, lighting.geometry.owner
+    holdout = np.array([one.holdout for one in instances], bool)
+    catcher = np.array([one.shadow_catcher for one in instances], bool)
+    if holdout.any():
+        cut[holdout[owner[surface.triangle]]] = 1
+    if cut.any():
+        color *= (1 - cut)[:, None]
+        left *= (1 - cut)[:, None]
+    if catcher.any():
+        some = np.flatnonzero(catcher[owner[surface.triangle]])
+        part = surface.take(some)
+        falls = light.direct[some] + light.bounced[some]
+        free = lighting.unshadowed(part)
+        color[some] = 0
+        left[some] = np.clip(falls / np.maximum(free, 1e-6), 0, 1)
+    return cut
 
 
 def seen_lamps(lighting: Lighting, samples: Samples) -> np.ndarray:
@@ -71,31 +99,37 @@ def _look_on(
     made: np.ndarray,
 ) -> None:
     """Add what is behind surfaces that let the part `left` of light through, layer by layer."""
-    transparent = lighting.geometry.scene.film.transparent
+    film = lighting.geometry.scene.film
     ways = samples.ways[index] / length(samples.ways[index])[:, None]
+    through_glass = np.zeros(len(index), bool)
     for _ in range(LAYERS):
         bends = brightest(surface.lobes.transmission) > brightest(surface.lobes.transparent)
         ways = np.where(bends[:, None], refracted(surface), ways).astype(np.float32)
+        through_glass |= bends
         origins = surface.origins(ways, NUDGE)
         hits = lighting.seen.first(origins, ways)
-        missed = np.flatnonzero(hits.triangle < 0)
-        if len(missed) and not transparent:
-            made[index[missed], :3] += lighting.sky.seen(ways[missed]) * left[missed]
-            made[index[missed], 3] = 1
+        missed = hits.triangle < 0
+        # behind glass the background is there, unless the film says otherwise
+        hole = missed & film.transparent & (film.transparent_glass | ~through_glass)
+        made[index[hole], 3] -= mean(left[hole])
+        there = missed & ~hole
+        made[index[there], :3] += lighting.sky.seen(ways[there]) * left[there]
         met = np.flatnonzero(hits.triangle >= 0)
         if not len(met):
             return
         kept = Hits(hits.triangle[met], hits.u[met], hits.v[met], hits.distance[met])
         spread = surface.width[met] / np.maximum(kept.distance, 1e-6) + samples.spread[index[met]]
         surface = lighting.matter.surface(kept, origins[met], ways[met], spread)
-        index, left, ways = index[met], left[met], ways[met]
+        index, left, ways, through_glass = index[met], left[met], ways[met], through_glass[met]
         share = shares(surface)
         light = own_light(lighting, surface, share, samples.tile[index])
-        made[index, :3] += left * outgoing(surface, share, light)
-        left = left * passes_on(surface, share)
-        if transparent:
-            made[index, 3] = 1 - mean(left)
+        color, passes = outgoing(surface, share, light), passes_on(surface, share)
+        cut = _cut_out(lighting, surface, light, color, passes)
+        made[index, :3] += left * color
+        made[index, 3] -= mean(left) * cut
+        left = left * passes
         on = np.flatnonzero(brightest(left) > THROUGH)
         if not len(on):
             return
         surface, index, left, ways = surface.take(on), index[on], left[on], ways[on]
+        through_glass = through_glass[on]

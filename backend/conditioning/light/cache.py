@@ -211,6 +211,8 @@ class Bounced:
             out = np.concatenate([base * falls + glow, none])
             light = sky + extra + out[places].mean(axis=1)
         self._straight, self._light = straight, light
+        self.ambient: np.ndarray = light.mean(axis=0)
+        """(3,) mean of bounced light, as radiance."""
         self._add(sent)
 
     def _senders(self, cells: np.ndarray) -> tuple[np.ndarray, np.ndarray, Surface]:

@@ -114,6 +114,20 @@ def shadow_rays(
     return ways.reshape(-1, 3), weights
 
 
+def sent(position: np.ndarray, lights: Lights, index: int) -> tuple[np.ndarray, np.ndarray]:
+    """(N, 3) irradiance face on from a light at places in the air, as if nothing stood between;
+    and the ways (N, 3) to its middle."""
+    made = np.zeros((len(position), 3), np.float32)
+    ways = np.zeros((len(position), 3), np.float32)
+    light = _packed(lights, index)
+
+    def work(part: slice) -> None:
+        _sent(position[part], *light, made[part], ways[part])
+
+    in_pieces(work, len(position))
+    return made, ways
+
+
 def arrival(
     surface: Surface, rays: Rays, lights: Lights, index: int, tile: np.ndarray, count: int
 ) -> np.ndarray:
@@ -270,6 +284,27 @@ def _receive(
                 )
                 for c in range(3):
                     out_specular[i, c] += strength * power[k, c]
+
+
+@njit(nogil=True, cache=True)
+def _sent(
+    position, kind, soft, place, facing, power, radius, axis, cone, middle, out, ways
+):  # fmt: skip
+    start, count = _STARTS[1], _SETS[1]
+    near2 = 0.5 * radius * radius / count
+    for i in range(position.shape[0]):
+        px, py, pz = position[i, 0], position[i, 1], position[i, 2]
+        for k in range(start, start + count):
+            lx, ly, lz, factor, d = _arrives(
+                px, py, pz, kind, place, facing, axis, cone, middle, near2, k
+            )
+            if kind == FAR:
+                d = 1e7
+            ways[i, 0] += lx * d / count
+            ways[i, 1] += ly * d / count
+            ways[i, 2] += lz * d / count
+            for c in range(3):
+                out[i, c] += factor * power[k, c] * POINTS / count
 
 
 @njit(nogil=True, cache=True)

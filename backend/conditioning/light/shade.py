@@ -17,9 +17,11 @@ from .colors import brightest, mean
 from .ggx import albedo
 from .lamps import MOST_LIGHTS, Lights, emitter_light, light_of, sky_light
 from .passing import first_solid, left_over
+from .patterns import frames_of, hemisphere_points
 from .reflection import LOOKED_AT, MIRROR, mirrored
 from .sky import Sky
 
+_SKY_RAYS = 32
 MOST_EMITTERS = 12
 """Shining meshes that every point asks itself; the cache alone knows the others."""
 DULL_FROM = 0.35
@@ -47,6 +49,18 @@ class Lighting:
     quality: Quality
     sampled: np.ndarray = field(default_factory=lambda: np.zeros(0, bool))
     """(M,) bool of the materials whose light is among `lights`."""
+
+    def unshadowed(self, surface: Surface) -> np.ndarray:
+        """(N, 3) irradiance / pi from lamps and sky if nothing stood in between."""
+        receiver = direct.Receiver.of(surface, diffuse_only=True)
+        total = np.zeros((len(surface), 3), np.float32)
+        for i in range(len(self.lights)):
+            total += direct.receive(receiver, self.lights, i).diffuse
+        tangent, bitangent = frames_of(surface.lobes.normal)
+        for x, y, z in hemisphere_points(_SKY_RAYS).astype(np.float32):
+            ways = x * tangent + y * bitangent + z * surface.lobes.normal
+            total += self.sky.gathered(ways) / _SKY_RAYS
+        return total
 
     @classmethod
     def of(cls, scene: Scene, matter: Matter, quality: Quality = WHOLE) -> Lighting:

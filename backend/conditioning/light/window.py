@@ -22,6 +22,9 @@ SAME_PLANE = 3.0
 """Most pixels' widths that it may lie off the plane."""
 
 
+_ENOUGH = 0.05
+
+
 @dataclass(frozen=True, eq=False)
 class Guide:
     """The grid's surfaces: valid (H, W) bool, position, normal (H, W, 3), width (H, W), and
@@ -227,27 +230,31 @@ def _borrow(
     for i in range(place.shape[0]):
         px, py = place[i, 0], place[i, 1]
         row, column = int(np.floor(py)), int(np.floor(px))
-        total = 0.0
-        for v in range(max(row - 1, 0), min(row + 2, height)):
-            wy = max(1.0 - abs(v + 0.5 - py), 0.0)
-            for u in range(max(column - 1, 0), min(column + 2, wide)):
-                if not valid[v, u] or group[v, u] != mine[i]:
-                    continue
-                same = (
-                    facing[i, 0] * normal[v, u, 0]
-                    + facing[i, 1] * normal[v, u, 1]
-                    + facing[i, 2] * normal[v, u, 2]
-                )
-                if same < SAME_WAY:
-                    continue
-                off = _off_plane(position, normal, v, u, at[i, 0], at[i, 1], at[i, 2])
-                if off > SAME_PLANE * width[v, u]:
-                    continue
-                share = same * (wy * max(1.0 - abs(u + 0.5 - px), 0.0) + 0.02)
-                total += share
+        for attempt in range(2):
+            # by distance; where the nearest show something else, by whoever shows the surface
+            total = 0.0
+            for v in range(max(row - 1, 0), min(row + 2, height)):
+                wy = max(1.0 - abs(v + 0.5 - py), 0.0)
+                for u in range(max(column - 1, 0), min(column + 2, wide)):
+                    near = wy * max(1.0 - abs(u + 0.5 - px), 0.0) if attempt == 0 else 1.0
+                    if near <= 0.0 or not valid[v, u] or group[v, u] != mine[i]:
+                        continue
+                    same = (
+                        facing[i, 0] * normal[v, u, 0]
+                        + facing[i, 1] * normal[v, u, 1]
+                        + facing[i, 2] * normal[v, u, 2]
+                    )
+                    if same < SAME_WAY:
+                        continue
+                    off = _off_plane(position, normal, v, u, at[i, 0], at[i, 1], at[i, 2])
+                    if off > SAME_PLANE * width[v, u]:
+                        continue
+                    total += same * near
+                    for c in range(channels):
+                        out[i, c] += same * near * values[v, u, c]
+            if total > _ENOUGH:
+                found[i] = True
                 for c in range(channels):
-                    out[i, c] += share * values[v, u, c]
-        if total > 0.0:
-            found[i] = True
-            for c in range(channels):
-                out[i, c] /= total
+                    out[i, c] /= total
+                break
+            out[i] = 0.0
