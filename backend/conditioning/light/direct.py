@@ -178,6 +178,7 @@ def _packed(lights: Lights, i: int) -> tuple[object, ...]:
         lights.axis[i],
         lights.cone[i],
         lights.middle[i],
+        float(lights.area[i]),
     )
 
 
@@ -217,7 +218,7 @@ def _arrives(px, py, pz, kind, place, facing, axis, cone, middle, near2, k):
 @njit(nogil=True, cache=True)
 def _receive(
     position, normal, incoming, specular, edge, alpha, ior, coat, coat_alpha,
-    kind, soft, place, facing, power, radius, axis, cone, middle, behind,
+    kind, soft, place, facing, power, radius, axis, cone, middle, area, behind,
     out_diffuse, out_specular, out_behind,
 ):  # fmt: skip
     for i in range(position.shape[0]):
@@ -250,7 +251,7 @@ def _receive(
                 chosen = max(chosen, 2)
         start, count = _STARTS[chosen], _SETS[chosen]
         a2, c2 = alpha[i] * alpha[i], coat_alpha[i] * coat_alpha[i]
-        near2 = 0.5 * radius * radius / count
+        near2 = area / (math.pi * count)
         for k in range(start, start + count):
             lx, ly, lz, factor, _ = _arrives(
                 px, py, pz, kind, place, facing, axis, cone, middle, near2, k
@@ -288,10 +289,10 @@ def _receive(
 
 @njit(nogil=True, cache=True)
 def _sent(
-    position, kind, soft, place, facing, power, radius, axis, cone, middle, out, ways
+    position, kind, soft, place, facing, power, radius, axis, cone, middle, area, out, ways
 ):  # fmt: skip
     start, count = _STARTS[1], _SETS[1]
-    near2 = 0.5 * radius * radius / count
+    near2 = area / (math.pi * count)
     for i in range(position.shape[0]):
         px, py, pz = position[i, 0], position[i, 1], position[i, 2]
         for k in range(start, start + count):
@@ -310,7 +311,7 @@ def _sent(
 @njit(nogil=True, cache=True)
 def _ways(
     position, normal, two_sided, first, kind, soft, place, facing, power, radius, axis, cone,
-    middle, out, weights,
+    middle, area, out, weights,
 ):  # fmt: skip
     rays = out.shape[1]
     for i in range(position.shape[0]):

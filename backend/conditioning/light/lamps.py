@@ -47,7 +47,7 @@ class Lights:
     or what is added to a NEAR one's squared distance.
     shadow: (L,) bool. visible: (L,) int32, see `scene.CAMERA`. middle: (L, 3); across, along:
     (L, 3) from there to the rim of an AREA, zero for others; round: (L,) bool, whether it has no
-    corners.
+    corners. area: (L,) square metres that NEAR and FAR ones have none of.
     """
 
     kind: np.ndarray
@@ -64,6 +64,7 @@ class Lights:
     across: np.ndarray
     along: np.ndarray
     round: np.ndarray
+    area: np.ndarray
 
     def __len__(self) -> int:
         return len(self.kind)
@@ -73,7 +74,7 @@ class Lights:
         return Lights(*(getattr(self, name)[keep] for name in self.__dataclass_fields__))
 
     @classmethod
-    def of(cls, parts: list[_Light]) -> Lights:
+    def of(cls, parts: list[Light]) -> Lights:
         """From one or more single lights."""
         count = len(parts)
         made = cls(
@@ -93,12 +94,15 @@ class Lights:
                 for n in ("middle", "across", "along")
             ),
             np.array([p.round for p in parts], bool).reshape(count),
+            np.array([p.area for p in parts], np.float32).reshape(count),
         )
         return made
 
 
 @dataclass(frozen=True, eq=False)
-class _Light:
+class Light:
+    """One of `Lights`, before they are put together."""
+
     kind: int
     soft: bool
     place: np.ndarray
@@ -113,9 +117,10 @@ class _Light:
     across: np.ndarray = field(default_factory=lambda: np.zeros(3))
     along: np.ndarray = field(default_factory=lambda: np.zeros(3))
     round: bool = False
+    area: float = 0.0
 
 
-def light_of(lamp: Lamp) -> _Light | None:
+def light_of(lamp: Lamp) -> Light | None:
     """A lamp of Blender's; None when it gives no light. Units: see `Lamp`."""
     power = np.array(lamp.power, np.float64)
     if not np.isfinite(power).all() or not (power != 0).any():
@@ -125,12 +130,12 @@ def light_of(lamp: Lamp) -> _Light | None:
     return replace(make(lamp, matrix, power), shadow=lamp.casts_shadow, visible=lamp.visible)
 
 
-def sky_light(sun: Sun) -> _Light:
+def sky_light(sun: Sun) -> Light:
     """A strong spot of the sky."""
     return _far(sun.direction, sun.irradiance, 0.5 * sun.angle)
 
 
-def emitter_light(corners: np.ndarray, radiance: np.ndarray) -> _Light:
+def emitter_light(corners: np.ndarray, radiance: np.ndarray) -> Light:
     """A shining mesh: corners (T, 3, 3) and what each triangle sends out (T, 3), on both sides."""
     normal = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
     double = np.linalg.norm(normal, axis=1)
@@ -149,7 +154,8 @@ def emitter_light(corners: np.ndarray, radiance: np.ndarray) -> _Light:
     facing = normal[chosen] / np.maximum(double[chosen], 1e-20)[:, None]
     middle = place[:POINTS].mean(axis=0)
     radius = float(np.linalg.norm(place - middle, axis=1).max())
-    return _Light(BOTH, True, place, facing, power, radius, facing.mean(axis=0), middle=middle)
+    axis, area = facing.mean(axis=0), 0.5 * float(double.sum())
+    return Light(BOTH, True, place, facing, power, radius, axis, middle=middle, area=area)
 
 
 def _on_square() -> np.ndarray:
@@ -169,11 +175,11 @@ def _on_sphere() -> np.ndarray:
     return np.concatenate([sphere_points(plane_points(POINTS)), *rest])
 
 
-def _sun(lamp: Lamp, matrix: np.ndarray, power: np.ndarray) -> _Light:
+def _sun(lamp: Lamp, matrix: np.ndarray, power: np.ndarray) -> Light:
     return _far(matrix[:3, 2], power, 0.5 * lamp.angle)
 
 
-def _far(direction: np.ndarray, irradiance: np.ndarray, half: float) -> _Light:
+def _far(direction: np.ndarray, irradiance: np.ndarray, half: float) -> Light:
     """From `direction` (unit, towards it), `half` radians from its middle to its rim."""
     direction = direction / np.linalg.norm(direction)
     x, y = (axis[0] for axis in frames_of(direction[None]))
@@ -181,10 +187,10 @@ def _far(direction: np.ndarray, irradiance: np.ndarray, half: float) -> _Light:
     ways = direction + disk[:, :1] * x + disk[:, 1:] * y
     ways /= np.linalg.norm(ways, axis=1, keepdims=True)
     power = np.broadcast_to(irradiance / POINTS, (ALL_POINTS, 3))
-    return _Light(FAR, half > 1e-4, ways, -ways, power, half, -direction)
+    return Light(FAR, half > 1e-4, ways, -ways, power, half, -direction)
 
 
-def _point(lamp: Lamp, matrix: np.ndarray, power: np.ndarray) -> _Light:
+def _point(lamp: Lamp, matrix: np.ndarray, power: np.ndarray) -> Light:
     middle = matrix[:3, 3]
     place = middle + lamp.radius * _on_sphere()
     intensity = np.broadcast_to(power / (4 * np.pi) / POINTS, (ALL_POINTS, 3))
@@ -195,10 +201,10 @@ def _point(lamp: Lamp, matrix: np.ndarray, power: np.ndarray) -> _Light:
         cone = (float(rim), float(1 / max((1 - rim) * lamp.blend, 1e-6)), added, 0.0)
     soft = lamp.radius > 1e-4
     facing = np.zeros((ALL_POINTS, 3))
-    return _Light(NEAR, soft, place, facing, intensity, lamp.radius, axis, cone, middle=middle)
+    return Light(NEAR, soft, place, facing, intensity, lamp.radius, axis, cone, middle=middle)
 
 
-def _area(lamp: Lamp, matrix: np.ndarray, power: np.ndarray) -> _Light:
+def _area(lamp: Lamp, matrix: np.ndarray, power: np.ndarray) -> Light:
     width, height = lamp.size
     if lamp.shape in {"DISK", "ELLIPSE"}:
         flat = _on_disk() * 0.5
@@ -218,10 +224,11 @@ def _area(lamp: Lamp, matrix: np.ndarray, power: np.ndarray) -> _Light:
         tangent = np.tan(max(half, 1e-3))
         cone = (-2.0, 0.0, float(tangent), float(1 / (tangent - max(half, 1e-3))))
     rim = {
+        "area": area,
         "middle": matrix[:3, 3],
         "across": 0.5 * width * matrix[:3, 0],
         "along": 0.5 * height * matrix[:3, 1],
         "round": lamp.shape in {"DISK", "ELLIPSE"},
     }
     radius = 0.5 * float(np.hypot(width, height))
-    return _Light(FACING, area > 0, place, facing, sent, radius, -matrix[:3, 2], cone, **rim)
+    return Light(FACING, area > 0, place, facing, sent, radius, -matrix[:3, 2], cone, **rim)

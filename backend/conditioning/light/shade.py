@@ -14,16 +14,15 @@ from ..anchors.tracing import NUDGE, Hits, Rays, visible_triangles
 from . import direct
 from .cache import WHOLE, Bounced, Quality
 from .colors import brightest, mean
+from .emitters import emitter_lights
 from .ggx import albedo
-from .lamps import MOST_LIGHTS, Lights, emitter_light, light_of, sky_light
+from .lamps import MOST_LIGHTS, Lights, light_of, sky_light
 from .passing import first_solid, left_over
 from .patterns import frames_of, hemisphere_points
 from .reflection import LOOKED_AT, MIRROR, mirrored
 from .sky import Sky
 
 _SKY_RAYS = 32
-MOST_EMITTERS = 12
-"""Shining meshes that every point asks itself; the cache alone knows the others."""
 DULL_FROM = 0.35
 """Roughness up to which a reflection counts as the viewer's own; at twice that as everyone's."""
 
@@ -106,7 +105,7 @@ def _lights(scene: Scene, matter: Matter, sky: Sky) -> tuple[Lights, Lights, np.
     the first."""
     found = [light for lamp in scene.lamps if (light := light_of(lamp)) is not None]
     found += [sky_light(sun) for sun in sky.suns]
-    emitters, sampled = _emitters(matter)
+    emitters, sampled = emitter_lights(matter)
     found += emitters
     # the brightest first, ties in the order of the scene
     strength = [-float(light.power.sum()) for light in found]
@@ -114,39 +113,6 @@ def _lights(scene: Scene, matter: Matter, sky: Sky) -> tuple[Lights, Lights, np.
     near = [found[i] for i in sorted(order[:MOST_LIGHTS])]
     apart = [found[i] for i in sorted(order[MOST_LIGHTS:])]
     return Lights.of(near), Lights.of(apart), sampled
-
-
-def _emitters(matter: Matter) -> tuple[list[object], np.ndarray]:
-    """Shining meshes as lights, and which materials (M,) these are."""
-    geometry = matter.geometry
-    shines = np.array([m.emits for m in matter.materials], bool)
-    sampled = np.zeros(len(matter.materials), bool)
-    if not shines.any():
-        return [], sampled
-    parts = []
-    for one in np.unique(geometry.owner[shines[geometry.material]]):
-        triangles = np.arange(geometry.first[one], geometry.first[one + 1])
-        triangles = triangles[shines[geometry.material[triangles]]]
-        glow = _glow(matter, triangles.astype(np.int32))
-        light = float((geometry.area[triangles] * glow.mean(axis=1)).sum())
-        if light > 0:
-            parts.append((light, int(one), triangles, glow))
-    parts.sort(key=lambda part: (-part[0], part[1]))
-    if len(parts) > MOST_EMITTERS:
-        return [], sampled  # too many to ask each: gathered like any other surface
-    for _, _, triangles, _ in parts:
-        sampled[np.unique(geometry.material[triangles])] = True
-    return [emitter_light(geometry.corners[t], glow) for _, _, t, glow in parts], sampled
-
-
-def _glow(matter: Matter, triangles: np.ndarray) -> np.ndarray:
-    """(K, 3) what triangles send out, at their middles."""
-    third = np.full(len(triangles), 1 / 3, np.float32)
-    hits = Hits(triangles, third, third, np.ones(len(triangles), np.float32))
-    flat = matter.geometry.flat[triangles]
-    place = matter.geometry.at(triangles, third, third)
-    size = np.sqrt(matter.geometry.area[triangles])
-    return matter.surface(hits, place + flat, -flat, size, is_camera=False).lobes.emission
 
 
 @dataclass(frozen=True, eq=False)
