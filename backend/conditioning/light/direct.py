@@ -16,7 +16,7 @@ from .ggx import SMOOTHEST, again, curve, lobe, rise
 from .lamps import BOTH, FACING, FAR, NEAR, POINTS, SETS, STARTS, Lights
 from .reflection import MIRROR
 
-SHARP = 0.35
+SHARP = 0.2
 """Lobes narrower than this part of a lamp's size see it by reflected rays instead of points."""
 LOOKED_AT = MIRROR * MIRROR
 """Alpha up to which reflected rays meet shining meshes themselves."""
