@@ -13,6 +13,7 @@ from ..light.frame import LitFrame
 from ..light.grid import STEP
 from ..light.shade import Lighting
 from ..light.window import Guide, spread
+from .agreement import agreement
 from .lookup import fetch
 from .remembered import (
     BASE,
@@ -37,6 +38,8 @@ NEAR = 0.04
 """1 - cosine between two views of a point at which about a third of a reflection is shared."""
 OTHER = 0.3
 """Difference of base colours' logarithms from which a texture is not what memory saw."""
+COARSE = 0.5
+"""Pixels of memory to one of the picture, along a side, from which it saw all there is."""
 _BESIDE = 0.12
 """What of its neighbour a pixel at an outline shows, along one axis."""
 
@@ -93,6 +96,7 @@ class Memory:
         self.smoothed = Smoothed(
             list(self.remembered.values()), self.geometry, lighting.bounced.scale
         )
+        self.agreement = agreement(list(self.remembered.values()), self.smoothed, self.geometry)
 
     def corrected(self, lit: LitFrame, camera: Camera) -> Corrected:
         """The lit picture of a camera with memory's ratios."""
@@ -102,6 +106,9 @@ class Memory:
         matte = lit.matte[met]
         seen = self._seen(points, camera, matte)
         floor = FLOOR * self.usual * lit.base * lit.alpha[..., None]
+        material = self.geometry.material[points.triangle]
+        usual, _ = self.smoothed.of_material(material)
+        seen.ratio = usual + self.agreement[material][:, None] * (seen.ratio - usual)
         ratio = seen.ratio + _texture(seen, np.maximum(lit.color, 0) + floor, lit.base, guide)
         unseen = np.flatnonzero(seen.known < 1)
         if len(unseen):
@@ -125,8 +132,8 @@ class Memory:
             found = fetch(one, stood)
             alike = np.exp(-(1 - np.einsum("ni,ni->n", view, found.toward)) / NEAR)
             steady = np.minimum(found.values[:, MATTE], matte)
-            holds = found.known * (steady + (1 - steady) * alike)
             fine = np.minimum(across / found.width, 1)
+            holds = found.known * (steady + (1 - steady) * alike) * np.minimum(fine / COARSE, 1)
             weight = holds * (0.02 + fine * fine) * (0.05 + alike)
             sharp = weight * fine**4
             seen.fine += sharp

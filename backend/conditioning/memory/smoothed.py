@@ -49,7 +49,8 @@ class Smoothed:
             mine = ratio[material == one]
             sure = len(mine) / (len(mine) + ENOUGH)
             self._of_material[i] = self._usual + sure * (np.median(mine, axis=0) - self._usual)
-        self._of_place = ratio - self._of_material[np.searchsorted(self._materials, material)]
+        self._own = np.searchsorted(self._materials, material)
+        self._of_place = ratio - self._of_material[self._own]
 
     def __len__(self) -> int:
         return len(self._of_place)
@@ -67,11 +68,27 @@ class Smoothed:
         total = weight.sum(axis=1, keepdims=True)
         held = total / (total + k * FAR**-3)
         place = np.einsum("nk,nkc->nc", weight / np.maximum(total, 1e-12), self._of_place[near])
+        own, has = self.of_material(material)
+        own = np.where(has[:, None], own, self._usual * held)
+        return (own + place * held).astype(np.float32)
+
+    def of_material(self, material: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """(N, 3) ratios of materials (N,) wherever they are, and (N,) bool whether one was seen."""
+        if not len(self._materials):
+            return np.zeros((len(material), 3), np.float32), np.zeros(len(material), bool)
         number = np.searchsorted(self._materials, material)
         number = np.minimum(number, len(self._materials) - 1)
-        has = (self._materials[number] == material)[:, None]
-        own = np.where(has, self._of_material[number], self._usual * held)
-        return (own + place * held).astype(np.float32)
+        has = self._materials[number] == material
+        return np.where(has[:, None], self._of_material[number], self._usual), has
+
+    def variance(self, count: int) -> np.ndarray:
+        """(count,) mean squares of what is special about places, by material; 0 = not seen."""
+        made = np.zeros(count)
+        square = (self._of_place**2).mean(axis=1)
+        total = np.bincount(self._own, square, len(self._materials))
+        pixels = np.bincount(self._own, minlength=len(self._materials))
+        made[self._materials] = total / np.maximum(pixels, 1)
+        return made
 
     def _features(self, points: Points) -> np.ndarray:
         facing = NORMAL_WEIGHT * points.facing

