@@ -249,6 +249,8 @@ def _receive(
                 chosen = max(chosen, 3)
             elif narrow < 6.0 * size:
                 chosen = max(chosen, 2)
+        if kind == BOTH:
+            chosen = 4  # points of all sides
         start, count = _STARTS[chosen], _SETS[chosen]
         a2, c2 = alpha[i] * alpha[i], coat_alpha[i] * coat_alpha[i]
         near2 = area / (math.pi * count)

@@ -181,7 +181,11 @@ class Grid:
             return far
         change = np.zeros_like(far)
         kept = Hits(hits.triangle[near], hits.u[near], hits.v[near], hits.distance[near])
-        change[near] = bounced.radiance(kept, ways[near]) - far[near]
+        found = bounced.radiance(kept, ways[near])
+        # shining meshes were asked as lamps
+        material = self.lighting.geometry.material[kept.triangle]
+        found[self.lighting.sampled[material]] = 0
+        change[near] = found - far[near]
         every = np.ones(len(far), np.float32)
         return np.maximum(far + self._complete_wide(change, every), 0)
 

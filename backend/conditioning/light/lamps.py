@@ -137,13 +137,14 @@ def sky_light(sun: Sun) -> Light:
 
 def emitter_light(corners: np.ndarray, radiance: np.ndarray) -> Light:
     """A shining mesh: corners (T, 3, 3) and what each triangle sends out (T, 3), on both sides."""
+    corners, radiance = _by_side(corners, radiance)
     normal = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
     double = np.linalg.norm(normal, axis=1)
     light = 0.5 * double[:, None] * radiance
     share = np.cumsum(light.mean(axis=1))
     along = np.concatenate([(np.arange(n) + 0.5) / n for n in (POINTS, *SETS)])
-    # runs of the first points are spread over the whole mesh too
-    along[:POINTS] = plane_points(POINTS)[:, 0]
+    # aligned runs of the first points are spread over the whole mesh too
+    along[:POINTS] = (_reversed_bits(POINTS) + 0.5) / POINTS
     chosen = np.minimum(np.searchsorted(share, along * share[-1]), len(corners) - 1)
     u, v = np.concatenate([plane_points(n) for n in (POINTS, *SETS)]).T
     root = np.sqrt(u)
@@ -156,6 +157,25 @@ def emitter_light(corners: np.ndarray, radiance: np.ndarray) -> Light:
     radius = float(np.linalg.norm(place - middle, axis=1).max())
     axis, area = facing.mean(axis=0), 0.5 * float(double.sum())
     return Light(BOTH, True, place, facing, power, radius, axis, middle=middle, area=area)
+
+
+def _by_side(corners: np.ndarray, radiance: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Triangles in the order of the sides that they face, and along each side: points spread over
+    this order are spread over the sides."""
+    normal = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+    main = np.abs(normal).argmax(axis=1)
+    side = 2 * main + (np.take_along_axis(normal, main[:, None], axis=1)[:, 0] > 0)
+    middle = corners.mean(axis=1)
+    longest = int(np.ptp(middle, axis=0).argmax())
+    order = np.lexsort((middle[:, longest], side))
+    return corners[order], radiance[order]
+
+
+def _reversed_bits(count: int) -> np.ndarray:
+    """(count,) the numbers below a power of two with their bits the other way round."""
+    bits = count.bit_length() - 1
+    numbers = np.arange(count)
+    return sum(((numbers >> k) & 1) << (bits - 1 - k) for k in range(bits))
 
 
 def _on_square() -> np.ndarray:

@@ -9,11 +9,13 @@ from ..anchors.surface import Surface
 from . import direct
 from .colors import brightest
 from .lamps import Lights
-from .reflection import DULL
+from .reflection import DULL, LOOKED_AT
 from .shade import Light, Lighting, Shares, arriving, reflection
 
-RAYS = 4
-"""Points of a lamp that such a point asks about."""
+RAYS = 16
+"""Points of a lamp that such a point asks about: the same for all, as nobody completes them."""
+FEW_RAYS = 4
+"""The same for lamps of which a pixel's samples ask about different points."""
 SMALL = 0.05
 """Radius (metres, or radians of what is far) up to which a lamp's shadows count as sharp."""
 
@@ -38,11 +40,15 @@ def add(light: Light, received: direct.Received, arrives: np.ndarray) -> None:
 def add_lamps(
     lighting: Lighting, light: Light, surface: Surface, tile: np.ndarray, soft: bool
 ) -> None:
-    """Add what lamps of one kind, soft or not, send to points that each ask by themselves."""
+    """Add what lamps of one kind, soft or not, send to points that each ask by themselves.
+
+    tile: (N,) int32 places in the pattern: samples of one pixel complete narrow shadows together.
+    """
     lights, receiver = lighting.lights, direct.Receiver.of(surface)
     for i in range(len(lights)):
         if is_soft(lights, i) == soft:
-            arrives = arriving(lighting, surface, i, tile, RAYS)
+            first, rays = (np.zeros_like(tile), RAYS) if soft else (tile, FEW_RAYS)
+            arrives = arriving(lighting, surface, i, first, rays)
             add(light, direct.receive(receiver, lights, i), arrives)
 
 
@@ -61,9 +67,22 @@ def reflect(
         chosen = brightest(part) > DULL
         if wanted is not None:
             chosen &= wanted[k]
-        if chosen.any():
-            radiance, _ = reflection(lighting, surface, roughness, tile, chosen)
-            (light.mirrored, light.coated)[k][chosen] = radiance[chosen]
+        target = (light.mirrored, light.coated)[k]
+        clear = chosen & (roughness <= LOOKED_AT)
+        if clear.any():
+            radiance, _ = reflection(lighting, surface, roughness, tile, clear)
+            target[clear] = radiance[clear]
+        dull = np.flatnonzero(chosen & ~clear)
+        if len(dull):
+            # one way of a wide lobe would be a weave: the cache's light from about there is none
+            some = surface.take(dull)
+            target[dull] = lighting.bounced.light(some.position, facing(some))
+
+
+def facing(surface: Surface) -> np.ndarray:
+    """(N, 3) unit directions that views are mirrored to."""
+    normal, view = surface.lobes.normal, surface.incoming
+    return 2 * np.einsum("ni,ni->n", normal, view)[:, None] * normal - view
 
 
 def own_light(lighting: Lighting, surface: Surface, share: Shares, tile: np.ndarray) -> Light:

@@ -188,10 +188,18 @@ def _sheen(call: Call, made: Closure, under: np.ndarray) -> None:
     made.diffuse = made.diffuse + tint * under
 
 
-@closure("BSDF_DIFFUSE", "SUBSURFACE_SCATTERING", "BSDF_HAIR", "BSDF_HAIR_PRINCIPLED")
+@closure("BSDF_DIFFUSE", "SUBSURFACE_SCATTERING", "BSDF_HAIR")
 def diffuse(call: Call) -> Closure:
     """What scatters inside and comes out near by counts as diffuse; so do hairs."""
     return Closure(diffuse=np.maximum(call.color("Color"), 0), normal=_normal(call))
+
+
+@closure("BSDF_HAIR_PRINCIPLED")
+def hair(call: Call) -> Closure:
+    """Light leaves a strand on all sides, and its colour is what remains after several strands:
+    one lets about the root of it pass."""
+    once = 0.5 * np.sqrt(np.clip(call.color("Color"), 0, 1))
+    return Closure(diffuse=once, translucent=once, normal=_normal(call))
 
 
 @closure("EEVEE_SPECULAR")
