@@ -20,6 +20,7 @@ class Moment:
     """Of N instances: where they stood, and names of what they looked like.
 
     keys: (B,) uint8, their keys as UTF-8 lines. matrices: (N, 4, 4) float64 own space to world.
+    bounds: (N, 2, 3) float32 corners of boxes around them in world space.
     shapes, looks: (N, 2) int32, the names of their vertices and of all else about them. lamps: all
     of them. around: name of background, fog and film. vertices: shape name as hex digits ->
     (V, 3) float32, of those that deform.
@@ -27,6 +28,7 @@ class Moment:
 
     keys: np.ndarray
     matrices: np.ndarray
+    bounds: np.ndarray
     shapes: np.ndarray
     looks: np.ndarray
     lamps: tuple[Lamp, ...] = ()
@@ -38,6 +40,7 @@ class Moment:
         if (
             not _is(self.keys, np.uint8, self.keys.shape[:1])
             or not _is(self.matrices, np.float64, (count, 4, 4))
+            or not _is(self.bounds, np.float32, (count, 2, 3))
             or not _is(self.shapes, np.int32, (count, 2))
             or not _is(self.looks, np.int32, (count, 2))
             or len(self.names()) != count
@@ -64,10 +67,12 @@ class Moment:
         count = len(scene.instances)
         lines = "".join(_line(one) for one in scene.instances)
         matrices = [np.asarray(one.matrix, np.float64) for one in scene.instances]
+        bounds = [_bounds(scene.meshes[one.mesh], one.matrix) for one in scene.instances]
         looks = [names.look(one) for one in scene.instances]
         return cls(
             np.frombuffer(lines.encode(), np.uint8),
             np.array(matrices, np.float64).reshape(count, 4, 4),
+            np.array(bounds, np.float32).reshape(count, 2, 3),
             np.array(shapes, np.int32).reshape(count, 2),
             np.array(looks, np.int32).reshape(count, 2),
             scene.lamps,
@@ -98,6 +103,16 @@ class Names:
 
 _meshes: WeakKeyDictionary[Mesh, tuple[np.ndarray, np.ndarray]] = WeakKeyDictionary()
 _textures: WeakKeyDictionary[Texture, str] = WeakKeyDictionary()
+
+
+def _bounds(mesh: Mesh, matrix: np.ndarray) -> np.ndarray:
+    """(2, 3) float32 corners of the box around a mesh that stands somewhere."""
+    if not len(mesh.vertices):
+        return np.repeat(matrix[None, :3, 3], 2, axis=0).astype(np.float32)
+    low, high = mesh.vertices.min(axis=0), mesh.vertices.max(axis=0)
+    corners = np.array(np.meshgrid(*zip(low, high, strict=True))).reshape(3, -1).T
+    placed = corners @ matrix[:3, :3].T + matrix[:3, 3]
+    return np.stack([placed.min(axis=0), placed.max(axis=0)]).astype(np.float32)
 
 
 def _is(array: np.ndarray, dtype: type, shape: tuple[int, ...]) -> bool:

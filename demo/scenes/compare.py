@@ -24,6 +24,7 @@ import numpy as np
 from backend.pipelines.lit_seam import LitPipeline, load_lit_pipeline
 from backend.shared.camera import Camera
 from backend.shared.frame import FrameReply, FrameRequest, MemoryFrame
+from backend.shared.moment import Moment
 from backend.shared.world import World
 
 from .figures import Made, measure, order_pictures, table, write_sheet
@@ -90,7 +91,7 @@ def _render(
     pipeline: LitPipeline, scene: SceneFolder, modes: list[str], film: bool
 ) -> dict[tuple[str, str], Made]:
     """(mode, view) -> what was made; modes that want more memory than there is are left out."""
-    memory = [_memory_frame(view) for view in scene.views("memory") if view.truth]
+    memory = [_memory_frame(scene, view) for view in scene.views("memory") if view.truth]
     targets = [view for view in scene.views("target") if view.truth]
     shots = scene.views("film") if film else []
     made: dict[tuple[str, str], Made] = {}
@@ -113,10 +114,14 @@ def _render(
     return made
 
 
-def _memory_frame(view: View) -> MemoryFrame:
-    truth = view.truth_picture()
+def _memory_frame(scene: SceneFolder, view: View) -> MemoryFrame:
+    truth, then = view.truth_picture(), scene.world(view.world).scene
+    deforming = set() if then is None else {one.key for one in then.instances}
+    moment = None if then is None else Moment.of(then, deforming)
     radiance = np.clip(truth.color, -65504, 65504).astype(np.float16)
-    return MemoryFrame(view.name, view.name, view.camera, depth=truth.depth, radiance=radiance)
+    return MemoryFrame(
+        view.name, view.name, view.camera, depth=truth.depth, radiance=radiance, moment=moment
+    )
 
 
 def _frame(

@@ -119,7 +119,7 @@ class Remembered:
         guide = grid_of(points, lit.triangle >= 0)
         usual = usual_light(then.lighting)
         seen_at_all = usable & guide.valid & (lit.alpha > 0.5)
-        seen_at_all[guide.valid] &= then.fits[points.owner]
+        seen_at_all[guide.valid] &= then.fits[points.owner] & ~then.touched(points.position)
         usable = seen_at_all & ~outlines(guide)
         weight = usable.astype(np.float32)
         floor = FLOOR * usual * lit.base

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -18,16 +18,39 @@ from ..light.shade import Lighting
 
 STOOD = Quality(10_000, 64)
 """Of bounced light in a scene whose things stood otherwise, but under the same lamps."""
+REACH = 0.5
+"""Sizes of a thing around it within which it is taken to change what surfaces look like."""
+SOFT = 0.15
+"""Sizes of a thing by which its shadows are taken to be larger."""
 _MOVED = 1e-6
+_FAR = 1e4
+
+
+def _crosses(
+    position: np.ndarray, ways: np.ndarray, low: np.ndarray, high: np.ndarray
+) -> np.ndarray:
+    """(N,) bool: whether the way from a point to a lamp goes through a box."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        one, two = (low - position) / ways, (high - position) / ways
+    near = np.nanmax(np.minimum(one, two), axis=1)
+    far = np.nanmin(np.maximum(one, two), axis=1)
+    return (near <= far) & (far > 0) & (near < 1)
+
+
+def _no_boxes() -> np.ndarray:
+    return np.zeros((0, 2, 3), np.float32)
 
 
 @dataclass(frozen=True, eq=False)
 class Then:
     """lighting: of the scene then; its triangles have the numbers of now. fits: (I,) bool of the
-    instances, those of which memory tells something."""
+    instances, those of which memory tells something. gone, other: (D, 2, 3) float32 boxes around
+    what stood there and is not known any more, and around what looked otherwise."""
 
     lighting: Lighting
     fits: np.ndarray
+    gone: np.ndarray = field(default_factory=_no_boxes)
+    other: np.ndarray = field(default_factory=_no_boxes)
 
     @property
     def geometry(self) -> Geometry:
@@ -36,7 +59,26 @@ class Then:
 
     def same(self, other: Then) -> bool:
         """Whether what memory saw beside it is the same."""
-        return self.lighting is other.lighting and np.array_equal(self.fits, other.fits)
+        return self.lighting is other.lighting and all(
+            np.array_equal(getattr(self, name), getattr(other, name))
+            for name in ("fits", "gone", "other")
+        )
+
+    def touched(self, position: np.ndarray) -> np.ndarray:
+        """(N,) bool: points whose light then was partly that of things that are not known."""
+        touched = np.zeros(len(position), bool)
+        for box in (*self.gone, *self.other):
+            size = float((box[1] - box[0]).max())
+            off = np.maximum(np.maximum(box[0] - position, position - box[1]), 0)
+            touched |= (off**2).sum(axis=1) < (REACH * size) ** 2
+        for lamp in self.geometry.scene.lamps if len(self.gone) else ():
+            ways = lamp.matrix[:3, 3] - position
+            if lamp.kind == "SUN":
+                ways = np.broadcast_to(lamp.matrix[:3, 2] * _FAR, position.shape)
+            for low, high in self.gone:
+                margin = SOFT * float((high - low).max())
+                touched |= _crosses(position, ways, low - margin, high + margin)
+        return touched
 
     def turns(self, now: Geometry) -> np.ndarray | None:
         """(I, 3, 3) float32, from directions at instances now to those then; None = the same."""
@@ -85,7 +127,10 @@ class Past:
                 used.append(one)
             return one
 
-        made = [None if then is None else Then(lit(then), then.fits) for then in stood]
+        made = [
+            None if then is None else Then(lit(then), then.fits, then.gone, then.other)
+            for then in stood
+        ]
         self._kept = used
         return made
 
@@ -94,6 +139,8 @@ class Past:
 class _Stood:
     scene: Scene
     fits: np.ndarray
+    gone: np.ndarray = field(default_factory=_no_boxes)
+    other: np.ndarray = field(default_factory=_no_boxes)
 
 
 def _stood(scene: Scene, names: Names, moment: Moment | None) -> _Stood | None:
@@ -106,6 +153,7 @@ def _stood(scene: Scene, names: Names, moment: Moment | None) -> _Stood | None:
     instances: list[Instance] = []
     fits = np.zeros(len(scene.instances), bool)
     changed = not same_tree(moment.lamps, scene.lamps)
+    gone = np.ones(len(places), bool)
     for i, one in enumerate(scene.instances):
         place = places.get(one.key)
         deformed = None
@@ -120,16 +168,26 @@ def _stood(scene: Scene, names: Names, moment: Moment | None) -> _Stood | None:
             instances.append(replace(one, matrix=np.diag([0.0, 0.0, 0.0, 1.0])))
             changed = True
             continue
+        gone[place] = False
         fits[i] = np.array_equal(moment.looks[place], names.look(one))
         matrix = moment.matrices[place]
         changed |= not np.allclose(matrix, one.matrix, rtol=0, atol=_MOVED)
         instances.append(replace(one, matrix=matrix))
+    unfit = np.zeros(len(places), bool)
+    unfit[
+        [
+            places[one.key]
+            for i, one in enumerate(scene.instances)
+            if one.key in places and not fits[i]
+        ]
+    ] = True
+    boxes = moment.bounds[gone], moment.bounds[unfit & ~gone]
     if not changed:
-        return _Stood(scene, fits)
+        return _Stood(scene, fits, *boxes)
     then = replace(
         scene, meshes=tuple(meshes), instances=tuple(instances), lamps=tuple(moment.lamps)
     )
-    return _Stood(then, fits)
+    return _Stood(then, fits, *boxes)
 
 
 def _deformed(mesh: Mesh, moment: Moment, shape: np.ndarray) -> Mesh | None:

@@ -327,3 +327,12 @@ def test_what_other_frames_do_not_confirm_is_not_believed() -> None:
     assert wall > 0.7 and box < 0.4
     alone = Memory(lighting, {1: found[0]})
     assert (alone.agreement[:2] > 0.7).all()
+
+
+def test_the_shadow_of_what_was_deleted_goes_with_it() -> None:
+    before, scene = room(BOX), room()
+    there = frame.render(lit_of(before), FRONT)
+    one = replace(memory_of(there.color, FRONT, there.depth), moment=Moment.of(before))
+    lit, made = corrected(lit_of(scene), one, FRONT)
+    assert np.abs(made.color / lit.color - 1).max() < 0.25
+    assert 0.2 < (made.confidence > 0.9).mean() < 0.9
