@@ -38,6 +38,8 @@ NEAR = 0.04
 """1 - cosine between two views of a point at which about a third of a reflection is shared."""
 OTHER = 0.3
 """Difference of base colours' logarithms from which a texture is not what memory saw."""
+CARRIED = 0.4
+"""How much of what is special about a place of a thing is its own and goes where it goes."""
 COARSE = 0.5
 """Pixels of memory to one of the picture, along a side, from which it saw all there is."""
 _BESIDE = 0.12
@@ -104,10 +106,10 @@ class Memory:
         met = lit.triangle >= 0
         guide = grid_of(points, met)
         matte = lit.matte[met]
-        seen = self._seen(points, camera, matte)
-        floor = FLOOR * self.usual * lit.base * lit.alpha[..., None]
         material = self.geometry.material[points.triangle]
         usual, _ = self.smoothed.of_material(material)
+        seen = self._seen(points, camera, matte, usual)
+        floor = FLOOR * self.usual * lit.base * lit.alpha[..., None]
         seen.ratio = usual + self.agreement[material][:, None] * (seen.ratio - usual)
         ratio = seen.ratio + _texture(seen, np.maximum(lit.color, 0) + floor, lit.base, guide)
         unseen = np.flatnonzero(seen.known < 1)
@@ -121,7 +123,7 @@ class Memory:
         )
         return Corrected(color.astype(np.float32), _grid(seen.known, met), _grid(seen.frame, met))
 
-    def _seen(self, points: Points, camera: Camera, matte: np.ndarray) -> _Seen:
+    def _seen(self, points: Points, camera: Camera, matte: np.ndarray, usual: np.ndarray) -> _Seen:
         seen = _Seen.nothing(len(points.position))
         most = np.zeros(len(points.position), np.float32)
         back = points.toward(camera)
@@ -142,7 +144,11 @@ class Memory:
             seen.sharp += sharp
             seen.detail += sharp[:, None] * found.values[:, DETAIL]
             seen.weight += weight
-            seen.ratio += weight[:, None] * found.values[:, RATIO]
+            ratio = found.values[:, RATIO]
+            if one.then.geometry is not self.geometry:
+                moved = one.then.moved(self.geometry)[points.owner][:, None]
+                ratio = np.where(moved, usual + CARRIED * (ratio - usual), ratio)
+            seen.ratio += weight[:, None] * ratio
             seen.known = np.maximum(seen.known, holds)
             better = weight > most
             seen.frame[better], most[better] = number, weight[better]

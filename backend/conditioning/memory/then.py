@@ -80,6 +80,18 @@ class Then:
                 touched |= _crosses(position, ways, low - margin, high + margin)
         return touched
 
+    def moved(self, now: Geometry) -> np.ndarray:
+        """(I,) bool of the instances that stand elsewhere now, or in another shape."""
+        mine, theirs = self.geometry.scene, now.scene
+        return np.array(
+            [
+                not np.allclose(then.matrix, one.matrix, rtol=0, atol=_MOVED)
+                or mine.meshes[then.mesh] is not theirs.meshes[one.mesh]
+                for then, one in zip(mine.instances, theirs.instances, strict=True)
+            ],
+            bool,
+        )
+
     def turns(self, now: Geometry) -> np.ndarray | None:
         """(I, 3, 3) float32, from directions at instances now to those then; None = the same."""
         if now is self.geometry:

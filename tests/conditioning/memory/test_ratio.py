@@ -235,12 +235,12 @@ def test_a_moved_box_keeps_its_look_and_its_old_place_keeps_nothing() -> None:
     mine = (owners(after, lit) == 1) & (made.confidence > 0.9)
     assert mine.sum() > 100
     error = np.abs(made.color - truth)[mine].mean()
-    assert error < 0.4 * np.abs(lit.color - truth)[mine].mean()
+    assert error < 0.5 * np.abs(lit.color - truth)[mine].mean()
     others = owners(after, lit) == 0
     assert np.abs(made.color / lit.color - 1)[others].mean() < 0.03
     forgetful = replace(one, moment=None)
     _, worse = corrected(after, forgetful, near)
-    assert np.abs(worse.color - truth)[mine].mean() > 2 * error
+    assert np.abs(worse.color - truth)[mine].mean() > 1.5 * error
 
 
 def test_a_bent_box_keeps_its_look_where_its_vertices_were_kept() -> None:
