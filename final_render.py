@@ -73,7 +73,7 @@ def render(engine: bpy.types.RenderEngine, depsgraph: bpy.types.Depsgraph) -> No
     for warning in (file_version.warning(scene), *copy.warnings):
         _warn(engine, warning)
     world = source.builder.build(copy)
-    client.set_world(key, world.revision, world.anchors, world.memory)
+    client.set_world(key, world.revision, world.anchors, world.memory, world.scene)
     try:
         reply = _wait(engine, client.request(key, request), scene)
     except Cancelled:

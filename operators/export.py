@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,17 +15,18 @@ from ..backend.shared.anchors import Anchors
 from ..backend.shared.camera_path import write_camera_path
 from ..backend.shared.errors import InputError
 from ..backend.shared.files import new_folder, replacing
+from ..backend.shared.world import World
+from ..backend.shared.world_folder import save_world
 from ..scene_sync.cameras import render_camera, scene_camera
 from ..scene_sync.scene_reader import SceneReader
-from ..scene_sync.world import SceneWorld, WorldBuilder
-from ..scene_sync.world_files import write_world
+from ..scene_sync.world import WorldBuilder
 from .build_process import CommandOperator
 from .camera_path_file import path_cameras
 from .file_choice import OVERWRITE, ChoosesFile, refuse_existing
 from .reports import reports_errors
 
 
-def scene_world(context: bpy.types.Context, operator: bpy.types.Operator) -> SceneWorld:
+def scene_world(context: bpy.types.Context, operator: bpy.types.Operator) -> World:
     """The anchors and memory that a render of this view layer uses. Raises WorldFMError."""
     scene = context.scene
     depsgraph = context.evaluated_depsgraph_get()
@@ -35,12 +37,9 @@ def scene_world(context: bpy.types.Context, operator: bpy.types.Operator) -> Sce
     copy = SceneReader().read(depsgraph, camera)
     for warning in copy.warnings:
         operator.report({"WARNING"}, warning)
-    return WorldBuilder().build(copy)
-
-
-def provenance(scene: bpy.types.Scene) -> dict[str, str]:
-    """Where an exported world comes from."""
-    return {"source": Path(bpy.data.filepath).name or "unsaved.blend", "scene": scene.name}
+    source = Path(bpy.data.filepath).name or "unsaved.blend"
+    provenance = {"source": source, "scene": scene.name}
+    return replace(WorldBuilder().build(copy), provenance=provenance)
 
 
 class WORLDFM_OT_export_world(ChoosesFile, bpy.types.Operator):
@@ -58,7 +57,7 @@ class WORLDFM_OT_export_world(ChoosesFile, bpy.types.Operator):
         """The same anchors and memory that a render of this view layer uses."""
         folder = Path(bpy.path.abspath(self.directory))
         world = scene_world(context, self)
-        write_world(folder, world, provenance(context.scene), overwrite=self.overwrite)
+        save_world(world, folder, self.overwrite)
         self.report({"INFO"}, f"{len(world.anchors)} points and the memory are in {folder}.")
         return {"FINISHED"}
 
@@ -79,7 +78,7 @@ class _ExportByCommand(ChoosesFile, CommandOperator):
         """Where it goes, absolute. Raises InputError when that cannot be."""
         raise NotImplementedError
 
-    def wanted(self, world: SceneWorld) -> SceneWorld:
+    def wanted(self, world: World) -> World:
         """What of the world is written. Raises InputError when there is nothing."""
         raise NotImplementedError
 
@@ -94,7 +93,7 @@ class _ExportByCommand(ChoosesFile, CommandOperator):
             raise InputError(f"The folder '{path.parent}' does not exist; choose another.")
         world = self.wanted(scene_world(context, self))
         source = folder / (Path(bpy.data.filepath).stem or "world")
-        write_world(source, world, provenance(context.scene))
+        save_world(world, source)
         (folder / "made").mkdir()
         more = self.more(context, folder)
         return [
@@ -137,11 +136,11 @@ class WORLDFM_OT_export_points(_ExportByCommand, bpy.types.Operator):
         refuse_existing(path, self.overwrite)
         return path
 
-    def wanted(self, world: SceneWorld) -> SceneWorld:
+    def wanted(self, world: World) -> World:
         """The points."""
         if not len(world.anchors):
             raise InputError("The scene has no points to export; add geometry or a world first.")
-        return SceneWorld(world.anchors, [], world.revision)
+        return World(world.anchors, [], world.revision, world.provenance)
 
 
 class _ExportToFolder(_ExportByCommand):
@@ -154,11 +153,11 @@ class _ExportToFolder(_ExportByCommand):
             raise InputError(f"'{path}' is not empty; name a new folder.")
         return path
 
-    def wanted(self, world: SceneWorld) -> SceneWorld:
+    def wanted(self, world: World) -> World:
         """The memory."""
         if not world.memory:
             raise InputError("The scene has no memory frames to export; capture some first.")
-        return SceneWorld(Anchors.empty(), world.memory, world.revision)
+        return World(Anchors.empty(), world.memory, world.revision, world.provenance)
 
 
 class WORLDFM_OT_export_dataset(_ExportToFolder, bpy.types.Operator):

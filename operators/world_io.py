@@ -133,7 +133,7 @@ class WORLDFM_OT_world_from_photo(_FromFile, bpy.types.Operator):
         self.keep(context, points)
         matched = scene.objects.get(self.camera) if self.camera else None
         if matched is not None:  # it moves to the height that was typed in
-            place_camera(matched, built.memory[0].camera, scene.unit_settings.scale_length)
+            place_camera(matched, built.world.memory[0].camera, scene.unit_settings.scale_length)
 
 
 class WORLDFM_OT_world_from_panorama(_FromFile, bpy.types.Operator):

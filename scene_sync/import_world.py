@@ -30,13 +30,13 @@ def add_world(
     scale = scene.unit_settings.scale_length
     collection = bpy.data.collections.new(name)
     scene.collection.children.link(collection)
-    points = store_anchors(f"{name} Points", built.anchors, collection, scale)
-    for frame in built.memory:
+    points = store_anchors(f"{name} Points", built.world.anchors, collection, scale)
+    for frame in built.world.memory:
         item = store_frame(scene, frame.name, frame.camera, frame.picture, frame.depth)
         item.source = collection.name
-    if photo is not None and built.memory:
+    if photo is not None and built.world.memory:
         image = bpy.data.images.load(str(photo), check_existing=True)
-        add_photo_camera(scene, name, built.memory[0].camera, image, collection)
+        add_photo_camera(scene, name, built.world.memory[0].camera, image, collection)
         blocks = _add_blockout(name, built.blockout, image, collection, scale)
         for ob in blocks:
             _hide(ob, not use_blockout)

@@ -23,7 +23,7 @@ import numpy as np
 from ..backend.shared.camera import Camera
 from ..backend.shared.errors import InputError, WorldFMError
 from ..backend.shared.frame import MemoryFrame
-from .png import decode_png, encode_png
+from ..backend.shared.png import decode_png, encode_png
 from .world_folder import folder_frame
 
 PREFIX = "WorldFM "

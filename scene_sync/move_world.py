@@ -10,10 +10,11 @@ import numpy as np
 
 from ..backend.shared.anchors import Anchors
 from ..backend.shared.errors import InputError, WorldError
+from ..backend.shared.world import World
+from ..backend.shared.world_folder import save_world
 from .anchor_points import anchor_mesh, stored_points
 from .memory import pack_frame, read_frame, unpack_frame
-from .world import SceneWorld, digest
-from .world_files import write_world
+from .world import digest
 from .world_folder import FOLDER, METRES, folder_of
 from .world_reader import read_world
 
@@ -38,7 +39,7 @@ def world_to_folder(scene: bpy.types.Scene, ob: bpy.types.Object) -> Path:
     folder = Path(bpy.path.abspath(listed))
     if not (folder / "world.json").is_file():  # the name says what is in it
         source = {"source": Path(bpy.data.filepath).name, "object": ob.name}
-        write_world(folder, SceneWorld(points, frames, 1), source)
+        save_world(World(points, frames, 1, source), folder)
     _set_mesh(ob, _thinned(points), scale)
     ob[FOLDER], ob[METRES] = listed, scale
     for item, frame in zip(items, frames, strict=True):

@@ -15,6 +15,9 @@ import numpy as np
 
 from ..backend.shared.anchors import Anchors
 from ..backend.shared.frame import MemoryFrame
+from ..backend.shared.scene import Scene
+from ..backend.shared.world import World
+from ..backend.shared.world_content import write_content
 from .contents import Placed
 from .materials import colours_of
 from .sampling import Guide, Pieces, sample, split_all
@@ -27,15 +30,6 @@ _BATCH = 100_000
 """Triangles that are cut in one call, about."""
 
 
-@dataclass(frozen=True, eq=False)
-class SceneWorld:
-    """What of a scene a frame is made from."""
-
-    anchors: Anchors
-    memory: list[MemoryFrame]
-    revision: int
-
-
 @dataclass(eq=False)
 class WorldBuilder:
     """Turns copies of one scene into worlds, and does anew only what changed. No bpy."""
@@ -43,9 +37,13 @@ class WorldBuilder:
     _pieces: dict[bytes, Pieces] = field(default_factory=dict)
     _points: dict[bytes, Anchors] = field(default_factory=dict)
     _anchors: tuple[bytes, Anchors] = (b"", Anchors.empty())
+    _scene: tuple[bytes, Scene] = (b"", Scene())
 
-    def build(self, copy: SceneCopy) -> SceneWorld:
-        """The world of a scene; equal scenes give equal bytes in any order and session."""
+    def build(self, copy: SceneCopy) -> World:
+        """The world of a scene; equal scenes give equal bytes in any order and session.
+
+        It has a `scene` where surfaces are all there is: points that were stored stay points.
+        """
         placed, stored, _ = copy.contents.sorted
         view = digest(*(_guide_bytes(guide) for guide in copy.guides))
         shapes = [digest(p.surface.digest, p.matrix.tobytes(), view) for p in placed]
@@ -75,7 +73,18 @@ class WorldBuilder:
             # what a scene's own geometry leaves empty is sky; photographs and captures, whose
             # points are stored, lack surfaces, and a blockout of them does too
             self._anchors = identity, replace(anchors, whole=bool(placed) and not stored)
-        return SceneWorld(self._anchors[1], copy.memory, _revision(identity, copy.memory))
+        scene = self._exact(copy) if placed and not stored else None
+        revision = _revision(identity, self._scene[0] if scene else b"", copy.memory)
+        return World(self._anchors[1], copy.memory, revision, {}, scene)
+
+    def _exact(self, copy: SceneCopy) -> Scene:
+        """The surfaces; the same object as before where nothing is different."""
+        scene, _ = copy.exact
+        content, _ = write_content(World(Anchors.empty(), [], 0, {}, scene))
+        name = digest(content.tobytes())
+        if name != self._scene[0]:
+            self._scene = name, scene
+        return self._scene[1]
 
 
 def _all_pieces(placed: list[Placed], guides: list[Guide]) -> list[Pieces]:
@@ -123,10 +132,10 @@ def _look_bytes(placed: Placed) -> bytes:
     return repr([look.fingerprint() for look in placed.looks]).encode()
 
 
-def _revision(identity: bytes, memory: list[MemoryFrame]) -> int:
+def _revision(identity: bytes, scene: bytes, memory: list[MemoryFrame]) -> int:
     """48 bits of what the world is made of: equal worlds have equal revisions, in any session."""
     ids = ",".join(frame.id for frame in memory).encode()
-    return int.from_bytes(digest(identity, ids)[:6], "big")
+    return int.from_bytes(digest(identity, scene, ids)[:6], "big")
 
 
 def digest(*parts: bytes) -> bytes:

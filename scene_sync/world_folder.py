@@ -8,21 +8,15 @@ twice, so that undo and older copies of the file find what they were saved with.
 from __future__ import annotations
 
 import functools
-import json
-import struct
-import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
 import bpy
-import numpy as np
 
 from ..backend.shared.anchors import Anchors
-from ..backend.shared.camera import Camera
 from ..backend.shared.errors import WorldError
 from ..backend.shared.frame import MemoryFrame
-from .png import decode_png
-from .world_files import ANCHORS, VERSION, inside, read_anchor_file
+from ..backend.shared.world_folder import MANIFEST, load_anchors, load_frame
 
 FOLDER = "worldfm_folder"
 """Custom property of a points object: its world's folder, relative to the .blend."""
@@ -50,18 +44,19 @@ def folder_of(ob: bpy.types.Object) -> KeptWorld | None:
 
 def folder_anchors(path: Path) -> Anchors:
     """The points of a world's folder, in metres. Raises WorldError when it is gone or damaged."""
-    manifest = _manifest(path)
-    try:
-        file = inside(path, manifest.get("anchors", ANCHORS))
-        state = file.stat()
-        return _read_points(file, state.st_mtime_ns, state.st_size)
-    except (OSError, ValueError, KeyError, TypeError, struct.error) as error:
-        raise _damaged(path, error) from error
+    _check_there(path)
+    files = [path / MANIFEST, *sorted(path.glob("anchors*.safetensors"))]
+    return _read_points(path, tuple(_state(file) for file in files))
+
+
+def _state(file: Path) -> tuple[str, int, int]:
+    state = file.stat()
+    return file.name, state.st_mtime_ns, state.st_size
 
 
 @functools.lru_cache(maxsize=2)
-def _read_points(file: Path, _changed: int, _size: int) -> Anchors:
-    return read_anchor_file(file)
+def _read_points(path: Path, _states: tuple[tuple[str, int, int], ...]) -> Anchors:
+    return load_anchors(path)
 
 
 def folder_frame(listed: str, name: str) -> MemoryFrame:
@@ -70,33 +65,13 @@ def folder_frame(listed: str, name: str) -> MemoryFrame:
     Raises WorldError when it is gone or damaged.
     """
     folder = Path(bpy.path.abspath(listed))
-    entries = _manifest(folder)["memory"]
-    try:
-        (entry,) = (e for e in entries if e["id"] == name)
-        rgb = decode_png(inside(folder, entry["image"]).read_bytes())
-        depth = None
-        if entry["depth"]:
-            depth = np.load(inside(folder, entry["depth"]), allow_pickle=False)
-        camera = Camera.from_json(entry["camera"])
-        return MemoryFrame(name, str(entry["name"]), camera, rgb, depth)
-    except (OSError, ValueError, KeyError, TypeError, struct.error, zlib.error) as error:
-        raise _damaged(folder, error) from error
+    _check_there(folder)
+    return load_frame(folder, name)
 
 
-def _manifest(folder: Path) -> dict[str, list[dict[str, object]]]:
-    try:
-        manifest = json.loads((folder / "world.json").read_text(encoding="utf-8"))
-        if manifest["version"] <= VERSION:
-            return manifest
-    except FileNotFoundError as error:
+def _check_there(folder: Path) -> None:
+    if not (folder / MANIFEST).is_file():
         raise WorldError(
             f"The world folder '{folder}' is missing; put it back beside this file, or use Find "
             "World Folder in the WorldFM tab of the sidebar."
-        ) from error
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise _damaged(folder, error) from error
-    raise WorldError(f"The world in '{folder}' was made by a newer WorldFM; update the extension.")
-
-
-def _damaged(folder: Path, error: Exception) -> WorldError:
-    return WorldError(f"The world in '{folder}' is damaged ({error}); restore or build it again.")
+        )

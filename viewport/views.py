@@ -20,10 +20,10 @@ from ..backend.client import BackendState, LaunchSettings
 from ..backend.shared.errors import WorldFMError
 from ..backend.shared.frame import FrameReply, FrameRequest
 from ..backend.shared.tree_codec import same_tree
+from ..backend.shared.world import World
 from ..next_step import can_start
 from ..scene_sync.scene_reader import SceneCopy
 from ..scene_sync.textures import forget_textures
-from ..scene_sync.world import SceneWorld
 from ..worker import Worker, take_turns_as_usual, take_turns_sooner
 from .overlay import say, statistics
 from .painter import GAP_POINTS, MAX_POINTS, SOME_POINTS, Painter, PointSample, Shown
@@ -70,7 +70,7 @@ class View:
     copy: SceneCopy | None = None
     built_for: Target | None = None
     built_at: float = 0.0
-    world: SceneWorld | None = None
+    world: World | None = None
     dots: PointSample | None = None
     building: bool = False
     failure: str = ""
@@ -233,7 +233,9 @@ def _build(view: View, source: runtime.WorldSource, copy: SceneCopy) -> None:
         world = source.builder.build(copy)
         if _views.get(view.key) is not view:  # closed meanwhile
             return
-        runtime.client().set_world(view.key, world.revision, world.anchors, world.memory)
+        runtime.client().set_world(
+            view.key, world.revision, world.anchors, world.memory, world.scene
+        )
         if view.world is None or view.world.anchors is not world.anchors:
             view.dots = PointSample.of(world.anchors)
         view.world, view.build_problem = world, ""

@@ -4,8 +4,6 @@
 from __future__ import annotations
 
 import itertools
-import threading
-import weakref
 
 import numpy as np
 
@@ -15,7 +13,6 @@ from ..shared.world import World
 from ..shared.world_content import write_content
 
 _serials = itertools.count(1)
-_TIDY = 64
 
 
 class Snapshot:
@@ -49,7 +46,7 @@ class Snapshot:
         Raises WorldError when something in it cannot be sent.
         """
         if self._manifest is None:
-            content, self._arrays = write_content(self._world, _hashes.of)
+            content, self._arrays = write_content(self._world)
             names = tuple(self._arrays)
             name = content_hash(content)
             self._arrays[name] = content
@@ -59,29 +56,3 @@ class Snapshot:
     def array(self, name: str) -> np.ndarray:
         """The array called `name` in the manifest."""
         return self._arrays[name]
-
-
-class _Hashes:
-    """Content hashes of arrays that are still alive; they are never changed in place."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._known: dict[int, tuple[weakref.ref[np.ndarray], str]] = {}
-        self._tidy_at = _TIDY
-
-    def of(self, array: np.ndarray) -> str:
-        with self._lock:
-            known = self._known.get(id(array))
-        if known is not None and known[0]() is array:
-            return known[1]
-        name = content_hash(array)
-        with self._lock:
-            # entries of arrays that are gone go too, now and then: a scene has thousands
-            if len(self._known) >= self._tidy_at:
-                self._known = {k: v for k, v in self._known.items() if v[0]() is not None}
-                self._tidy_at = max(_TIDY, 2 * len(self._known))
-            self._known[id(array)] = (weakref.ref(array), name)
-        return name
-
-
-_hashes = _Hashes()

@@ -100,9 +100,9 @@ def cameras_of(source: Path) -> list[Camera]:
     Raises InputError when it is none of these or has no camera.
     """
     if (source / "world.json").is_file():
-        from ..world.world import World
+        from ..shared.world_folder import load_world
 
-        found = [frame.camera for frame in World.load(source).memory]
+        found = [frame.camera for frame in load_world(source).memory]
     elif (source / "transforms.json").is_file():
         from ..data.nerfstudio import read_dataset
 
@@ -167,9 +167,9 @@ def _circle(
     middle = None if center is None else _point(center)
     away, above = radius, height
     if world is not None:
-        from ..world.world import World
+        from ..shared.world_folder import load_world
 
-        loaded = World.load(world)
+        loaded = load_world(world)
         if middle is None and len(loaded.anchors):
             middle = np.median(loaded.anchors.xyz, axis=0).astype(float)
         if loaded.memory and middle is not None:

@@ -8,20 +8,20 @@ import json
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import numpy as np
 import typer
 
+from ..shared.anchors import Anchors
 from ..shared.camera import Camera
 from ..shared.camera_path import read_camera_path
 from ..shared.content import content_hash
 from ..shared.errors import InputError
 from ..shared.frame import FrameReply, FrameRequest
+from ..shared.world import World
+from ..shared.world_content import write_content
 from .options import Threads, counted, make_folder, parse_size, progress_bar
-
-if TYPE_CHECKING:
-    from ..world.world import World
 
 app = typer.Typer(add_completion=False)
 
@@ -119,7 +119,7 @@ def _check_source(source: Path, cameras: Path | None) -> None:
 
 
 def _load(source: Path, path: list[Camera] | None) -> tuple[World, list[Camera]]:
-    from ..world.world import World
+    from ..shared.world_folder import load_world
 
     if _is_meta(source):
         from ..world.importers.meta import read_meta
@@ -128,7 +128,7 @@ def _load(source: Path, path: list[Camera] | None) -> tuple[World, list[Camera]]
         given = read_meta(source)
         made = world_from_photo(given.image, given.photo.position[2], given.photo)
         return made.world, given.path if path is None else path
-    return World.load(source), path or []
+    return load_world(source), path or []
 
 
 def _render_all(
@@ -170,8 +170,11 @@ def _world_hash(world: World) -> str:
     for frame in world.memory:
         if frame.enabled:
             digest.update(json.dumps(frame.camera.to_json()).encode())
-            digest.update(content_hash(frame.rgb).encode())
+            digest.update(content_hash(frame.picture).encode())
             digest.update(b"" if frame.depth is None else content_hash(frame.depth).encode())
+    if world.scene is not None:
+        content, _ = write_content(World(Anchors.empty(), [], 0, {}, world.scene))
+        digest.update(content)
     return digest.hexdigest()
 
 
@@ -180,6 +183,14 @@ def _metadata(request: FrameRequest) -> dict[str, str]:
         **request.settings(),
         "camera": json.dumps(request.camera.to_json()),
     }
+
+
+def _with_alpha(reply: FrameReply) -> np.ndarray:
+    """(H, W, 3) uint8, or (H, W, 4) where the film is transparent."""
+    if reply.alpha is None:
+        return reply.rgb
+    alpha = np.rint(255 * reply.alpha.astype(np.float32).clip(0, 1)).astype(np.uint8)
+    return np.dstack([reply.rgb, alpha])
 
 
 def _save(reply: FrameReply, files: dict[str, Path], metadata: dict[str, str]) -> None:
@@ -193,7 +204,7 @@ def _save(reply: FrameReply, files: dict[str, Path], metadata: dict[str, str]) -
     if "anchor" in files:
         write_png(files["anchor"], reply.anchor_rgb, metadata)
     if "combined" in files:
-        write_png(files["combined"], reply.rgb, metadata)
+        write_png(files["combined"], _with_alpha(reply), metadata)
 
 
 def _report(frames: list[dict[str, Any]], output: Path, as_json: bool) -> None:

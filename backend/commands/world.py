@@ -19,9 +19,9 @@ from .options import Overwrite, Threads, counted, progress_bar, refuse_existing
 
 if TYPE_CHECKING:
     from ..shared.camera import Camera
+    from ..shared.world import World
     from ..world.photo.blockout import BlockMesh
     from ..world.progress import Progress
-    from ..world.world import World
 
 app = typer.Typer(add_completion=False, no_args_is_help=True)
 
@@ -79,7 +79,7 @@ def build(
         else:
             assert image is not None
             built = _photo(image, camera, camera_height, depth, progress)
-        built.save(output)
+        built.save(output, overwrite)
     points, memory = len(built.world.anchors), len(built.world.memory)
     about = {"world": str(output), "points": points, "memory": memory}
     _say(
@@ -131,19 +131,19 @@ def grow(
 ) -> None:
     """Make a generated frame part of a world: Keep This Frame."""
     from ..data.photos import read_photo
+    from ..shared.world_folder import load_world, save_world
     from ..world.grow import keep_picture
-    from ..world.world import World
 
     refuse_existing(output, overwrite)
     _check_depth(depth)
     kept_camera = _first_camera(camera)
     with _progress(as_json) as progress:
         progress(0.0, "Reading the world")
-        old = World.load(source)
+        old = load_world(source)
         picture = read_photo(frame, max_side=8192)
         progress(0.3, "Completing the frame's depth")
         grown = keep_picture(old, picture.rgb, kept_camera, frame.stem, depth)
-        grown.save(output)
+        save_world(grown, output, overwrite)
     added = len(grown.anchors) - len(old.anchors)
     about = {"world": str(output), "added_points": added, "revision": grown.revision}
     _say(about, as_json, f"{output}: {counted(added, 'new point')}, revision {grown.revision}", [])
@@ -186,9 +186,9 @@ def export(
 ) -> None:
     """Write a world for other programs."""
     from ..shared.camera_path import read_camera_path
+    from ..shared.world_folder import load_world
     from ..world import exporters
     from ..world.origin import recall
-    from ..world.world import World
 
     if ply is None and transforms is None and meta is None:
         raise InputError("Name what to write: --ply, --transforms or --meta.")
@@ -197,7 +197,7 @@ def export(
     for target in (ply, transforms, meta):
         refuse_existing(target, overwrite)
     path = None if cameras is None else read_camera_path(cameras)
-    loaded = World.load(source)
+    loaded = load_world(source)
     origin = recall(loaded.provenance)
     written = [str(path) for path in (ply, transforms, meta) if path is not None]
     if ply is not None:
@@ -223,13 +223,14 @@ class _Built:
     cameras: list[Camera] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
-    def save(self, output: Path) -> None:
+    def save(self, output: Path, overwrite: bool) -> None:
         """The world's folder, with blockout.npz and cameras.json where there are such."""
         from ..shared.camera_path import write_camera_path
+        from ..shared.world_folder import save_world
         from ..world.photo.blockout import save_blockout
 
         more = {"blockout.npz": partial(save_blockout, self.blockout)} if self.blockout else {}
-        self.world.save(output, more)
+        save_world(self.world, output, overwrite, more)
         if self.cameras:
             write_camera_path(output / "cameras.json", self.cameras)
 

@@ -22,7 +22,7 @@ from ..shared.anchors import Anchors
 from ..shared.camera import Camera
 from ..shared.errors import InputError
 from ..shared.frame import MemoryFrame
-from ..world.world import World
+from ..shared.world import World
 
 BASELINES = ("splat", "splat+telea", "splat3x3+telea", "backward+telea")
 """Names of all baselines, as they stand in metrics.json."""

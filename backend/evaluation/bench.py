@@ -30,7 +30,7 @@ from ..shared.anchors import Anchors
 from ..shared.camera import Camera, intrinsics, look_at
 from ..shared.errors import BackendError
 from ..shared.frame import FrameRequest, MemoryFrame
-from ..world.world import World
+from ..shared.world import World
 
 ROOM = np.array([8.0, 6.0, 3.0])
 """Metres; a box with its floor at z = 0, the middle of the floor at the origin."""

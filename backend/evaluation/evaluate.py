@@ -21,7 +21,7 @@ from ..shared.anchors import Anchors
 from ..shared.camera import Camera
 from ..shared.errors import InputError
 from ..shared.frame import FrameReply, MemoryFrame
-from ..world.world import World
+from ..shared.world import World
 from . import metrics
 from .baselines import BASELINES, BaselineRenderer, Made
 

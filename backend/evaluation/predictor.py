@@ -12,7 +12,7 @@ from ..serving.session import Pipeline
 from ..shared.camera import Camera
 from ..shared.errors import InputError
 from ..shared.frame import FrameReply, FrameRequest
-from ..world.world import World
+from ..shared.world import World
 
 
 class Memory(enum.Enum):

@@ -51,7 +51,7 @@ from ..shared.color import halves_of_bytes
 from ..shared.content import content_hash
 from ..shared.errors import InputError, ModelError, WorldError
 from ..shared.frame import FrameReply, FrameRequest
-from ..world.world import World
+from ..shared.world import World
 from .embedded import Stopwatch, choose_device, choose_dtype, memory_errors
 from .schedulers import (
     MultistepSolver,

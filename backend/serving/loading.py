@@ -70,7 +70,7 @@ def open_pipeline(choice: ModelChoice) -> FramePipeline | OfficialPipeline:
 
 def warm_up(pipeline: FramePipeline | OfficialPipeline) -> None:
     """Render one small frame of a flat grey world, so that the user's first is not slow."""
-    from ..world.world import World
+    from ..shared.world import World
 
     size = WARM_UP_SIZE
     c2w = look_at(np.array([0.0, -3.0, 0.0]), np.zeros(3))

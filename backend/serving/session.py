@@ -22,7 +22,7 @@ from .device_errors import is_device_lost, is_out_of_memory
 from .world_store import StoredWorld
 
 if TYPE_CHECKING:
-    from ..world.world import World
+    from ..shared.world import World
 
 SMALLEST_PREVIEW = 64
 """Pixels of the shorter side below which a preview that lacks memory is given up."""

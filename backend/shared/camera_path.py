@@ -41,8 +41,8 @@ def read_camera_path(path: Path) -> list[Camera]:
     return [Camera(k, matrix, width, height, projection) for k, matrix in zip(K, c2w, strict=True)]
 
 
-def write_camera_path(path: Path, cameras: Sequence[Camera]) -> None:
-    """Write `cameras`, which must have one size, so that `read_camera_path` gives them back."""
+def camera_path_text(cameras: Sequence[Camera]) -> str:
+    """The JSON of `cameras`, which must have one size. Raises CameraError."""
     sizes = {(camera.width, camera.height) for camera in cameras}
     if not sizes:
         raise CameraError("The camera path is empty; add key frames first.")
@@ -60,4 +60,9 @@ def write_camera_path(path: Path, cameras: Sequence[Camera]) -> None:
     }
     if projections == {"ORTHO"}:
         data["projection"] = "ORTHO"
-    write_atomically(path, json.dumps(data).encode())
+    return json.dumps(data)
+
+
+def write_camera_path(path: Path, cameras: Sequence[Camera]) -> None:
+    """Write `cameras` so that `read_camera_path` gives them back. Raises CameraError."""
+    write_atomically(path, camera_path_text(cameras).encode())

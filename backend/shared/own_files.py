@@ -171,6 +171,9 @@ class OwnFiles:
 
 
 def _listed_by_a_world(tree: dict[str, Any]) -> Iterator[str]:
+    if "files" in tree:
+        yield from tree["files"]
+        return
     yield tree.get("anchors", "anchors.safetensors")
     yield from tree.get("more", {"blockout.npz": "blockout.npz"}).values()
     for frame in tree["memory"]:
@@ -179,7 +182,7 @@ def _listed_by_a_world(tree: dict[str, Any]) -> Iterator[str]:
 
 WORLD = OwnFiles(
     "world.json",
-    r"anchors\.safetensors|blockout\.npz|memory/\d{4,}(\.png|\.depth\.npy)",
+    r"(anchors|scene)\.safetensors|blockout\.npz|memory/\d{4,}(\.png|\.(depth|radiance)\.npy)",
     _listed_by_a_world,
 )
-"""The files of a world's folder (backend/world/world.py)."""
+"""The files of a world's folder (world_folder.py)."""

@@ -125,18 +125,18 @@ def same_tree(one: Any, other: Any) -> bool:
 
 
 def inline(array: np.ndarray) -> dict[str, Any] | None:
-    """The JSON of a small array, value for value; None when it is better kept apart."""
-    if not 0 < array.size <= INLINE or not np.isfinite(array).all():
+    """The JSON of a small array, bit for bit; None when it is better kept apart."""
+    if array.size > INLINE or array.dtype.str not in DTYPES:
         return None
-    return {"dtype": array.dtype.str, "values": array.tolist()}
+    return {"dtype": array.dtype.str, "shape": list(array.shape), "hex": array.tobytes().hex()}
 
 
 def read_inline(data: dict[str, Any]) -> np.ndarray:
     """The inverse of `inline`. Raises KeyError, TypeError or ValueError."""
-    array = np.array(data["values"], DTYPES[data["dtype"]])
-    if array.size > INLINE or not np.isfinite(array).all():
-        raise ValueError("values that are too many or not finite")
-    return array
+    dtype, shape, values = DTYPES[data["dtype"]], data["shape"], bytes.fromhex(data["hex"])
+    if len(values) > INLINE * 8 or not all(type(n) is int and n >= 0 for n in shape):
+        raise ValueError("an array that should be small")
+    return np.frombuffer(values, dtype).reshape(shape).copy()
 
 
 class _Reader:
@@ -192,8 +192,12 @@ class _Reader:
     def _made(self, cls: type, data: dict[str, Any], where: str) -> Any:
         if hasattr(cls, "from_json"):
             make, values = cls.from_json, {"data": data}  # type: ignore[attr-defined]
-        elif is_dataclass(cls) and _required(cls) <= data.keys() <= _hints(cls).keys():
+        elif is_dataclass(cls):
             hints, make = _hints(cls), cls
+            for name in _required(cls) - data.keys():
+                raise Malformed(f"{where} has no {name}")
+            for name in data.keys() - hints.keys():
+                raise Malformed(f"{where} has an unknown {name}")
             values = {
                 name: self.read(hints[name], item, f"{where}.{name}") for name, item in data.items()
             }

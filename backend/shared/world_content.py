@@ -4,18 +4,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
-from .content import content_hash
+from .content import kept_hash
 from .errors import WorldError
 from .frame import MemoryFrame
 from .scene import Background, Material, Mesh, Texture
 from .scene_check import SceneCheck
 from .tree_codec import (
     DTYPES,
+    Get,
     Malformed,
     Shared,
     TreePath,
@@ -30,10 +31,11 @@ MAX_CONTENT_BYTES = 256 << 20
 """Of the JSON of one world."""
 
 
-def write_content(
-    world: World, name_of: Callable[[np.ndarray], str] = content_hash
-) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-    """((N,) uint8 JSON, the arrays that it names). Raises WorldError when it cannot be written."""
+def write_content(world: World) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    """((N,) uint8 JSON, the arrays that it names). Raises WorldError when it cannot be written.
+
+    The arrays are never to be changed in place: their hashes are worked out once.
+    """
     arrays: dict[str, np.ndarray] = {}
 
     def put(array: np.ndarray, path: TreePath) -> Any:
@@ -41,7 +43,7 @@ def write_content(
             raise Malformed(f"{'.'.join(map(str, path))} is of type {array.dtype}")
         written = inline(array) if path[0] == "scene" or "moment" in path else None
         if written is None:
-            written = name_of(array)
+            written = kept_hash(array)
             arrays[written] = array
         return written
 
@@ -76,10 +78,13 @@ class ContentReader:
         if content.nbytes > MAX_CONTENT_BYTES or content.dtype != np.uint8:
             raise _damaged("its size")
         try:
-            data = json.loads(content.tobytes())
-            world: World = decode_tree(World, data, get, self._shared)
-        except (Malformed, ValueError, RecursionError) as error:
+            return self.decode(json.loads(content.tobytes()), get)
+        except (ValueError, RecursionError) as error:
             raise _damaged(str(error)) from error
+
+    def decode(self, tree: Any, get: Get) -> World:
+        """A world from its JSON. Raises Malformed, or WorldError when its scene cannot be used."""
+        world: World = decode_tree(World, tree, get, self._shared)
         if world.scene is not None:
             self._check.scene(world.scene)
         return world

@@ -31,7 +31,7 @@ from .identity import frame_id
 from .photo.depth_edges import sharpen_edges
 
 if TYPE_CHECKING:
-    from .world import World
+    from ..shared.world import World
 
 GROUND_CLEARANCE = 0.05
 """The embedded estimator needs a camera this many metres above the ground; lower ones get none."""

@@ -9,16 +9,16 @@ import numpy as np
 import pytest
 
 from backend.data.nerfstudio import read_dataset
+from backend.shared.world_folder import load_world
 from backend.world.importers.meta import read_meta
 from backend.world.importers.ply import read_ply
-from backend.world.world import World
 
 
 def test_the_backend_reads_exported_worlds_and_cameras(blender, tmp_path):
     tmp_path = tmp_path / "made"
     tmp_path.mkdir()
     found = blender("exports.py", tmp_path)
-    world = World.load(tmp_path / "world")
+    world = load_world(tmp_path / "world")
     assert world.revision == found["revision"]
     assert 10_000 < len(world.anchors) <= 100_000
     assert world.anchors.xyz[:, :2].max() == pytest.approx(2.0, abs=0.01)  # 4 units of 0.5 m

@@ -15,8 +15,9 @@ from backend.data.nerfstudio import write_dataset
 from backend.shared.anchors import Anchors
 from backend.shared.camera import Camera, intrinsics, look_at
 from backend.shared.frame import MemoryFrame
+from backend.shared.world import World
+from backend.shared.world_folder import save_world
 from backend.world.exporters import export_meta, export_ply
-from backend.world.world import World
 from tests.scenes.grounded_room import capture
 from tests.scenes.world_room import trace
 from tests.world.test_import_panorama import room_panorama
@@ -64,7 +65,7 @@ def folder(tmp_path):
     camera = Camera(intrinsics(1.0, 8, 6), look_at(np.array([0, -3, 1.0]), np.zeros(3)), 8, 6)
     picture = np.full((6, 8, 3), (10, 120, 230), np.uint8)
     depth = np.full((6, 8), 2.5, np.float32)
-    World(anchors, [MemoryFrame("a", "a", camera, picture, depth)], 1).save(made / "world")
+    save_world(World(anchors, [MemoryFrame("a", "a", camera, picture, depth)], 1), made / "world")
     photo = Camera(intrinsics(1.0, *SIZE), look_at(np.array([-3, -4, 1.8]), np.zeros(3)), *SIZE)
     (made / "project.fspy").write_bytes(fspy_project(photo))
     view = Camera(intrinsics(1.2, 240, 160), look_at(np.array([0, -3, 0.2]), np.zeros(3)), 240, 160)
@@ -145,7 +146,7 @@ def sources(tmp_path):
         rng.integers(0, 256, (count, 3), dtype=np.uint8),
         np.full(count, 0.02, np.float32),
     )
-    World(anchors, [photo], 1).save(made / "large")
+    save_world(World(anchors, [photo], 1), made / "large")
     return made
 
 

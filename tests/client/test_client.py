@@ -23,7 +23,7 @@ from backend.shared.errors import (
     WorldFMError,
 )
 from backend.shared.frame import FrameReply
-from backend.world.world import World
+from backend.shared.world import World
 
 from .conftest import anchors, ask, backend_process, children, memory, settings, until
 from .tiny_backend import tiny_reply

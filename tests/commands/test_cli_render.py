@@ -23,6 +23,7 @@ from backend.models.load_frame_model import save_frame_model
 from backend.shared.camera_path import write_camera_path
 from backend.shared.errors import WorldFMError
 from backend.shared.files import replacing, write_atomically
+from backend.shared.world_folder import save_world
 
 SIZE = 48
 
@@ -34,7 +35,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     torch.manual_seed(0)
     model = FrameModel(widths=(8, 8, 16, 16), token_width=48, heads=2, layers=1)
     save_frame_model(model, folder / "model", {})
-    room_world(SIZE).save(folder / "world")
+    save_world(room_world(SIZE), folder / "world")
     write_camera_path(folder / "cameras.json", room_cameras(SIZE, 4))
     frames = [room_frame(camera) for camera in room_cameras(SIZE, 5)]
     write_dataset(
@@ -120,7 +121,7 @@ def test_another_world_is_rendered_anew(place: Path, tmp_path: Path, capsys) -> 
     assert render(place, tmp_path / "o") == 0
     world = room_world(SIZE)
     world.memory[0].rgb[:] = 200
-    world.save(tmp_path / "world")
+    save_world(world, tmp_path / "world")
     capsys.readouterr()
     assert render(place, tmp_path / "o", "--json", world=tmp_path / "world") == 0
     assert not any("kept" in f for f in json.loads(capsys.readouterr().out)["frames"])

@@ -16,8 +16,8 @@ from backend.data.nerfstudio import PosedFrame, write_dataset
 from backend.models.depth import EMBEDDED
 from backend.shared.anchors import Anchors
 from backend.shared.camera_path import write_camera_path
+from backend.shared.world_folder import load_world
 from backend.world.exporters import export_ply
-from backend.world.world import World
 
 from ..world.test_grow import camera_at, picture
 from ..world.test_import_images import png_that_claims
@@ -44,7 +44,7 @@ def cloud(tmp_path: Path) -> Path:
 def test_points_in_and_out(cloud, capsys):
     assert run("world", "build", "--ply", cloud / "room.ply", "-o", cloud / "w", "--json") == 0
     said = json.loads(capsys.readouterr().out)
-    world = World.load(cloud / "w")
+    world = load_world(cloud / "w")
     assert said["points"] == len(world.anchors) > 1000 and said["memory"] == 0
     assert run("world", "export", cloud / "w", "--ply", cloud / "again.ply") == 0
     assert (cloud / "again.ply").read_bytes() == (cloud / "room.ply").read_bytes()
@@ -69,9 +69,9 @@ def test_a_photo_of_the_points_grows_and_is_exported(cloud, capsys):
     assert json.loads(told.out)["added_points"] > 0
     steps = [json.loads(line)["progress"] for line in told.err.strip().splitlines()]
     assert steps == sorted(steps) and len(steps) >= 2
-    grown = World.load(cloud / "w2")
+    grown = load_world(cloud / "w2")
     assert grown.revision == 2 and len(grown.memory) == 2
-    assert World.load(cloud / "w").revision == 1
+    assert load_world(cloud / "w").revision == 1
     assert run("world", "export", cloud / "w2", "--transforms", cloud / "t") == 0
     assert (cloud / "t" / "transforms.json").is_file()
 

@@ -25,7 +25,7 @@ from backend.pipelines.embedded import FramePipeline
 from backend.shared.anchors import Anchors
 from backend.shared.camera import Camera, intrinsics, look_at
 from backend.shared.frame import FrameRequest, MemoryFrame
-from backend.world.world import World
+from backend.shared.world import World
 from tests.conditioning.test_surfels import floor_and_wall
 from tests.scenes.world_room import photograph, room_camera
 

@@ -21,7 +21,7 @@ from backend.shared.anchors import Anchors
 from backend.shared.camera import Camera, intrinsics, look_at
 from backend.shared.errors import InputError
 from backend.shared.frame import MemoryFrame
-from backend.world.world import World
+from backend.shared.world import World
 from tests.models.test_frame_model import tiny_model
 from tests.scenes.world_room import photograph, room_camera, trace
 

@@ -17,7 +17,7 @@ from backend.evaluation.summary import summarise
 from backend.models.frame_model import FrameModel
 from backend.pipelines.embedded import FramePipeline
 from backend.shared.errors import InputError
-from backend.world.world import World
+from backend.shared.world import World
 from tests.scenes.world_room import photograph, room_camera
 
 

@@ -22,7 +22,7 @@ from backend.shared.anchors import Anchors
 from backend.shared.camera import Camera, intrinsics, look_at
 from backend.shared.errors import InputError, ModelError, WorldError
 from backend.shared.frame import FrameRequest
-from backend.world.world import World
+from backend.shared.world import World
 from tests.scenes.world_room import photograph, room_camera
 
 

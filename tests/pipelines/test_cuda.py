@@ -20,7 +20,7 @@ from backend.models.prope import encode_view, transform_key, transform_query
 from backend.pipelines.embedded import FramePipeline, choose_device
 from backend.shared.anchors import Anchors
 from backend.shared.frame import FrameRequest
-from backend.world.world import World
+from backend.shared.world import World
 from tests.scenes.world_room import photograph, room_camera
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")

@@ -32,7 +32,7 @@ from backend.shared.anchors import Anchors
 from backend.shared.camera import Camera, intrinsics, look_at
 from backend.shared.errors import InputError, ModelError, WorldError
 from backend.shared.frame import FrameRequest, MemoryFrame
-from backend.world.world import World
+from backend.shared.world import World
 from tests.models.official_room import CONFIG, VECTORS, reference_weights, write_vae
 
 RECORD = ModelRecord("small", 2, {}, {f"transformer/{WEIGHTS}": "0123456789abcdef"})

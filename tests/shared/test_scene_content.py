@@ -176,7 +176,17 @@ def test_damaged_content_is_refused_or_read_and_never_anything_else(data: st.Dat
         keys = list(at) if isinstance(at, dict) else list(range(len(at)))
         key = data.draw(st.sampled_from(keys))
         if not isinstance(at[key], (dict, list)) or not at[key] or data.draw(st.booleans()):
-            junk = [None, -1, 10**400, 1.5, "x", [], {}, [[]], {"dtype": "<f8", "values": [[1], 2]}]
+            junk = [
+                None,
+                -1,
+                10**400,
+                1.5,
+                "x",
+                [],
+                {},
+                [[]],
+                {"dtype": "<f8", "shape": [2], "hex": "00"},
+            ]
             at[key] = data.draw(st.sampled_from(junk))
             break
         at = at[key]

@@ -10,11 +10,11 @@ from plyfile import PlyData, PlyElement
 from backend.conditioning.anchors.spacing import point_radii
 from backend.shared.anchors import Anchors
 from backend.shared.errors import InputError
+from backend.shared.world_folder import load_world, save_world
 from backend.world.exporters import export_ply
 from backend.world.importers.ply import read_ply
 from backend.world.importers.point_cloud import world_from_ply
 from backend.world.origin import recall
-from backend.world.world import World
 
 
 def cloud(count: int = 500) -> Anchors:
@@ -162,8 +162,8 @@ def test_coordinates_of_a_map_keep_their_detail(tmp_path):
     origin = recall(world.provenance)
     assert np.abs(world.anchors.xyz + origin - xyz).max() < 1e-4
     assert np.abs(world.anchors.xyz).max() < 10
-    world.save(tmp_path / "world")
-    kept = World.load(tmp_path / "world")
+    save_world(world, tmp_path / "world")
+    kept = load_world(tmp_path / "world")
     export_ply(kept.anchors, tmp_path / "b.ply", recall(kept.provenance))
     back = PlyData.read(str(tmp_path / "b.ply"))["vertex"]
     assert np.abs(np.stack([back[a] for a in "xyz"], 1) - xyz).max() < 1e-4

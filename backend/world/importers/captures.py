@@ -20,12 +20,12 @@ from ...shared.anchors import Anchors
 from ...shared.camera import Camera
 from ...shared.errors import InputError
 from ...shared.frame import MemoryFrame
+from ...shared.world import World
 from ..depth_fit import fit_depth
 from ..identity import frame_id
 from ..origin import origin_of, remember
 from ..photo.depth_edges import enlarge_depth, sharpen_edges
 from ..progress import Progress, part, silent
-from ..world import World
 from .colmap import SparsePoints, colmap_model, gauge, read_colmap
 from .photo import working_depth
 from .ply import read_far_ply

@@ -16,9 +16,9 @@ import numpy as np
 from ...models.depth import DepthEstimator
 from ...shared.camera import Camera
 from ...shared.errors import CameraError, InputError
+from ...shared.world import World
 from ..exporters import REFERENCE_FROM_WORLD
 from ..progress import Progress, silent
-from ..world import World
 from .photo import world_from_photo
 
 MAX_BYTES = 64 * 1024 * 1024

@@ -21,10 +21,10 @@ from ...shared.anchors import Anchors
 from ...shared.camera import Camera, facing, intrinsics
 from ...shared.errors import InputError
 from ...shared.frame import MemoryFrame
+from ...shared.world import World
 from ..identity import frame_id
 from ..photo.depth_edges import enlarge_depth, sharpen_edges
 from ..progress import Progress, part, silent
-from ..world import World
 from .gpano import on_sphere, read_crop
 
 MAX_WIDTH = 8192

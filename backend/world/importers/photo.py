@@ -17,12 +17,12 @@ from ...shared.camera import Camera
 from ...shared.camera_match import CameraMatch
 from ...shared.errors import InputError
 from ...shared.frame import MemoryFrame
+from ...shared.world import World
 from ..identity import frame_id
 from ..photo.blockout import BlockMesh, build_blockout
 from ..photo.depth_edges import enlarge_depth, sharpen_edges
 from ..photo.vanishing import match_photo
 from ..progress import Progress, silent
-from ..world import World
 
 MOST_POINTS = 1_500_000
 WORKING_SIDE = 1024

@@ -13,9 +13,9 @@ from ...data.photos import read_photo
 from ...shared.anchors import Anchors
 from ...shared.camera import Camera
 from ...shared.frame import MemoryFrame
+from ...shared.world import World
 from ..identity import frame_id
 from ..origin import remember
-from ..world import World
 from .photo import fitted_camera
 from .ply import read_far_ply
 
