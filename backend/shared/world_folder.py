@@ -122,8 +122,8 @@ def _check_target(folder: Path, overwrite: bool) -> None:
     if (folder / MANIFEST).is_file():
         if not overwrite:
             raise WorldError(
-                f"'{folder}' holds a world already; choose Replace to write over it, or another "
-                "folder."
+                f"'{folder}' holds a world already; tick Replace to write over it, or choose "
+                "another folder."
             )
     elif not folder.is_dir() or any(folder.iterdir()):
         raise WorldError(

@@ -40,7 +40,7 @@ def test_the_backend_reads_exported_worlds_and_cameras(blender, tmp_path):
 
     assert "tick Replace" in found["again"]
     assert (tmp_path / "world" / "notes.txt").read_text() == "mine"
-    assert "other files" in found["refused"]
+    assert "is not a world" in found["refused"]
     assert "could not be written" in found["unwritable"]
     assert "could not be written" in found["no folder"]
     assert found["frame"] == 1

@@ -93,7 +93,7 @@ def test_saving_again_replaces_the_worlds_own_files_and_no_other(
     save_world(room, folder)
     for name in ("notes.txt", "memory/mine.png", "memory/0007.png"):
         (folder / name).write_text("mine")
-    with pytest.raises(WorldError, match="holds a world already; choose Replace"):
+    with pytest.raises(WorldError, match="holds a world already; tick Replace"):
         save_world(World(room.anchors, [], 8), folder)
     for revision in (8, 9, 10):
         save_world(World(room.anchors, room.memory[:1], revision), folder, overwrite=True)
