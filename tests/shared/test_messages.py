@@ -6,7 +6,7 @@ import json
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
@@ -125,6 +125,7 @@ def through_wire(message):
     return got
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
 @given(messages)
 def test_every_message_survives_the_wire(message) -> None:
     assert same_tree(through_wire(message), message)
