@@ -15,7 +15,6 @@ from ..backend.shared.frame import FrameRequest
 from ..backend.shared.leftovers import temporary_folder
 from ..backend.shared.png import encode_png
 from ..scene_sync.cameras import render_camera, scene_camera
-from ..backend.shared.png import encode_png
 from ..viewport.target import sized
 from .build_process import CommandRun
 from .image_window import show_image
