@@ -3,6 +3,10 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
+import subprocess
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -88,13 +92,23 @@ def test_memory_of_what_light_explains_changes_nothing() -> None:
     assert np.abs(made.color / lit.color - 1).max() < 0.02
 
 
-def test_the_same_world_gives_the_same_bytes() -> None:
-    def once() -> bytes:
-        lighting = lit_of(room(BOX))
-        there = frame.render(lighting, FRONT)
-        return corrected(lighting, memory_of(1.2 * there.color, FRONT), ASIDE)[1].color.tobytes()
+def picture_hash() -> str:
+    """Of a picture that memory corrects; run in processes of their own."""
+    lighting = lighting_of(room(BOX))
+    far = camera_at((0.2, -2.8, 1.6), (0, 0, 0.6), size=120, fov=1.1)
+    there = frame.render(lighting, FRONT)
+    _, made = corrected(lighting, memory_of(1.2 * there.color, FRONT), far)
+    return hashlib.sha256(made.color.tobytes()).hexdigest()
 
-    assert once() == once()
+
+def test_the_same_world_gives_the_same_bytes_on_any_number_of_threads() -> None:
+    program = "from tests.conditioning.memory.test_ratio import *\nprint(picture_hash())"
+    made = set()
+    for threads in ("1", "3"):
+        environment = {**os.environ, "OMP_NUM_THREADS": threads, "PYTHONPATH": os.getcwd()}
+        command = [sys.executable, "-c", program]
+        made.add(subprocess.run(command, env=environment, capture_output=True, check=True).stdout)
+    assert len(made) == 1
 
 
 def test_a_texture_that_no_node_told_is_seen_from_aside() -> None:
