@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from tests.client.shelf import make_wheel
+from tests.client.shelf import locked, make_wheel
 
 
 def test_preferences_own_the_backend(blender, tmp_path):
@@ -47,7 +47,8 @@ def test_the_installers_buttons_with_online_access_off(blender, tmp_path, monkey
     """Install, verify, repair, install again and remove, from packages on this computer."""
     for name in ("alpha", "beta"):
         make_wheel(tmp_path / "shelf", name)
-    (tmp_path / "requirements.txt").write_text("alpha==1.0\nbeta==1.0\n")
+    wanted = "".join(locked(tmp_path / "shelf", f"{name}==1.0") for name in ("alpha", "beta"))
+    (tmp_path / "requirements.txt").write_text(wanted)
     monkeypatch.setenv("UV_FIND_LINKS", str(tmp_path / "shelf"))
     monkeypatch.setenv("UV_NO_INDEX", "1")
     found = blender("installs.py", tmp_path)
