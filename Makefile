@@ -51,6 +51,8 @@ $(BACKEND): pyproject.toml
 	@echo 'Setting up the backend in $(VENV) (a few minutes the first time)'
 	@test -x $(VENV)/bin/python || '$(PYTHON)' -m venv $(VENV)
 	@$(VENV)/bin/python wheels/install_backend.py $(VENV) train,dev
+	@echo 'Compiling what lights scenes'
+	@$(VENV)/bin/python -m backend warm > /dev/null
 	@touch $@
 
 $(HEADLESS): Makefile

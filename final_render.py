@@ -72,9 +72,11 @@ def render(engine: bpy.types.RenderEngine, depsgraph: bpy.types.Depsgraph) -> No
     copy = source.reader.read(depsgraph, whole)
     for warning in (file_version.warning(scene), *copy.warnings):
         _warn(engine, warning)
-    world = source.builder.build(copy)
-    client.set_world(key, world.revision, world.anchors, world.memory, world.scene)
     try:
+        world = source.builder.build(copy, _lights(engine, scene))
+        for problem in source.builder.problems:
+            _warn(engine, problem)
+        client.set_world(key, world.revision, world.anchors, world.memory, world.scene)
         reply = _wait(engine, client.request(key, request), scene)
     except Cancelled:
         _hand_over_nothing(engine, layer, camera.width, camera.height)
@@ -92,6 +94,21 @@ def _warn(engine: bpy.types.RenderEngine, sentence: str) -> None:
     if sentence and sentence not in _job.warned:
         _job.warned.add(sentence)
         engine.report({"WARNING"}, sentence)
+
+
+def _lights(engine: bpy.types.RenderEngine, scene: bpy.types.Scene) -> bool:
+    """Whether the backend lights surfaces; waits until it says so.
+
+    One that fails says why when it is asked for the frame. Raises Cancelled on Esc.
+    """
+    client = runtime.client()
+    while client.lights is None and client.state is not BackendState.FAILED:
+        _job.held_up += _POLL_SECONDS
+        if engine.test_break():
+            raise Cancelled("The render was cancelled.")
+        engine.update_stats("", f"WorldFM | Frame {scene.frame_current} | {client.status_text}")
+        time.sleep(_POLL_SECONDS)
+    return bool(client.lights)
 
 
 def _wait(engine: bpy.types.RenderEngine, ticket: Ticket, scene: bpy.types.Scene) -> FrameReply:

@@ -15,9 +15,15 @@ from typer.core import TyperCommand, TyperGroup
 from .offline import stay_offline
 from .shared.errors import InputError, WorldFMError
 
+KERNEL_FILES = ",".join(
+    ["backend.kernel_files.ByContent", "InTreeCacheLocator", "UserWideCacheLocator"]
+)
+"""Where Numba keeps what it compiles; see that module."""
+
 COMMANDS = {
     "doctor": "What is installed, which devices work, which models are present.",
     "serve": "Run the generation process that Blender talks to.",
+    "warm": "Compile the kernels that light scenes ahead of the first picture.",
     "world": "Build worlds from images, panoramas, data sets and point clouds.",
     "path": "Write camera paths: around, between, or from what there is.",
     "render": "Render the cameras of a path with a world.",
@@ -94,6 +100,7 @@ def main(arguments: list[str] | None = None) -> None:
     stay_offline()
     # threads that wait for work leave the processor to others; read when the library is loaded
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+    os.environ.setdefault("NUMBA_CACHE_LOCATOR_CLASSES", KERNEL_FILES)
     try:
         typer.main.get_command(app).main(arguments, prog_name="worldfm")
     except WorldFMError as error:

@@ -10,6 +10,7 @@ import bpy
 from bpy.props import IntProperty, StringProperty
 
 from .. import runtime
+from ..backend.client import BackendState
 from ..backend.shared.errors import InputError
 from ..backend.shared.frame import FrameRequest
 from ..backend.shared.leftovers import temporary_folder
@@ -89,8 +90,11 @@ class WORLDFM_OT_playblast(StepOperator, bpy.types.Operator):
         viewer = scene_camera(scene).evaluated_get(depsgraph)
         camera = render_camera(viewer, scene, use_border=False)
         source = runtime.source(KEY)
-        world = source.builder.build(source.reader.read(depsgraph, camera))
-        client.set_world(KEY, world.revision, world.anchors, world.memory)
+        copy = source.reader.read(depsgraph, camera)
+        while client.lights is None and client.state is not BackendState.FAILED:
+            yield Step(f"Frame {scene.frame_current}: {client.status_text}")
+        world = source.builder.build(copy, bool(client.lights))
+        client.set_world(KEY, world.revision, world.anchors, world.memory, world.scene)
         request = FrameRequest(
             sized(camera, settings.preview_size),
             settings.preview_steps,

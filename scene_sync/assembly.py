@@ -42,10 +42,12 @@ def assemble(
     scale_length: float,
     around: Surroundings,
     viewpoints: tuple[Camera, ...] = (),
+    wait: bool = True,
 ) -> tuple[Scene, list[str]]:
     """The scene, and a sentence for each thing that is left out of it.
 
-    viewpoints: as in `Scene`. The order is that of the keys, whatever the depsgraph's.
+    viewpoints: as in `Scene`. wait: see `Sky.background`. The order is that of the keys, whatever
+    the depsgraph's.
     """
     parts = _Parts(scale_length)
     found = sorted(found, key=lambda one: one.key)
@@ -56,7 +58,7 @@ def assemble(
             parts.lamp(one, one.kind.source, matrix)
         elif isinstance(one.kind.source, Surface):
             parts.instance(one, one.kind.source, matrix, problem)
-    background, said = around.sky.background()
+    background, said = around.sky.background(wait)
     fog, unclear = fog_of(around.sky.shader)
     meshes, instances, coarser = within_budget(parts.meshes, parts.instances)
     parts.problems += [*said, *unclear, *coarser]

@@ -37,7 +37,11 @@ _FLAGS = {
 }
 _ROWS = 256
 """Rows of a turned picture that are looked up in one go."""
+_KEPT = 4
+STAND_IN = 0.5
+"""Radiance of a world that nothing is known of yet."""
 _Node = dict[str, Any]
+_pictures: dict[tuple[str, ...], np.ndarray] = {}
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,14 +52,24 @@ class Sky:
     visible: int = EVERYWHERE
     render: WorldRender | None = None
 
-    def background(self) -> tuple[Background, list[str]]:
-        """The picture, and sentences about what it lacks. Takes its time: not for a draw."""
+    @property
+    def waits(self) -> bool:
+        """Whether its picture is still being rendered."""
+        return self.render is not None and not self.render.done
+
+    def background(self, wait: bool = True) -> tuple[Background, list[str]]:
+        """The picture, and sentences about what it lacks. Takes its time: not for a draw.
+
+        wait: for a picture that Cycles still renders; else a grey one stands in for it.
+        """
         radiance = _constant(self.shader)
         if radiance is not None:
             return Background(radiance.reshape(1, 1, 3), self.visible), []
         simple = _environment(self.shader)
         if simple is not None:
-            return Background(_looked_up(self.shader, *simple), self.visible), []
+            return Background(_kept_picture(self.shader, *simple), self.visible), []
+        if self.waits and not wait:
+            return Background(np.full((1, 1, 3), STAND_IN, np.float32), self.visible), []
         try:
             return Background(self.render.pixels(), self.visible), []
         except WorldFMError as error:
@@ -115,6 +129,21 @@ def _environment(shader: Shader) -> tuple[_Node, list[_Node], float] | None:
         if not isinstance(place, dict):
             return None
     return image, mappings, strength
+
+
+def _kept_picture(
+    shader: Shader, image: _Node, mappings: list[_Node], strength: float
+) -> np.ndarray:
+    """`_looked_up`; the one at hand where nodes and image are the same."""
+    pictures = [picture.fingerprint.hex() for picture in shader.pictures]
+    key = (shader.program(list(range(len(pictures)))), *pictures)
+    made = _pictures.pop(key, None)
+    if made is None:
+        made = _looked_up(shader, image, mappings, strength)
+    _pictures[key] = made  # the newest last
+    while len(_pictures) > _KEPT:
+        _pictures.pop(next(iter(_pictures)), None)
+    return made
 
 
 def _looked_up(shader: Shader, image: _Node, mappings: list[_Node], strength: float) -> np.ndarray:

@@ -9,7 +9,6 @@ import weakref
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
-from functools import cached_property
 
 import bpy
 
@@ -46,15 +45,14 @@ class SceneCopy:
     problems: tuple[str, ...]
     surroundings: Surroundings
 
-    @cached_property
-    def exact(self) -> tuple[Scene, list[str]]:
+    def exact(self, wait: bool = True) -> tuple[Scene, list[str]]:
         """All that Blender knows of the scene, and a sentence for each thing that is left out.
 
-        Takes its time when first asked: not for a draw.
+        Takes its time: not for a draw. wait: see `Sky.background`.
         """
         places = tuple(guide.camera for guide in self.guides)
         contents = self.contents
-        return assemble(contents.found, contents.scale_length, self.surroundings, places)
+        return assemble(contents.found, contents.scale_length, self.surroundings, places, wait)
 
     @property
     def warnings(self) -> list[str]:

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A scene as a world: anchors from its surfaces, memory from its frames, a revision of both.
+"""A scene as a world: its surfaces or points of them, memory from its frames, a revision of both.
 
 Two steps: `SceneReader` (scene_reader.py) copies what is needed out of Blender, `WorldBuilder`
-turns the copy into points without touching Blender, so that a viewport can do it in another thread.
+turns the copy into a world without touching Blender, so that a viewport can do it in another
+thread. Surfaces go over as they are where the backend lights them, else as points.
 """
 
 from __future__ import annotations
@@ -38,13 +39,22 @@ class WorldBuilder:
     _points: dict[bytes, Anchors] = field(default_factory=dict)
     _anchors: tuple[bytes, Anchors] = (b"", Anchors.empty())
     _scene: tuple[bytes, Scene] = (b"", Scene())
+    _draft: tuple[bytes, World] | None = None
+    problems: tuple[str, ...] = ()
+    """A sentence for each thing that the surfaces of the last world lack."""
 
-    def build(self, copy: SceneCopy) -> World:
+    def build(self, copy: SceneCopy, lit: bool = False) -> World:
         """The world of a scene; equal scenes give equal bytes in any order and session.
 
         It has a `scene` where surfaces are all there is: points that were stored stay points.
+        lit: leave out points of surfaces, which nobody needs where these are lit.
         """
         placed, stored, _ = copy.contents.sorted
+        if lit and placed and not stored:
+            scene, problems = copy.exact()
+            self.problems = tuple(problems)
+            return self._surfaces(scene, copy.memory)
+        self._draft = None
         view = digest(*(_guide_bytes(guide) for guide in copy.guides))
         shapes = [digest(p.surface.digest, p.matrix.tobytes(), view) for p in placed]
         wanted = dict(zip(shapes, placed, strict=True))
@@ -79,12 +89,37 @@ class WorldBuilder:
 
     def _exact(self, copy: SceneCopy) -> Scene:
         """The surfaces; the same object as before where nothing is different."""
-        scene, _ = copy.exact
+        scene, problems = copy.exact()
+        self.problems = tuple(problems)
         content, _ = write_content(World(Anchors.empty(), [], 0, {}, scene))
         name = digest(content.tobytes())
         if name != self._scene[0]:
             self._scene = name, scene
         return self._scene[1]
+
+    def draft(self, copy: SceneCopy) -> World:
+        """`build` of surfaces for a viewport that looks on: nothing is waited for, and a world
+        that differs in its viewpoints alone is the last one still."""
+        placed, stored, _ = copy.contents.sorted
+        if stored or not placed:
+            return self.build(copy)
+        scene, problems = copy.exact(wait=False)
+        self.problems = tuple(problems)
+        identity = _scene_identity(replace(scene, viewpoints=()), copy.memory)
+        if self._draft is None or self._draft[0] != identity:
+            self._draft = identity, self._surfaces(scene, copy.memory)
+        return self._draft[1]
+
+    def _surfaces(self, scene: Scene, memory: list[MemoryFrame]) -> World:
+        revision = int.from_bytes(_scene_identity(scene, memory)[:6], "big")
+        self._pieces, self._points = {}, {}
+        return World(Anchors.empty(), memory, revision, {}, scene)
+
+
+def _scene_identity(scene: Scene, memory: list[MemoryFrame]) -> bytes:
+    """16 bytes that name all that frames are made from."""
+    content, _ = write_content(World(Anchors.empty(), memory, 0, {}, scene))
+    return digest(content.tobytes())
 
 
 def _all_pieces(placed: list[Placed], guides: list[Guide]) -> list[Pieces]:

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
-from threading import Lock
+from threading import Event, Thread
 
 import bpy
 import numpy as np
@@ -32,7 +32,7 @@ class WorldRender:
     def __init__(self, world: bpy.types.World, frame: int) -> None:
         self.name = world.name_full
         self._folder = tempfile.TemporaryDirectory(prefix="worldfm-")
-        self._lock = Lock()
+        self._over = Event()
         self._pixels: np.ndarray | None = None
         self._problem = ""
         file, self._made = (Path(self._folder.name) / name for name in ("world.blend", "sky.npy"))
@@ -44,18 +44,22 @@ class WorldRender:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
         )
+        Thread(target=self._wait, name="WorldFM world", daemon=True).start()
+
+    @property
+    def done(self) -> bool:
+        """Whether `pixels` answers at once."""
+        return self._over.is_set()
 
     def pixels(self) -> np.ndarray:
         """(H, W, 3) float32 radiance. Waits for it: not for a draw.
 
         Raises BackendError where it could not be rendered.
         """
-        with self._lock:
-            if self._pixels is None and not self._problem:
-                self._wait()
-            if self._problem:
-                raise BackendError(self._problem)
-            return self._pixels
+        self._over.wait()
+        if self._pixels is None:
+            raise BackendError(self._problem)
+        return self._pixels
 
     def _wait(self) -> None:
         try:
@@ -70,6 +74,7 @@ class WorldRender:
                 "render it with Cycles once to see why."
             )
         finally:
+            self._over.set()
             self._folder.cleanup()
 
 

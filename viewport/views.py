@@ -70,6 +70,9 @@ class View:
     copy: SceneCopy | None = None
     built_for: Target | None = None
     built_at: float = 0.0
+    built_lit: bool = True
+    built_before_sky: bool = False
+    """While Cycles still rendered the background: a grey one stands in for it."""
     world: World | None = None
     dots: PointSample | None = None
     building: bool = False
@@ -82,6 +85,7 @@ class View:
     asked: FrameRequest | None = None
     asked_at: float = 0.0
     asked_revision: int = -1
+    asked_refinement: int = -1
     launched: LaunchSettings | None = None
     launch_read: float = 0.0
     shown: FrameReply | None = None
@@ -97,6 +101,16 @@ class View:
     def source(self) -> runtime.WorldSource:
         """What reads and builds this viewport's world."""
         return runtime.source(self.key)
+
+    @property
+    def lit(self) -> bool:
+        """Whether its world is of surfaces, which look right from everywhere."""
+        return self.built_lit and self.world is not None and self.world.scene is not None
+
+    @property
+    def sky_came(self) -> bool:
+        """Whether the background is there that the world was built without."""
+        return self.built_before_sky and not self.copy.surroundings.sky.waits
 
 
 _views: dict[str, View] = {}
@@ -200,8 +214,9 @@ def _refresh_world(
     """
     if view.building:
         return
-    built = view.built_for
-    if view.dirty or view.reading or (built is not None and built.free and not target.free):
+    built, lit = view.built_for, runtime.client().lights is not False
+    left_free = built is not None and built.free and not target.free and not view.lit
+    if view.dirty or view.reading or left_free:
         space = context.space_data if context.space_data.local_view else None
         view.dirty &= view.reading  # what changes from now on is for another round
         view.copy, view.reading = None, True
@@ -216,21 +231,22 @@ def _refresh_world(
         if view.copy is None:
             return
         view.reading = False
-    elif view.copy is None or not target.free or _dense_enough(view, target, still):
+    elif view.copy is None or not _outdated(view, target, still, lit):
         return
-    view.built_for, view.built_at = target, time.monotonic()
+    view.built_for, view.built_at, view.built_lit = target, time.monotonic(), lit
     copy = view.copy
+    view.built_before_sky = copy.surroundings.sky.waits
     if target.free:
         side, scale = context.scene.worldfm.preview_size, context.scene.unit_settings.scale_length
         copy = replace(copy, guides=free_guides(target.picture, side, scale))
     view.building, source = True, view.source
-    _worlds.do(lambda: _build(view, source, copy))
+    _worlds.do(lambda: _build(view, source, copy, lit))
 
 
-def _build(view: View, source: runtime.WorldSource, copy: SceneCopy) -> None:
+def _build(view: View, source: runtime.WorldSource, copy: SceneCopy, lit: bool) -> None:
     """In a thread: no bpy here."""
     try:
-        world = source.builder.build(copy)
+        world = source.builder.draft(copy) if lit else source.builder.build(copy)
         if _views.get(view.key) is not view:  # closed meanwhile
             return
         runtime.client().set_world(
@@ -246,6 +262,13 @@ def _build(view: View, source: runtime.WorldSource, copy: SceneCopy) -> None:
         )
     finally:
         view.building = False
+
+
+def _outdated(view: View, target: Target, still: bool, lit: bool) -> bool:
+    """Whether what was read before is to be made a world once more."""
+    if lit != view.built_lit or view.sky_came:
+        return True
+    return target.free and not view.lit and not _dense_enough(view, target, still)
 
 
 def _dense_enough(view: View, target: Target, still: bool) -> bool:
@@ -288,9 +311,12 @@ def _ask(view: View, scene: bpy.types.Scene, target: Target, still: bool, now: f
     settings = scene.worldfm
     camera = sized(target.picture, settings.preview_size if still else str(MOVING_SIDE))
     steps = settings.preview_steps if still else 1
-    request = FrameRequest(camera, steps, settings.seed, settings.references, settings.preview_mode)
-    revision = view.world.revision
-    if view.asked_revision == revision and same_tree(view.asked, request):
+    request = FrameRequest(
+        camera, steps, settings.seed, settings.references, settings.preview_mode, draft=True
+    )
+    revision, refinement = view.world.revision, runtime.client().refinements
+    unchanged = (view.asked_revision, view.asked_refinement) == (revision, refinement)
+    if unchanged and same_tree(view.asked, request):
         return True
     if now - view.asked_at < 1 / settings.fps_cap:
         return False
@@ -385,7 +411,7 @@ def _something_new(view: View, now: float) -> bool:
         return True
     if view.frame is not None and view.frame.reply is not view.shown:
         return True
-    if (view.dirty or view.reading) and not view.building:
+    if (view.dirty or view.reading or view.sky_came) and not view.building:
         return True
     return _world_is_new(view) or (not view.refined and now - view.moved > STILL_SECONDS)
 
@@ -406,6 +432,8 @@ def _unsettled(view: View, now: float) -> bool:
         or client.newest(view.key) is not view.shown
         or view.dirty
         or view.reading
+        or view.built_before_sky
+        or (view.shown is not None and view.shown.draft)
         or client.waiting(view.key)
         or not view.refined
         or _world_is_new(view)

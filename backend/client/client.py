@@ -10,7 +10,7 @@ from ..shared.anchors import Anchors
 from ..shared.errors import BackendError, Cancelled, WorldError, WorldFMError
 from ..shared.frame import FrameReply, FrameRequest, MemoryFrame
 from ..shared.log_file import read_log
-from ..shared.messages import DeviceInfo, Devices, Notice, Progress, Ready
+from ..shared.messages import DeviceInfo, Devices, Notice, Progress, Ready, Refined
 from ..shared.scene import Scene
 from ..shared.world import World
 from .connection import Told
@@ -29,7 +29,9 @@ class BackendClient:
     state: where the backend stands; status_text: the same as one sentence. progress: of what
     status_text names, 0 to 1, None = unknown. notice: last remark, such as that previews are
     smaller for want of memory; may be "". devices: empty until the backend has probed them.
-    model_name, model_hash: of the loaded model, "" before. restarts: since start().
+    model_name, model_hash: of the loaded model, "" before. lights: whether it lights surfaces, None
+    before. refinements: how often worlds came to look better than their drafts. restarts: since
+    start().
     """
 
     def __init__(self) -> None:
@@ -41,6 +43,8 @@ class BackendClient:
         self.devices: tuple[DeviceInfo, ...] = ()
         self.model_name = ""
         self.model_hash = ""
+        self.lights: bool | None = None
+        self.refinements = 0
         self.restarts = 0
         self.log_path: Path | None = None
         self._lock = threading.Lock()
@@ -58,7 +62,7 @@ class BackendClient:
                 if old.launch == launch:
                     return
                 old.stop_soon()
-            self.restarts, self.notice, self._failure = 0, "", None
+            self.restarts, self.notice, self._failure, self.lights = 0, "", None, None
             self.state, self.status_text = BackendState.STARTING, "The backend is starting."
             self._listener = _Listener(self)
             self._supervisor = Supervisor(launch, self._orders, self._listener, after=old)
@@ -205,8 +209,11 @@ class _Listener:
                 client.devices = event.devices
             case Notice():
                 client.notice = event.text
+            case Refined():
+                client.refinements += 1
             case Ready():
                 client.model_name, client.model_hash = event.model_name, event.model_hash
+                client.lights = event.lights
                 self.set_state(BackendState.READY, f"Ready: {event.model_name}.")
         client._changed()
 

@@ -32,6 +32,7 @@ from ..shared.messages import (
     Progress,
     PutArray,
     Ready,
+    Refined,
     Refused,
     Render,
     Welcome,
@@ -47,7 +48,7 @@ OPEN_LIMIT_S = 20.0
 LOADING_PATIENCE = 3
 LOADING_LIMIT_S = 900.0
 
-Told = Progress | Devices | Ready | Notice
+Told = Progress | Devices | Ready | Notice | Refined
 
 
 class Refusal(BackendError):
@@ -194,7 +195,7 @@ class Connection:
                 raise Unusable(error_from_code(message.code, message.message))
             case Refused():
                 raise BackendError(message.message)
-            case Progress() | Devices() | Notice():
+            case Progress() | Devices() | Notice() | Refined():
                 self._on_told(message)
             case Ready():
                 self._ready = True
@@ -218,6 +219,7 @@ class Connection:
             message.timings,
             message.alpha,
             message.passes,
+            message.draft,
         )
         self._orders.answer(message.id, reply, None)
         self._on_frame()

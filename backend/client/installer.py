@@ -5,6 +5,7 @@
     FOLDER/environment.partial   one that is being made, or whose making was interrupted
     FOLDER/environment.old       the one before, while it is replaced
     FOLDER/cache, python, bin    what uv fetched, and uv where its wheel could not be run
+    FOLDER/kernels               what Numba compiled for this version
     FOLDER/logs, models          kept when it is removed
 
 No bpy, no torch. Everything here may take minutes: call it through `InstallTask`.
@@ -31,6 +32,7 @@ from .check_environment import TORCH_LOCK
 from .child_process import run_child
 from .estimate import Estimate, read_estimate
 from .file_lock import only_one
+from .process import KERNELS
 from .trees import delete_tree, move_tree, relocate, unlimited
 
 MARKER = "worldfm.json"
@@ -135,6 +137,21 @@ class Installation:
                 )
             _write_marker(partial, choice)
             self._put_in_place(partial)
+            self._prepare_kernels(choice)
+
+    def _prepare_kernels(self, choice: InstallChoice) -> None:
+        """Compile what the first picture needs. Where that fails the backend does it later."""
+        root = choice.requirements.resolve().parent.parent
+        if not (root / "backend" / "__main__.py").is_file():
+            return
+        self.report(Progress("Preparing kernels."))
+        run_child(
+            [self.python, "-s", "-m", "backend", "warm"],
+            env=uv_words.environment(self.folder) | {KERNELS: str(self.folder / "kernels")},
+            cwd=root,
+            on_line=lambda line: None,
+            cancel=self.cancel,
+        )
 
     def verify(self, requirements: Path) -> list[str]:
         """What is wrong with the environment, a sentence each; [] = nothing."""
@@ -161,6 +178,7 @@ class Installation:
                 "environment",
                 "environment.partial",
                 "environment.old",
+                "kernels",
                 "cache",
                 "python",
                 "bin",

@@ -27,6 +27,10 @@ from .settings import LaunchSettings
 START_LIMIT_S = 60.0
 
 
+KERNELS = "NUMBA_CACHE_DIR"
+"""Where compiled kernels are kept: the extension's own folder may be read-only."""
+
+
 def child_environment(parent: Mapping[str, str], threads: int = 0) -> dict[str, str]:
     """The parent's environment without what would lead another Python astray."""
     drop = ("PYTHON", "__PYVENV_LAUNCHER__", "VIRTUAL_ENV", "CONDA_")
@@ -86,6 +90,7 @@ class BackendProcess:
                 cwd=launch.root,
                 env={
                     "WORLDFM_MODELS": str(launch.data_dir / "models"),
+                    KERNELS: str(launch.data_dir / "kernels"),
                     **child_environment(os.environ, launch.threads),
                 },
                 stdin=subprocess.PIPE,

@@ -4,26 +4,56 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+import sys
+import threading
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from functools import cache
 
 PIECE = 8192
 """Rows of a piece; enough for a thread to be worth waking."""
+_NICE = 10
+
+_here = threading.local()
 
 
 def thread_count() -> int:
-    """Threads to use: OMP_NUM_THREADS where it is set (`--threads` does), else the cores."""
+    """Threads to use: OMP_NUM_THREADS where it is set (`--threads` does), else the cores; half of
+    them for work `beside` what somebody waits for."""
     try:
-        return max(1, int(os.environ["OMP_NUM_THREADS"]))
+        count = max(1, int(os.environ["OMP_NUM_THREADS"]))
     except (KeyError, ValueError):
         affinity = getattr(os, "sched_getaffinity", None)
-        return max(1, len(affinity(0)) if affinity else os.cpu_count() or 1)
+        count = max(1, len(affinity(0)) if affinity else os.cpu_count() or 1)
+    return max(1, count // 2) if _is_beside() else count
+
+
+@contextmanager
+def beside() -> Iterator[None]:
+    """What this thread does within takes half of the cores, and no piece's turn from others."""
+    _here.beside = True
+    try:
+        yield
+    finally:
+        _here.beside = False
+
+
+def give_way() -> None:
+    """Let this thread alone run when others leave time to it, where the system can do that."""
+    if sys.platform == "linux":
+        with suppress(OSError):
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICE)
+
+
+def _is_beside() -> bool:
+    return getattr(_here, "beside", False)
 
 
 @cache
-def _pool() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(thread_count(), thread_name_prefix="worldfm-light")
+def _pool(is_beside: bool) -> ThreadPoolExecutor:
+    name = "worldfm-beside" if is_beside else "worldfm-light"
+    return ThreadPoolExecutor(thread_count(), name, give_way if is_beside else None)
 
 
 def in_pieces(work: Callable[[slice], None], count: int, piece: int = PIECE) -> None:
@@ -33,5 +63,5 @@ def in_pieces(work: Callable[[slice], None], count: int, piece: int = PIECE) -> 
         for part in pieces:
             work(part)
         return
-    for _ in _pool().map(work, pieces):  # raises what a piece raised
+    for _ in _pool(_is_beside()).map(work, pieces):  # raises what a piece raised
         pass

@@ -4,18 +4,21 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
-from functools import cached_property
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+from threading import Event, Lock
 from weakref import WeakKeyDictionary
 
 import numpy as np
 
+from ..conditioning.anchors.forest import Forest
 from ..conditioning.anchors.geometry import Geometry
 from ..conditioning.anchors.materials import UNASSIGNED, CompiledMaterial
 from ..conditioning.anchors.surface import Matter
 from ..conditioning.anchors.tracing import AVAILABLE
 from ..conditioning.light import frame
-from ..conditioning.light.cache import WHOLE, Quality
+from ..conditioning.light.cache import FIRST, WHOLE, Quality
 from ..conditioning.light.shade import Lighting
 from ..conditioning.memory.ratio import Memory
 from ..conditioning.memory.remembered import Remembered
@@ -26,6 +29,7 @@ from ..shared.frame import FrameReply, FrameRequest, MemoryFrame
 from ..shared.scene import Material, Scene, Texture
 from ..shared.tree_codec import same_tree
 from ..shared.world import World
+from .refiner import Refiner
 
 if not AVAILABLE:
     raise ImportError("Embree has no build for this system")
@@ -40,10 +44,15 @@ class Remembering:
 
     def __init__(self, quality: Quality) -> None:
         self._past = Past(quality)
+        self._lock = Lock()
         self._known: WeakKeyDictionary[MemoryFrame, Remembered] = WeakKeyDictionary()
 
     def memory(self, lighting: Lighting, frames: list[MemoryFrame]) -> Memory | None:
         """Of the frames that are enabled; None where none is."""
+        with self._lock:
+            return self._memory(lighting, frames)
+
+    def _memory(self, lighting: Lighting, frames: list[MemoryFrame]) -> Memory | None:
         numbers = {n: one for n, one in enumerate(frames, start=1) if one.enabled}
         thens = self._past.of(lighting, list(numbers.values()))
         found = {}
@@ -59,17 +68,38 @@ class Remembering:
 
 @dataclass(eq=False)
 class PreparedScene:
-    """A scene in its light, and the memory frames of its world."""
+    """A scene, and its light as far as it is known.
 
-    lighting: Lighting
+    draft: for whoever looks on, better and better; final: the last of these. whole: for renders.
+    carries: whether the first draft shows the bounced light of an earlier scene.
+    """
+
+    scene: Scene
+    matter: Matter
     revision: int
     frames: list[MemoryFrame]
     remembering: Remembering
+    draft: Lighting | None = None
+    whole: Lighting | None = None
+    final: Lighting | None = None
+    carries: bool = False
+    timings: dict[str, float] = field(default_factory=dict)
+    _memories: dict[int, Memory | None] = field(default_factory=dict)
 
-    @cached_property
-    def memory(self) -> Memory | None:
+    @property
+    def complete(self) -> bool:
+        """Whether the draft cannot become better."""
+        return self.final is not None and self.remembers(self.final)
+
+    def remembers(self, lighting: Lighting) -> bool:
+        """Whether `memory` is made for this light."""
+        return id(lighting) in self._memories or not any(one.enabled for one in self.frames)
+
+    def memory(self, lighting: Lighting) -> Memory | None:
         """What memory frames saw beside their lit pictures; made when it is first asked for."""
-        return self.remembering.memory(self.lighting, self.frames)
+        if not self.remembers(lighting):
+            self._memories[id(lighting)] = self.remembering.memory(lighting, self.frames)
+        return self._memories.get(id(lighting))
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,32 +120,100 @@ class _Compiled:
 
 
 class LitWorld:
-    """Makes frames of worlds with surfaces. Not thread-safe: one thread renders."""
+    """Makes frames of worlds with surfaces. Not thread-safe: one thread renders.
+
+    on_refined: called in a thread of its own when the draft of a world has become better.
+    """
 
     def __init__(self, quality: Quality = WHOLE) -> None:
         self.quality = quality
+        self.on_refined: Callable[[], None] = lambda: None
         self._compiled: WeakKeyDictionary[Material, _Compiled] = WeakKeyDictionary()
         self._bare = CompiledMaterial(UNASSIGNED, ())
+        self._geometry: Geometry | None = None
+        self._forest = Forest()
+        self._shown: PreparedScene | None = None
+        self._refiner = Refiner()
         self._remembering = Remembering(quality)
         self._last: PreparedScene | None = None
 
     def prepare(self, world: World) -> PreparedScene:
-        """Rays, lamps and bounced light of a world. Raises WorldError when nothing is in it."""
+        """Geometry and materials of a world. Raises WorldError when nothing is in it."""
         scene = world.scene
         if scene is None or not scene.triangle_count():
             raise WorldError(
                 "The world has no surfaces; add objects to the scene or capture memory frames."
             )
         last = self._last
-        if last is not None and same_tree(last.lighting.geometry.scene, scene):
-            lighting = last.lighting  # only memory changed
-        else:
-            geometry = Geometry.of(scene)
-            matter = Matter(geometry, self._materials(scene))
-            lighting = Lighting.of(scene, matter, self.quality)
-        made = PreparedScene(lighting, world.revision, list(world.memory), self._remembering)
-        self._last = made
-        return made
+        if last is not None and same_tree(last.scene, scene):  # only memory changed
+            made = PreparedScene(
+                last.scene,
+                last.matter,
+                world.revision,
+                list(world.memory),
+                self._remembering,
+                last.draft,
+                last.whole,
+                last.final,
+                last.carries,
+            )
+            self._last = made
+            return made
+        began = time.perf_counter()
+        self._geometry = Geometry.of(scene, self._geometry)
+        placed = time.perf_counter()
+        matter = Matter(self._geometry, self._materials(scene))
+        timings = {"geometry": placed - began, "materials": time.perf_counter() - placed}
+        self._last = PreparedScene(
+            scene,
+            matter,
+            world.revision,
+            list(world.memory),
+            self._remembering,
+            timings={k: 1e3 * v for k, v in timings.items()},
+        )
+        return self._last
+
+    def _drafted(self, prepared: PreparedScene) -> Lighting:
+        """The best light there is of a scene, and a better one on its way.
+
+        What only moved is shown in the bounced light that was there before.
+        """
+        if prepared.draft is None:
+            began = time.perf_counter()
+            last = self._shown
+            light = last.draft if last is not None else None
+            same = light is not None and _shine_alike(light.geometry.scene, prepared.scene)
+            before = light.bounced if light is not None and same else None
+            prepared.carries = before is not None
+            prepared.draft = Lighting.of(
+                prepared.scene, prepared.matter, FIRST, self._forest, before
+            )
+            prepared.timings["light"] = 1e3 * (time.perf_counter() - began)
+        self._shown = prepared
+        if not prepared.complete:
+            self._refiner.better(partial(self._refine, prepared, prepared.carries))
+        return prepared.draft
+
+    def _refine(self, prepared: PreparedScene, carries: bool, stop: Event) -> None:
+        """In the refiner's thread."""
+        draft = prepared.draft
+        assert draft is not None
+        if prepared.final is None and carries:
+            prepared.draft = draft.refined(FIRST, stop)
+            self.on_refined()
+        final = prepared.final or draft.refined(self.quality, stop)
+        prepared.memory(final)
+        prepared.draft = prepared.final = final
+        self.on_refined()
+
+    def _whole(self, prepared: PreparedScene) -> Lighting:
+        """The same light whatever was shown before."""
+        if prepared.whole is None:
+            began = time.perf_counter()
+            prepared.whole = Lighting.of(prepared.scene, prepared.matter, self.quality)
+            prepared.timings["light"] = 1e3 * (time.perf_counter() - began)
+        return prepared.whole
 
     def _materials(self, scene: Scene) -> list[CompiledMaterial]:
         """Compiled once for as long as a material and the scene's textures stay the same."""
@@ -129,18 +227,24 @@ class LitWorld:
         return [*made, self._bare]
 
     def render(self, prepared: PreparedScene, request: FrameRequest) -> FrameReply:
-        """One frame. The same world and request give the same bytes."""
+        """One frame. The same world and request give the same bytes, but for drafts."""
+        complete = prepared.complete
+        lighting = self._drafted(prepared) if request.draft else self._whole(prepared)
+        made, prepared.timings = prepared.timings, {}
         began = time.perf_counter()
-        lit = frame.render(prepared.lighting, request.camera)
+        lit = frame.render(lighting, request.camera)
         met = lit.triangle >= 0
-        timings = {"lit": 1e3 * (time.perf_counter() - began)}
+        timings = {**made, "lit": 1e3 * (time.perf_counter() - began)}
         color, told = lit.color, {"Confidence": np.zeros(met.shape, np.float32)}
-        if request.mode != "anchors" and request.references and prepared.memory is not None:
+        wanted = request.mode != "anchors" and request.references
+        if wanted and (not request.draft or prepared.remembers(lighting)):
             began = time.perf_counter()
-            corrected = prepared.memory.corrected(lit, request.camera)
-            color = corrected.color
-            told = {"Confidence": corrected.confidence, "Memory": corrected.frame}
-            timings["memory"] = 1e3 * (time.perf_counter() - began)
+            memory = prepared.memory(lighting)
+            if memory is not None:
+                corrected = memory.corrected(lit, request.camera)
+                color = corrected.color
+                told = {"Confidence": corrected.confidence, "Memory": corrected.frame}
+                timings["memory"] = 1e3 * (time.perf_counter() - began)
         return FrameReply(
             color=as_halves(color),
             alpha=lit.alpha.astype(np.float16),
@@ -158,7 +262,19 @@ class LitWorld:
                 "Lit": lit.color,
                 **told,
             },
+            draft=request.draft and not complete,
         )
+
+
+def _shine_alike(one: Scene, other: Scene) -> bool:
+    """Whether two scenes differ in where things stand at most, not in what shines."""
+    return (
+        one.background is other.background
+        and same_tree(one.lamps, other.lamps)
+        and len(one.materials) == len(other.materials)
+        and all(a is b for a, b in zip(one.materials, other.materials, strict=True))
+        and one.fog_density == other.fog_density
+    )
 
 
 def _preview(base: np.ndarray) -> np.ndarray:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -14,7 +15,12 @@ _log = logging.getLogger(__name__)
 
 
 class LitPipeline(Protocol):
-    """What makes frames of lit surfaces."""
+    """What makes frames of lit surfaces.
+
+    on_refined: called in any thread when a world's drafts can be bettered.
+    """
+
+    on_refined: Callable[[], None]
 
     def prepare(self, world: World) -> Any: ...
     def render(self, prepared: Any, request: FrameRequest) -> FrameReply: ...

@@ -38,6 +38,8 @@ def load_pipeline(
 ) -> FramePipeline | OfficialPipeline:
     """The model, ready to render. torch is imported here, so that the server answers before."""
     report(Progress("Loading PyTorch."))
+    from ..pipelines.embedded import FramePipeline
+    from ..pipelines.kernels import compile_kernels
     from ..pipelines.official import OfficialPipeline
     from .devices import probe
 
@@ -48,6 +50,9 @@ def load_pipeline(
     pipeline = open_pipeline(choice)
     report(Progress("Warming up."))
     warm_up(pipeline)
+    if isinstance(pipeline, FramePipeline) and pipeline.lit is not None:
+        report(Progress("Preparing kernels: half a minute once a version, a moment otherwise."))
+        compile_kernels(pipeline.lit)
     if isinstance(pipeline, OfficialPipeline) and pipeline.device.type == "cuda":
         for steps in (1, 2):
             pipeline.warm_up(

@@ -303,6 +303,7 @@ def _as_message(asked: Render | Preview, answer: FrameReply | WorldFMError) -> F
         None if answer.request is asked.request else answer.request,
         answer.alpha,
         answer.passes,
+        answer.draft,
     )
 
 

@@ -17,11 +17,12 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from ..shared.errors import BackendError, ModelError, OutOfMemoryError, WorldFMError
 from ..shared.frame import FrameReply, FrameRequest
-from ..shared.messages import Broken, Devices, Notice, Progress, Ready
+from ..shared.messages import Broken, Devices, Notice, Progress, Ready, Refined
 from .device_errors import is_device_lost, is_out_of_memory
 from .world_store import StoredWorld
 
 if TYPE_CHECKING:
+    from ..pipelines.lit_seam import LitPipeline
     from ..shared.world import World
 
 SMALLEST_PREVIEW = 64
@@ -44,7 +45,7 @@ class Pipeline(Protocol):
     def render(self, prepared: Any, request: FrameRequest) -> FrameReply: ...
 
 
-Event = Progress | Devices | Ready | Broken | Notice
+Event = Progress | Devices | Ready | Broken | Notice | Refined
 
 Load = Callable[[Callable[[Progress | Devices], None]], Pipeline]
 """Loads the model, telling its progress and the devices there are. Raises WorldFMError."""
@@ -167,7 +168,7 @@ class Session:
     def _load_and_answer(self) -> None:
         try:
             pipeline = self._load(self._report)
-            ready = Ready(pipeline.name, pipeline.hash)
+            ready = Ready(pipeline.name, pipeline.hash, self._watch(pipeline))
         except (Exception, SystemExit) as error:  # libraries exit, too
             _log.exception("the model could not be loaded")
             told = _as_told(error, "loading the model", self._log_place)
@@ -181,6 +182,13 @@ class Session:
                 self.busy = None
             if not job.cancelled:
                 job.done(answer)
+
+    def _watch(self, pipeline: Pipeline) -> bool:
+        """Whether a pipeline lights surfaces; it tells then when drafts can be bettered."""
+        lit: LitPipeline | None = getattr(pipeline, "lit", None)
+        if lit is not None:
+            lit.on_refined = lambda: self._tell(Refined())
+        return lit is not None
 
     def _refuse_all(self, error: WorldFMError) -> None:
         while (job := self._next()) is not None:

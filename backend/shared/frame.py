@@ -101,7 +101,8 @@ class FrameRequest:
 
     steps: sampler steps (1 or 2). seed: noise of what is invented; same request, same bytes.
     references: most memory frames the model may look at. mode: of a scene's surfaces, "full",
-    "lit" (with memory and no network) or "anchors" (without memory as well).
+    "lit" (with memory and no network) or "anchors" (without memory as well). draft: bounced light
+    that is still being made will do; `Refined` tells when there is better.
     """
 
     camera: Camera
@@ -109,6 +110,7 @@ class FrameRequest:
     seed: int = 0
     references: int = 4
     mode: str = "full"
+    draft: bool = False
 
     def __post_init__(self) -> None:
         if self.mode not in MODES:
@@ -132,7 +134,7 @@ class FrameReply:
     (H, W) float16 in [0, 1], None where all is covered. depth: (H, W) float32. coverage: (H, W)
     float32 in [0, 1], how well anchors or memory saw the pixel. anchor_rgb: (H, W, 3) uint8.
     timings: stage name -> milliseconds. passes: (H, W) or (H, W, 3) float16 or float32 by name,
-    of those in PASSES.
+    of those in PASSES. draft: its bounced light is still being made.
     """
 
     color: np.ndarray
@@ -146,6 +148,7 @@ class FrameReply:
     timings: dict[str, float] = field(default_factory=dict)
     alpha: np.ndarray | None = None
     passes: dict[str, np.ndarray] = field(default_factory=dict)
+    draft: bool = False
 
     @cached_property
     def rgb(self) -> np.ndarray:

@@ -7,6 +7,7 @@ Fields that have their default value are left out of the header. The way of a co
     client  Hello                         token and protocol version; nothing else is heard first
     server  Welcome | Refused             then Progress and Devices while the model loads,
     server  Ready | Broken                and Heartbeat every second for as long as it lives
+    server  Refined                       whenever drafts of some world can be bettered
     client  PutWorld                      names every array by its content hash
     server  Need                          the arrays it lacks; none = the world is complete
     client  PutArray ...                  each of them
@@ -28,7 +29,7 @@ from .frame import FrameRequest
 from .reading import MALFORMED, parse_json, reason
 from .tree_codec import DTYPES, Malformed, TreePath, decode_tree, encode_tree
 
-PROTOCOL = 2
+PROTOCOL = 3
 """Raised whenever a message changes its meaning; both sides must have the same."""
 
 MAX_HEADER_BYTES = 8 << 20
@@ -84,8 +85,16 @@ class Devices:
 
 @dataclass(frozen=True)
 class Ready:
+    """lights: whether it lights a scene's surfaces; else their points are wanted."""
+
     model_name: str
     model_hash: str
+    lights: bool = False
+
+
+@dataclass(frozen=True)
+class Refined:
+    """Worlds that were shown as a draft look better now: drafts may be asked for again."""
 
 
 @dataclass(frozen=True)
@@ -183,6 +192,7 @@ class Frame:
     request: FrameRequest | None = None
     alpha: np.ndarray | None = None
     passes: dict[str, np.ndarray] = field(default_factory=dict)
+    draft: bool = False
 
 
 @dataclass(frozen=True)
@@ -210,6 +220,7 @@ _MESSAGES: dict[str, type] = {
         Progress,
         Devices,
         Ready,
+        Refined,
         Broken,
         Heartbeat,
         Notice,

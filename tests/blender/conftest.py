@@ -49,6 +49,7 @@ def blender(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[..., dic
         environment["BLENDER_USER_RESOURCES"] = str(tmp_path / "user")
         environment.setdefault("WORLDFM_PYTHON", sys.executable)
         environment.setdefault("OMP_NUM_THREADS", "1")
+        environment.setdefault("NUMBA_CACHE_DIR", str(ROOT / "outputs" / "kernels"))
         done = subprocess.run(
             [request.param, INSIDE / script, *map(str, arguments)],
             env=environment,

@@ -112,7 +112,7 @@ def test_worlds_from_elsewhere(blender, folder):
     assert found["baked"] == [200, 40, 90]
     assert found["packed"]
     # the old slot (here an empty one) stays; every face shows the new one
-    assert found["materials"] == [[None, "Plane WorldFM"], [1], "WorldFM Material Before"]
+    assert found["materials"] == [[None, "Plane WorldFM"], [1], ["WorldFM Material Before"]]
     slots, red = found["unseen"]
     assert slots == 2 and red > 200  # sides that no frame saw have their base colour
 

@@ -65,6 +65,7 @@ class Stage:
             **keep,
             "DISPLAY": self.display,
             "LIBGL_ALWAYS_SOFTWARE": "1",
+            "NUMBA_CACHE_DIR": str(ROOT / "outputs" / "kernels"),
             **package_sources(),
             "BLENDER_USER_RESOURCES": str(self.user),
             "HOME": str(self.user),

@@ -58,9 +58,11 @@ def test_light_is_kept_when_only_memory_changes(pipeline: LitWorld) -> None:
     plain = world()
     first = pipeline.prepare(plain)
     picture = np.ones((32, 32, 3), np.float16)
+    pipeline.render(first, FrameRequest(HERE))
     second = pipeline.prepare(
         replace(plain, memory=[MemoryFrame("a", "a", HERE, radiance=picture)])
     )
-    assert second.lighting is first.lighting
+    assert second.matter is first.matter
+    assert second.whole is first.whole is not None
     moved = replace(plain.scene, lamps=())
-    assert pipeline.prepare(replace(plain, scene=moved)).lighting is not first.lighting
+    assert pipeline.prepare(replace(plain, scene=moved)).whole is None

@@ -33,8 +33,9 @@ class Geometry:
         return len(self.corners)
 
     @classmethod
-    def of(cls, scene: Scene) -> Geometry:
-        """Place every instance of a scene."""
+    def of(cls, scene: Scene, before: Geometry | None = None) -> Geometry:
+        """Place every instance of a scene; what stood there in `before` is taken from it."""
+        stood = {} if before is None else before.places()
         counts = [len(scene.meshes[one.mesh].triangles) for one in scene.instances]
         first = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
         total = int(first[-1])
@@ -46,12 +47,25 @@ class Geometry:
         for i, one in enumerate(scene.instances):
             part = slice(first[i], first[i + 1])
             mesh = scene.meshes[one.mesh]
-            corners[part], flat[part], area[part] = _placed(mesh, one)
-            normals[part] = _turned(mesh, one, flat[part])
+            old = stood.get((id(mesh), one.matrix.tobytes()))
+            if old is not None and before is not None:
+                corners[part], flat[part] = before.corners[old], before.flat[old]
+                area[part], normals[part] = before.area[old], before.normals[old]
+            else:
+                corners[part], flat[part], area[part] = _placed(mesh, one)
+                normals[part] = _turned(mesh, one, flat[part])
             table = np.array([m if m >= 0 else len(scene.materials) for m in one.materials])
             material[part] = table[np.clip(mesh.slots, 0, len(table) - 1)]
         owner = np.repeat(np.arange(len(counts), dtype=np.int32), counts)
         return cls(scene, corners, flat, normals, area, owner, first, material)
+
+    def places(self) -> dict[tuple[int, bytes], slice]:
+        """Triangles of a mesh (by its id) at a place."""
+        scene = self.scene
+        return {
+            (id(scene.meshes[one.mesh]), one.matrix.tobytes()): slice(a, b)
+            for one, a, b in zip(scene.instances, self.first, self.first[1:], strict=False)
+        }
 
     def at(self, triangle: np.ndarray, u: np.ndarray, v: np.ndarray) -> np.ndarray:
         """(N, 3) float32 points of triangles at barycentric weights of their last two corners."""

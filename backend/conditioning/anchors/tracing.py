@@ -3,7 +3,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from threading import Event
+from typing import Any
 
 import numpy as np
 
@@ -34,19 +37,60 @@ class Hits:
     distance: np.ndarray
 
 
+class Stopped(Exception):
+    """Work that nobody waits for any more was given up."""
+
+
+@dataclass(frozen=True, eq=False)
+class Tree:
+    """Embree's tree of some triangles. numbers: (K,) int32 of these; None = all of a geometry."""
+
+    scene: Any
+    numbers: np.ndarray | None
+
+    @classmethod
+    def of(cls, geometry: Geometry, numbers: np.ndarray | None) -> Tree | None:
+        """None without any triangles."""
+        corners = geometry.corners if numbers is None else geometry.corners[numbers]
+        if not len(corners):
+            return None
+        scene = rtcore_scene.EmbreeScene()
+        TriangleMesh(scene, np.ascontiguousarray(corners))
+        nowhere = np.zeros((1, 3), np.float32)
+        scene.run(nowhere, nowhere + 1, query="OCCLUDED")  # builds it
+        return cls(scene, numbers)
+
+
 class Rays:
     """Ray queries against a part of a geometry."""
 
-    def __init__(self, geometry: Geometry, kept: np.ndarray | None = None) -> None:
-        """kept: (K,) int numbers of the triangles that can be met; None = all."""
+    def __init__(
+        self,
+        geometry: Geometry,
+        kept: np.ndarray | None = None,
+        trees: Sequence[Tree] | None = None,
+    ) -> None:
+        """kept: (K,) int numbers of the triangles that can be met; None = all.
+
+        trees: what knows all of these, where it is at hand.
+        """
         self.geometry = geometry
-        self._kept = kept
-        corners = geometry.corners if kept is None else geometry.corners[kept]
-        self.empty = len(corners) == 0
-        self._scene = rtcore_scene.EmbreeScene()
-        if not self.empty:
-            TriangleMesh(self._scene, np.ascontiguousarray(corners))
-            self.first(np.zeros((1, 3), np.float32), np.ones((1, 3), np.float32))  # builds the tree
+        if trees is None:
+            tree = Tree.of(geometry, kept)
+            trees = () if tree is None else (tree,)
+        self._trees = tuple(trees)
+        self._stop: Event | None = None
+
+    @property
+    def empty(self) -> bool:
+        """Whether there is nothing to be met."""
+        return not self._trees
+
+    def until(self, stop: Event) -> Rays:
+        """The same rays, which raise Stopped once `stop` is set."""
+        made = Rays(self.geometry, trees=self._trees)
+        made._stop = stop
+        return made
 
     def first(self, origins: np.ndarray, directions: np.ndarray) -> Hits:
         """The nearest surface along rays (N, 3) float32."""
@@ -57,20 +101,34 @@ class Rays:
             np.zeros(count, np.float32),
             np.full(count, np.inf, np.float32),
         )
-        if self.empty:
-            return hits
 
         def trace(part: slice) -> None:
-            found = self._scene.run(origins[part], directions[part], output=True)
-            triangle, met = found["primID"], found["primID"] >= 0
-            if self._kept is not None:
-                triangle = np.where(met, self._kept[triangle], -1)
-            hits.triangle[part] = triangle
-            hits.u[part], hits.v[part] = found["u"], found["v"]
-            hits.distance[part] = np.where(met, found["tfar"], np.inf)
+            self._look_whether_to_stop()
+            for tree in self._trees:
+                found = tree.scene.run(origins[part], directions[part], output=True)
+                triangle, met = found["primID"], found["primID"] >= 0
+                if tree.numbers is not None:
+                    triangle = np.where(met, tree.numbers[triangle], -1)
+                distance = np.where(met, found["tfar"], np.float32(np.inf))
+                if len(self._trees) == 1:
+                    hits.triangle[part], hits.distance[part] = triangle, distance
+                    hits.u[part], hits.v[part] = found["u"], found["v"]
+                    return
+                nearer = distance < hits.distance[part]
+                for mine, new in (
+                    (hits.triangle, triangle),
+                    (hits.u, found["u"]),
+                    (hits.v, found["v"]),
+                    (hits.distance, distance),
+                ):
+                    np.copyto(mine[part], new, where=nearer)
 
         in_pieces(trace, count)
         return hits
+
+    def _look_whether_to_stop(self) -> None:
+        if self._stop is not None and self._stop.is_set():
+            raise Stopped
 
     def blocked(self, origins: np.ndarray, ways: np.ndarray, far: float = 1.0) -> np.ndarray:
         """(N,) bool: whether anything stands between origins and origins + far * ways."""
@@ -80,9 +138,11 @@ class Rays:
             return blocked
 
         def trace(part: slice) -> None:
+            self._look_whether_to_stop()
             reach = np.full(part.stop - part.start, far, np.float32)
-            found = self._scene.run(origins[part], ways[part], reach, query="OCCLUDED")
-            blocked[part] = found >= 0
+            for tree in self._trees:
+                found = tree.scene.run(origins[part], ways[part], reach, query="OCCLUDED")
+                blocked[part] |= found >= 0
 
         in_pieces(trace, count)
         return blocked

@@ -3,16 +3,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from threading import Event
 
 import numpy as np
 
 from ...shared.scene import CAMERA, DIFFUSE, GLOSSY, SHADOW, Scene
+from ..anchors.forest import Forest
 from ..anchors.geometry import Geometry
 from ..anchors.surface import Matter, Surface
 from ..anchors.tracing import NUDGE, Hits, Rays, visible_triangles
 from . import direct
 from .cache import WHOLE, Bounced, Quality
+from .carried import carried
 from .colors import brightest, mean
 from .emitters import emitter_lights
 from .ggx import albedo
@@ -31,8 +34,8 @@ DULL_FROM = 0.35
 class Lighting:
     """A scene's light: whatever does not depend on a camera.
 
-    seen, reflected: what cameras and reflections meet. between: what stops light on its way from
-    lamps; veils: what lets some of it through.
+    seen, reflected, gathered: what cameras, reflections and bounced light meet. between: what
+    stops light on its way from lamps; veils: what lets some of it through.
     """
 
     geometry: Geometry
@@ -41,6 +44,7 @@ class Lighting:
     between: Rays
     veils: Rays | None
     reflected: Rays
+    gathered: Rays
     lights: Lights
     apart: Lights
     sky: Sky
@@ -62,31 +66,55 @@ class Lighting:
         return total
 
     @classmethod
-    def of(cls, scene: Scene, matter: Matter, quality: Quality = WHOLE) -> Lighting:
-        """Trees of rays, lamps and bounced light of a scene."""
+    def of(
+        cls,
+        scene: Scene,
+        matter: Matter,
+        quality: Quality = WHOLE,
+        forest: Forest | None = None,
+        before: Bounced | None = None,
+    ) -> Lighting:
+        """Trees of rays, lamps and bounced light of a scene.
+
+        forest: has trees of what did not change since it was asked last. before: bounced light of
+        a scene much like this one, which stands in for its own.
+        """
         geometry = matter.geometry
-        trees: dict[bytes, Rays] = {}
+        forest = Forest() if forest is None else forest
+        forest.see(geometry)
 
         def rays(kind: int, kept: np.ndarray | None = None) -> Rays:
-            kept = visible_triangles(geometry, kind) if kept is None else kept
-            key = b"" if kept is None else kept.tobytes()
-            if key not in trees:
-                trees[key] = Rays(geometry, kept)
-            return trees[key]
+            return forest.rays(visible_triangles(geometry, kind) if kept is None else kept)
 
         clear = matter.clear()
         between = rays(SHADOW, None if clear is None else _without(geometry, SHADOW, clear))
-        veils = None if clear is None else Rays(geometry, _within(geometry, SHADOW, clear))
+        veils = None if clear is None else rays(SHADOW, _within(geometry, SHADOW, clear))
         sky = Sky.of(scene.background)
         near, apart, sampled = _lights(scene, matter, sky)
-        viewpoints = list(scene.viewpoints)
-        bounced = Bounced(
-            matter, rays(DIFFUSE), between, near, apart, sky, viewpoints, quality, sampled
-        )
+        gathered = rays(DIFFUSE)
+        if before is None:
+            viewpoints = list(scene.viewpoints)
+            bounced = Bounced(
+                matter, gathered, between, near, apart, sky, viewpoints, quality, sampled
+            )
+        else:
+            bounced = carried(before, matter, gathered, sky, sampled)
+        seen, reflected = rays(CAMERA), rays(GLOSSY)
+        forest.tidy()
         return cls(
-            geometry, matter, rays(CAMERA), between, veils, rays(GLOSSY), near, apart, sky, bounced,
+            geometry, matter, seen, between, veils, reflected, gathered, near, apart, sky, bounced,
             quality, sampled,
         )  # fmt: skip
+
+    def refined(self, quality: Quality, stop: Event) -> Lighting:
+        """The same with bounced light of this quality. Raises Stopped once `stop` is set."""
+        gathered, between = self.gathered.until(stop), self.between.until(stop)
+        viewpoints = list(self.geometry.scene.viewpoints)
+        bounced = Bounced(
+            self.matter, gathered, between, self.lights, self.apart, self.sky, viewpoints, quality,
+            self.sampled,
+        )  # fmt: skip
+        return replace(self, bounced=bounced, quality=quality)
 
 
 def _without(geometry: Geometry, kind: int, left_out: np.ndarray) -> np.ndarray:

@@ -141,7 +141,9 @@ def kept_frames(found: dict[str, Any]) -> None:
     found["packed"] = image.packed_file is not None
     slots = [slot.material.name if slot.material else None for slot in plane.material_slots]
     used = {polygon.material_index for polygon in plane.data.polygons}
-    found["materials"] = [slots, sorted(used), plane.data.attributes[-1].name]
+    # Blender adds attributes of its own, such as which edges are selected in the UV editor
+    kept = [a.name for a in plane.data.attributes if a.name.startswith("WorldFM ")]
+    found["materials"] = [slots, sorted(used), kept]
     found["unseen"] = bare_back(scene)
 
 

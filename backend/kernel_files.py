@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Where compiled kernels are kept, named by what they were compiled from.
+
+Numba names them by a file's place and time, so that every installation compiles anew, and a kernel
+outlives changes of those it calls. `LOCATOR` names the class below to Numba (its
+NUMBA_CACHE_LOCATOR_CLASSES); NUMBA_CACHE_DIR says where.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from numba.core import config
+from numba.core.caching import UserProvidedCacheLocator
+
+_SOURCES = Path(__file__).parent / "conditioning"
+
+
+class ByContent(UserProvidedCacheLocator):
+    """A folder for all kernels of the same sources."""
+
+    def __init__(self, py_func: Any, py_file: str) -> None:
+        super().__init__(py_func, py_file)
+        base = config.CACHE_DIR or str(Path.home() / ".cache" / "worldfm" / "kernels")
+        self._cache_path = os.path.join(base, sources())
+
+    def get_source_stamp(self) -> str:
+        """The same for as long as no source of a kernel changes."""
+        return sources()
+
+    @classmethod
+    def from_function(cls, py_func: Any, py_file: str) -> Any:
+        """None for functions of others, which Numba places itself."""
+        if not Path(py_file).resolve().is_relative_to(_SOURCES.resolve()):
+            return None
+        made = cls(py_func, py_file)
+        try:
+            made.ensure_cache_path()
+        except OSError:
+            return None
+        return made
+
+
+@cache
+def sources() -> str:
+    """Names the sources of all kernels."""
+    made = hashlib.blake2b(digest_size=8)
+    for file in sorted(_SOURCES.rglob("*.py")):
+        text = file.read_bytes()
+        if b"njit" in text:
+            made.update(file.name.encode() + b"\0" + text)
+    return made.hexdigest()
