@@ -14,7 +14,6 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from numba.core import config
 from numba.core.caching import UserProvidedCacheLocator
 
 _SOURCES = Path(__file__).parent / "conditioning"
@@ -25,7 +24,7 @@ class ByContent(UserProvidedCacheLocator):
 
     def __init__(self, py_func: Any, py_file: str) -> None:
         super().__init__(py_func, py_file)
-        base = config.CACHE_DIR or str(Path.home() / ".cache" / "worldfm" / "kernels")
+        base = os.environ.get("NUMBA_CACHE_DIR") or str(Path.home() / ".cache" / "worldfm" / "kernels")
         self._cache_path = os.path.join(base, sources())
 
     def get_source_stamp(self) -> str:
