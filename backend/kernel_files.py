@@ -24,7 +24,8 @@ class ByContent(UserProvidedCacheLocator):
 
     def __init__(self, py_func: Any, py_file: str) -> None:
         super().__init__(py_func, py_file)
-        base = os.environ.get("NUMBA_CACHE_DIR") or str(Path.home() / ".cache" / "worldfm" / "kernels")
+        own = Path.home() / ".cache" / "worldfm" / "kernels"
+        base = os.environ.get("NUMBA_CACHE_DIR") or str(own)
         self._cache_path = os.path.join(base, sources())
 
     def get_source_stamp(self) -> str:
