@@ -174,7 +174,7 @@ def _world_hash(world: World) -> str:
             digest.update(b"" if frame.depth is None else content_hash(frame.depth).encode())
     if world.scene is not None:
         content, _ = write_content(World(Anchors.empty(), [], 0, {}, world.scene))
-        digest.update(content)
+        digest.update(content_hash(content).encode())
     return digest.hexdigest()
 
 

@@ -145,9 +145,11 @@ def test_a_world_without_memory_or_without_anchors_renders(pipeline):
         pipeline.prepare(World(Anchors.empty(), [], 1, {}))
 
 
-@pytest.mark.parametrize("steps", [0, 101])
-def test_steps_out_of_range_are_refused(pipeline, steps):
-    with pytest.raises(InputError, match="1 to 100 steps"):
+@pytest.mark.parametrize(
+    ("steps", "sentence"), [(0, "steps must be a number from 1"), (101, "1 to 100 steps")]
+)
+def test_steps_out_of_range_are_refused(pipeline, steps, sentence):
+    with pytest.raises(InputError, match=sentence):
         pipeline.render(pipeline.prepare(world()), FrameRequest(wall_camera(), steps=steps))
 
 

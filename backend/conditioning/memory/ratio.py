@@ -219,6 +219,10 @@ def _at_outlines(factor: np.ndarray, guide: Guide) -> np.ndarray:
     taps = (_BESIDE, 1 - 2 * _BESIDE, _BESIDE)
     height, width = marked.shape
     padded = np.pad(factor, ((1, 1), (1, 1), (0, 0)), mode="edge")
-    across = sum(np.float32(w) * padded[:, i : i + width] for i, w in enumerate(taps))
-    mixed = sum(np.float32(w) * across[i : i + height] for i, w in enumerate(taps))
+    across: np.ndarray = np.zeros((height + 2, width, 3), np.float32)
+    mixed: np.ndarray = np.zeros((height, width, 3), np.float32)
+    for i, weight in enumerate(taps):
+        across += np.float32(weight) * padded[:, i : i + width]
+    for i, weight in enumerate(taps):
+        mixed += np.float32(weight) * across[i : i + height]
     return np.where(marked[..., None], mixed, factor)

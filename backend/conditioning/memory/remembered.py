@@ -261,9 +261,9 @@ def _at_most(
 ) -> tuple[Camera, np.ndarray, np.ndarray | None, np.ndarray]:
     """Camera, linear colours, depth and marks of clipped pixels, at most so large."""
     camera, seen, depth = frame.camera, frame.linear(), frame.depth
-    clipped = np.zeros(seen.shape[:2], bool)
+    clipped: np.ndarray = np.zeros(seen.shape[:2], bool)
     if frame.radiance is None:
-        clipped = (frame.rgb >= _CLIPPED).any(axis=2)
+        clipped = np.asarray((frame.rgb >= _CLIPPED).any(axis=2))
     scale = longest / max(camera.width, camera.height)
     if scale < 1:
         size = max(1, round(camera.width * scale)), max(1, round(camera.height * scale))

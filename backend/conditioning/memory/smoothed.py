@@ -38,8 +38,8 @@ class Smoothed:
         self._weight = np.concatenate([np.zeros(0, np.float32), *(p[0] for p in parts)])
         ratio = np.concatenate([np.zeros((0, 3), np.float32), *(p[1] for p in parts)])
         standing = [p[2].standing(geometry) for p in parts]
-        material = [geometry.material[points.triangle] for points in standing]
-        material = np.concatenate([np.zeros(0, np.int32), *material])
+        each_material = [geometry.material[points.triangle] for points in standing]
+        material = np.concatenate([np.zeros(0, np.int32), *each_material])
         features = [self._features(points) for points in standing]
         self._tree = cKDTree(np.concatenate([np.zeros((0, 6)), *features]))
         self._usual = np.median(ratio, axis=0) if len(ratio) else np.zeros(3, np.float32)
