@@ -67,7 +67,6 @@ def test_border_percentage_and_film(blender, tmp_path):
 
 
 EXPECTED = {
-    "orthographic": "Perspective",
     "panoramic": "Perspective",
     "flat camera": "zero scale",
     "stereo": "Stereoscopy",

@@ -221,8 +221,6 @@ def faults() -> dict[str, Any]:
 
 def unfit_cameras(scene: bpy.types.Scene, both: Callable[[str], None]) -> None:
     camera = scene.camera
-    camera.data.type = "ORTHO"
-    both("orthographic")
     camera.data.type = "PANO"
     both("panoramic")
     camera.data.type = "PERSP"
