@@ -21,18 +21,19 @@ from ...shared.camera import Camera
 from ...shared.errors import InputError
 from ...shared.frame import MemoryFrame
 from ...shared.world import World
-from ..depth_fit import fit_depth
 from ..identity import frame_id
 from ..origin import origin_of, remember
-from ..photo.depth_edges import enlarge_depth, sharpen_edges
 from ..progress import Progress, part, silent
+from ..stereo.dense import Dense, dense_depth
+from ..stereo.left_out import left_out_error
 from .colmap import SparsePoints, colmap_model, gauge, read_colmap
-from .photo import working_depth
 from .ply import read_far_ply
 
 MOST_POINTS = 4_000_000
-MOST_GUESSED = 60
-"""Pictures without depth whose depth is estimated; the others serve as memory by their colours."""
+GOOD_SHARE, FAIR_SHARE = 0.65, 0.35
+"""Parts of the pixels with agreeing depth from which on depth is called good and fair."""
+THROUGH, DENIALS = 0.06, 2
+"""Relative depth by which a point stands before what a frame saw, and frames it takes."""
 SPARSE_RADIUS = 0.05
 
 
@@ -68,8 +69,9 @@ def capture_to_world(
 ) -> CaptureWorld:
     """A nerfstudio or COLMAP folder, told apart by what is in it.
 
-    Frames without depth get an estimated one that is fitted to the point cloud that comes with the
-    capture. Raises InputError when the folder is neither, damaged, or has no geometry at all.
+    Frames without depth get one by comparing them with one another; what they do not agree on is
+    filled with an estimate. Raises InputError when the folder is neither, damaged, or has no
+    geometry at all.
     """
     progress(0.0, "Reading the capture")
     source = _open(Path(folder))
@@ -102,12 +104,12 @@ def _open_transforms(path: Path) -> _Source:
     _place(capture, np.eye(3), -origin, 1.0)
     cloud = _listed_cloud(folder, header, origin)
     source = _Source(capture, file.name, folder.name, cloud=cloud, origin=origin)
-    if source.cloud is None and all(v.depth is None for v in capture.views):
+    if source.cloud is None and any(v.depth is None for v in capture.views):
         source.points = _beside(folder, header)
-        if source.points is None:
+        if source.points is None and len(capture.views) == 1:
             raise InputError(
-                f"The capture '{folder.name}' has neither depth images nor a point cloud "
-                "(ply_file_path); export it with one of them."
+                f"The capture '{folder.name}' is a single picture with neither a depth image nor "
+                "a point cloud (ply_file_path); use New World from Photo."
             )
     return source
 
@@ -175,57 +177,95 @@ def _assemble(
     points = source.cloud
     if points is None and source.points is not None:
         points = _as_anchors(source.points)
-    guessed = [i for i, f in enumerate(frames) if f.depth is None]
-    chosen = set(guessed[:: max(1, -(-len(guessed) // MOST_GUESSED))]) if points else set()
-    estimator = None
-    if chosen:
+    provenance = remember({"source": source.kind, "file": source.name}, source.origin)
+    notes = source.capture.all_notes()
+    bare = sum(frame.depth is None for frame in frames)
+    dense: list[Dense] = []
+    if bare:
         estimator = load_depth(depth) if isinstance(depth, str) else depth
-    pixels = sum(f.rgb.shape[0] * f.rgb.shape[1] for i, f in enumerate(frames)
-                 if f.depth is not None or i in chosen)  # fmt: skip
-    stride = max(1, int(np.ceil(np.sqrt(pixels / MOST_POINTS))))
-    memory, parts = [], [points] if points is not None else []
+        seen = None if points is None else points.xyz.astype(np.float64)
+        dense = dense_depth(
+            frames,
+            seen,
+            lambda frame, camera, rgb: guess_depth(rgb, camera, estimator),
+            part(progress, 0.0, 0.85),
+        )
+        provenance["depth"] = f"stereo, {estimator.name}"
+    memory = []
     for i, frame in enumerate(frames):
-        progress(i / len(frames), f"Placing picture {i + 1} of {len(frames)}")
-        known = frame.depth
-        if i in chosen and estimator is not None and points is not None:
-            known = _guessed_depth(frame, points, estimator)
+        progress(0.85 + 0.08 * i / len(frames), f"Placing picture {i + 1} of {len(frames)}")
+        known = dense[i].depth if dense else frame.depth
         if known is not None and frame.known is not None:
             known = np.where(frame.known, known, np.float32(0))
-        kept = MemoryFrame(
-            id=frame_id(frame.camera, frame.rgb),
-            name=Path(frame.name).name,
-            camera=frame.camera,
-            rgb=frame.rgb,
-            depth=known,
+        memory.append(
+            MemoryFrame(
+                id=frame_id(frame.camera, frame.rgb),
+                name=Path(frame.name).name,
+                camera=frame.camera,
+                rgb=frame.rgb,
+                depth=known,
+            )
         )
-        memory.append(kept)
-        if known is not None:
-            parts.append(lift(kept, stride))
-    provenance = remember({"source": source.kind, "file": source.name}, source.origin)
-    if estimator is not None:
-        provenance["depth"] = estimator.name
+    pixels = sum(frame.rgb.shape[0] * frame.rgb.shape[1] for frame in frames)
+    stride = max(1, int(np.ceil(np.sqrt(pixels / MOST_POINTS))))
+    parts = [] if points is None else [_not_denied(points, memory)]
+    parts += [lift(frame, stride) for frame in memory if frame.depth is not None]
+    anchors = Anchors.concatenate(parts)
+    if not len(anchors):
+        raise InputError(
+            f"The capture '{source.name}' gives no surface: its pictures see nothing together; "
+            "export it with depth images or a point cloud."
+        )
+    progress(0.94, "Measuring how far depth can be trusted")
+    if bare:
+        share = float(np.mean([d.agreed for d, f in zip(dense, frames, strict=True)
+                               if f.depth is None]))  # fmt: skip
+        notes = [*notes, *confidence(share, left_out_error(memory))]
     progress(1.0, "Done")
-    world = World(
-        anchors=Anchors.concatenate(parts), memory=memory, revision=1, provenance=provenance
-    )
-    return CaptureWorld(world, source.capture.all_notes())
+    return CaptureWorld(World(anchors, memory, 1, provenance), notes)
 
 
-def _guessed_depth(frame: PosedFrame, points: Anchors, estimator: DepthEstimator) -> np.ndarray:
-    """An estimate brought to the scale and shape of the capture's points."""
-    camera = frame.camera
+def confidence(share: float, errors: list[float]) -> list[str]:
+    """What a user should know of a capture's depth: share of agreeing pixels, left-out errors."""
+    word = "Good" if share >= GOOD_SHARE else "Fair" if share >= FAIR_SHARE else "Poor"
+    what = {
+        "Good": "the camera may leave the places of the pictures",
+        "Fair": "stay near the places of the pictures; blank walls and edges may be off",
+        "Poor": "expect wrong shapes away from the pictures; take more of them, closer together",
+    }[word]
+    notes = [f"{word} depth: the pictures agree on {share:.0%} of it; {what}."]
+    if errors:
+        mean = float(np.mean(errors))
+        like = "like the pictures" if mean >= 24 else "softer" if mean >= 18 else "unlike them"
+        notes.append(
+            f"{len(errors)} pictures made from the others alone look {like} "
+            f"({mean:.0f} dB, {min(errors):.0f} to {max(errors):.0f})."
+        )
+    return notes
+
+
+def _not_denied(points: Anchors, memory: Sequence[MemoryFrame]) -> Anchors:
+    """Without the points that would hide what memory frames saw behind them."""
+    denied = np.zeros(len(points), np.int32)
+    xyz = points.xyz.astype(np.float64)
+    for frame in memory:
+        if frame.depth is None:
+            continue
+        uv, z = frame.camera.project(xyz)
+        with np.errstate(invalid="ignore"):
+            inside = (z > 1e-6) & (uv >= 1).all(axis=1)
+            inside &= (uv[:, 0] < frame.camera.width - 1) & (uv[:, 1] < frame.camera.height - 1)
+        x, y = uv[inside].astype(int).T
+        around = [frame.depth[y + j, x + i] for j in (-1, 0, 1) for i in (-1, 0, 1)]
+        nearest = np.minimum.reduce(around)
+        denied[inside] += (nearest > 0) & (z[inside] < nearest * (1 - THROUGH))
+    return points.only(denied < DENIALS)
+
+
+def guess_depth(rgb: np.ndarray, camera: Camera, estimator: DepthEstimator) -> np.ndarray:
+    """(H, W) depth of a single picture of the camera's size, in no particular scale."""
     if camera.position[2] <= 0.05:  # the estimator wants to stand on something; scale is fitted
         lifted = camera.c2w.copy()
         lifted[2, 3] = 1.6
         camera = Camera(camera.K, lifted, camera.width, camera.height)
-    small, guess, _ = working_depth(frame.rgb, camera, estimator)
-    known = np.zeros(guess.shape, np.float32)
-    target = frame.camera.resized(small.width, small.height)
-    uv, z = target.project(points.xyz.astype(np.float64))
-    with np.errstate(invalid="ignore"):
-        inside = (z > 1e-3) & (uv >= 0).all(axis=1) & (uv < [small.width, small.height]).all(axis=1)
-    x, y = uv[inside].astype(int).T
-    order = np.argsort(-z[inside])  # the nearest point is written last
-    known[y[order], x[order]] = z[inside][order]
-    fitted = sharpen_edges(fit_depth(guess, known))
-    return enlarge_depth(fitted, camera.width, camera.height)
+    return estimator.estimate(rgb, camera).depth.astype(np.float32)
