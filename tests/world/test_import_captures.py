@@ -64,5 +64,7 @@ def test_point_clouds_outside_the_dataset_are_refused(tmp_path):
 
 
 def test_folders_that_are_no_capture(tmp_path):
-    with pytest.raises(InputError, match=r"neither a transforms\.json nor a COLMAP model"):
+    with pytest.raises(
+        InputError, match=r"neither a transforms\.json nor a COLMAP model.*no pictures"
+    ):
         world_from_dataset(tmp_path)

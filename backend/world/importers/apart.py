@@ -7,18 +7,29 @@ that process: the caller gets one sentence.
 
 from __future__ import annotations
 
+import contextlib
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from ...shared.errors import InputError
 
+try:
+    import resource
+except ImportError:  # Windows: the clock alone holds
+    resource = None  # type: ignore[assignment]
+
 _ROOT_LEVELS = 3
 GIGABYTE = 1 << 30
+_BUSY = 20
+"""Seconds by the clock for each of the processor's, on a machine that others keep busy."""
 
 
 def run_apart(module: str, *args: str | Path, what: str, seconds: float, gigabytes: float) -> None:
     """Runs `main(args)` of the sibling module `module` within a time and an amount of memory.
+
+    seconds: of the processor, so that a busy machine refuses nothing that a quiet one reads.
 
     The module prints one sentence to stderr and exits with 2 for what the user can mend. `what`
     names the file in the sentence for everything else. Raises InputError.
@@ -28,7 +39,7 @@ def run_apart(module: str, *args: str | Path, what: str, seconds: float, gigabyt
     code = (
         f"import sys; sys.path.append({str(root)!r}); "
         f"from {package}.apart import limited; from {package}.{module} import main; "
-        f"limited(main, {int(gigabytes * GIGABYTE)})"
+        f"limited(main, {int(gigabytes * GIGABYTE)}, {int(seconds) + 1})"
     )
     try:
         done = subprocess.run(
@@ -36,7 +47,7 @@ def run_apart(module: str, *args: str | Path, what: str, seconds: float, gigabyt
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
-            timeout=seconds,
+            timeout=seconds * (_BUSY if resource else 2),
             check=False,
         )
     except subprocess.TimeoutExpired as error:
@@ -51,16 +62,14 @@ def run_apart(module: str, *args: str | Path, what: str, seconds: float, gigabyt
     raise InputError(f"{what} is damaged and cannot be read; export it again.")
 
 
-def limited(main: object, most_bytes: int) -> None:
-    """In the process of its own: `main` with the command line's arguments, held to `most_bytes`."""
+def limited(main: Callable[..., None], most_bytes: int, most_seconds: int) -> None:
+    """In the process of its own: `main` with the command line's arguments, held to the limits."""
+    if resource:
+        with contextlib.suppress(ValueError, OSError):
+            resource.setrlimit(resource.RLIMIT_AS, (most_bytes, most_bytes))
+            resource.setrlimit(resource.RLIMIT_CPU, (most_seconds, most_seconds + 1))
     try:
-        import resource  # absent on Windows, where the time limit alone holds
-
-        resource.setrlimit(resource.RLIMIT_AS, (most_bytes, most_bytes))
-    except (ImportError, ValueError, OSError):
-        pass
-    try:
-        main(*sys.argv[1:])  # type: ignore[operator]
+        main(*sys.argv[1:])
     except InputError as error:
         print(" ".join(str(error).split()), file=sys.stderr)
         sys.exit(InputError.exit_code)

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import dataclasses
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,6 +29,7 @@ from ..stereo.dense import Dense, dense_depth
 from ..stereo.left_out import left_out_error
 from .colmap import SparsePoints, colmap_model, gauge, read_colmap
 from .ply import read_far_ply
+from .reconstruct import pictures_in, reconstruct
 
 MOST_POINTS = 4_000_000
 GOOD_SHARE, FAIR_SHARE = 0.65, 0.35
@@ -67,14 +69,21 @@ def world_from_dataset(
 def capture_to_world(
     folder: Path, depth: str | DepthEstimator = "auto", progress: Progress = silent
 ) -> CaptureWorld:
-    """A nerfstudio or COLMAP folder, told apart by what is in it.
+    """A nerfstudio or COLMAP folder, or one of photos alone, told apart by what is in it.
 
     Frames without depth get one by comparing them with one another; what they do not agree on is
     filled with an estimate. Raises InputError when the folder is neither, damaged, or has no
     geometry at all.
     """
     progress(0.0, "Reading the capture")
-    source = _open(Path(folder))
+    folder = Path(folder)
+    start = 0.0
+    if _is_capture(folder):
+        source = _open(folder)
+    else:
+        start = 0.5
+        source = _open_photos(folder, part(progress, 0.0, start))
+    progress = part(progress, start, 1.0)
     side = side_for(check_views(source.capture))
     frames = []
     for number, view in enumerate(source.capture.views):
@@ -84,14 +93,30 @@ def capture_to_world(
     return _assemble(frames, source, depth, part(progress, 0.3, 1.0))
 
 
+def _is_capture(folder: Path) -> bool:
+    return transforms_file(folder) is not None or colmap_model(folder) is not None
+
+
 def _open(folder: Path) -> _Source:
     if transforms_file(folder) is not None:
         return _open_transforms(folder)
-    if colmap_model(folder) is not None:
-        return _open_colmap(folder)
-    raise InputError(
-        f"'{folder}' has neither a transforms.json nor a COLMAP model (cameras, images, points3D)."
-    )
+    return _open_colmap(folder)
+
+
+def _open_photos(folder: Path, progress: Progress) -> _Source:
+    """Photos without cameras: COLMAP places them first."""
+    place = next((f for f in (folder, folder / "images") if pictures_in(f)), None)
+    if place is None:
+        raise InputError(
+            f"'{folder}' has neither a transforms.json nor a COLMAP model (cameras, images, "
+            "points3D), and no pictures."
+        )
+    with tempfile.TemporaryDirectory(prefix="worldfm-photos-") as temporary:
+        model, notes = reconstruct(place, Path(temporary), progress)
+        source = _open_colmap(place, model)
+    source.kind = "photos"
+    source.capture.notes += notes
+    return source
 
 
 def _open_transforms(path: Path) -> _Source:
@@ -155,8 +180,8 @@ def _beside(folder: Path, header: dict[str, Any]) -> SparsePoints | None:
     )  # fmt: skip
 
 
-def _open_colmap(folder: Path) -> _Source:
-    capture, points = read_colmap(folder)
+def _open_colmap(folder: Path, model: Path | None = None) -> _Source:
+    capture, points = read_colmap(folder, model)
     if not len(points.xyz):
         raise InputError("The COLMAP model has no points; reconstruct it again.")
     if not capture.views:

@@ -18,7 +18,7 @@ from .apart import run_apart
 from .colmap_files import check_binary_model
 
 _MODELS = ("", "sparse/0", "sparse", "colmap/sparse/0", "colmap/sparse", "distorted/sparse/0", "0")
-_PICTURES = ("images", "input", "images_2", "images_4", "images_8", "images_orig", "rgb")
+_PICTURES = ("images", "input", "images_2", "images_4", "images_8", "images_orig", "rgb", "")
 _SECONDS, _BYTES_A_SECOND = 20.0, 4e6
 _GIGABYTES, _MEMORY_A_BYTE = 4.0, 40
 
@@ -51,9 +51,12 @@ def colmap_model(folder: Path) -> Path | None:
     return None
 
 
-def read_colmap(folder: Path) -> tuple[Capture, SparsePoints]:
-    """Views in COLMAP's own gauge. Raises InputError for a model that is damaged or empty."""
-    place = colmap_model(folder)
+def read_colmap(folder: Path, place: Path | None = None) -> tuple[Capture, SparsePoints]:
+    """Views in COLMAP's own gauge. place: the model's folder, where it is not in `folder`.
+
+    Raises InputError for a model that is damaged or empty.
+    """
+    place = place or colmap_model(folder)
     if place is None:
         raise InputError(f"'{folder}' has no COLMAP model (cameras, images, points3D).")
     model, arrays = load_model(place)
@@ -97,13 +100,13 @@ def _picture_folder(folder: Path, place: Path, names: list[str]) -> Path:
     """The folder in which the first of the named pictures is found."""
     roots = dict.fromkeys((folder, place.parent, place.parent.parent, place))
     folders = [root / name for root in roots for name in _PICTURES if (root / name).is_dir()]
-    if not folders:
-        raise InputError(f"'{folder}' has no folder 'images' with the pictures of its model.")
     for candidate in folders:
         for name in names[:50]:
             path = (candidate / name).resolve()
             if path.is_relative_to(candidate.resolve()) and find_picture(candidate, name):
                 return candidate
+    if folders[0] in roots:
+        raise InputError(f"'{folder}' has no folder 'images' with the pictures of its model.")
     return folders[0]
 
 

@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A world as 3D Gaussian splats, for viewers and renderers that know nothing of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from plyfile import PlyData, PlyElement
+
+from ..shared.anchors import Anchors
+from ..shared.errors import InputError
+from ..shared.files import replacing
+from ..shared.frame import MemoryFrame
+from .surfaces import normals_of
+
+SH_C0 = 0.28209479177387814
+"""Value of the constant spherical harmonic, 1 / (2 sqrt(pi))."""
+SPREAD = 0.8
+"""Standard deviation of a splat along its surface, in radii of its point: neighbours overlap."""
+THIN = 0.12
+"""Across the surface, of that along it."""
+LONE = 0.01
+"""Metres of a point that stands by itself."""
+OPACITY = 0.98
+UNKNOWN = 128
+FROM_Z_UP = np.array([[1.0, 0, 0], [0, 0, -1.0], [0, 1.0, 0]])
+"""World axes (z up) to those of splat files (y down)."""
+
+
+def export_splats(anchors: Anchors, memory: Sequence[MemoryFrame], path: Path) -> int:
+    """A 3DGS PLY of a splat for every point: flat, along its surface. Gives their number.
+
+    x, y, z, normals, f_dc (colour), opacity (logit), scale (log), rot (w, x, y, z), y down, as
+    their trainers write them; so every viewer shows it upright. Normals come from the memory frames
+    that saw the points. Raises InputError for a world without points.
+    """
+    if not len(anchors):
+        raise InputError("The world has no points to make splats of; add geometry or pictures.")
+    normals = normals_of(anchors, memory)
+    rgb = np.where((anchors.rgb == 0).all(axis=1, keepdims=True), UNKNOWN, anchors.rgb)
+    names = ["x", "y", "z", "nx", "ny", "nz", "f_dc_0", "f_dc_1", "f_dc_2", "opacity",
+             "scale_0", "scale_1", "scale_2", "rot_0", "rot_1", "rot_2", "rot_3"]  # fmt: skip
+    rows = np.zeros(len(anchors), [(name, "<f4") for name in names])
+    turned = normals @ FROM_Z_UP.T
+    along = np.where(anchors.radius > 0, SPREAD * anchors.radius, LONE)
+    known = np.linalg.norm(normals, axis=1) > 0.5
+    scales = np.stack([along, along, np.where(known, THIN, 1.0) * along], axis=1)
+    columns = np.concatenate(
+        [
+            anchors.xyz @ FROM_Z_UP.T,
+            turned,
+            (rgb / 255.0 - 0.5) / SH_C0,
+            np.full((len(anchors), 1), np.log(OPACITY / (1 - OPACITY))),
+            np.log(np.maximum(scales, 1e-7)),
+            turning_z_to(turned),
+        ],
+        axis=1,
+    )
+    for name, column in zip(names, columns.T, strict=True):
+        rows[name] = column
+    with replacing(Path(path)) as beside:
+        PlyData([PlyElement.describe(rows, "vertex")], byte_order="<").write(str(beside))
+    return len(rows)
+
+
+def turning_z_to(normals: np.ndarray) -> np.ndarray:
+    """(N, 4) unit quaternions (w, x, y, z) that turn z to `normals` (N, 3); none for zeros."""
+    length = np.linalg.norm(normals, axis=1, keepdims=True)
+    n = np.where(length > 0.5, normals / np.maximum(length, 1e-9), [0.0, 0.0, 1.0])
+    n = np.where(n[:, 2:] < 0, -n, n)  # a splat has no back; away from half a turn is exact
+    w = np.sqrt(0.5 * (1 + n[:, 2]))
+    return np.stack([w, -n[:, 1] / (2 * w), n[:, 0] / (2 * w), np.zeros(len(n))], axis=1)
