@@ -46,7 +46,9 @@ def build(
     dataset: Annotated[
         Path | None, typer.Option(help="Folder with transforms.json or a COLMAP model.")
     ] = None,
-    ply: Annotated[Path | None, typer.Option(help="A point cloud or Gaussian splats.")] = None,
+    ply: Annotated[
+        Path | None, typer.Option(help="A point cloud, Gaussian splats (any kind) or a mesh.")
+    ] = None,
     meta: Annotated[Path | None, typer.Option(help="The reference's meta.json.")] = None,
     camera: Annotated[
         Path | None,
@@ -180,7 +182,22 @@ def export(
     meta: Annotated[
         Path | None, typer.Option(help="Write the first memory frame and --cameras as meta.json.")
     ] = None,
-    cameras: Annotated[Path | None, typer.Option(help="Camera path (JSON) for --meta.")] = None,
+    splats: Annotated[
+        Path | None, typer.Option(help="Write a 3D Gaussian splat for every point (PLY).")
+    ] = None,
+    mesh: Annotated[
+        Path | None, typer.Option(help="Write what memory saw as textured meshes (.glb).")
+    ] = None,
+    colmap: Annotated[
+        Path | None, typer.Option(help="Write memory as a COLMAP model with pictures here.")
+    ] = None,
+    environment: Annotated[
+        Path | None, typer.Option(help="Write what is around a place as a 360-degree .hdr.")
+    ] = None,
+    cameras: Annotated[
+        Path | None,
+        typer.Option(help="Camera path (JSON) for --meta; its first camera for --environment."),
+    ] = None,
     overwrite: Overwrite = False,
     as_json: Json = False,
 ) -> None:
@@ -190,16 +207,20 @@ def export(
     from ..world import exporters
     from ..world.origin import recall
 
-    if ply is None and transforms is None and meta is None:
-        raise InputError("Name what to write: --ply, --transforms or --meta.")
+    targets = (ply, transforms, meta, splats, mesh, colmap, environment)
+    if all(target is None for target in targets):
+        raise InputError(
+            "Name what to write: --ply, --transforms, --meta, --splats, --mesh, --colmap or "
+            "--environment."
+        )
     if meta is not None and cameras is None:
         raise InputError("A meta.json holds a camera path; name one with --cameras.")
-    for target in (ply, transforms, meta):
+    for target in targets:
         refuse_existing(target, overwrite)
     path = None if cameras is None else read_camera_path(cameras)
     loaded = load_world(source)
     origin = recall(loaded.provenance)
-    written = [str(path) for path in (ply, transforms, meta) if path is not None]
+    written = [str(target) for target in targets if target is not None]
     if ply is not None:
         exporters.export_ply(loaded.anchors, ply, origin)
     if transforms is not None:
@@ -208,7 +229,32 @@ def export(
         if not loaded.memory:
             raise InputError("The world has no memory frame to stand as the picture of meta.json.")
         exporters.export_meta(loaded.memory[0], path, meta, source.stem)
+    with _progress(as_json) as progress:
+        _bake(loaded, splats, mesh, colmap, progress)
+        if environment is not None:
+            from ..world.environment import export_environment
+
+            export_environment(loaded, path[0].position if path else None, environment, progress)
     _say({"written": written}, as_json, "\n".join(written), [])
+
+
+def _bake(
+    world: World, splats: Path | None, mesh: Path | None, colmap: Path | None, progress: Progress
+) -> None:
+    if splats is not None:
+        from ..world.bake_splats import export_splats
+
+        progress(0.1, "Making splats")
+        export_splats(world.anchors, world.memory, splats)
+    if mesh is not None:
+        from ..world.bake_mesh import export_mesh
+
+        export_mesh(world.memory, mesh, progress)
+    if colmap is not None:
+        from ..world.export_colmap import export_colmap
+
+        progress(0.5, "Writing the COLMAP model")
+        export_colmap(world.anchors, world.memory, colmap)
 
 
 # ---------------------------------------------------------------------------- one source each

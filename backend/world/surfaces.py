@@ -25,7 +25,7 @@ def normals_of(anchors: Anchors, memory: Sequence[MemoryFrame]) -> np.ndarray:
     total = np.zeros((len(anchors), 3), np.float32)
     xyz = anchors.xyz.astype(np.float64)
     for frame in memory:
-        if frame.depth is None:
+        if frame.depth is None or frame.camera.is_orthographic:
             continue
         normal = depth_normals(frame)
         uv, z = frame.camera.project(xyz)

@@ -52,7 +52,7 @@ def read_far_ply(
     Raises InputError when the file is no PLY, its header lies, or it has no points.
     """
     path = Path(path)
-    _check_header(path)
+    check_header(path)
     vertex = _vertices(path)
     names = {p.name for p in vertex.properties}
     if not {"x", "y", "z"} <= names:
@@ -77,7 +77,7 @@ def read_far_ply(
     return Anchors(xyz, rgb, radius.astype(np.float32)), origin
 
 
-def _check_header(path: Path) -> None:
+def check_header(path: Path) -> None:
     """Refuses what would make a reader slow or wrong before it allocates anything."""
     try:
         size = path.stat().st_size

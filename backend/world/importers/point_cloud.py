@@ -16,8 +16,10 @@ from ...shared.frame import MemoryFrame
 from ...shared.world import World
 from ..identity import frame_id
 from ..origin import remember
+from .meshes import is_mesh, mesh_anchors
 from .photo import fitted_camera
 from .ply import read_far_ply
+from .splats import UP, read_splats, splat_anchors, splat_kind
 
 
 def world_from_ply(
@@ -26,9 +28,12 @@ def world_from_ply(
     scale: float = 1.0,
     photo: tuple[Path, Camera] | None = None,
 ) -> World:
-    """The points of a PLY file as anchors. photo: a picture and the camera that took it, in metres
-    and z up; its depth is that of the points."""
-    anchors, origin = read_far_ply(path, up, scale)
+    """Points, splats or a mesh, told apart by what the file holds, as anchors.
+
+    photo: a picture and the camera that took it, in metres and z up; its depth is that of the
+    points.
+    """
+    anchors, origin = _read(Path(path), up, scale)
     memory = []
     if photo is not None:
         picture = read_photo(photo[0])
@@ -36,6 +41,15 @@ def world_from_ply(
         memory.append(_seen(anchors, picture.rgb, camera, Path(photo[0]).stem))
     provenance = remember({"source": "ply", "file": Path(path).name}, origin)
     return World(anchors=anchors, memory=memory, revision=1, provenance=provenance)
+
+
+def _read(path: Path, up: str | None, scale: float) -> tuple[Anchors, np.ndarray]:
+    kind = splat_kind(path)
+    if kind is not None:
+        return splat_anchors(read_splats(path, kind), up or UP.get(kind, "-y"), scale)
+    if is_mesh(path):
+        return mesh_anchors(path, up, scale)
+    return read_far_ply(path, up, scale)
 
 
 def _without(camera: Camera, origin: np.ndarray) -> Camera:

@@ -1,0 +1,183 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""3D Gaussian splats of every kind people have, as anchors that close like the splats do.
+
+A splat is an ellipsoid: it becomes points spread over its two longer axes, as many as its size
+asks for, each with the splat's colour.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from plyfile import PlyData, PlyParseError
+
+from ...shared.anchors import Anchors
+from ...shared.errors import InputError
+from ..origin import origin_of
+from .apart import run_apart
+from .ply import FARTHEST, MIN_OPACITY, SH_C0, UP_AXES, check_header
+
+MOST_BYTES = 4 << 30
+MOST_SPLATS = 20_000_000
+KINDS = {".splat": "splat", ".ksplat": "ksplat", ".spz": "spz", ".sog": "sog"}
+"""Endings and gaussforge's names; compressed PLY is told by its header."""
+ROW_BYTES = {"splat": 32, "ksplat": 24, "spz": 8, "sog": 4, "compressed.ply": 16}
+"""Least bytes of a splat: what a file can hold at most follows from its size."""
+UP = {"spz": "y"}
+"""Which way is up where it is not down as trainers write it: SPZ has y up."""
+SPREAD = 1.5
+"""Standard deviations to which a splat's points reach."""
+MOST_POINTS = 4_000_000
+MOST_PER_SPLAT = 64
+_SECONDS, _BYTES_A_SECOND, _GIGABYTES = 30.0, 5e6, 6.0
+
+
+@dataclass(eq=False)
+class Splats:
+    """xyz: (N, 3) float64. scale: (N, 3) standard deviations, same units. rotation: (N, 4) unit
+    quaternions (w, x, y, z). opacity: (N,) in [0, 1]. rgb: (N, 3) uint8, seen from anywhere."""
+
+    xyz: np.ndarray
+    scale: np.ndarray
+    rotation: np.ndarray
+    opacity: np.ndarray
+    rgb: np.ndarray
+
+
+def splat_kind(path: Path) -> str | None:
+    """gaussforge's name for the kind of splats in a file, "ply" for a 3DGS PLY, None for others."""
+    kind = KINDS.get(path.suffix.lower())
+    if kind is not None or path.suffix.lower() != ".ply":
+        return kind
+    try:
+        with path.open("rb") as file:
+            head = file.read(8192)
+    except OSError:
+        return None
+    if b"packed_position" in head:
+        return "compressed.ply"
+    return "ply" if all(w in head for w in (b"f_dc_0", b"scale_0", b"rot_0")) else None
+
+
+def read_splats(path: Path, kind: str) -> Splats:
+    """The splats of a file. Raises InputError when it is damaged, too large or empty."""
+    path = Path(path)
+    try:
+        size = path.stat().st_size
+    except OSError as error:
+        raise InputError(f"'{path}' cannot be read; check the path.") from error
+    if size > MOST_BYTES or size > 400 * MOST_SPLATS:
+        raise InputError(f"'{path.name}' is larger than {MOST_BYTES >> 30} GB; thin it first.")
+    if kind == "ply":
+        return _from_ply(path, path.name)
+    if kind == "compressed.ply":
+        check_header(path)
+    if size < ROW_BYTES[kind]:
+        raise InputError(f"'{path.name}' is empty or cut off; export it again.")
+    with tempfile.TemporaryDirectory(prefix="worldfm-splats-") as temporary:
+        made = Path(temporary) / "splats.ply"
+        run_apart(
+            "read_splats", path, kind, made, what=f"'{path.name}'",
+            seconds=_SECONDS + size / _BYTES_A_SECOND,
+            gigabytes=_GIGABYTES + 120 * min(size, 1 << 28) / 1e9,
+        )  # fmt: skip
+        return _from_ply(made, path.name)
+
+
+def _from_ply(path: Path, name: str) -> Splats:
+    check_header(path)
+    try:
+        rows = PlyData.read(str(path))["vertex"]
+        fields = {p.name for p in rows.properties}
+        columns = [[f"{p}{i}" for i in range(n)] for p, n in (("scale_", 3), ("rot_", 4))]
+        if len(rows.data) > MOST_SPLATS:
+            raise InputError(f"'{name}' has more than {MOST_SPLATS} splats; thin it first.")
+        xyz = np.stack([np.asarray(rows[a], np.float64) for a in "xyz"], 1)
+        scale, rotation = (
+            np.stack([np.asarray(rows[c], np.float32) for c in group], 1) for group in columns
+        )
+        if {"red", "green", "blue"} <= fields and "f_dc_0" not in fields:
+            rgb = np.stack([np.asarray(rows[c]) for c in ("red", "green", "blue")], 1)
+        else:
+            base = np.stack([np.asarray(rows[f"f_dc_{i}"], np.float32) for i in range(3)], 1)
+            rgb = np.clip(np.nan_to_num(0.5 + SH_C0 * base), 0, 1) * 255 + 0.5
+        logit = np.asarray(rows["opacity"], np.float32)
+    except (PlyParseError, KeyError, ValueError, OSError) as error:
+        raise InputError(f"'{name}' is no 3DGS PLY that can be read ({error}).") from error
+    with np.errstate(over="ignore"):
+        opacity = 1 / (1 + np.exp(-np.clip(np.nan_to_num(logit), -30, 30)))
+        scale = np.exp(np.clip(scale, -30, 20))
+    length = np.linalg.norm(rotation, axis=1)
+    good = np.isfinite(xyz).all(axis=1) & (np.abs(xyz) < FARTHEST).all(axis=1)
+    good &= np.isfinite(scale).all(axis=1) & np.isfinite(length) & (length > 1e-9)
+    good &= opacity >= MIN_OPACITY
+    if not good.any():
+        raise InputError(f"'{name}' has no usable splats.")
+    rotation = rotation[good] / length[good, None]
+    return Splats(xyz[good], scale[good], rotation, opacity[good], rgb.astype(np.uint8)[good])
+
+
+def splat_anchors(
+    splats: Splats, up: str, scale: float, most: int = MOST_POINTS
+) -> tuple[Anchors, np.ndarray]:
+    """Points over the splats' faces, in metres and z up without the origin, and that (3,).
+
+    Faint splats and those that are large for their opacity are haze: they give no surface.
+    """
+    turn = UP_AXES[up] * scale
+    axes = _axes(splats.rotation) * splats.scale[:, None, :] * scale  # columns, longest first below
+    order = np.argsort(-splats.scale, axis=1)
+    axes = np.take_along_axis(axes, order[:, None, :], axis=2)
+    axes = np.einsum("ij,njk->nik", UP_AXES[up], axes)
+    centre = splats.xyz @ turn.T
+    origin = origin_of(centre)
+    centre = centre - origin
+    a, b = axes[..., 0], axes[..., 1]
+    long, wide = np.linalg.norm(a, axis=1), np.linalg.norm(b, axis=1)
+    usual = float(np.median(wide))
+    haze = (splats.opacity < 0.3) & (wide > 4 * usual)
+    far = long > 200 * max(usual, 1e-9)
+    keep = ~(haze | far)
+    if not keep.any():
+        keep[:] = True
+    centre, a, b, long, wide = centre[keep], a[keep], b[keep], long[keep], wide[keep]
+    rgb = splats.rgb[keep]
+    spacing = _spacing(long, wide, most)
+    across = np.clip(np.ceil(2 * SPREAD * long / spacing), 1, 8).astype(int)
+    down = np.clip(np.ceil(2 * SPREAD * wide / spacing), 1, 8).astype(int)
+    count = across * down
+    who = np.repeat(np.arange(len(count)), count)
+    place = np.arange(len(who)) - np.repeat(np.cumsum(count) - count, count)
+    i, j = place % across[who], place // across[who]
+    s = ((i + 0.5) / across[who] * 2 - 1) * SPREAD * (across[who] > 1)
+    t = ((j + 0.5) / down[who] * 2 - 1) * SPREAD * (down[who] > 1)
+    inside = s * s + t * t <= SPREAD * SPREAD * 1.02
+    who, s, t = who[inside], s[inside], t[inside]
+    xyz = centre[who] + s[:, None] * a[who] + t[:, None] * b[who]
+    step = np.maximum(2 * SPREAD * long[who] / across[who], 2 * SPREAD * wide[who] / down[who])
+    colours = np.maximum(rgb[who], 1)  # black is kept for points without a colour
+    return Anchors(xyz.astype(np.float32), colours, (0.42 * step).astype(np.float32)), origin
+
+
+def _spacing(long: np.ndarray, wide: np.ndarray, most: int) -> float:
+    """Metres between points at which all splats together have at most about `most`."""
+    spacing = max(float(np.median(wide)) * 2 * SPREAD, 1e-9)
+    for _ in range(12):
+        across = np.clip(np.ceil(2 * SPREAD * long / spacing), 1, 8)
+        down = np.clip(np.ceil(2 * SPREAD * wide / spacing), 1, 8)
+        if float((across * down).sum()) <= most:
+            break
+        spacing *= 1.4
+    return spacing
+
+
+def _axes(q: np.ndarray) -> np.ndarray:
+    """(N, 3, 3) rotation matrices of unit quaternions (w, x, y, z)."""
+    w, x, y, z = q.T.astype(np.float64)
+    rows = [1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y),
+            2 * (x * y + w * z), 1 - 2 * (x * x + z * z), 2 * (y * z - w * x),
+            2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)]  # fmt: skip
+    return np.stack(rows, axis=1).reshape(-1, 3, 3)
