@@ -93,6 +93,13 @@ class _Inside:
             raise InputError(f"'{path.name}' is larger than {MOST_BYTES >> 30} GB.")
         return path.read_bytes()
 
+    def __getitem__(self, name: str) -> bytes:
+        return self.get(name)
+
+    def keys(self) -> list[str]:
+        """Nothing is listed; what is named is looked up."""
+        return []
+
     def write(self, name: str, data: bytes) -> None:
         """Nothing is written beside a user's file."""
         raise PermissionError(name)
