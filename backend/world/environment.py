@@ -17,8 +17,8 @@ from ..shared.camera import Camera, facing, intrinsics
 from ..shared.color import srgb_to_linear
 from ..shared.errors import InputError
 from ..shared.files import replacing
+from ..shared.world import World
 from .progress import Progress, silent
-from .world import World
 
 WIDTH = 2048
 SIDE = 640

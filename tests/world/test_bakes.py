@@ -11,6 +11,7 @@ from plyfile import PlyData
 from backend.conditioning.anchors.lifting import lift
 from backend.shared.anchors import Anchors
 from backend.shared.errors import InputError
+from backend.shared.world import World
 from backend.world.bake_mesh import export_mesh
 from backend.world.bake_splats import FROM_Z_UP, SH_C0, export_splats, turning_z_to
 from backend.world.environment import blender_directions, export_environment
@@ -18,7 +19,6 @@ from backend.world.export_colmap import export_colmap
 from backend.world.importers.colmap import read_colmap
 from backend.world.importers.ply import read_ply
 from backend.world.surfaces import normals_of
-from backend.world.world import World
 from tests.scenes.world_room import HALF, photograph, room_camera
 
 
