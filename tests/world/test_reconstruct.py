@@ -15,7 +15,7 @@ from backend.shared.errors import Cancelled, InputError
 from backend.world.importers.captures import capture_to_world
 from backend.world.importers.reconstruct import reconstruct
 from tests.scenes.grounded_room import ExactDepth
-from tests.scenes.world_room import photograph
+from tests.scenes.world_room import trace
 
 
 def walk(folder, count: int = 6) -> list[Camera]:
@@ -27,16 +27,15 @@ def walk(folder, count: int = 6) -> list[Camera]:
     marks = np.concatenate([marks, rng.uniform([-2.9, -1, -1.49], [2.9, 3.9, -1.49], (260, 3))])
     shades = rng.integers(0, 255, (len(marks), 3))
     for i in range(count):
-        size = (480, 360)
+        size = (360, 270)
         place = np.array([0.35 * (i - count / 2), -2.8 + 0.1 * i, 0.3])
         camera = Camera(intrinsics(1.1, *size), look_at(place, np.array([0, 2.5, -0.4])), *size)
-        rgb = photograph(camera).rgb.copy()
-        depth = photograph(camera).depth
+        rgb, depth = trace(camera)
         uv, z = camera.project(marks)
         for (u, v), d, shade in zip(uv, z, shades, strict=True):
             x, y = int(u), int(v)
             if 0 <= x < size[0] and 0 <= y < size[1] and d < depth[y, x] * 1.02:
-                side = max(1, round(14 / d))
+                side = max(1, round(11 / d))
                 color = tuple(int(c) for c in shade)
                 cv2.rectangle(rgb, (x - side, y - side), (x + side, y + side // 2), color, -1)
         Image.fromarray(rgb).save(folder / f"{i}.png")
