@@ -116,7 +116,7 @@ def bad_inputs(folder: Path) -> None:
         (["--dataset", "{tmp}/twice"], "twice"),
         (["--dataset", "{tmp}/bombs"], "160 megapixels"),
         (["--panorama", "{tmp}/room.png"], "twice as wide as high"),
-        (["--dataset", "{tmp}"], "neither a transforms.json nor"),
+        (["--dataset", "{tmp}"], "160 megapixels"),  # a folder of pictures, one of them a bomb
         (["--ply", "{tmp}/broken.jpg"], "not a PLY"),
         (["--meta", "{tmp}/camera.json"], "needs name, image, K"),
         (["--image", "{tmp}/room.png", "--camera", "{tmp}/broken.fspy"], "not an fSpy project"),
