@@ -153,7 +153,10 @@ def bare_back(scene: bpy.types.Scene) -> list[int]:
     bpy.ops.mesh.primitive_cube_add(size=0.5, location=(0, 0, -0.5))
     box = bpy.context.object
     material = bpy.data.materials.new("Red")
-    material.diffuse_color = (0.5, 0.0, 0.0, 1.0)
+    material.diffuse_color = (0.5, 0.0, 0.0, 1.0)  # without nodes; from Blender 5 on all have them
+    nodes = material.node_tree.nodes if material.node_tree else ()
+    for shader in (node for node in nodes if node.type == "BSDF_PRINCIPLED"):
+        shader.inputs["Base Color"].default_value = (0.5, 0.0, 0.0, 1.0)
     box.data.materials.append(material)
     bpy.ops.worldfm.project_to_geometry(size=64)
     image = bpy.data.images.get(f"{box.name} WorldFM")
