@@ -22,7 +22,7 @@ BPY_3.13 := bpy==5.3.0
 ALSO ?=
 OTHERS := $(ALSO:%=$(VENV_BLENDER)-%/.installed)
 
-.PHONY: help setup demo demo-plan scenes test test-gui extension bench soak lint types
+.PHONY: help setup demo demo-plan scenes test test-gui extension bench soak fuzz lint types
 
 help:
 	@echo 'make setup      the backend in .venv (command: .venv/bin/worldfm), Blender as a module in .venv-blender'
@@ -32,6 +32,7 @@ help:
 	@echo 'make test-gui   the tests in a real Blender under Xvfb (BLENDER=/path/to/blender to use yours)'
 	@echo 'make extension  one zip per platform into dist'
 	@echo 'make bench      measure this machine: outputs/bench.json'
+	@echo 'make fuzz       damaged files to every reader for MINUTES (30): outputs/fuzz.json'
 	@echo 'make soak       an hour of small frames: outputs/soak.json says what they leave in memory'
 	@echo 'make lint       ruff'
 	@echo 'make types      mypy over the backend'
@@ -123,6 +124,11 @@ soak: $(BACKEND) extension
 
 types: $(BACKEND)
 	@$(VENV)/bin/mypy
+
+MINUTES ?= 30
+
+fuzz: $(BACKEND)
+	@$(VENV)/bin/python -m tests.fuzz.run --minutes $(MINUTES)
 
 lint: $(BACKEND)
 	@$(VENV)/bin/ruff check .

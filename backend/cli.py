@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 from typer.core import TyperCommand, TyperGroup
 
+from .limits import check_limits
 from .offline import stay_offline
 from .shared.errors import InputError, WorldFMError
 
@@ -38,6 +39,10 @@ COMMANDS = {
 """Each command and its line of help; `backend.commands.NAME` is imported when it is used."""
 
 
+COMPUTING = {"serve", "world", "render", "evaluate", "bench", "train", "conformance"}
+"""Commands that load the libraries which need memory."""
+
+
 class LazyCommands(TyperGroup):
     """Commands whose modules (and the libraries these need) are imported only to be run."""
 
@@ -59,6 +64,8 @@ class LazyCommands(TyperGroup):
     ) -> tuple[str | None, TyperCommand | None, list[str]]:
         name, command, rest = super().resolve_command(ctx, args)
         if command is not None:
+            if command.name in COMPUTING and "--help" not in args:
+                check_limits()
             module = importlib.import_module(f".commands.{command.name}", __package__)
             command = typer.main.get_command(module.app)
         return name, command, rest
@@ -106,6 +113,13 @@ def main(arguments: list[str] | None = None) -> None:
     except WorldFMError as error:
         print(f"Error: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
+    except MemoryError:
+        print(
+            "Error: There is not enough memory for this; close other programs or use smaller "
+            "pictures.",
+            file=sys.stderr,
+        )
+        sys.exit(1)
     except OSError as error:
         if error.filename is None:
             raise

@@ -12,7 +12,6 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import struct
 import zlib
 from dataclasses import replace
 from typing import NamedTuple
@@ -20,15 +19,19 @@ from typing import NamedTuple
 import bpy
 import numpy as np
 
-from ..backend.shared.camera import Camera
+from ..backend.shared.arrays import checked, read_npy, unpacked
+from ..backend.shared.camera import MAX_SIZE, Camera
 from ..backend.shared.errors import InputError, WorldFMError
 from ..backend.shared.frame import MemoryFrame
 from ..backend.shared.png import decode_png, encode_png
+from ..backend.shared.reading import as_sentence, parse_json
 from .world_folder import folder_frame
 
 PREFIX = "WorldFM "
 
 _THUMBNAIL, _ICON = 128, 32
+_MOST_BYTES = MAX_SIZE * MAX_SIZE * 6 + 4096
+"""Of a frame's colours or depth, unpacked."""
 _SHOWN = 512
 """Longest side of the PNG beside half floats."""
 _cache: dict[str, MemoryFrame] = {}
@@ -188,19 +191,20 @@ def read_frame(item: bpy.types.PropertyGroup) -> MemoryFrame:
         frame = replace(folder_frame(item.folder, item.id), id=item.id, name=item.name)
         _cache[item.id] = frame
         return frame
-    try:
-        camera = Camera.from_json(json.loads(item.camera_json))
+    with as_sentence(
+        lambda why: InputError(
+            f"The memory frame '{item.name}' cannot be read ({why}); remove it from the list and "
+            "capture it again."
+        ),
+        WorldFMError,
+    ):
+        camera = Camera.from_json(parse_json(item.camera_json))
         depth = _decode_depth(_packed_bytes(item.depth)) if item.depth else None
         if item.radiance:
             colours = {"radiance": _decode_halves(_packed_bytes(item.radiance))}
         else:
             colours = {"rgb": decode_png(_packed_bytes(item.colour))}
         frame = MemoryFrame(item.id, item.name, camera, depth=depth, **colours)
-    except (ValueError, KeyError, zlib.error, struct.error, WorldFMError) as error:
-        raise InputError(
-            f"The memory frame '{item.name}' cannot be read ({error}); remove it from the list "
-            f"and capture it again."
-        ) from error
     _cache[item.id] = frame
     return frame
 
@@ -249,7 +253,7 @@ def _encode_halves(picture: np.ndarray) -> bytes:
 
 
 def _decode_halves(data: bytes) -> np.ndarray:
-    planes = np.load(io.BytesIO(zlib.decompress(data)), allow_pickle=False)
+    planes = read_npy(unpacked(data, _MOST_BYTES))
     if planes.dtype != np.uint8 or planes.ndim != 4 or planes.shape[0] != 2:
         raise ValueError("its picture is not one of half floats")
     return np.ascontiguousarray(np.moveaxis(planes, 0, -1)).view(np.float16)[..., 0]
@@ -262,7 +266,5 @@ def _encode_depth(depth: np.ndarray) -> bytes:
 
 
 def _decode_depth(data: bytes) -> np.ndarray:
-    depth = np.load(io.BytesIO(zlib.decompress(data)), allow_pickle=False)
-    if depth.dtype != np.float32 or depth.ndim != 2:
-        raise ValueError("its depth is not a picture of float32")
-    return depth
+    depth = read_npy(unpacked(data, _MOST_BYTES))
+    return checked(depth, "its depth", np.float32, (None, None), least=0, infinite=True)

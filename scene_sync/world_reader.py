@@ -3,13 +3,14 @@
 
 from __future__ import annotations
 
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from ..backend.shared.arrays import checked, read_npz
 from ..backend.shared.errors import WorldError
+from ..backend.shared.reading import as_sentence
 from ..backend.shared.world import World
 from ..backend.shared.world_folder import file_of, load_world
 
@@ -39,11 +40,16 @@ def read_world(folder: Path) -> BuiltWorld:
 
 
 def _blockout(path: Path) -> list[BlockoutMesh]:
-    try:
-        with np.load(path, allow_pickle=False) as data:
-            return [
-                BlockoutMesh(str(name), data[f"verts{i}"], data[f"faces{i}"], data[f"uvs{i}"])
-                for i, name in enumerate(data["names"])
-            ]
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
-        raise WorldError(f"'{path}' is damaged ({error}); build the world again.") from error
+    meshes = []
+    with as_sentence(
+        lambda why: WorldError(f"'{path}' is damaged ({why}); build the world again.")
+    ):
+        data = read_npz(path)
+        for i, name in enumerate(data["names"].tolist()):
+            verts = checked(data[f"verts{i}"], "verts", np.float32, (None, 3))
+            faces = checked(data[f"faces{i}"], "faces", np.int32, (None, 3), least=0)
+            uvs = checked(data[f"uvs{i}"], "uvs", np.float32, (len(verts), 2))
+            if faces.size and faces.max() >= len(verts):
+                raise ValueError("a face names a vertex that is not there")
+            meshes.append(BlockoutMesh(str(name), verts, faces, uvs))
+    return meshes

@@ -14,6 +14,7 @@ import math
 import os
 import struct
 import zipfile
+import zlib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import BinaryIO
@@ -58,6 +59,23 @@ def read_npz(path: Path, most: int = MOST_BYTES) -> dict[str, np.ndarray]:
                 data = file.read(entry.file_size)  # a bomb that says it is small ends here
             arrays[entry.filename.removesuffix(".npy")] = _npy(io.BytesIO(data), len(data), most)
     return arrays
+
+
+def png_size(data: bytes) -> tuple[int, int] | None:
+    """Width and height that a PNG claims, before it is decoded; None when it is no PNG."""
+    if data[:8] != b"\x89PNG\r\n\x1a\n" or data[12:16] != b"IHDR" or len(data) < 24:
+        return None
+    width, height = struct.unpack(">II", data[16:24])
+    return width, height
+
+
+def unpacked(data: bytes, most: int) -> bytes:
+    """zlib's inverse, of what unpacks to `most` bytes at most."""
+    unpacker = zlib.decompressobj()
+    made = unpacker.decompress(data, most + 1)
+    if len(made) > most or unpacker.unconsumed_tail:
+        raise ValueError(f"it unpacks to more than {most} bytes")
+    return made
 
 
 def read_safetensors(path: Path, names: Iterable[str] | None = None) -> dict[str, np.ndarray]:

@@ -15,29 +15,27 @@ import numpy as np
 from .camera import Camera
 from .errors import CameraError
 from .files import write_atomically
+from .reading import as_sentence, read_json, whole_number
 
 
 def read_camera_path(path: Path) -> list[Camera]:
     """The cameras of `path`, in order. Raises CameraError when it cannot be read or is empty."""
-    try:
-        data = json.loads(path.read_text(encoding="utf-8"))
+    if not path.is_file():
+        raise CameraError(f"The camera file {path} could not be read; check its name.")
+    with as_sentence(
+        lambda why: CameraError(
+            f"{path} is not a camera path ({why}); it needs K as 3x3 or one per frame, size as "
+            "[W, H] and c2w as [N][4][4]."
+        )
+    ):
+        data = read_json(path)
         c2w = np.array(data["c2w"], dtype=float)
         K = np.array(data["K"], dtype=float)
-        width, height = (int(side) for side in data["size"])
+        width, height = (whole_number(side, 1) for side in data["size"])
         projection = data.get("projection", "PERSP")
         if c2w.ndim != 3 or len(c2w) == 0:
             raise ValueError("c2w must hold one 4x4 matrix for each frame")
         K = np.broadcast_to(K, (len(c2w), 3, 3))
-    except OSError as error:
-        raise CameraError(
-            f"The camera file {path} could not be read ({error.strerror}); check its name."
-        ) from error
-    except (ValueError, KeyError, TypeError) as error:
-        reason = f"{error} is missing" if isinstance(error, KeyError) else str(error)
-        raise CameraError(
-            f'{path} is not a camera path ({reason}); it needs {{"K": 3x3 or one per frame, '
-            '"size": [W, H], "c2w": [N][4][4]}.'
-        ) from error
     return [Camera(k, matrix, width, height, projection) for k, matrix in zip(K, c2w, strict=True)]
 
 

@@ -8,6 +8,8 @@ import zlib
 
 import numpy as np
 
+from .camera import MAX_SIZE
+
 _PNG = b"\x89PNG\r\n\x1a\n"
 _CHANNELS = {0: 1, 2: 3, 4: 2, 6: 4}
 """Of grey, RGB, grey with alpha and RGB with alpha, by the number that the header has."""
@@ -42,6 +44,8 @@ def decode_png(data: bytes) -> np.ndarray:
     try:
         width, height, depth, kind, *rest = struct.unpack(">IIBBBBB", header)
         channels = _CHANNELS[kind]
+        if not (1 <= width <= MAX_SIZE and 1 <= height <= MAX_SIZE):
+            raise ValueError(f"its picture claims {width} x {height} pixels")
         rows = _inflated(b"".join(parts), height * (1 + width * channels))
     except (struct.error, KeyError, zlib.error) as error:
         raise ValueError("its picture is damaged, or of a kind that is not read") from error

@@ -19,7 +19,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from .errors import InputError, WorldFMError
+from .errors import InputError, OutOfMemoryError, WorldFMError
 
 MOST_JSON = 64 << 20
 """Bytes of a JSON file that are read at most."""
@@ -53,13 +53,20 @@ _ODD_ESCAPES = re.compile(rb"\\u(?:0000|[dD][89a-fA-F])")
 def as_sentence(say: Callable[[str], WorldFMError], *more: type[Exception]) -> Iterator[None]:
     """What the block raises about malformed content becomes `say(reason)`.
 
-    reason: a few words without a full stop. more: exceptions of libraries. A WorldFMError passes.
+    reason: a few words without a full stop. more: exceptions of libraries, or WorldFMErrors that
+    have to be told in this sentence; any other WorldFMError passes.
     """
     try:
         yield
-    except WorldFMError:
-        raise
-    except (*MALFORMED, *more) as error:
+    except Exception as error:
+        if isinstance(error, MemoryError):
+            raise OutOfMemoryError(
+                "There is not enough memory to read this file; close other programs, or use a "
+                "smaller one."
+            ) from error
+        ours = isinstance(error, WorldFMError)
+        if not isinstance(error, more) and (ours or not isinstance(error, MALFORMED)):
+            raise
         raise say(reason(error)) from error
 
 
@@ -67,10 +74,8 @@ def reason(error: BaseException) -> str:
     """What an exception says, short enough for a sentence."""
     if isinstance(error, RecursionError):
         return "it is nested too deep"
-    if isinstance(error, MemoryError):
-        return "it needs more memory than there is"
     if isinstance(error, KeyError):
-        return f"{error.args[0]!r} is missing" if error.args else "something is missing"
+        return f"{str(error)[:40]} is missing" if error.args else "something is missing"
     text = getattr(error, "strerror", None) or str(error)
     line = next((line.strip() for line in str(text).splitlines() if line.strip()), "")
     line = line.encode("ascii", "backslashreplace").decode().rstrip(".")

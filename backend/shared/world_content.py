@@ -9,9 +9,11 @@ from typing import Any
 
 import numpy as np
 
+from .arrays import checked
 from .content import kept_hash
 from .errors import WorldError
 from .frame import MemoryFrame
+from .reading import MALFORMED, parse_json, reason
 from .scene import Background, Material, Mesh, Texture
 from .scene_check import SceneCheck
 from .tree_codec import (
@@ -78,16 +80,28 @@ class ContentReader:
         if content.nbytes > MAX_CONTENT_BYTES or content.dtype != np.uint8:
             raise _damaged("its size")
         try:
-            return self.decode(json.loads(content.tobytes()), get)
-        except (ValueError, RecursionError) as error:
-            raise _damaged(str(error)) from error
+            return self.decode(parse_json(content.tobytes()), get)
+        except MALFORMED as error:
+            raise _damaged(reason(error)) from error
 
     def decode(self, tree: Any, get: Get) -> World:
         """A world from its JSON. Raises Malformed, or WorldError when its scene cannot be used."""
         world: World = decode_tree(World, tree, get, self._shared)
         if world.scene is not None:
             self._check.scene(world.scene)
+        anchors = world.anchors
+        checked(anchors.xyz, "the points' xyz", np.float32, (None, 3))
+        checked(anchors.radius, "the points' radius", np.float32, (None,), least=0)
+        for frame in world.memory:
+            check_depth(frame)
         return world
+
+
+def check_depth(frame: MemoryFrame) -> None:
+    """Raises ValueError unless a memory frame's depth is one: not negative, no NaN."""
+    if frame.depth is not None:
+        what = f"the depth of '{frame.name}'"
+        checked(frame.depth, what, np.float32, (None, None), least=0, infinite=True)
 
 
 def _damaged(what: str) -> WorldError:

@@ -30,15 +30,17 @@ from .errors import WorldError
 from .frame import MemoryFrame
 from .own_files import WORLD
 from .png import decode_png
-from .reading import MALFORMED, inside, read_json, reason
-from .tree_codec import Malformed, decode_tree, read_inline
+from .reading import MALFORMED, inside, read_json, reason, whole_number
+from .tree_codec import decode_tree, read_inline
 from .world import World
-from .world_content import MAX_CONTENT_BYTES, ContentReader, write_content
+from .world_content import MAX_CONTENT_BYTES, ContentReader, check_depth, write_content
 from .world_writer import write_files
 
 VERSION = 2
 MANIFEST = "world.json"
 _THREADS = 4
+MOST_PIXELS = 2_000_000_000
+"""Of a world's memory frames together."""
 _ABOUT = {"format": "worldfm-world", "version": VERSION, "units": "metres", "up": "Z"}
 
 
@@ -69,11 +71,12 @@ def load_world(folder: Path) -> World:
     tree = _tree(folder)
     try:
         entries = tree.pop("memory")
+        _check_pixels(folder, entries)
         with ThreadPoolExecutor(_THREADS) as pool:
             memory = list(pool.map(lambda entry: _frame(folder, entry), entries))
         world = ContentReader().decode({**tree, "memory": []}, _array_getter(folder))
-    except (Malformed, KeyError, TypeError, AttributeError) as error:
-        raise _damaged(folder / MANIFEST, f"{type(error).__name__}: {error}") from error
+    except MALFORMED as error:
+        raise _damaged(folder / MANIFEST, f"{type(error).__name__}: {reason(error)}") from error
     if len({frame.id for frame in memory}) < len(memory):
         raise WorldError(
             f"Two memory frames of '{folder}' have the same id; export the world again."
@@ -112,8 +115,8 @@ def world_hash(world: World) -> str:
 def _part(folder: Path, read: Callable[[dict[str, Any]], Any]) -> Any:
     try:
         return read(_tree(folder))
-    except (Malformed, KeyError, TypeError, AttributeError, ValueError) as error:
-        raise _damaged(folder / MANIFEST, f"{type(error).__name__}: {error}") from error
+    except MALFORMED as error:
+        raise _damaged(folder / MANIFEST, f"{type(error).__name__}: {reason(error)}") from error
 
 
 def _check_target(folder: Path, overwrite: bool) -> None:
@@ -155,8 +158,8 @@ def _manifest(folder: Path) -> dict[str, Any]:
             data = _UPGRADES[data["version"]](data)
         if not isinstance(data["more"], dict):
             raise TypeError("it does not list its files")
-    except (KeyError, TypeError, AttributeError) as error:
-        raise _damaged(path, f"{type(error).__name__}: {error}") from error
+    except MALFORMED as error:
+        raise _damaged(path, f"{type(error).__name__}: {reason(error)}") from error
     return data
 
 
@@ -236,9 +239,22 @@ def _frame(folder: Path, entry: dict[str, Any]) -> MemoryFrame:
             ) from error
 
     try:
-        return decode_tree(MemoryFrame, entry, get)
-    except Malformed as error:
+        frame = decode_tree(MemoryFrame, entry, get)
+        check_depth(frame)
+        return frame
+    except ValueError as error:
         raise WorldError(f"Memory frame '{name}' in '{folder}' is damaged: {error}.") from error
+
+
+def _check_pixels(folder: Path, entries: list[dict[str, Any]]) -> None:
+    """Before anything is decoded: all pictures together fit in memory."""
+    sizes = (entry["camera"]["size"] for entry in entries)
+    pixels = sum(whole_number(width, 1) * whole_number(height, 1) for width, height in sizes)
+    if pixels > MOST_PIXELS:
+        raise WorldError(
+            f"The memory frames of '{folder}' have {pixels / 1e6:.0f} megapixels together, more "
+            f"than the {MOST_PIXELS / 1e6:.0f} that are held; remove some of them."
+        )
 
 
 def _inside(folder: Path, file: Any) -> Path:
