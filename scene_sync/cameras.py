@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import bpy
 import numpy as np
@@ -147,6 +147,7 @@ def render_camera(
     picture, scale = raster(scene, use_border), scene.unit_settings.scale_length
     c2w = rigid(camera.matrix_world, scale, camera.name)
     whole = lens_camera(lens_of(camera.data, camera.name), picture, c2w, scale)
+    whole = replace(whole, near=camera.data.clip_start * scale, far=camera.data.clip_end * scale)
     return whole.cropped(*picture.border) if picture.border else whole
 
 

@@ -21,6 +21,7 @@ SURFACE_TYPES = frozenset({"MESH"})
 """Text, curves, surfaces and metaballs come as instances of the meshes that they become."""
 
 
+_UV_GRID = np.float32(65536)
 UV_STEP = 0.01
 """Change of a UV layer's sums that counts: the last bits of 100 000 corners stay far below."""
 
@@ -132,7 +133,7 @@ def read_mesh(ob: bpy.types.Object) -> Surface | None:
     loops = _array(triangles, "loops", count, 3, np.int32)
     slots = _array(triangles, "material_index", count, 1, np.int32)[:, 0]
     uv = {
-        layer.name: _array(layer.uv, "vector", len(mesh.loops), 2)[loops]
+        layer.name: _rounded(_array(layer.uv, "vector", len(mesh.loops), 2))[loops]
         for layer in mesh.uv_layers
     }
     colors = {
@@ -192,6 +193,12 @@ def _array(
     flat = np.empty(count * width, dtype)
     collection.foreach_get(name, flat)
     return flat.reshape(count, width)
+
+
+def _rounded(uv: np.ndarray) -> np.ndarray:
+    """Coordinates on a grid so fine that no picture has more pixels: modifiers round their last
+    bits differently in each session, and the same scene is the same world in all of them."""
+    return np.rint(uv * _UV_GRID) / _UV_GRID
 
 
 def _sums(uv: np.ndarray) -> np.ndarray:

@@ -10,6 +10,7 @@ K @ (x, y, 1) of an orthographic one, whose focal lengths are pixels a metre.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -31,6 +32,7 @@ class Camera:
 
     K: (3, 3) float64, pixels. c2w: (4, 4) float64, rigid. width, height: pixels.
     projection: "PERSP", a pinhole, or "ORTHO", parallel rays, with K in pixels a metre.
+    near, far: z-depths, metres, that surfaces are seen between.
     Raises CameraError when a matrix is not finite, not rigid or the size is out of range.
     """
 
@@ -39,6 +41,8 @@ class Camera:
     width: int
     height: int
     projection: Projection = "PERSP"
+    near: float = 0.0
+    far: float = math.inf
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "K", np.array(self.K, dtype=np.float64))
@@ -121,7 +125,13 @@ class Camera:
             "c2w": self.c2w.tolist(),
             "size": [self.width, self.height],
         }
-        return data | ({"projection": self.projection} if self.is_orthographic else {})
+        if self.is_orthographic:
+            data["projection"] = self.projection
+        if self.near > 0:
+            data["near"] = self.near
+        if self.far < math.inf:
+            data["far"] = self.far
+        return data
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Camera:
@@ -129,7 +139,8 @@ class Camera:
         try:
             width, height = data["size"]
             K, c2w = np.array(data["K"], float), np.array(data["c2w"], float)
-            return cls(K, c2w, width, height, data.get("projection", "PERSP"))
+            near, far = float(data.get("near", 0.0)), float(data.get("far", math.inf))
+            return cls(K, c2w, width, height, data.get("projection", "PERSP"), near, far)
         except (KeyError, TypeError, ValueError) as error:
             raise CameraError(
                 f"A camera needs K (3x3), c2w (4x4) and size [width, height]: {error}."
@@ -205,6 +216,11 @@ def _check(camera: Camera) -> None:
         raise CameraError(
             f"A frame of {camera.width} x {camera.height} pixels cannot be rendered; "
             f"choose a resolution from 1 to {MAX_SIZE} pixels a side."
+        )
+    if not 0 <= camera.near < camera.far:
+        raise CameraError(
+            f"A camera sees from {camera.near} to {camera.far} metres; "
+            "clip start must lie before clip end."
         )
     if camera.projection not in ("PERSP", "ORTHO"):
         raise CameraError(f"A camera's projection is PERSP or ORTHO, not {camera.projection!r}.")

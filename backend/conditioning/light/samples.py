@@ -39,7 +39,7 @@ class Samples:
 def sample(lighting: Lighting, camera: Camera, pixel: np.ndarray, size: float) -> Samples:
     """Rays through places (N, 2), x and y, of a picture with its margin; size: in pixels."""
     origins, ways = pixel_rays(camera, pixel - film.MARGIN)
-    hits = lighting.seen.first(origins, ways)
+    hits = _between(lighting, camera, origins, ways)
     focal = 0.5 * (camera.K[0, 0] + camera.K[1, 1])
     across: np.ndarray = np.full(len(pixel), size / focal, np.float32)
     if camera.is_orthographic:
@@ -48,6 +48,16 @@ def sample(lighting: Lighting, camera: Camera, pixel: np.ndarray, size: float) -
     x, y = pixel[:, 0].astype(np.int64), pixel[:, 1].astype(np.int64)
     tile, wide = TILE_ORDER[y % TILE, x % TILE], WIDE_ORDER[y % WIDE_TILE, x % WIDE_TILE]
     return Samples(origins, ways, across, tile, wide, hits)
+
+
+def _between(lighting: Lighting, camera: Camera, origins: np.ndarray, ways: np.ndarray) -> Hits:
+    """What rays whose camera z is 1 meet between where the camera's sight begins and ends."""
+    near = np.float32(camera.near)
+    hits = lighting.seen.first(origins + near * ways, ways)
+    hits.distance[:] += near
+    beyond = hits.distance > camera.far
+    hits.triangle[beyond], hits.distance[beyond] = -1, np.inf
+    return hits
 
 
 def surface_of(lighting: Lighting, samples: Samples, met: np.ndarray) -> Surface:

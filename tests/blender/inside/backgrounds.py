@@ -191,6 +191,8 @@ def fog() -> dict[str, Any]:
     """How much of a glowing wall is left behind fog: read, and in Cycles."""
     found = {}
     for kind, values in VOLUMES.items():
+        if kind != "ShaderNodeVolumeAbsorption" and bpy.app.version < (5, 0, 0):
+            continue  # there light of the wall is scattered into view whatever the bounces
         background, tree = world()
         background.inputs["Strength"].default_value = 0
         volume = tree.nodes.new(kind)
