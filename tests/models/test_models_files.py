@@ -20,13 +20,13 @@ from backend.commands.models import app
 from backend.models import convert as conversion
 from backend.models import store
 from backend.models.convert import convert
-from backend.models.frame_model import FrameModel
 from backend.models.loading import read_checkpoint
 from backend.models.official_layout import (
     official_manifest,
     to_transformer,
     transformer_config,
 )
+from backend.models.official_transformer import OfficialTransformer
 from backend.models.store import (
     WEIGHTS,
     find_model,
@@ -83,7 +83,7 @@ def test_the_manifest_is_that_of_the_released_file():
 
 def test_the_class_has_exactly_the_used_weights():
     with torch.device("meta"):
-        model = FrameModel(**transformer_config({}))
+        model = OfficialTransformer(**transformer_config({}))
     shapes = {key: tuple(value.shape) for key, value in model.state_dict().items()}
     manifest = official_manifest({})
     used = [entry for entry in manifest.values() if entry.used]
@@ -109,7 +109,7 @@ def test_every_layout_of_a_checkpoint_gives_the_same_model(tmp_path, vae, layout
     assert written.keys() == expected.keys()
     assert all(torch.equal(written[name], expected[name]) for name in expected)
     assert torch.equal(written["blocks.1.qkv.weight"], weights["blocks.1.attn.qkv.weight"])
-    model = FrameModel.from_pretrained(folder / "transformer")
+    model = OfficialTransformer.from_pretrained(folder / "transformer")
     assert model.config.heads == 2 and model.config.layers == 3
     assert record == read_record(folder) == installed()[0]
     assert verify(folder) == []

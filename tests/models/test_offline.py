@@ -107,7 +107,7 @@ def test_a_config_that_names_a_repository_calls_nobody(tmp_path, hub):
         ({"mlp_ratio": -1}, ""),
         ({"heads": 0}, ""),
         ({"widths": [4] * 20_000}, "entries"),
-        ({"patch_size": "2"}, ""),
+        ({"layers": "2"}, ""),
     ],
 )
 def test_sizes_that_no_model_has_are_refused_at_once(tmp_path, changes, word):

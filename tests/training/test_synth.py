@@ -173,7 +173,7 @@ def test_a_stopped_scene_leaves_no_folder(tmp_path: Path) -> None:
         (["--kinds", "moon"], "no scene kind"),
         (["--kinds", ","], "choose from"),
         (["--scenes", "0"], "at least 1 scene"),
-        (["--size", "big"], "not a size"),
+        (["--size", "big"], "takes width x height"),
         (["--seed", "-1"], "0 or larger"),
         (["--device", "abacus"], "cannot be used here"),
     ],
