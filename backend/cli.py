@@ -107,6 +107,7 @@ def main(arguments: list[str] | None = None) -> None:
     stay_offline()
     # threads that wait for work leave the processor to others; read when the library is loaded
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+    os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")  # what is wrong is said in a sentence
     os.environ.setdefault("NUMBA_CACHE_LOCATOR_CLASSES", KERNEL_FILES)
     try:
         typer.main.get_command(app).main(arguments, prog_name="worldfm")

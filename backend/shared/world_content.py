@@ -89,9 +89,8 @@ class ContentReader:
         world: World = decode_tree(World, tree, get, self._shared)
         if world.scene is not None:
             self._check.scene(world.scene)
-        anchors = world.anchors
-        checked(anchors.xyz, "the points' xyz", np.float32, (None, 3))
-        checked(anchors.radius, "the points' radius", np.float32, (None,), least=0)
+        # points without a place are left out when they are drawn (`Anchors.finite`)
+        checked(world.anchors.radius, "the points' radius", np.float32, (None,), least=0)
         for frame in world.memory:
             check_depth(frame)
         return world

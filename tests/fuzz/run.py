@@ -25,6 +25,8 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from backend.shared.errors import WorldFMError
 
 from .mutate import mutated
@@ -65,6 +67,7 @@ def _work(name: str, first: int, pipe: Connection) -> None:
         whole, work = Path(folder, "whole"), Path(folder, "work")
         whole.mkdir()
         TARGETS[name].make(whole)
+        torch.set_num_threads(1)
         resource.setrlimit(resource.RLIMIT_AS, (used + BYTES, hard))
         for seed in range(first, first + 1_000_000_000):
             pipe.send(seed)
@@ -73,7 +76,7 @@ def _work(name: str, first: int, pipe: Connection) -> None:
 
 def fuzz(minutes: float, seed: int) -> dict[str, Any]:
     """All targets in turns; how many inputs there were and what went wrong."""
-    context = multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("fork")  # the libraries are here already
     counts: Counter[str] = Counter()
     wrong: list[dict[str, Any]] = []
     end = time.monotonic() + 60 * minutes

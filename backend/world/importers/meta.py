@@ -7,7 +7,6 @@ numbers; the picture has the field of view that K has over twice its principal p
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +15,7 @@ import numpy as np
 from ...models.depth import DepthEstimator
 from ...shared.camera import Camera
 from ...shared.errors import CameraError, InputError
+from ...shared.reading import as_sentence, inside, read_json
 from ...shared.world import World
 from ..exporters import REFERENCE_FROM_WORLD
 from ..progress import Progress, silent
@@ -51,25 +51,28 @@ def read_meta(path: Path, camera_height: float = 1.6) -> ReferenceInput:
     Raises InputError when the file is damaged or names a picture outside its folder.
     """
     path = Path(path)
-    try:
-        if path.stat().st_size > MAX_BYTES:
-            raise InputError(f"'{path.name}' is too large to be a meta.json.")
-        data = json.loads(path.read_text(encoding="utf-8"))
+    if not path.is_file():
+        raise InputError(f"'{path}' cannot be read; check the path.")
+    with as_sentence(
+        lambda why: InputError(
+            f"'{path.name}' needs name, image, K (3x3) and a list of c2w (4x4): {why}."
+        )
+    ):
+        data = read_json(path, MAX_BYTES)
         K = np.array(data["K"], dtype=np.float64)
         matrices = np.array(data["c2w"], dtype=np.float64)
         matrices = matrices[None] if matrices.ndim == 2 else matrices  # one camera may stand bare
         name, image = str(data["name"]), str(data["image"])
-    except OSError as error:
-        raise InputError(f"'{path}' cannot be read; check the path.") from error
-    except (UnicodeDecodeError, ValueError, KeyError, TypeError) as error:
-        raise InputError(
-            f"'{path.name}' needs name, image, K (3x3) and a list of c2w (4x4): {error}."
-        ) from error
     if K.shape != (3, 3) or matrices.ndim != 3 or matrices.shape[1:] != (4, 4):
         raise InputError(f"'{path.name}' needs K as 3x3 and c2w as a list of 4x4 matrices.")
-    picture = (path.parent / image).resolve()
-    if not picture.is_relative_to(path.parent.resolve()) or not picture.is_file():
-        raise InputError(f"'{path.name}' names the picture '{image}', which is not in its folder.")
+    absent = InputError(
+        f"'{path.name}' names the picture '{image[:80]}', which is not in its folder."
+    )
+    picture = inside(path.parent, image, lambda _: absent)
+    if not picture.is_file():
+        raise absent
+    if not np.isfinite(K).all():
+        raise InputError(f"'{path.name}' has a K that is not finite.")
     width, height = round(2 * K[0, 2]), round(2 * K[1, 2])
     try:
         return ReferenceInput(
