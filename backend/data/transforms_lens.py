@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..shared.errors import InputError
+from ..shared.reading import MALFORMED, reason
 from .lenses import Lens
 from .pictures import check_picture_size
 
@@ -38,9 +39,10 @@ def lens_of(merged: dict[str, Any], picture: Path, listed: str) -> Lens:
         cx, cy = float(merged.get("cx", width / 2)), float(merged.get("cy", height / 2))
         radial = [float(merged.get(k) or 0.0) for k in _RADIAL]
         p1, p2 = float(merged.get("p1") or 0.0), float(merged.get("p2") or 0.0)
-    except (KeyError, TypeError, ValueError, OverflowError) as error:
+    except MALFORMED as error:
         raise InputError(
-            f"The camera of '{listed}' is incomplete in transforms.json ({error}); it needs fl_x, "
+            f"The camera of '{listed}' is incomplete in transforms.json "
+            f"({reason(error)}); it needs fl_x, "
             "fl_y, cx, cy and a 4x4 transform_matrix."
         ) from error
     pinhole = (fx, fy, cx, cy)
@@ -73,9 +75,10 @@ def pose_of(entry: dict[str, Any], listed: str) -> np.ndarray:
     """(4, 4) c2w with OpenCV axes. Raises InputError naming `listed`."""
     try:
         c2w = np.array(entry["transform_matrix"], dtype=np.float64)
-    except (KeyError, TypeError, ValueError) as error:
+    except MALFORMED as error:
         raise InputError(
-            f"The camera of '{listed}' is incomplete in transforms.json ({error}); it needs fl_x, "
+            f"The camera of '{listed}' is incomplete in transforms.json "
+            f"({reason(error)}); it needs fl_x, "
             "fl_y, cx, cy and a 4x4 transform_matrix."
         ) from error
     if c2w.shape == (3, 4):

@@ -17,6 +17,7 @@ from typing import Any, Literal
 import numpy as np
 
 from .errors import CameraError
+from .reading import as_sentence
 
 MAX_SIZE = 8192
 """Longest side in pixels that a frame may have."""
@@ -136,15 +137,15 @@ class Camera:
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Camera:
         """The inverse of `to_json`. Raises CameraError naming what is missing or wrong."""
-        try:
+        with as_sentence(
+            lambda why: CameraError(
+                f"A camera needs K (3x3), c2w (4x4) and size [width, height]: {why}."
+            )
+        ):
             width, height = data["size"]
             K, c2w = np.array(data["K"], float), np.array(data["c2w"], float)
             near, far = float(data.get("near", 0.0)), float(data.get("far", math.inf))
             return cls(K, c2w, width, height, data.get("projection", "PERSP"), near, far)
-        except (KeyError, TypeError, ValueError) as error:
-            raise CameraError(
-                f"A camera needs K (3x3), c2w (4x4) and size [width, height]: {error}."
-            ) from error
 
     @classmethod
     def from_opengl(

@@ -7,7 +7,6 @@ then the state and the picture. Plane coordinates run from -1 to 1 over the long
 
 from __future__ import annotations
 
-import json
 import math
 import struct
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ import numpy as np
 
 from .camera import Camera
 from .errors import CameraError, InputError
+from .reading import as_sentence, parse_json
 
 _HEADER = struct.Struct("<4sIII")
 MAX_STATE = 16 * 1024 * 1024
@@ -47,13 +47,9 @@ def read_fspy(path: Path) -> FspyProject:
     end = _HEADER.size + state_size
     if state_size > MAX_STATE or end + image_size != len(data):
         raise InputError(f"'{path.name}' is cut off or damaged; save it again in fSpy.")
-    try:
-        state = json.loads(data[_HEADER.size : end].decode("utf-8"))
-        camera = _camera(state["cameraParameters"])
-    except (UnicodeDecodeError, ValueError, KeyError, TypeError, CameraError) as error:
-        raise InputError(
-            f"'{path.name}' holds no solved camera; place its vanishing points in fSpy first."
-        ) from error
+    unsolved = f"'{path.name}' holds no solved camera; place its vanishing points in fSpy first."
+    with as_sentence(lambda _: InputError(unsolved), CameraError):
+        camera = _camera(parse_json(data[_HEADER.size : end])["cameraParameters"])
     return FspyProject(camera, data[end:])
 
 

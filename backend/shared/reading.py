@@ -26,6 +26,7 @@ MOST_JSON = 64 << 20
 MOST_DIGITS = 32
 """Digits of a number in JSON: more is no measure of anything."""
 MOST_REASON = 160
+MOST_NAME = 500
 
 MALFORMED: tuple[type[Exception], ...] = (
     ArithmeticError,  # overflow and division by zero
@@ -132,6 +133,8 @@ def inside(folder: Path, listed: object, say: Callable[[str], WorldFMError] | No
     say = say or (lambda why: InputError(f"'{folder.name}' names a file that {why}."))
     if not isinstance(listed, str) or not listed or "\0" in listed:
         raise say("has no name")
+    if len(listed) > MOST_NAME:
+        raise say("has too long a name")
     with as_sentence(lambda _: say("cannot be one")):
         path = (folder / listed).resolve()
         if path.is_relative_to(folder.resolve()):

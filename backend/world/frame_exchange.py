@@ -7,16 +7,16 @@ depth1, ... with camera0, camera1, ... Out: depth (H, W), xyz, rgb, radius of th
 
 from __future__ import annotations
 
-import json
-import zipfile
 from pathlib import Path
 
 import numpy as np
 
+from ..shared.arrays import read_npz
 from ..shared.camera import Camera
 from ..shared.errors import InputError
 from ..shared.files import replacing
 from ..shared.frame import MemoryFrame
+from ..shared.reading import as_sentence, parse_json
 from .grow import Growth
 
 
@@ -24,17 +24,17 @@ def read_frame_to_keep(
     path: Path,
 ) -> tuple[list[MemoryFrame], np.ndarray, np.ndarray, Camera]:
     """Memory (depths and cameras only), rgb, known depth and camera. Raises InputError."""
-    try:
-        with np.load(path, allow_pickle=False) as data:
-            memory = []
-            for i in range(sum(name.startswith("depth") for name in data.files)):
-                camera = Camera.from_json(json.loads(str(data[f"camera{i}"])))
-                black = np.zeros((camera.height, camera.width, 3), np.uint8)
-                memory.append(MemoryFrame(str(i), str(i), camera, black, data[f"depth{i}"]))
-            camera = Camera.from_json(json.loads(str(data["camera"])))
-            return memory, data["rgb"], data["known"].astype(np.float32), camera
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
-        raise InputError(f"'{path.name}' does not hold a frame to keep ({error}).") from error
+    with as_sentence(
+        lambda why: InputError(f"'{path.name}' does not hold a frame to keep ({why}).")
+    ):
+        data = read_npz(path)
+        memory = []
+        for i in range(sum(name.startswith("depth") for name in data)):
+            camera = Camera.from_json(parse_json(str(data[f"camera{i}"])))
+            black = np.zeros((camera.height, camera.width, 3), np.uint8)
+            memory.append(MemoryFrame(str(i), str(i), camera, black, data[f"depth{i}"]))
+        camera = Camera.from_json(parse_json(str(data["camera"])))
+        return memory, data["rgb"], data["known"].astype(np.float32), camera
 
 
 def write_growth(path: Path, grown: Growth) -> None:

@@ -114,7 +114,11 @@ def check_header(path: Path) -> None:
                     f"'{path.name}' claims {count} points; thin it to at most {MAX_POINTS}."
                 )
         elif words[:1] == ["property"]:
-            row += 2 if ascii_format else (1 if "list" in words[1:2] else _SIZES.get(words[1], 1))
+            row += (
+                2
+                if ascii_format
+                else (1 if "list" in words[1:2] else _SIZES.get("".join(words[1:2]), 1))
+            )
     needed += count * row
     if needed > size - end:
         raise InputError(
