@@ -17,7 +17,7 @@ from .offline import stay_offline
 from .shared.errors import InputError, WorldFMError
 
 KERNEL_FILES = ",".join(
-    ["backend.kernel_files.ByContent", "InTreeCacheLocator", "UserWideCacheLocator"]
+    [f"{__package__}.kernel_files.ByContent", "InTreeCacheLocator", "UserWideCacheLocator"]
 )
 """Where Numba keeps what it compiles; see that module."""
 

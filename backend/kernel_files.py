@@ -16,7 +16,8 @@ from typing import Any
 
 from numba.core.caching import UserProvidedCacheLocator
 
-_SOURCES = Path(__file__).parent / "conditioning"
+_ROOT = Path(__file__).resolve().parent
+_SOURCES = [_ROOT / "conditioning", _ROOT / "world" / "stereo"]
 
 
 class ByContent(UserProvidedCacheLocator):
@@ -35,7 +36,8 @@ class ByContent(UserProvidedCacheLocator):
     @classmethod
     def from_function(cls, py_func: Any, py_file: str) -> Any:
         """None for functions of others, which Numba places itself."""
-        if not Path(py_file).resolve().is_relative_to(_SOURCES.resolve()):
+        place = Path(py_file).resolve()
+        if not any(place.is_relative_to(folder) for folder in _SOURCES):
             return None
         made = cls(py_func, py_file)
         try:
@@ -48,8 +50,9 @@ class ByContent(UserProvidedCacheLocator):
 @cache
 def sources() -> str:
     """Names the sources of all kernels."""
-    made = hashlib.blake2b(digest_size=8)
-    for file in sorted(_SOURCES.rglob("*.py")):
+    # a kernel names its own module, which is another in an installed package
+    made = hashlib.blake2b(__name__.encode(), digest_size=8)
+    for file in sorted(file for folder in _SOURCES for file in folder.rglob("*.py")):
         text = file.read_bytes()
         if b"njit" in text:
             made.update(file.name.encode() + b"\0" + text)

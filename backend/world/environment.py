@@ -21,7 +21,8 @@ from ..shared.world import World
 from .progress import Progress, silent
 
 WIDTH = 2048
-SIDE = 640
+SIDE = 0.3125
+"""Pixels of a side of the cube, in those of the width: as fine as the picture."""
 FOV = math.radians(100)
 NEAREST = 12
 """Memory frames that a side of the cube is made of."""
@@ -30,7 +31,11 @@ FACES = ((0.0, 0.0), (0.5, 0.0), (1.0, 0.0), (1.5, 0.0), (0.0, 0.5), (0.0, -0.5)
 
 
 def export_environment(
-    world: World, place: np.ndarray | None, path: Path, progress: Progress = silent
+    world: World,
+    place: np.ndarray | None,
+    path: Path,
+    progress: Progress = silent,
+    width: int = WIDTH,
 ) -> None:
     """A Radiance .hdr, 2:1, in Blender's arrangement: the middle looks along -y, +x to the left.
 
@@ -41,22 +46,23 @@ def export_environment(
         raise InputError("The world has no memory frames to look around with; capture some first.")
     if place is None:
         place = world.memory[0].camera.position
-    rgb = np.zeros((WIDTH // 2, WIDTH, 3), np.float32)
-    best = np.zeros((WIDTH // 2, WIDTH), np.float32)
+    side = round(SIDE * width)
+    rgb = np.zeros((width // 2, width, 3), np.float32)
+    best = np.zeros((width // 2, width), np.float32)
     known = np.zeros(best.shape, bool)
     cloud = PointCloud(world.anchors)
-    directions = blender_directions(WIDTH)
+    directions = blender_directions(width)
     for number, (yaw, pitch) in enumerate(FACES):
         progress(number / len(FACES), f"Looking around, {number + 1} of {len(FACES)}")
         c2w = np.eye(4)
         c2w[:3, :3], c2w[:3, 3] = facing(yaw * math.pi, pitch * math.pi), place
-        camera = Camera(intrinsics(FOV, SIDE, SIDE), c2w, SIDE, SIDE)
+        camera = Camera(intrinsics(FOV, side, side), c2w, side, side)
         colours, seen = _face(world, cloud, camera)
         local = directions @ c2w[:3, :3].astype(np.float32)
         z = np.maximum(local[..., 2], 1e-6)
         u = (local[..., 0] / z * camera.K[0, 0] + camera.K[0, 2]).astype(np.float32)
         v = (local[..., 1] / z * camera.K[1, 1] + camera.K[1, 2]).astype(np.float32)
-        weight = np.minimum(np.minimum(u, SIDE - u), np.minimum(v, SIDE - v)) / (0.06 * SIDE)
+        weight = np.minimum(np.minimum(u, side - u), np.minimum(v, side - v)) / (0.06 * side)
         weight = np.where(local[..., 2] > 1e-3, np.clip(weight, 0, 1), 0)
         there = cv2.remap(seen, u - 0.5, v - 0.5, cv2.INTER_LINEAR) * weight
         rgb += cv2.remap(colours, u - 0.5, v - 0.5, cv2.INTER_LINEAR) * there[..., None]

@@ -115,7 +115,7 @@ def test_colmap_models_come_back_the_same(tmp_path):
 def test_environments_show_each_direction_what_stands_there(tmp_path):
     world = room_world()
     place = np.array([0.0, -2.5, 0.2])
-    export_environment(world, place, tmp_path / "a.hdr")
+    export_environment(world, place, tmp_path / "a.hdr", width=512)
     light = cv2.imread(str(tmp_path / "a.hdr"), cv2.IMREAD_UNCHANGED)[..., ::-1]
     height, width = light.shape[:2]
     assert width == 2 * height and np.isfinite(light).all()
