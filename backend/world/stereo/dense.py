@@ -32,6 +32,8 @@ WELL_LIKED = 0.3
 SKY_PARALLAX = 0.4
 """Pixels: what moves less between all the views might as well be infinitely far."""
 MOST_OTHERS = 9
+MANY_POINTS = 0.004
+"""Part of a view's pixels that show a known point from which on depth is bent to fit them."""
 LIKE_GREY, FAR_PIXELS = 0.08, 25.0
 """Difference of brightness, and pixels, that speak as much against filling from somewhere as twice
 the nearness."""
@@ -177,7 +179,7 @@ def _agreement(
 
 def _good(i: int, found: Agreement, matched: Matched, near: list[int]) -> np.ndarray:
     """(H, W) bool: seen alike by enough others, and not seen through by more."""
-    enough = found.count >= min(AGREEING, max(len(near), 1))
+    enough = found.count >= min(AGREEING, max((len(near) + 1) // 2, 1))
     enough |= (found.count >= 1) & (matched.cost < WELL_LIKED) & (found.hides == 0)
     good = enough & (found.hides <= found.count)
     # what agrees by chance does so in specks
@@ -204,7 +206,11 @@ def _complete(
     alone &= np.isfinite(depths[i])
     known = _allowed(i, np.where(alone, depths[i], known), good[i], views, depths, good, near)
     if points is not None:
-        known = np.where(known > 0, known, _projected(view.camera, points, depths[i]))
+        sparse = _projected(view.camera, points, depths[i])
+        if (sparse > 0).mean() > MANY_POINTS:  # they were triangulated from more views
+            known = np.where(known > 0, fit_depth(known, sparse), sparse)
+        else:
+            known = np.where(known > 0, known, sparse)
     open_ = known == 0
     if not open_.any():
         return known
