@@ -12,14 +12,13 @@ import importlib
 import json
 import os
 import statistics
-import sys
 import tempfile
 import time
-import traceback
 from pathlib import Path
 
 from wheels.build_extension import package_for_this_system
 
+from .leaving import leave_with
 from .run import end_blender, install
 
 SIDE = 708
@@ -92,10 +91,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    try:
-        code = main()
-    except Exception:
-        traceback.print_exc()
-        code = 1
-    sys.stdout.flush()
-    os._exit(code)  # the bpy module may crash or hang when Python takes it down
+    leave_with(main)

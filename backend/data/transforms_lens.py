@@ -40,11 +40,7 @@ def lens_of(merged: dict[str, Any], picture: Path, listed: str) -> Lens:
         radial = [float(merged.get(k) or 0.0) for k in _RADIAL]
         p1, p2 = float(merged.get("p1") or 0.0), float(merged.get("p2") or 0.0)
     except MALFORMED as error:
-        raise InputError(
-            f"The camera of '{listed}' is incomplete in transforms.json "
-            f"({reason(error)}); it needs fl_x, "
-            "fl_y, cx, cy and a 4x4 transform_matrix."
-        ) from error
+        raise _incomplete(listed, error) from error
     pinhole = (fx, fy, cx, cy)
     if merged.get("is_fisheye") or "FISHEYE" in model:
         return Lens("OPENCV_FISHEYE", width, height, (*pinhole, *radial[:4]))
@@ -59,6 +55,13 @@ def lens_of(merged: dict[str, Any], picture: Path, listed: str) -> Lens:
     if any((k1, k2, p1, p2)):
         return Lens("OPENCV", width, height, (*pinhole, k1, k2, p1, p2))
     return Lens("PINHOLE", width, height, pinhole)
+
+
+def _incomplete(listed: str, error: Exception) -> InputError:
+    return InputError(
+        f"The camera of '{listed}' is incomplete in transforms.json ({reason(error)}); it needs "
+        "fl_x, fl_y, cx, cy and a 4x4 transform_matrix."
+    )
 
 
 def _has_focal(merged: dict[str, Any], axis: str) -> bool:
@@ -76,11 +79,7 @@ def pose_of(entry: dict[str, Any], listed: str) -> np.ndarray:
     try:
         c2w = np.array(entry["transform_matrix"], dtype=np.float64)
     except MALFORMED as error:
-        raise InputError(
-            f"The camera of '{listed}' is incomplete in transforms.json "
-            f"({reason(error)}); it needs fl_x, "
-            "fl_y, cx, cy and a 4x4 transform_matrix."
-        ) from error
+        raise _incomplete(listed, error) from error
     if c2w.shape == (3, 4):
         c2w = np.vstack([c2w, [0, 0, 0, 1]])
     if c2w.shape != (4, 4):

@@ -10,13 +10,12 @@ an NPY is (H, W, 3) float32 scene-linear, row 0 on top.
 from __future__ import annotations
 
 import json
-import os
 import sys
-import traceback
 from pathlib import Path
 
 import numpy as np
 
+from ..leaving import leave_with
 from .pictures import show
 
 
@@ -28,10 +27,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    try:
-        code = main()
-    except Exception:
-        traceback.print_exc()
-        code = 1
-    sys.stdout.flush()
-    os._exit(code)  # the bpy module may crash or hang when Python takes it down
+    leave_with(main)

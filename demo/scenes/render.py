@@ -31,6 +31,7 @@ from typing import Any
 
 import bpy
 
+from ..leaving import leave_with
 from . import checkout, pictures, stage
 from .registry import SCENES, VALIDATION
 from .stage import Shot, Stage
@@ -194,10 +195,4 @@ def _write_json(target: Path, data: Any) -> None:
 
 
 if __name__ == "__main__":
-    try:
-        code = main()
-    except Exception:
-        traceback.print_exc()
-        code = 1
-    sys.stdout.flush()
-    os._exit(code)  # the bpy module may crash or hang when Python takes it down
+    leave_with(main)

@@ -43,6 +43,10 @@ class Surface:
         arrays = {f.name: getattr(self, f.name)[index] for f in fields(self) if f.name != "lobes"}
         return Surface(**arrays, lobes=self.lobes.take(index))
 
+    def cosine(self) -> np.ndarray:
+        """(N,) cosines of views to shading normals, as far as these are in sight."""
+        return np.clip(np.einsum("ni,ni->n", self.lobes.normal, self.incoming), 0.02, 1)
+
     def origins(self, ways: np.ndarray, nudge: float, rounded: bool = False) -> np.ndarray:
         """(N * R, 3) where rays `ways` (N * R, 3) begin: a bit off, on the side they go to.
 
@@ -86,6 +90,14 @@ class Matter:
         """(K,) int32 triangles that let some light through; None when there are none."""
         clear = ~self._opaque[self.geometry.material]
         return np.flatnonzero(clear).astype(np.int32) if clear.any() else None
+
+    def from_side(self, hits: Hits, side: np.ndarray, width: np.ndarray) -> Surface:
+        """Points of triangles as light meets them that comes along unit normals (N, 3) `side`.
+
+        hits: as if by rays of length one. width: (N,) metres that a point stands for.
+        """
+        place = self.geometry.at(hits.triangle, hits.u, hits.v)
+        return self.surface(hits, place + side, -side, width, is_camera=False)
 
     def surface(
         self,

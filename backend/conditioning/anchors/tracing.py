@@ -36,6 +36,10 @@ class Hits:
     v: np.ndarray
     distance: np.ndarray
 
+    def take(self, index: np.ndarray) -> Hits:
+        """Those of numbers or marks `index`."""
+        return Hits(self.triangle[index], self.u[index], self.v[index], self.distance[index])
+
 
 class Stopped(Exception):
     """Work that nobody waits for any more was given up."""

@@ -7,7 +7,7 @@ import numpy as np
 
 from ...shared.scene import CAMERA
 from ..anchors.surface import Surface
-from ..anchors.tracing import NUDGE, Hits
+from ..anchors.tracing import NUDGE
 from . import direct
 from .colors import brightest, length, mean
 from .fog import through_fog
@@ -117,7 +117,7 @@ def _look_on(
         met = np.flatnonzero(hits.triangle >= 0)
         if not len(met):
             return
-        kept = Hits(hits.triangle[met], hits.u[met], hits.v[met], hits.distance[met])
+        kept = hits.take(met)
         spread = surface.width[met] / np.maximum(kept.distance, 1e-6) + samples.spread[index[met]]
         surface = lighting.matter.surface(kept, origins[met], ways[met], spread)
         index, left, ways, through_glass = index[met], left[met], ways[met], through_glass[met]

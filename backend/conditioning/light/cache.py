@@ -202,43 +202,42 @@ class Bounced:
         places = places.reshape(free.shape)
         base, glow, middles = self._senders(sent)
         material = self.matter.geometry.material[middles.triangle]
-        glow = np.where(self.sampled[material][:, None], 0, glow)
+        unasked = np.where(self.sampled[material][:, None], 0, glow)
         near, weight, _ = self._around(middles.position, middles.flat)
         light = sky + extra
         none = np.zeros((1, 3), np.float32)
         for _ in range(ROUNDS):
             falls = np.einsum("nk,nkc->nc", weight, (straight + light)[near])
-            out = np.concatenate([base * falls + glow, none])
+            out = np.concatenate([base * falls + unasked, none])
             light = sky + extra + out[places].mean(axis=1)
         self._straight, self._light = straight, light
         self.ambient: np.ndarray = light.mean(axis=0)
         """(3,) mean of bounced light, as radiance."""
-        self._add(sent)
+        falls = np.einsum("nk,nkc->nc", weight, (straight + light)[near])
+        self._keep(sent, base * falls + glow)
 
     def _senders(self, cells: np.ndarray) -> tuple[np.ndarray, np.ndarray, Surface]:
         """Of cells: albedo (C, 3), emission (C, 3), and their middles."""
         hits, flat = self.cells.middles(cells)
         geometry, triangle = self.matter.geometry, hits.triangle
         size = np.sqrt(geometry.area[triangle]) / self.cells.count[triangle]
-        place = geometry.at(triangle, hits.u, hits.v)
-        surface = self.matter.surface(hits, place + flat, -flat, size, is_camera=False)
+        surface = self.matter.from_side(hits, flat, size)
         lobes = surface.lobes
         shine = albedo(lobes.specular, lobes.edge, lobes.roughness, np.full(len(cells), 0.7))
         base = lobes.diffuse * (1 - shine.max(axis=1, keepdims=True)) + shine
         base += lobes.translucent + 0.5 * lobes.transmission
         return np.clip(base, 0, 0.98), lobes.emission, surface
 
-    def _falls(self, surface: Surface, light: np.ndarray) -> np.ndarray:
-        """(N, 3) what of `light` (S, 3), known at surfels, falls on points."""
-        near, weight, _ = self._around(surface.position, surface.flat)
-        return np.einsum("nk,nkc->nc", weight, light[near])
-
     def _add(self, cells: np.ndarray) -> None:
-        base, glow, surface = self._senders(cells)
-        falls = self._falls(surface, self._straight + self._light)
+        """Find out what cells send that no ray has met before."""
+        base, glow, middles = self._senders(cells)
+        near, weight, _ = self._around(middles.position, middles.flat)
+        falls = np.einsum("nk,nkc->nc", weight, (self._straight + self._light)[near])
+        self._keep(cells, base * falls + glow)
+
+    def _keep(self, cells: np.ndarray, radiance: np.ndarray) -> None:
         self._known[cells] = len(self._radiance) + np.arange(len(cells), dtype=np.int32)
-        new = (base * falls + glow).astype(np.float32)
-        self._radiance = np.concatenate([self._radiance, new])
+        self._radiance = np.concatenate([self._radiance, radiance.astype(np.float32)])
 
 
 def _scale(geometry: Geometry, viewpoints: list[Camera]) -> float:
@@ -285,7 +284,7 @@ def _looked_at(matter: Matter, rays: Rays, viewpoints: list[Camera], count: int)
 
 def _met(matter: Matter, hits: Hits, origins: np.ndarray, ways: np.ndarray, part: slice) -> Surface:
     index = np.flatnonzero(hits.triangle >= 0)[part]
-    kept = Hits(*(getattr(hits, name)[index] for name in ("triangle", "u", "v", "distance")))
+    kept = hits.take(index)
     spread = np.full(len(index), 0.01, np.float32)
     return matter.surface(kept, origins[index], ways[index], spread, is_camera=False)
 
@@ -307,10 +306,8 @@ def _anywhere(matter: Matter, count: int) -> Surface:
         np.ones(count, np.float32),
     )
     side = np.where(np.arange(count) % 2 == 0, 1.0, -1.0).astype(np.float32)[:, None]
-    flat = geometry.flat[triangle] * side
-    place = geometry.at(triangle, hits.u, hits.v)
-    spread = np.full(count, 0.01, np.float32)
-    return matter.surface(hits, place + flat, -flat, spread, is_camera=False)
+    width = np.full(count, 0.01, np.float32)
+    return matter.from_side(hits, geometry.flat[triangle] * side, width)
 
 
 def _joined(parts: list[Surface]) -> Surface:
@@ -360,17 +357,6 @@ def _cosine_ways(surface: Surface, count: int) -> np.ndarray:
         + z[..., None] * surface.flat[:, None]
     )
     return ways.reshape(-1, 3).astype(np.float32)
-
-
-def _smoothed(light: np.ndarray, tree: cKDTree) -> np.ndarray:
-    """(S, 3): every surfel with those around it, so that what few rays met does not show."""
-    k = min(6, tree.n)
-    distance, near = tree.query(tree.data, k=k, workers=thread_count())
-    distance, near = distance.reshape(-1, k), near.reshape(-1, k)
-    soft = np.maximum(distance[:, -1:], SOFTEST)
-    weight = np.exp(-2 * (distance / soft) ** 2)
-    weight /= weight.sum(axis=1, keepdims=True)
-    return np.einsum("nk,nkc->nc", weight, light[near]).astype(np.float32)
 
 
 def near_ways(surface: Surface, wide: np.ndarray) -> np.ndarray:

@@ -59,8 +59,7 @@ class Receiver:
         if diffuse_only:
             none = np.zeros_like(lobes.specular)
             return cls(surface, none, none, alpha, none[:, 0], none[:, 0], coat_alpha)
-        cosine = np.clip(np.einsum("ni,ni->n", lobes.normal, surface.incoming), 0.02, 1)
-        many = again(lobes.specular, lobes.roughness, cosine)
+        many = again(lobes.specular, lobes.roughness, surface.cosine())
         ior = curve(lobes.specular, lobes.ior)
         return cls(
             surface, lobes.specular * many, lobes.edge * many, alpha, ior, lobes.coat, coat_alpha

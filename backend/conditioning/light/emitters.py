@@ -37,10 +37,8 @@ def _glow(matter: Matter, triangles: np.ndarray) -> np.ndarray:
     """(K, 3) what triangles send out, at their middles."""
     third = np.full(len(triangles), 1 / 3, np.float32)
     hits = Hits(triangles, third, third, np.ones(len(triangles), np.float32))
-    flat = matter.geometry.flat[triangles]
-    place = matter.geometry.at(triangles, third, third)
     size = np.sqrt(matter.geometry.area[triangles])
-    return matter.surface(hits, place + flat, -flat, size, is_camera=False).lobes.emission
+    return matter.from_side(hits, matter.geometry.flat[triangles], size).lobes.emission
 
 
 def _pieces(corners: np.ndarray, glow: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:

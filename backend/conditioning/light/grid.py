@@ -9,7 +9,7 @@ import numpy as np
 
 from ...shared.camera import Camera
 from ..anchors.surface import Surface
-from ..anchors.tracing import NUDGE, Hits
+from ..anchors.tracing import NUDGE
 from . import direct, film
 from .cache import near_ways
 from .colors import brightest
@@ -180,7 +180,7 @@ class Grid:
         if not len(near):
             return far
         change = np.zeros_like(far)
-        kept = Hits(hits.triangle[near], hits.u[near], hits.v[near], hits.distance[near])
+        kept = hits.take(near)
         found = bounced.radiance(kept, ways[near])
         # shining meshes were asked as lamps
         material = self.lighting.geometry.material[kept.triangle]

@@ -32,7 +32,7 @@ def first_solid(rays: Rays, matter: Matter, origins: np.ndarray, ways: np.ndarra
     for _ in range(LAYERS):
         if not len(index):
             break
-        met = _only(hits, index)
+        met = hits.take(index)
         passes = _passes(matter, met, origins[index], ways[index])
         index = index[brightest(passes) > 0.5]
         if not len(index):
@@ -56,17 +56,13 @@ def left_over(clear: Rays, matter: Matter, origins: np.ndarray, ways: np.ndarray
         if not len(met):
             break
         some = index[met]
-        left[some] *= _passes(matter, _only(hits, met), origins[some], ways[some])
+        left[some] *= _passes(matter, hits.take(met), origins[some], ways[some])
         reach = np.sqrt(np.einsum("ni,ni->n", ways[some], ways[some]))
         start[some] += hits.distance[met] + NUDGE / np.maximum(reach, NUDGE)
         index = some[brightest(left[some]) > NOTHING]
         if not len(index):
             break
     return left
-
-
-def _only(hits: Hits, index: np.ndarray) -> Hits:
-    return Hits(hits.triangle[index], hits.u[index], hits.v[index], hits.distance[index])
 
 
 def _passes(matter: Matter, hits: Hits, origins: np.ndarray, ways: np.ndarray) -> np.ndarray:

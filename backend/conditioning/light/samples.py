@@ -62,7 +62,6 @@ def _between(lighting: Lighting, camera: Camera, origins: np.ndarray, ways: np.n
 
 def surface_of(lighting: Lighting, samples: Samples, met: np.ndarray) -> Surface:
     """The surfaces that the rays of numbers `met` met."""
-    hits = samples.hits
-    kept = Hits(hits.triangle[met], hits.u[met], hits.v[met], hits.distance[met])
+    kept = samples.hits.take(met)
     spread = samples.spread[met]
     return lighting.matter.surface(kept, samples.origins[met], samples.ways[met], spread)

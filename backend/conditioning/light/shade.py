@@ -159,7 +159,7 @@ class Shares:
 def shares(surface: Surface) -> Shares:
     """Of every point."""
     lobes = surface.lobes
-    cosine = np.clip(np.einsum("ni,ni->n", lobes.normal, surface.incoming), 0.02, 1)
+    cosine = surface.cosine()
     specular = albedo(lobes.specular, lobes.edge, lobes.roughness, cosine)
     under = 1 - brightest(specular)[:, None]
     coat = np.zeros_like(specular)
@@ -284,13 +284,16 @@ def reflection(
     ways, share = mirrored(some, roughness[index], tile[index])
     origins = some.origins(ways, NUDGE)
     hits = first_solid(lighting.reflected, lighting.matter, origins, ways)
-    found = lighting.bounced.radiance(hits, ways)
     missed = hits.triangle < 0
+    clear = np.flatnonzero(~missed & (roughness[index] <= LOOKED_AT))
+    dull = np.flatnonzero(~missed & (roughness[index] > LOOKED_AT))
+    found = np.zeros((len(index), 3), np.float32)
+    if len(dull):
+        found[dull] = lighting.bounced.radiance(hits.take(dull), ways[dull])
     if lighting.sky.visible & GLOSSY:
         sharp = roughness[index] <= 2 * MIRROR
         found[missed & sharp] = lighting.sky.seen(ways[missed & sharp])
         found[missed & ~sharp] = lighting.sky.gathered(ways[missed & ~sharp])
-    clear = np.flatnonzero(~missed & (roughness[index] <= LOOKED_AT))
     if len(clear):
         found[clear] = _looked_at(lighting, hits, origins, ways, some.width, clear)
     if lighting.sampled.any():  # emitters were asked as lamps: lobes this wide do not meet them
@@ -314,7 +317,7 @@ def _looked_at(
     index: np.ndarray,
 ) -> np.ndarray:
     """(K, 3) radiance of what mirrors show: its own textures and shadows, no further mirrors."""
-    kept = Hits(*(getattr(hits, n)[index] for n in ("triangle", "u", "v", "distance")))
+    kept = hits.take(index)
     spread = width[index] / np.maximum(kept.distance, 1e-6) + np.float32(2e-3)
     met = lighting.matter.surface(kept, origins[index], ways[index], spread, is_camera=False)
     return simply(lighting, met)
@@ -326,11 +329,11 @@ def simply(lighting: Lighting, surface: Surface) -> np.ndarray:
     share = shares(surface)
     count = len(surface)
     tile = (np.arange(count) % 16).astype(np.int32)
-    total = share.diffuse * lighting.bounced.light(surface.position, surface.lobes.normal)
+    around = lighting.bounced.light(surface.position, surface.lobes.normal)
+    total = share.diffuse * around
     receiver = direct.Receiver.of(surface)
     for i in range(len(lighting.lights)):
         received = direct.receive(receiver, lighting.lights, i)
         arrives = arriving(lighting, surface, i, tile, 4)
         total += (share.diffuse * received.diffuse + received.specular) * arrives
-    around = lighting.bounced.light(surface.position, surface.lobes.normal)
     return total + (share.specular + share.coat) * around + surface.lobes.emission

@@ -123,12 +123,18 @@ def borrow(
 
 
 @njit(nogil=True, cache=True, inline="always")
-def _off_plane(position, normal, y, x, qx, qy, qz):
+def _facing(normal, y, x, other):
+    """Cosine of a pixel's normal to another."""
+    return other[0] * normal[y, x, 0] + other[1] * normal[y, x, 1] + other[2] * normal[y, x, 2]
+
+
+@njit(nogil=True, cache=True, inline="always")
+def _off_plane(position, normal, y, x, point):
     """How far a point lies from the plane of a pixel."""
     return abs(
-        (qx - position[y, x, 0]) * normal[y, x, 0]
-        + (qy - position[y, x, 1]) * normal[y, x, 1]
-        + (qz - position[y, x, 2]) * normal[y, x, 2]
+        (point[0] - position[y, x, 0]) * normal[y, x, 0]
+        + (point[1] - position[y, x, 1]) * normal[y, x, 1]
+        + (point[2] - position[y, x, 2]) * normal[y, x, 2]
     )
 
 
@@ -154,17 +160,10 @@ def _complete(
                         continue
                     if group[v, u] != group[y, x]:
                         continue
-                    facing = (
-                        normal[y, x, 0] * normal[v, u, 0]
-                        + normal[y, x, 1] * normal[v, u, 1]
-                        + normal[y, x, 2] * normal[v, u, 2]
-                    )
+                    facing = _facing(normal, v, u, normal[y, x])
                     if facing < SAME_WAY:
                         continue
-                    off = _off_plane(
-                        position, normal, y, x,
-                        position[v, u, 0], position[v, u, 1], position[v, u, 2],
-                    )  # fmt: skip
+                    off = _off_plane(position, normal, y, x, position[v, u])
                     if off > SAME_PLANE * step * width[y, x]:
                         continue
                     share = side[dy + reach] * side[dx + reach]
@@ -199,17 +198,10 @@ def _spread(
                     v, u = rows[r], columns[c]
                     if not valid[v, u]:
                         continue
-                    facing = (
-                        normal[y, x, 0] * normal[v, u, 0]
-                        + normal[y, x, 1] * normal[v, u, 1]
-                        + normal[y, x, 2] * normal[v, u, 2]
-                    )
+                    facing = _facing(normal, v, u, normal[y, x])
                     if facing < SAME_WAY:
                         continue
-                    off = _off_plane(
-                        position, normal, y, x,
-                        position[v, u, 0], position[v, u, 1], position[v, u, 2],
-                    )  # fmt: skip
+                    off = _off_plane(position, normal, y, x, position[v, u])
                     if off > SAME_PLANE * step * width[y, x]:
                         continue
                     share = (wx * wy + 0.02) * facing
@@ -239,14 +231,10 @@ def _borrow(
                     near = wy * max(1.0 - abs(u + 0.5 - px), 0.0) if attempt == 0 else 1.0
                     if near <= 0.0 or not valid[v, u] or group[v, u] != mine[i]:
                         continue
-                    same = (
-                        facing[i, 0] * normal[v, u, 0]
-                        + facing[i, 1] * normal[v, u, 1]
-                        + facing[i, 2] * normal[v, u, 2]
-                    )
+                    same = _facing(normal, v, u, facing[i])
                     if same < SAME_WAY:
                         continue
-                    off = _off_plane(position, normal, v, u, at[i, 0], at[i, 1], at[i, 2])
+                    off = _off_plane(position, normal, v, u, at[i])
                     if off > SAME_PLANE * width[v, u]:
                         continue
                     total += same * near
