@@ -14,6 +14,7 @@ from PIL.PngImagePlugin import PngInfo
 
 from .shared.errors import InputError
 from .shared.files import replacing, write_atomically
+from .shared.reading import MALFORMED
 
 _EXR_PREFIX = "worldfm/"
 
@@ -38,7 +39,7 @@ def read_metadata(path: Path) -> dict[str, str]:
         with Image.open(path) as image:
             image.load()
             return dict(image.text)
-    except (OSError, SyntaxError, AttributeError):  # AttributeError: a file of another format
+    except (*MALFORMED, Image.DecompressionBombError):  # AttributeError: of another format
         return {}
 
 
@@ -64,7 +65,7 @@ def _read_exr_metadata(path: Path) -> dict[str, str]:
     try:
         with _openexr().File(str(path)) as file:
             header = dict(file.header())
-    except (RuntimeError, ValueError, OSError):
+    except (RuntimeError, *MALFORMED):
         return {}
     cut = len(_EXR_PREFIX)
     return {key[cut:]: value for key, value in header.items() if key.startswith(_EXR_PREFIX)}

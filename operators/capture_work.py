@@ -14,9 +14,11 @@ import bpy
 import numpy as np
 
 from ..backend.client.child_process import run_child
+from ..backend.shared.arrays import read_npz
 from ..backend.shared.camera import Camera
-from ..backend.shared.errors import BackendError, Cancelled, WorldFMError
+from ..backend.shared.errors import BackendError, Cancelled, InputError, WorldFMError
 from ..backend.shared.leftovers import temporary_folder
+from ..backend.shared.reading import as_sentence, parse_json
 from ..scene_sync.capture import Shot, capture, private_scene
 
 PACKAGE = __package__.rpartition(".")[0]
@@ -149,6 +151,9 @@ def work(folder: str) -> None:
 
 
 def _read(path: Path) -> tuple[Camera, np.ndarray, np.ndarray]:
-    with np.load(path, allow_pickle=False) as given:
-        camera = Camera.from_json(json.loads(str(given["camera"])))
+    with as_sentence(
+        lambda why: InputError(f"A captured picture is damaged ({why}); capture it again.")
+    ):
+        given = read_npz(path)
+        camera = Camera.from_json(parse_json(str(given["camera"])))
         return camera, given["radiance"], given["depth"]

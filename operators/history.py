@@ -3,12 +3,9 @@
 
 from __future__ import annotations
 
-import json
-
 import bpy
 
-from ..backend.shared.camera import Camera
-from ..scene_sync.memory import read_snapshot, store_frame
+from ..scene_sync.memory import camera_of, read_snapshot, store_frame
 from .image_window import show_image
 from .reports import reports_errors
 
@@ -75,7 +72,7 @@ class WORLDFM_OT_render_to_memory(_OfHistory, bpy.types.Operator):
         item, scene = self.item(context), context.scene
         rgb, depth = read_snapshot(item)
         count = len(scene.worldfm.memory)
-        camera = Camera.from_json(json.loads(item.camera_json))
+        camera = camera_of(item)
         kept = store_frame(scene, f"Render {item.frame}", camera, rgb, depth)
         kept.source = f"{item.name}, {item.model}"
         if len(scene.worldfm.memory) == count:

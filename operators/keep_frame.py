@@ -13,8 +13,10 @@ from bpy.props import EnumProperty, StringProperty
 
 from .. import runtime
 from ..backend.shared.anchors import Anchors
+from ..backend.shared.arrays import read_npz
 from ..backend.shared.errors import InputError
 from ..backend.shared.frame import FrameReply
+from ..backend.shared.reading import as_sentence
 from ..scene_sync.anchor_points import store_anchors
 from ..scene_sync.memory import read_frames, store_frame
 from .build_process import CommandOperator
@@ -60,7 +62,10 @@ class WORLDFM_OT_keep_frame(CommandOperator, bpy.types.Operator):
 
     def finish(self, context: bpy.types.Context, folder: Path, result: dict[str, Any]) -> None:
         """New points as an object, the frame as memory; one undo step."""
-        with np.load(folder / "grown.npz", allow_pickle=False) as grown:
+        with as_sentence(
+            lambda why: InputError(f"What came of the frame is damaged ({why}); keep it again.")
+        ):
+            grown = read_npz(folder / "grown.npz")
             anchors = Anchors(grown["xyz"], grown["rgb"], grown["radius"])
             depth = grown["depth"]
         scene = context.scene

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -18,7 +17,7 @@ from ..scene_sync.animation import fcurves_of, is_predictable, moves
 from ..scene_sync.cameras import render_camera, scene_camera, viewport_camera
 from ..scene_sync.capture import ENGINES, Shot, can_denoise, engine_name
 from ..scene_sync.gaps import find_gaps, sized
-from ..scene_sync.memory import store_frame
+from ..scene_sync.memory import camera_of, store_frame
 from ..scene_sync.pictures import depth_seen_from, load_picture
 from .capture_work import Order, can_capture_outside, inside, outside
 from .file_choice import ChoosesFile
@@ -297,7 +296,7 @@ class WORLDFM_OT_recapture(StepOperator, bpy.types.Operator):
         shots = []
         for name, label, (_, frame) in again:
             item = next(item for item in settings.memory if item.id == name)
-            shots.append(Shot(label, frame, Camera.from_json(json.loads(item.camera_json))))
+            shots.append(Shot(label, frame, camera_of(item)))
         order = Order(again[0][2][0], self.samples, 100, context.view_layer.name)
         with closing(inside(scene, order, shots)) as pictures:
             for index, camera, radiance, depth in pictures:

@@ -8,7 +8,6 @@ scene's resolution and its units stay as they are.
 from __future__ import annotations
 
 import hashlib
-import json
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +19,7 @@ from ..backend.shared.camera import Camera
 from ..backend.shared.camera_match import solve_axes
 from ..backend.shared.errors import InputError
 from ..backend.shared.fspy import read_fspy
+from ..backend.shared.reading import as_sentence, parse_json
 from ..scene_sync.import_world import RESOLUTION, add_photo_camera, photo_camera, place_camera
 from .build_process import CommandOperator
 from .file_choice import ChoosesFile
@@ -173,15 +173,12 @@ class WORLDFM_OT_solve_match(bpy.types.Operator):
     def _lines(self, ob: bpy.types.Object, scale_length: float) -> np.ndarray:
         if not self.lines:
             return drawn_lines(ob, scale_length)
-        try:
-            lines = np.array(json.loads(self.lines), dtype=np.float64).reshape(-1, 5)
-        except (ValueError, TypeError) as error:
-            raise InputError(
-                "Lines are a JSON list of [axis, x1, y1, x2, y2] with numbers only."
-            ) from error
-        if not np.isfinite(lines).all():
-            raise InputError("Lines must have finite numbers.")
-        return lines
+        with as_sentence(
+            lambda _: InputError(
+                "Lines are a JSON list of [axis, x1, y1, x2, y2] with finite numbers only."
+            )
+        ):
+            return np.array(parse_json(self.lines), dtype=np.float64).reshape(-1, 5)
 
 
 class WORLDFM_OT_use_photo_size(bpy.types.Operator):

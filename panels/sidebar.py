@@ -3,12 +3,11 @@
 
 from __future__ import annotations
 
-import json
-
 import bpy
 from bpy.app.translations import pgettext_iface as iface_
 
 from .. import file_version
+from ..backend.shared.reading import MALFORMED, number, parse_json, whole_number
 from ..next_step import can_start, next_step
 from ..operators.memory import captured_at
 from ..scene_sync.import_world import RESOLUTION
@@ -110,9 +109,9 @@ class WORLDFM_PT_world(_Sidebar, bpy.types.Panel):
 def _draw_coverage(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
     """How much of the path's frames memory saw when that was last looked at."""
     try:
-        found = json.loads(context.scene.worldfm.path_coverage or "[]")
-        shares = [(float(share), int(frame)) for frame, share in found]
-    except (ValueError, TypeError):
+        found = parse_json(context.scene.worldfm.path_coverage or "[]")
+        shares = [(number(share, 0, 1), whole_number(frame)) for frame, share in found]
+    except MALFORMED:
         return
     if not shares:
         return

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from ..backend.shared.errors import InputError
+from ..backend.shared.reading import as_sentence
 
 _MAGIC = 20000630
 _TYPES = {0: np.dtype("<u4"), 1: np.dtype("<f2"), 2: np.dtype("<f4")}
@@ -25,13 +26,13 @@ def read_exr(path: Path) -> dict[str, np.ndarray]:
 
     Raises InputError when the file is of another kind or ends early.
     """
-    try:
+    with as_sentence(
+        lambda why: InputError(
+            f"The picture Blender rendered into {path.name} cannot be read ({why}); check the "
+            "free space in the temporary folder and try again."
+        )
+    ):
         return _read(path.read_bytes())
-    except (OSError, struct.error, ValueError, KeyError) as error:
-        raise InputError(
-            f"The picture Blender rendered into {path.name} cannot be read ({error}); check the "
-            f"free space in the temporary folder and try again."
-        ) from error
 
 
 def _read(data: bytes) -> dict[str, np.ndarray]:

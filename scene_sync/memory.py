@@ -24,7 +24,7 @@ from ..backend.shared.camera import MAX_SIZE, Camera
 from ..backend.shared.errors import InputError, WorldFMError
 from ..backend.shared.frame import MemoryFrame
 from ..backend.shared.png import decode_png, encode_png
-from ..backend.shared.reading import as_sentence, parse_json
+from ..backend.shared.reading import MALFORMED, as_sentence, parse_json
 from .world_folder import folder_frame
 
 PREFIX = "WorldFM "
@@ -139,7 +139,12 @@ def shrink_snapshot(item: bpy.types.PropertyGroup) -> None:
     """Keep the thumbnail alone."""
     if item.colour is None or item.depth is None:
         return
-    small = np.ascontiguousarray(_smaller(decode_png(_packed_bytes(item.colour))))
+    try:
+        rgb = decode_png(_packed_bytes(item.colour))
+    except MALFORMED:  # of a file from elsewhere: it can be shown no more
+        drop_pictures(item)
+        return
+    small = np.ascontiguousarray(_smaller(rgb))
     name = item.colour.name.removesuffix(" render")
     drop_pictures(item)
     item.colour = _packed_image(f"{name} thumbnail", encode_png(small))
@@ -155,13 +160,30 @@ def drop_pictures(item: bpy.types.PropertyGroup) -> None:
             bpy.data.images.remove(image)
 
 
+def camera_of(item: bpy.types.PropertyGroup) -> Camera:
+    """The camera of a memory frame or a render. Raises InputError when it cannot be read."""
+    with as_sentence(
+        lambda why: InputError(
+            f"The camera of '{item.name}' cannot be read ({why}); remove it from the list."
+        ),
+        WorldFMError,
+    ):
+        return Camera.from_json(parse_json(item.camera_json))
+
+
 def read_snapshot(item: bpy.types.PropertyGroup) -> tuple[np.ndarray, np.ndarray]:
     """rgb (H, W, 3) uint8 and depth (H, W) float32. Raises InputError when they are not kept."""
     if item.depth is None or item.colour is None:
         raise InputError(
             f"Only a thumbnail of '{item.name}' is kept; recall its settings and render it again."
         )
-    return decode_png(_packed_bytes(item.colour)), _decode_depth(_packed_bytes(item.depth))
+    with as_sentence(
+        lambda why: InputError(
+            f"The picture of '{item.name}' cannot be read ({why}); recall its settings and render "
+            "it again."
+        )
+    ):
+        return decode_png(_packed_bytes(item.colour)), _decode_depth(_packed_bytes(item.depth))
 
 
 def read_frames(scene: bpy.types.Scene) -> tuple[list[MemoryFrame], list[str]]:

@@ -16,12 +16,15 @@ from threading import Event, Thread
 import bpy
 import numpy as np
 
+from ..backend.shared.arrays import checked, read_npy
 from ..backend.shared.errors import BackendError
+from ..backend.shared.reading import MALFORMED
 from .shader_graph import Shader
 
 WIDTH = 2048
 """Pixels around; half as many up."""
 _SECONDS = 300
+_CHANNELS = 3
 _KEPT = 8
 _SCRIPT = Path(__file__).parent / "world_script.py"
 
@@ -64,8 +67,11 @@ class WorldRender:
     def _wait(self) -> None:
         try:
             said, _ = self._process.communicate(timeout=_SECONDS)
-            self._pixels = np.load(self._made, allow_pickle=False)
-        except (OSError, ValueError, subprocess.TimeoutExpired) as error:
+            made = checked(read_npy(self._made), "its picture", np.float32, (None, None, None))
+            if made.shape[2] < _CHANNELS:
+                raise ValueError(f"its picture has the shape {made.shape}")
+            self._pixels = made
+        except (*MALFORMED, subprocess.TimeoutExpired) as error:
             self._process.kill()
             said, _ = self._process.communicate()
             last = said.decode(errors="replace").strip().splitlines()[-1:] or [str(error)]

@@ -16,6 +16,7 @@ from ..shared.camera_moves import orbit as orbit_cameras
 from ..shared.camera_moves import through
 from ..shared.camera_path import read_camera_path, write_camera_path
 from ..shared.errors import InputError
+from ..shared.reading import as_sentence, read_json
 from .options import Overwrite, counted, parse_size, refuse_existing
 
 app = typer.Typer(
@@ -128,10 +129,8 @@ def cameras_of(source: Path) -> list[Camera]:
 
 
 def _json(path: Path) -> dict[str, object]:
-    try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise InputError(f"'{path}' is no JSON that can be read ({error}).") from error
+    with as_sentence(lambda why: InputError(f"'{path}' is no JSON that can be read ({why}).")):
+        data = read_json(path)
     return data if isinstance(data, dict) else {}
 
 

@@ -14,7 +14,8 @@ from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 
 from ..shared.color import linear_to_srgb
 from ..shared.errors import InputError
-from .pictures import check_picture_size, is_exr, is_radiance
+from ..shared.reading import as_sentence
+from .pictures import check_picture_size, is_exr, is_radiance, unreadable
 
 MAX_SIDE = 4096
 """Longer pictures are scaled down to this on import."""
@@ -58,13 +59,8 @@ def read_photo(
         raise InputError(f"There is no picture at '{path}'; check the path.")
     notes: list[str] = []
     check_picture_size(path)
-    try:
+    with as_sentence(lambda why: unreadable(path, why), cv2.error):
         photo = _read(path, max_side, upright, notes)
-    except (OSError, ValueError, SyntaxError, EOFError) as error:
-        raise InputError(
-            f"'{path.name}' is damaged or not a picture that can be read; save it again as PNG or "
-            f"JPEG ({error})."
-        ) from error
     if min(photo.size) < min_side:
         raise InputError(
             f"'{path.name}' has only {photo.size[0]} x {photo.size[1]} pixels; choose a picture of "

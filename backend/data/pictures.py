@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import re
-import struct
 import warnings
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from PIL import Image, UnidentifiedImageError
 from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
 from ..shared.errors import InputError
+from ..shared.reading import as_sentence
 
 MAX_PIXELS = 160_000_000
 """More than this is refused: a few bytes on disk can be gigabytes in memory."""
@@ -36,20 +36,24 @@ def check_picture_size(path: Path) -> tuple[int, int]:
     Raises InputError when it is no such picture or has more than MAX_PIXELS.
     """
     try:
-        with warnings.catch_warnings():  # of what is wrong with a picture one sentence is enough
+        # of what is wrong with a picture one sentence is enough
+        with as_sentence(lambda why: unreadable(path, why)), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             _refuse_unread(path)
             width, height = _pillow_size(path) or _deep_size(path)
     except Image.DecompressionBombError as error:
         raise too_large(path, None) from error
-    except (OSError, ValueError, SyntaxError, EOFError, KeyError, TypeError, struct.error) as error:
-        raise InputError(
-            f"'{path.name}' is damaged or not a picture that can be read; save it again as PNG or "
-            f"JPEG ({error})."
-        ) from error
     if width * height > MAX_PIXELS:
         raise too_large(path, (width, height))
     return width, height
+
+
+def unreadable(path: Path, why: str) -> InputError:
+    """What to say of a picture that cannot be read."""
+    return InputError(
+        f"'{path.name}' is damaged or not a picture that can be read; save it again as PNG or "
+        f"JPEG ({why})."
+    )
 
 
 def too_large(path: Path, size: tuple[int, int] | None) -> InputError:

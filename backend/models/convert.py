@@ -14,6 +14,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from ..shared.errors import InputError, ModelError, WorldFMError
+from ..shared.reading import as_sentence, read_json
 from .autoencoder import Autoencoder
 from .loading import Progress, read_checkpoint
 from .official_layout import (
@@ -102,10 +103,8 @@ def read_config(path: Path | None) -> dict[str, Any]:
     """
     if path is None:
         return read_settings({})
-    try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise InputError(f'"{path}" is no JSON file ({error}); check its path.') from error
+    with as_sentence(lambda why: InputError(f'"{path}" is no JSON file ({why}); check its path.')):
+        data = read_json(path)
     if not isinstance(data, dict):
         raise InputError(f'"{path}" must hold one JSON object, the transformer\'s settings.')
     return read_settings(data)

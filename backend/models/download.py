@@ -32,6 +32,7 @@ from ..offline import network_asked_for
 from ..shared.addresses import refuse_plain
 from ..shared.errors import InputError, ModelError, WorldFMError
 from ..shared.files import write_atomically
+from ..shared.reading import json_object
 from .convert import VAE_FILES, convert
 from .loading import Progress, sha256
 from .store import ModelRecord, models_dir, no_space
@@ -228,10 +229,10 @@ _NOWHERE = _Nowhere()
 
 def _read_pins() -> dict[str, str]:
     path = models_dir() / PINS
-    try:
-        return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-    except ValueError as error:
-        raise ModelError(f'"{path}" is damaged; delete it.') from error
+    if not path.is_file():
+        return {}
+    pins = json_object(path, lambda _: ModelError(f'"{path}" is damaged; delete it.'))
+    return {name: str(commit) for name, commit in pins.items()}
 
 
 def _write_pins(pins: dict[str, str]) -> None:

@@ -20,11 +20,14 @@ from pathlib import Path
 import platformdirs
 
 from ..shared.errors import InputError, ModelError, WorldFMError
+from ..shared.reading import as_sentence, read_json
 from .loading import Progress, sha256
 
 RECORD = "model.json"
 WEIGHTS = "diffusion_pytorch_model.safetensors"
 FORMAT_VERSION = 2
+MOST_RECORD = 1 << 20
+"""Bytes of a record: names of files and their hashes."""
 """Rises when the names of converted weights change, or what stands in a record."""
 OFFICIAL = "official"
 """Stands for whichever published model is installed, the 2-step one first."""
@@ -94,14 +97,14 @@ def find_model(name_or_path: str | Path) -> Path:
 
 def read_record(folder: Path) -> ModelRecord:
     """The record of a model's folder. Raises ModelError when it is damaged or newer."""
-    try:
-        data = json.loads((folder / RECORD).read_text(encoding="utf-8"))
+    with as_sentence(
+        lambda _: ModelError(
+            f'The record of the model in "{folder}" is damaged; remove and install it again.'
+        )
+    ):
+        data = read_json(folder / RECORD, MOST_RECORD)
         version = data["version"]
         record = ModelRecord(**data) if version == FORMAT_VERSION else None
-    except (OSError, ValueError, TypeError, KeyError) as error:
-        raise ModelError(
-            f'The record of the model in "{folder}" is damaged; remove and install it again.'
-        ) from error
     if record is None:
         raise ModelError(
             f'The model in "{folder}" was installed by another version of WorldFM (layout '

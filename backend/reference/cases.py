@@ -5,12 +5,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from zipfile import BadZipFile
 
 import numpy as np
 from torch import Tensor
 
+from ..shared.arrays import read_npz
 from ..shared.errors import InputError
+from ..shared.reading import as_sentence
 
 OFF_BY_ONE_BYTES = 16
 """Bytes of a picture that may differ, by one."""
@@ -63,8 +64,5 @@ def byte_case(
 
 def read_arrays(path: Path) -> Arrays:
     """All arrays of an .npz. Raises InputError when it cannot be read."""
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            return {key: file[key] for key in file.files}
-    except (OSError, ValueError, EOFError, KeyError, BadZipFile) as error:
-        raise InputError(f'"{path}" is damaged ({error}); copy it again.') from error
+    with as_sentence(lambda why: InputError(f'"{path}" is damaged ({why}); copy it again.')):
+        return read_npz(path)

@@ -8,7 +8,6 @@ its keys. The measure is max|ours - ref| / max|ref|. A folder of such folders is
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -33,6 +32,7 @@ from ..pipelines.schedulers import (
     sample_few_steps,
 )
 from ..shared.errors import InputError
+from ..shared.reading import json_object
 from .cases import Arrays, Case, Skipped, byte_case, read_arrays, relative_error
 from .geometry import GEOMETRY
 
@@ -359,10 +359,9 @@ def _compare_frame(stem: str, latent: Tensor, image: Tensor, arrays: Arrays) -> 
 
 
 def _read_json(path: Path) -> dict:
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise InputError(f'"{path}" cannot be read ({error}); copy it again.') from error
+    return json_object(
+        path, lambda why: InputError(f'"{path}" cannot be read ({why}); copy it again.')
+    )
 
 
 def _read_weights(path: Path) -> dict[str, Tensor]:

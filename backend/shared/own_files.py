@@ -22,7 +22,7 @@ from typing import Any
 from .errors import WorldFMError
 from .files import is_of_the_disk, new_folder, not_written, write_atomically
 from .leftovers import MARK, clear_beside, is_abandoned, new_mark, remove
-from .reading import inside, read_json
+from .reading import MALFORMED, inside, read_json
 
 _JOURNAL_LINE = 4096
 
@@ -148,7 +148,7 @@ class OwnFiles:
         try:
             tree = read_json(folder / self.manifest)
             return {name for name in self._listed(tree) if isinstance(name, str)}
-        except (OSError, ValueError, RecursionError, LookupError, TypeError, AttributeError):
+        except MALFORMED:
             return set()
 
     def _delete(self, folder: Path, names: set[str]) -> None:

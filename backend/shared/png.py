@@ -47,7 +47,7 @@ def decode_png(data: bytes) -> np.ndarray:
         if not (1 <= width <= MAX_SIZE and 1 <= height <= MAX_SIZE):
             raise ValueError(f"its picture claims {width} x {height} pixels")
         rows = _inflated(b"".join(parts), height * (1 + width * channels))
-    except (struct.error, KeyError, zlib.error) as error:
+    except (struct.error, LookupError, zlib.error) as error:
         raise ValueError("its picture is damaged, or of a kind that is not read") from error
     if depth != 8 or rest != [0, 0, 0]:
         raise ValueError("its picture is of a kind that is not read; save it as an 8-bit PNG")

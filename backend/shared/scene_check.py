@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -11,6 +10,7 @@ import numpy as np
 
 from .errors import WorldError
 from .frame import MemoryFrame
+from .reading import MALFORMED, parse_json
 from .scene import Background, Instance, Lamp, Material, Mesh, Scene, Texture
 
 MAX_TEXTURE_SIDE = 16384
@@ -122,7 +122,7 @@ def _last_texture(material: Material) -> int:
     """Highest number of a texture that a program names, -1 when it names none."""
     what = f"the material '{material.name}'"
     try:
-        nodes = json.loads(material.program)["nodes"]
+        nodes = parse_json(material.program)["nodes"]
         numbers = [node.get("props", {}).get("texture", -1) for node in nodes]
         links = [
             (i, value["node"])
@@ -130,7 +130,7 @@ def _last_texture(material: Material) -> int:
             for value in node.get("inputs", {}).values()
             if isinstance(value, dict)
         ]
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except MALFORMED as error:
         raise _unusable(what, "has a program that cannot be read") from error
     whole = all(type(number) is int for number in numbers)
     if not whole or not all(type(to) is int and 0 <= to < i for i, to in links):

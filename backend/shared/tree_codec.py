@@ -21,6 +21,7 @@ from weakref import WeakValueDictionary
 import numpy as np
 
 from .errors import WorldFMError
+from .reading import MALFORMED
 
 TreePath = tuple[str | int, ...]
 """Where in a tree: names of fields, numbers of items, keys."""
@@ -171,7 +172,7 @@ class _Reader:
     def _array(self, data: Any, where: str) -> np.ndarray:
         try:
             return self._get(data)
-        except (KeyError, TypeError, ValueError, OverflowError) as error:
+        except MALFORMED as error:
             raise Malformed(where) from error
 
     def _tuple(self, args: tuple[Any, ...], data: Any, where: str) -> tuple[Any, ...]:
@@ -205,7 +206,7 @@ class _Reader:
             raise Malformed(where)
         try:
             return make(**values)
-        except (WorldFMError, OverflowError) as error:
+        except (WorldFMError, *MALFORMED) as error:
             raise Malformed(f"{where}: {str(error).rstrip('.')}") from error
 
 

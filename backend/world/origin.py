@@ -8,9 +8,10 @@ in the world's provenance and given back on export.
 from __future__ import annotations
 
 import json
-import math
 
 import numpy as np
+
+from ..shared.reading import MALFORMED, number, parse_json
 
 FAR = 5_000.0
 """Metres from which on coordinates are those of a map."""
@@ -43,9 +44,7 @@ def remember(provenance: dict[str, str], origin: np.ndarray) -> dict[str, str]:
 def recall(provenance: dict[str, str]) -> np.ndarray:
     """(3,) float64 to add to the world's coordinates; zero where nothing sensible is kept."""
     try:
-        values = [float(value) for value in json.loads(provenance.get(_KEY, "[0, 0, 0]"))]
-    except (ValueError, TypeError):
+        values = [number(value) for value in parse_json(provenance.get(_KEY, "[0, 0, 0]"))]
+    except MALFORMED:
         return np.zeros(3)
-    if len(values) != 3 or not all(math.isfinite(value) for value in values):
-        return np.zeros(3)
-    return np.array(values)
+    return np.array(values) if len(values) == 3 else np.zeros(3)

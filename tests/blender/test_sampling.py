@@ -3,31 +3,13 @@
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
-import sys
-from pathlib import Path
-from types import ModuleType
-
 import numpy as np
 import OpenEXR
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-ROOT = Path(__file__).resolve().parents[2]
-
-
-def extension_part(name: str) -> ModuleType:
-    """A module of the extension, imported below a package of its own name as Blender does it."""
-    if "worldfm_extension" not in sys.modules:
-        spec = importlib.util.spec_from_file_location(
-            "worldfm_extension", ROOT / "__init__.py", submodule_search_locations=[str(ROOT)]
-        )
-        sys.modules[spec.name] = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(sys.modules[spec.name])
-    return importlib.import_module(f"worldfm_extension.{name}")
-
+from .without_blender import extension_part
 
 sampling = extension_part("scene_sync.sampling")
 cameras = extension_part("backend.shared.camera")

@@ -10,8 +10,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import cv2
 import numpy as np
 from PIL import Image
+from plyfile import PlyData, PlyElement
 
 from backend.conditioning.anchors.lifting import lift
 from backend.data.nerfstudio import PosedFrame, read_dataset, write_dataset
@@ -20,9 +22,11 @@ from backend.models.config_file import check_sizes, read_config
 from backend.models.load_frame_model import load_frame_model
 from backend.shared.anchors import Anchors
 from backend.shared.camera_path import read_camera_path, write_camera_path
+from backend.shared.errors import InputError
 from backend.shared.frame import FrameRequest
 from backend.shared.fspy import read_fspy
 from backend.shared.messages import Hello, PutWorld, Render, encode
+from backend.shared.png import decode_png, encode_png
 from backend.shared.wire import receive_message
 from backend.shared.world import World
 from backend.shared.world_content import ContentReader, write_content
@@ -30,8 +34,12 @@ from backend.shared.world_folder import load_world, save_world
 from backend.world.exporters import export_meta, export_ply
 from backend.world.frame_exchange import read_frame_to_keep
 from backend.world.importers.colmap_files import check_binary_model
+from backend.world.importers.gpano import on_sphere, read_crop
+from backend.world.importers.meshes import mesh_anchors
 from backend.world.importers.meta import read_meta
 from backend.world.importers.ply import read_ply
+from backend.world.importers.splats import read_splats
+from tests.blender.without_blender import extension_part
 from tests.scenes.world_room import photograph, room_camera
 
 EMBEDDED = Path(__file__).resolve().parents[2] / "backend" / "models" / "embedded"
@@ -39,13 +47,17 @@ EMBEDDED = Path(__file__).resolve().parents[2] / "backend" / "models" / "embedde
 
 @dataclass(frozen=True)
 class Target:
-    """make: writes whole files into a folder. read: reads them; files: those that are damaged."""
+    """make: writes whole files into a folder. read: reads them; files: those that are damaged.
+
+    share: of a number of inputs, beside other targets; slow readers have less.
+    """
 
     make: Callable[[Path], None]
     read: Callable[[Path], object]
     files: Callable[[Path], list[Path]] = lambda folder: sorted(
         path for path in folder.rglob("*") if path.is_file()
     )
+    share: float = 1.0
 
 
 def _room() -> World:
@@ -116,6 +128,75 @@ def _model(folder: Path) -> None:
     (folder / "model.safetensors").symlink_to(EMBEDDED / "model.safetensors")
 
 
+def _meshes(folder: Path) -> None:
+    import trimesh
+
+    box = trimesh.creation.box()
+    box.visual.vertex_colors = np.full((len(box.vertices), 4), 99, np.uint8)
+    for ending in ("glb", "obj", "ply"):
+        box.export(folder / f"box.{ending}")
+
+
+def _splats(folder: Path) -> None:
+    rng = np.random.default_rng(0)
+    names = ["x", "y", "z", "f_dc_0", "f_dc_1", "f_dc_2", "opacity",
+             *(f"scale_{i}" for i in range(3)), *(f"rot_{i}" for i in range(4))]  # fmt: skip
+    rows = np.zeros(40, [(name, "<f4") for name in names])
+    for name in names:
+        rows[name] = rng.normal(size=40)
+    PlyData([PlyElement.describe(rows, "vertex")]).write(folder / "splats.ply")
+
+
+def _light(folder: Path) -> None:
+    import OpenEXR
+
+    rgb = np.random.default_rng(0).random((12, 16, 3), dtype=np.float32)
+    for name, kind in (("zip", OpenEXR.ZIP_COMPRESSION), ("none", OpenEXR.NO_COMPRESSION)):
+        header = {"compression": kind, "type": OpenEXR.scanlineimage}
+        OpenEXR.File(header, {"RGB": rgb}).write(str(folder / f"{name}.exr"))
+    cv2.imwrite(str(folder / "sky.hdr"), rgb)
+
+
+def _blenders_picture(folder: Path) -> None:
+    import OpenEXR
+
+    rng = np.random.default_rng(0)
+    header = {"compression": OpenEXR.NO_COMPRESSION, "type": OpenEXR.scanlineimage}
+    channels = {name: rng.random((12, 16), dtype=np.float32) for name in ("V.Combined.R", "V.Z.Z")}
+    OpenEXR.File(header, channels).write(str(folder / "capture.exr"))
+
+
+def _read_blenders_picture(folder: Path) -> None:
+    try:
+        extension_part("scene_sync.exr").read_exr(folder / "capture.exr")
+    except extension_part("backend.shared.errors").WorldFMError as error:  # the extension's own
+        raise InputError(str(error)) from error
+
+
+def _packet(folder: Path) -> None:
+    pairs = [("FullPanoWidthPixels", 64), ("FullPanoHeightPixels", 32),
+             ("CroppedAreaImageWidthPixels", 32), ("CroppedAreaImageHeightPixels", 16),
+             ("CroppedAreaLeftPixels", 8), ("CroppedAreaTopPixels", 4)]  # fmt: skip
+    text = " ".join(f'GPano:{name}="{value}"' for name, value in pairs)
+    (folder / "a.xmp").write_text(f"<x {text}/>")
+
+
+def _read_packet(folder: Path) -> None:
+    crop = read_crop((folder / "a.xmp").read_bytes())
+    if crop is not None:
+        on_sphere(np.full((16, 32, 3), 9, np.uint8), crop, 256)
+
+
+def _png(folder: Path) -> None:
+    rgb = np.random.default_rng(0).integers(0, 255, (20, 30, 3), dtype=np.uint8)
+    (folder / "a.png").write_bytes(encode_png(rgb))
+
+
+def _read_png(folder: Path) -> None:
+    with contextlib.suppress(ValueError):  # what it promises its callers
+        decode_png((folder / "a.png").read_bytes())
+
+
 def _meta(folder: Path) -> None:
     seen = photograph(room_camera(size=(32, 24)), "a")
     export_meta(seen, [seen.camera], folder / "meta", "room")
@@ -176,8 +257,16 @@ TARGETS: dict[str, Target] = {
         lambda f: write_camera_path(f / "p.json", [room_camera(size=(32, 24))] * 3),
         lambda f: read_camera_path(f / "p.json"),
     ),
-    "capture": Target(_dataset, lambda f: read_dataset(f / "set")),
-    "photo": Target(_pictures, lambda f: _each(f, "*.*", read_photo)),
+    "capture": Target(_dataset, lambda f: read_dataset(f / "set"), share=0.5),
+    "photo": Target(_pictures, lambda f: _each(f, "*.*", read_photo), share=0.3),
+    "picture of light": Target(_light, lambda f: _each(f, "*.*", read_photo), share=0.5),
+    "Blender's picture": Target(_blenders_picture, _read_blenders_picture),
+    "png": Target(_png, _read_png),
+    "panorama's metadata": Target(_packet, _read_packet),
+    "mesh": Target(
+        _meshes, lambda f: _each(f, "*.*", lambda p: mesh_anchors(p, None, 1.0, 500)), share=0.3
+    ),
+    "splats": Target(_splats, lambda f: read_splats(f / "splats.ply", "ply")),
     "point cloud": Target(_clouds, lambda f: _each(f, "*.ply", read_ply)),
     "fspy": Target(_fspy, lambda f: read_fspy(f / "a.fspy")),
     "colmap": Target(_colmap, check_binary_model),
@@ -187,6 +276,7 @@ TARGETS: dict[str, Target] = {
         _model,
         lambda f: check_sizes(read_config(f, "The model", "get it again")) or load_frame_model(f),
         lambda f: [f / "config.json"],
+        share=0.1,
     ),
     "wire": Target(_wire, _heard),
     "world on the wire": Target(_content, _read_content, lambda f: [f / "content.json"]),

@@ -21,6 +21,7 @@ from ...shared.anchors import Anchors
 from ...shared.camera import Camera
 from ...shared.errors import InputError
 from ...shared.frame import MemoryFrame
+from ...shared.reading import MALFORMED
 from ...shared.world import World
 from ..identity import frame_id
 from ..origin import origin_of, remember
@@ -169,7 +170,7 @@ def _beside(folder: Path, header: dict[str, Any]) -> SparsePoints | None:
     try:
         applied = np.array(header["applied_transform"], np.float64)[:3]
         scale = float(header.get("applied_scale", 1.0))
-    except (TypeError, ValueError, IndexError) as error:
+    except MALFORMED as error:
         raise InputError(f"applied_transform of '{folder.name}' is no 3x4 matrix.") from error
     if applied.shape != (3, 4) or not np.isfinite(applied).all() or not np.isfinite(scale):
         raise InputError(f"applied_transform of '{folder.name}' is no 3x4 matrix.")

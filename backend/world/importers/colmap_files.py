@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ...shared.errors import InputError
+from ...shared.reading import MALFORMED
 
 _COUNT = struct.Struct("<Q")
 _CAMERA = struct.Struct("<IiQQ")
@@ -46,7 +47,7 @@ def _is_whole(data: bytes, after: Callable[[bytes, int], int]) -> bool:
         at = _COUNT.size
         while count and at <= len(data):
             at, count = after(data, at), count - 1
-    except (struct.error, ValueError):
+    except MALFORMED:
         return False
     return at <= len(data)
 

@@ -73,16 +73,17 @@ def read_meta(path: Path, camera_height: float = 1.6) -> ReferenceInput:
         raise absent
     if not np.isfinite(K).all():
         raise InputError(f"'{path.name}' has a K that is not finite.")
-    width, height = round(2 * K[0, 2]), round(2 * K[1, 2])
-    try:
+    with as_sentence(
+        lambda why: InputError(f"'{path.name}' has a camera that cannot be rendered: {why}."),
+        CameraError,
+    ):
+        width, height = round(2 * K[0, 2]), round(2 * K[1, 2])
         return ReferenceInput(
             name,
             picture,
             Camera(_shifted(K), _facing_x(camera_height), width, height),
             [Camera(_shifted(K), _to_world(m, camera_height), width, height) for m in matrices],
         )
-    except CameraError as error:
-        raise InputError(f"'{path.name}' has a camera that cannot be rendered: {error}") from error
 
 
 def _shifted(K: np.ndarray) -> np.ndarray:

@@ -11,6 +11,7 @@ from plyfile import PlyData, PlyElement, PlyParseError
 from ...conditioning.anchors.spacing import point_radii
 from ...shared.anchors import Anchors
 from ...shared.errors import InputError
+from ...shared.reading import as_sentence
 from ..origin import origin_of
 
 MAX_HEADER = 64 * 1024
@@ -134,14 +135,14 @@ def _count(words: list[str], path: Path) -> int:
 
 def _vertices(path: Path) -> PlyElement:
     triangles = {"face": {"vertex_indices": 3, "vertex_index": 3}}
-    try:
+    with as_sentence(
+        lambda why: InputError(f"'{path.name}' cannot be read as PLY: {why}."), PlyParseError
+    ):
         try:
             data = PlyData.read(str(path), known_list_len=triangles)
         except (PlyParseError, ValueError, KeyError):
             data = PlyData.read(str(path))  # faces that are not all triangles
         return data["vertex"]
-    except (PlyParseError, KeyError, ValueError, UnicodeDecodeError, OSError) as error:
-        raise InputError(f"'{path.name}' cannot be read as PLY: {error}.") from error
 
 
 def _splat_colours(vertex: PlyElement) -> np.ndarray:

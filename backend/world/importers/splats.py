@@ -16,6 +16,7 @@ from plyfile import PlyData, PlyParseError
 
 from ...shared.anchors import Anchors
 from ...shared.errors import InputError
+from ...shared.reading import as_sentence
 from ..origin import origin_of
 from .apart import run_apart
 from .ply import FARTHEST, MIN_OPACITY, SH_C0, UP_AXES, check_header
@@ -89,7 +90,9 @@ def read_splats(path: Path, kind: str) -> Splats:
 
 def _from_ply(path: Path, name: str) -> Splats:
     check_header(path)
-    try:
+    with as_sentence(
+        lambda why: InputError(f"'{name}' is no 3DGS PLY that can be read ({why})."), PlyParseError
+    ):
         rows = PlyData.read(str(path))["vertex"]
         fields = {p.name for p in rows.properties}
         columns = [[f"{p}{i}" for i in range(n)] for p, n in (("scale_", 3), ("rot_", 4))]
@@ -105,8 +108,6 @@ def _from_ply(path: Path, name: str) -> Splats:
             base = np.stack([np.asarray(rows[f"f_dc_{i}"], np.float32) for i in range(3)], 1)
             rgb = np.clip(np.nan_to_num(0.5 + SH_C0 * base), 0, 1) * 255 + 0.5
         logit = np.asarray(rows["opacity"], np.float32)
-    except (PlyParseError, KeyError, ValueError, OSError) as error:
-        raise InputError(f"'{name}' is no 3DGS PLY that can be read ({error}).") from error
     with np.errstate(over="ignore"):
         opacity = 1 / (1 + np.exp(-np.clip(np.nan_to_num(logit), -30, 30)))
         scale = np.exp(np.clip(scale, -30, 20))
