@@ -126,9 +126,10 @@ types: $(BACKEND)
 	@$(VENV)/bin/mypy
 
 MINUTES ?= 30
+INPUTS ?= 0
 
 fuzz: $(BACKEND)
-	@$(VENV)/bin/python -m tests.fuzz.run --minutes $(MINUTES)
+	@$(VENV)/bin/python -m tests.fuzz.run --minutes $(MINUTES) --inputs $(INPUTS)
 
 lint: $(BACKEND)
 	@$(VENV)/bin/ruff check .

@@ -225,7 +225,8 @@ def read_frame(item: bpy.types.PropertyGroup) -> MemoryFrame:
         if item.radiance:
             colours = {"radiance": _decode_halves(_packed_bytes(item.radiance))}
         else:
-            colours = {"rgb": decode_png(_packed_bytes(item.colour))}
+            size = (camera.width, camera.height)
+            colours = {"rgb": decode_png(_packed_bytes(item.colour), size)}
         frame = MemoryFrame(item.id, item.name, camera, depth=depth, **colours)
     _cache[item.id] = frame
     return frame

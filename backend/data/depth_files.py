@@ -35,8 +35,10 @@ def read_depth(path: Path, unit: float | None = None) -> np.ndarray:
         raise InputError(
             f"The depth file '{path}' must be a 16-bit grey PNG in millimetres or a .npy file."
         )
-    metres = (steps * (MILLIMETRE if unit is None else unit)).astype(np.float32)
-    return np.where(steps == _PNG_SKY, np.float32(np.inf), metres) if unit is None else metres
+    metres = (np.arange(_PNG_SKY + 1) * (MILLIMETRE if unit is None else unit)).astype(np.float32)
+    if unit is None:
+        metres[_PNG_SKY] = np.inf
+    return metres[steps]
 
 
 def _read_array(path: Path) -> np.ndarray:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import io
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -19,6 +20,10 @@ from .pictures import check_picture_size, is_exr, is_radiance, unreadable
 
 MAX_SIDE = 4096
 """Longer pictures are scaled down to this on import."""
+cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)  # one sentence tells all
+
+BAND = 256
+"""Rows that are converted at a time."""
 _EXIF_IFD, _FOCAL_35MM = 0x8769, 0xA405
 _ICC_MODES = ("RGB", "CMYK", "L")
 
@@ -71,7 +76,7 @@ def read_photo(
 
 def _read(path: Path, max_side: int, upright: bool, notes: list[str]) -> Photo:
     if is_exr(path):
-        return Photo(_encoded(_read_exr(path)), notes=notes)
+        return Photo(_read_exr(path), notes=notes)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)
         try:
@@ -91,7 +96,9 @@ def _decode(
     image.draft("RGB", (max_side, max_side))  # JPEG only: decodes at 1/2, 1/4, 1/8 when enough
     if image.size != (width, height):
         notes.append(f"'{path.name}' of {width} x {height} pixels was scaled down.")
-    rgb, alpha = _to_srgb(ImageOps.exif_transpose(image) if upright else image)
+    if upright:
+        ImageOps.exif_transpose(image, in_place=True)
+    rgb, alpha = _to_srgb(image)
     focal = float(focal) if focal and 3.0 <= float(focal) <= 3000.0 else None
     return Photo(rgb, focal, notes, alpha, xmp.encode() if isinstance(xmp, str) else bytes(xmp))
 
@@ -99,26 +106,62 @@ def _decode(
 def _to_srgb(image: Image.Image) -> tuple[np.ndarray, np.ndarray | None]:
     """(H, W, 3) uint8 and opacity (H, W) uint8, None where there is nothing transparent."""
     if image.mode.startswith("I") or image.mode == "F":  # 16-bit and float grey
-        values = np.asarray(image, dtype=np.float32)
+        values = np.asarray(image)
         white = 65535.0 if image.mode.startswith("I") else max(float(np.nanmax(values)), 1e-6)
-        grey = np.clip(np.nan_to_num(values) / white * 255.0 + 0.5, 0, 255).astype(np.uint8)
-        return np.repeat(grey[..., None], 3, axis=2), None
-    profile = image.info.get("icc_profile")
+        return by_bands(values, lambda band: _grey(band, white)), None
     alpha = None
     if image.has_transparency_data:
-        alpha = np.array(image.convert("RGBA").getchannel("A"))
+        alpha = _banded(image, lambda part: part.convert("RGBA").getchannel("A"), ())
         alpha = alpha if alpha.min() < 255 else None
-    if image.mode not in _ICC_MODES:  # a profile speaks of colours: not of palettes, not of alpha
-        image = image.convert("L" if image.mode in ("LA", "La", "1") else "RGB")
-    if profile:
-        try:
-            source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-            image = ImageCms.profileToProfile(
-                image, source, ImageCms.createProfile("sRGB"), outputMode="RGB"
-            )
-        except (ImageCms.PyCMSError, OSError):
-            pass  # a broken profile: the numbers as they stand are the best guess
-    return np.array(image.convert("RGB")), alpha
+    # a profile speaks of colours: not of palettes, not of alpha
+    mode = image.mode
+    if mode not in _ICC_MODES:
+        mode = "L" if mode in ("LA", "La", "1") else "RGB"
+    to_srgb = _profile_of(image, mode)
+
+    def colours(part: Image.Image) -> Image.Image:
+        part = part.convert(mode)
+        return part.convert("RGB") if to_srgb is None else ImageCms.applyTransform(part, to_srgb)
+
+    return _banded(image, colours, (3,)), alpha
+
+
+def _profile_of(image: Image.Image, mode: str) -> ImageCms.ImageCmsTransform | None:
+    """From the picture's own colours to sRGB; None where it says nothing of them."""
+    profile = image.info.get("icc_profile")
+    if not profile:
+        return None
+    try:
+        source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+        return ImageCms.buildTransform(source, ImageCms.createProfile("sRGB"), mode, "RGB")
+    except (ImageCms.PyCMSError, OSError):
+        return None  # a broken profile: the numbers as they stand are the best guess
+
+
+def _banded(
+    image: Image.Image, convert: Callable[[Image.Image], Image.Image], channels: tuple[int, ...]
+) -> np.ndarray:
+    """(H, W, *channels) uint8 of a decoded picture: whole copies of it would cost gigabytes."""
+    width, height = image.size
+    made = np.empty((height, width, *channels), np.uint8)
+    for top in range(0, height, BAND):
+        bottom = min(top + BAND, height)
+        made[top:bottom] = convert(image.crop((0, top, width, bottom)))
+    return made
+
+
+def by_bands(values: np.ndarray, convert: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+    """(H, W, 3) uint8 of (H, W, ...), made some rows at a time."""
+    made = np.empty((*values.shape[:2], 3), np.uint8)
+    for top in range(0, len(values), BAND):
+        made[top : top + BAND] = convert(values[top : top + BAND])
+    return made
+
+
+def _grey(values: np.ndarray, white: float) -> np.ndarray:
+    shade = np.nan_to_num(values.astype(np.float32)) / np.float32(white)
+    grey = np.clip(shade * np.float32(255.0) + np.float32(0.5), 0, 255).astype(np.uint8)
+    return np.repeat(grey[..., None], 3, axis=2)
 
 
 def _decode_deep(path: Path) -> np.ndarray:
@@ -130,18 +173,22 @@ def _decode_deep(path: Path) -> np.ndarray:
         raise InputError(
             f"'{path.name}' is not a picture that can be read; save it as PNG, JPEG or TIFF."
         )
+    light = is_radiance(path)
+    return by_bands(deep, lambda band: _bytes(band[..., ::-1], light))
+
+
+def _bytes(deep: np.ndarray, light: bool) -> np.ndarray:
+    """uint8 sRGB of colours of more bits. light: they are linear."""
+    if deep.dtype == np.uint8:
+        return deep
     if deep.dtype == np.uint16:
-        deep = (deep.astype(np.uint32) + 128) // 257
-    elif deep.dtype != np.uint8:
-        value = np.clip(np.nan_to_num(deep.astype(np.float32)), 0, 1)
-        if is_radiance(path):
-            return np.ascontiguousarray(_encoded(value[..., ::-1]))
-        deep = value * 255.0 + 0.5
-    return np.ascontiguousarray(deep[..., ::-1].astype(np.uint8))
+        return ((deep.astype(np.uint32) + 128) // 257).astype(np.uint8)
+    value = np.clip(np.nan_to_num(deep.astype(np.float32)), 0, 1)
+    return _encoded(value) if light else (value * 255.0 + 0.5).astype(np.uint8)
 
 
 def _read_exr(path: Path) -> np.ndarray:
-    """(H, W, 3) float32 linear light of an OpenEXR picture."""
+    """(H, W, 3) uint8 sRGB of an OpenEXR picture, which holds linear light."""
     import OpenEXR
 
     try:
@@ -150,14 +197,19 @@ def _read_exr(path: Path) -> np.ndarray:
         raise ValueError(str(error)) from error
     names = {name.rsplit(".", 1)[-1].upper(): name for name in channels}
     if "RGB" in names or "RGBA" in names:
-        pixels = channels[names.get("RGB") or names["RGBA"]].pixels[..., :3]
+        colours = channels[names.get("RGB") or names["RGBA"]].pixels
+        planes = [colours[..., i] for i in range(3)]
     elif {"R", "G", "B"} <= names.keys():
-        pixels = np.stack([channels[names[c]].pixels for c in "RGB"], axis=2)
+        planes = [channels[names[c]].pixels for c in "RGB"]
     elif "Y" in names:
-        pixels = np.repeat(channels[names["Y"]].pixels[..., None], 3, axis=2)
+        planes = [channels[names["Y"]].pixels] * 3
     else:
         raise ValueError("it has no channels R, G and B")
-    return np.asarray(pixels, np.float32)
+    made = np.empty((*planes[0].shape, 3), np.uint8)
+    for top in range(0, len(made), BAND):
+        band = slice(top, top + BAND)
+        made[band] = _encoded(np.stack([p[band] for p in planes], axis=2).astype(np.float32))
+    return made
 
 
 def _encoded(linear: np.ndarray) -> np.ndarray:

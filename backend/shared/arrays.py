@@ -61,14 +61,6 @@ def read_npz(path: Path, most: int = MOST_BYTES) -> dict[str, np.ndarray]:
     return arrays
 
 
-def png_size(data: bytes) -> tuple[int, int] | None:
-    """Width and height that a PNG claims, before it is decoded; None when it is no PNG."""
-    if data[:8] != b"\x89PNG\r\n\x1a\n" or data[12:16] != b"IHDR" or len(data) < 24:
-        return None
-    width, height = struct.unpack(">II", data[16:24])
-    return width, height
-
-
 def unpacked(data: bytes, most: int) -> bytes:
     """zlib's inverse, of what unpacks to `most` bytes at most."""
     unpacker = zlib.decompressobj()

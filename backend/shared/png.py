@@ -28,8 +28,11 @@ def encode_png(rgb: np.ndarray) -> bytes:
     return _PNG + b"".join(_chunk(kind, data) for kind, data in (*chunks, (b"IEND", b"")))
 
 
-def decode_png(data: bytes) -> np.ndarray:
-    """(H, W, 3) uint8 of an 8-bit PNG (alpha is left out); ValueError when it cannot be read."""
+def decode_png(data: bytes, size: tuple[int, int] | None = None) -> np.ndarray:
+    """(H, W, 3) uint8 of an 8-bit PNG (alpha is left out); ValueError when it cannot be read.
+
+    size: width and height that it must have; another one is refused before it is decoded.
+    """
     if data[:8] != _PNG:
         raise ValueError("its picture is not a PNG")
     at, parts, header = 8, [], b""
@@ -46,6 +49,8 @@ def decode_png(data: bytes) -> np.ndarray:
         channels = _CHANNELS[kind]
         if not (1 <= width <= MAX_SIZE and 1 <= height <= MAX_SIZE):
             raise ValueError(f"its picture claims {width} x {height} pixels")
+        if size is not None and size != (width, height):
+            raise ValueError(f"its picture has {(width, height)} pixels instead of {size}")
         rows = _inflated(b"".join(parts), height * (1 + width * channels))
     except (struct.error, LookupError, zlib.error) as error:
         raise ValueError("its picture is damaged, or of a kind that is not read") from error

@@ -230,7 +230,8 @@ def _frame(folder: Path, entry: dict[str, Any]) -> MemoryFrame:
             ) from error
         try:
             if path.suffix == ".png":
-                return decode_png(content)
+                width, height = entry["camera"]["size"]
+                return decode_png(content, (width, height))
             return read_npy(content)
         except MALFORMED as error:
             raise WorldError(

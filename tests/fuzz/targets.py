@@ -150,7 +150,7 @@ def _splats(folder: Path) -> None:
 def _light(folder: Path) -> None:
     import OpenEXR
 
-    rgb = np.random.default_rng(0).random((12, 16, 3), dtype=np.float32)
+    rgb = np.random.default_rng(0).random((36, 40, 3), dtype=np.float32)
     for name, kind in (("zip", OpenEXR.ZIP_COMPRESSION), ("none", OpenEXR.NO_COMPRESSION)):
         header = {"compression": kind, "type": OpenEXR.scanlineimage}
         OpenEXR.File(header, {"RGB": rgb}).write(str(folder / f"{name}.exr"))

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import struct
+import tracemalloc
 import zlib
 
 import cv2
@@ -134,6 +135,17 @@ def test_a_hundred_megapixels_are_scaled_down(tmp_path):
     photo = read_photo(tmp_path / "a.png")
     assert photo.size == (4096, 4096) and photo.rgb[2000, 2000].tolist() == [77, 77, 77]
     assert photo.notes == ["'a.png' of 10000 x 10000 pixels was scaled down to 4096 x 4096."]
+
+
+def test_sixteen_bits_take_little_more_memory_than_their_pixels(tmp_path):
+    Image.fromarray(np.full((4000, 5000), 999, np.uint16)).save(tmp_path / "a.png")
+    tracemalloc.start()
+    try:
+        assert read_photo(tmp_path / "a.png").rgb[9, 9].tolist() == [4, 4, 4]
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert most < 8 * 4000 * 5000
 
 
 def test_radiance_pictures_become_srgb(tmp_path):

@@ -223,7 +223,10 @@ def test_a_folder_with_other_things_is_not_replaced(room: World, tmp_path: Path)
         (lambda f: _edit(f, lambda d: d.pop("memory")), "damaged.*memory"),
         (lambda f: _edit(f, lambda d: d.update(memory=3)), "damaged"),
         (lambda f: _edit(f, lambda d: d["memory"][0].pop("camera")), "damaged.*camera"),
-        (lambda f: _edit(f, lambda d: d["memory"][0]["camera"].update(size=[9, 9])), "resize"),
+        (
+            lambda f: _edit(f, lambda d: d["memory"][0]["camera"].update(size=[9, 9])),
+            "instead of",
+        ),
         (lambda f: _edit(f, lambda d: d["memory"][1].update(id="a")), "same id"),
         (lambda f: _edit(f, lambda d: d["memory"][0].update(rgb="../../x.png")), "outside"),
         (lambda f: _edit(f, lambda d: d["memory"][0].update(rgb="/etc/hosts")), "outside"),

@@ -10,6 +10,7 @@ import numpy as np
 
 from ...shared.anchors import Anchors
 from ...shared.errors import InputError
+from ...shared.reading import reason
 from ..origin import origin_of
 from .ply import UP_AXES, check_header
 
@@ -42,8 +43,6 @@ def mesh_anchors(
 
     Raises InputError when the file cannot be read, is too large or has no triangles.
     """
-    import trimesh
-
     path = Path(path)
     ending = path.suffix.lower()
     if path.is_file() and path.stat().st_size > MOST_BYTES:
@@ -51,16 +50,22 @@ def mesh_anchors(
     if ending == ".ply":
         check_header(path)
     try:
-        with path.open("rb") as file:
-            scene = trimesh.load_scene(
-                file, file_type=ending[1:], resolver=_Inside(path.parent), process=False
-            )
-        meshes = [m for m in scene.dump() if isinstance(m, trimesh.Trimesh) and len(m.faces)]
+        return _anchors(path, up, scale, most)
     except InputError:
         raise
     except Exception as error:  # the library raises whatever its parsers meet in a damaged file
-        reason = " ".join(str(error).split())[:120] or type(error).__name__
-        raise InputError(f"'{path.name}' cannot be read as a mesh ({reason}).") from error
+        raise InputError(f"'{path.name}' cannot be read as a mesh ({reason(error)}).") from error
+
+
+def _anchors(path: Path, up: str | None, scale: float, most: int) -> tuple[Anchors, np.ndarray]:
+    import trimesh
+
+    ending = path.suffix.lower()
+    with path.open("rb") as file:
+        scene = trimesh.load_scene(
+            file, file_type=ending[1:], resolver=_Inside(path.parent), process=False
+        )
+    meshes = [m for m in scene.dump() if isinstance(m, trimesh.Trimesh) and len(m.faces)]
     if not meshes or sum(len(m.faces) for m in meshes) > MOST_TRIANGLES:
         raise InputError(f"'{path.name}' has no triangles, or more than {MOST_TRIANGLES}.")
     parts = [(np.asarray(m.triangles, np.float64), m) for m in meshes]
