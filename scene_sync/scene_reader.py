@@ -55,6 +55,11 @@ class SceneCopy:
         return assemble(contents.found, contents.scale_length, self.surroundings, places, wait)
 
     @property
+    def waits(self) -> bool:
+        """Whether its background is still being rendered: a grey one stands in for it."""
+        return self.surroundings.sky.waits
+
+    @property
     def warnings(self) -> list[str]:
         """One sentence each, for the user."""
         return [*self.problems, *self.contents.sorted[2]]

@@ -1,20 +1,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The line of text in a viewport's corner."""
+"""Writes the line of text in a viewport's corner."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import blf
 import bpy
-
-from .. import runtime
-from ..backend.client import BackendState
-from ..next_step import can_start
-from .painter import Shown
-
-if TYPE_CHECKING:
-    from .views import View
 
 _SIZE = 11
 _MARGIN = 12
@@ -95,35 +87,3 @@ def _write(text: str, free: _Free, scale: float) -> None:
     blf.draw(0, text)
     for option in (blf.WORD_WRAP, blf.SHADOW):
         blf.disable(0, option)
-
-
-def statistics(view: View, frame: Shown | None) -> str:
-    """What is on screen and what it cost, or what is still missing."""
-    client = runtime.client()
-    error = client.preview_error(view.key)
-    problem = view.build_problem or view.problem or (str(error) if error else "")
-    if not can_start():
-        return (
-            "WorldFM | The backend is not installed: Install Backend in this viewport's header "
-            "opens its preferences"
-        )
-    if problem:
-        return problem
-    if view.world is None:
-        return "WorldFM | Reading the scene"
-    if client.state is not BackendState.READY:
-        return f"WorldFM | {client.status_text}"
-    if frame is None:
-        return "WorldFM | Waiting for the first frame"
-    if not view.world.memory:
-        return (
-            "WorldFM | No memory yet: this is what light alone gives; Capture Memory in the header "
-            "adds pictures by Cycles"
-        )
-    reply, camera = frame.reply, frame.reply.request.camera
-    rate = len(view.arrivals) / 2.0
-    stages = ", ".join(f"{name} {ms:.0f} ms" for name, ms in reply.timings.items() if ms >= 0.5)
-    return (
-        f"WorldFM | {camera.width} x {camera.height} | {rate:.1f} frames/s | "
-        f"latency {1000 * view.latency:.0f} ms | coverage {100 * frame.coverage:.0f} % | {stages}"
-    )

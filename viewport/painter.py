@@ -9,27 +9,17 @@ the view transform.
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
 
 import gpu
 import numpy as np
 from gpu_extras.batch import batch_for_shader
 from mathutils import Matrix
 
-from ..backend.shared.anchors import Anchors
-from ..backend.shared.camera import Camera
-from ..backend.shared.color import LINEAR
-from ..backend.shared.frame import FrameReply
-from ..display import color_rgba, without_specks, without_twos
 from .detail import Detail
+from .shown import PointSample, Shown
 
 MAX_GRID = 128
 _MIN_GRID = 64
-MAX_POINTS = 150_000
-SOME_POINTS = 50_000
-GAP_POINTS = 15_000
-"""Points where there is no frame yet, where the last one has little to show, and where it fills
-the view but for gaps."""
 WIDEST_DOT = 24
 """Pixels of the canvas, where all points are drawn."""
 MAX_CANVAS = 800
@@ -79,64 +69,6 @@ void main()
   colour = vec4(tint.rgb, 1.0);
 }
 """
-
-
-@dataclass(frozen=True, eq=False)
-class PointSample:
-    """Some of a world's anchors, in random order: any first part is spread over everything.
-
-    places: (N, 3) float32, metres. tints: (N, 4) float32, scene linear and a radius in metres that
-    lets all of them cover the surfaces.
-    """
-
-    places: np.ndarray
-    tints: np.ndarray
-
-    @classmethod
-    def of(cls, anchors: Anchors) -> PointSample:
-        """Enough to see what is where until a frame comes. Takes its time: not for a draw."""
-        chosen = np.random.default_rng(0).permutation(len(anchors))[:MAX_POINTS]
-        chosen = chosen[anchors.rgb[chosen].any(axis=1)]  # black: nobody saw their colour
-        tints = np.empty((len(chosen), 4), np.float32)
-        tints[:, :3] = LINEAR[anchors.rgb[chosen]]
-        wider = np.sqrt(len(anchors) / max(len(chosen), 1))
-        tints[:, 3] = anchors.radius[chosen] * np.float32(wider)
-        return cls(anchors.xyz[chosen], tints)
-
-
-@dataclass(frozen=True, eq=False)
-class Shown:
-    """A frame made ready to be drawn.
-
-    rgba: (H, W, 4) float32 scene linear, alpha 0 where nothing is shown, and depth: (H, W)
-    float32, 0 = unknown or sky, both with row 0 at the bottom and as `without_twos` leaves them.
-    near: metres to what is nearest, but for stray points. coverage: 0 to 1.
-    """
-
-    reply: FrameReply
-    rgba: np.ndarray
-    depth: np.ndarray
-    near: float
-    coverage: float
-
-    @classmethod
-    def of(cls, reply: FrameReply, bare: bool) -> Shown:
-        """Takes its time: not for a draw. bare: leave out the sky, as in local view."""
-        known = np.where(np.isfinite(reply.depth), reply.depth, np.float32(0))
-        seen = known[known > 0]
-        near = float(np.quantile(seen, 0.1)) if seen.size else 1.0
-        depth = np.ascontiguousarray(without_specks(known)[::-1], np.float32)
-        rgba = color_rgba(reply)
-        if bare:
-            rgba[np.isinf(reply.depth[::-1])] = 0
-        coverage = float(reply.coverage.mean())
-        return cls(reply, without_twos(rgba), without_twos(depth), near, coverage)
-
-    @property
-    def size(self) -> tuple[int, int]:
-        """Width and height of the frame itself."""
-        height, width = self.reply.depth.shape
-        return width, height
 
 
 class Painter:
@@ -276,19 +208,6 @@ def _whole_pixels(
     left, right = (min(max(round(v), 0), size[0]) for v in (x, x + width))
     low, high = (min(max(round(v), 0), size[1]) for v in (y, y + height))
     return left, low, max(right - left, 0), max(high - low, 0)
-
-
-def picture_rectangle(picture: Camera, region: Camera) -> tuple[float, float, float, float]:
-    """x, y, width, height (y upwards) of a picture in a region that looks the same way."""
-    x0, x1 = (
-        (edge - picture.K[0, 2]) / picture.K[0, 0] * region.K[0, 0] + region.K[0, 2]
-        for edge in (0, picture.width)
-    )
-    y0, y1 = (
-        (edge - picture.K[1, 2]) / picture.K[1, 1] * region.K[1, 1] + region.K[1, 2]
-        for edge in (0, picture.height)
-    )
-    return x0, region.height - y1, x1 - x0, y1 - y0
 
 
 def _texture(values: np.ndarray, kind: str) -> gpu.types.GPUTexture:

@@ -1,18 +1,15 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a 3D viewport looks at, and whether a frame or a world is fit for it."""
+"""What a 3D viewport looks at, and whether a frame or a world is fit for it. No bpy."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-import bpy
 import numpy as np
 
 from ..backend.shared.camera import Camera
 from ..backend.shared.frame import FrameReply
-from ..scene_sync.cameras import render_camera, scene_camera, viewport_camera
 from ..scene_sync.sampling import Guide, nearest_of
-from .painter import picture_rectangle
 
 MOVING_SIDE = 192
 """Longest side of frames of a view that moves."""
@@ -49,23 +46,17 @@ class Target:
         )
 
 
-def target_of(context: bpy.types.Context, depsgraph: bpy.types.Depsgraph) -> Target:
-    """What the viewport looks at. Raises CameraError when it cannot be rendered."""
-    region, view3d, space = context.region, context.region_data, context.space_data
-    scale = context.scene.unit_settings.scale_length
-    window, matrix = view3d.window_matrix, view3d.view_matrix
-    through = viewport_camera(window, matrix, region.width, region.height, scale)
-    metres = np.diag([1 / scale, 1 / scale, 1 / scale, 1.0])
-    to_clip = np.array(window, float) @ np.array(matrix, float) @ metres
-    far = 0.9 * space.clip_end * scale
-    if view3d.view_perspective != "CAMERA":
-        whole = (0.0, 0.0, float(region.width), float(region.height))
-        return Target(through, through, whole, True, to_clip, far)
-    ob = space.camera if space.use_local_camera else scene_camera(context.scene)
-    picture = render_camera(ob.evaluated_get(depsgraph), context.scene, use_border=False)
-    far = 0.9 * ob.data.clip_end * scale
-    rectangle = picture_rectangle(picture, through)
-    return Target(picture, through, rectangle, False, to_clip, far)
+def picture_rectangle(picture: Camera, region: Camera) -> tuple[float, float, float, float]:
+    """x, y, width, height (y upwards) of a picture in a region that looks the same way."""
+    x0, x1 = (
+        (edge - picture.K[0, 2]) / picture.K[0, 0] * region.K[0, 0] + region.K[0, 2]
+        for edge in (0, picture.width)
+    )
+    y0, y1 = (
+        (edge - picture.K[1, 2]) / picture.K[1, 1] * region.K[1, 1] + region.K[1, 2]
+        for edge in (0, picture.height)
+    )
+    return x0, region.height - y1, x1 - x0, y1 - y0
 
 
 def looks_from(reply: FrameReply, target: Target) -> bool:

@@ -1,101 +1,70 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Rendered shading: streams frames of what each 3D viewport looks at.
 
-Blender calls `update` when the scene changes and `draw` when a viewport is drawn. Both only look
-and ask: scenes become worlds in a thread of their own, frames come from the backend, and a timer
-has the viewport drawn again when either has something new. A viewport that shows what it wants
-costs nothing.
+Blender calls `update` when the scene changes and `draw` when a viewport is drawn. What a view
+wants is decided in `state.py`; here Blender's calls become its events and its actions are done:
+scenes become worlds in a thread of their own, frames come from the backend, and a timer has the
+viewport drawn again when either has something new. A viewport that shows what it wants costs
+nothing.
 """
 
 from __future__ import annotations
 
 import time
 import traceback
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from queue import Empty, SimpleQueue
 
 import bpy
+import numpy as np
 
 from .. import runtime
-from ..backend.client import BackendState, LaunchSettings
+from ..backend.shared.camera import Camera
 from ..backend.shared.errors import WorldFMError
 from ..backend.shared.frame import FrameReply, FrameRequest
-from ..backend.shared.tree_codec import same_tree
-from ..backend.shared.world import World
 from ..next_step import can_start
+from ..scene_sync.cameras import render_camera, scene_camera, viewport_camera
 from ..scene_sync.scene_reader import SceneCopy
 from ..scene_sync.textures import forget_textures
 from ..worker import Worker, take_turns_as_usual, take_turns_sooner
-from .overlay import say, statistics
-from .painter import GAP_POINTS, MAX_POINTS, SOME_POINTS, Painter, PointSample, Shown
-from .target import (
-    MOVING_SIDE,
-    Target,
-    fits,
-    free_guides,
-    looks_from,
-    mostly_seen,
-    moved,
-    sized,
-    target_of,
+from .actions import (
+    Action,
+    AskFrame,
+    Backend,
+    BuildWorld,
+    Look,
+    NoteFrame,
+    PrepareFrame,
+    ReadLaunch,
+    ReadScene,
+    Redraw,
+    Settings,
+    StartBackend,
 )
+from .overlay import say
+from .painter import Painter
+from .shown import PointSample, Shown
+from .state import ViewState
+from .status_line import NOT_INSTALLED, status_line
+from .target import Target, picture_rectangle
 
-STILL_SECONDS = 0.25
 TICK_SECONDS = 1 / 60
-REBUILD_SECONDS = 1.0
-"""Time between worlds that are made for a view while it moves."""
-_LAUNCH_SECONDS = 1.0
-"""Time between looks at the preferences and at the backend's files while frames are asked for."""
 _WAITING_SECONDS = 0.5
 """Time between looks whether a backend that was not installed is by now."""
 _READ_SECONDS = 0.004
 """Processor time of one draw that goes into reading a scene, about."""
-_NEAR_ENOUGH = 0.1
-_FAR_OFF = 0.5
-"""Shares of the distance to what is nearest that a view may move before its anchors are too few:
-at rest, and on its way."""
 
 
 @dataclass(eq=False)
 class View:
-    """One 3D viewport in Rendered shading."""
+    """One 3D viewport in Rendered shading. failure: the last exception it met, to print it once."""
 
     key: str
+    state: ViewState = field(default_factory=ViewState)
     painter: Painter = field(default_factory=Painter)
-    target: Target | None = None
-    moved: float = 0.0
-    dirty: bool = True
-    reading: bool = False
-    bare: bool = False
-    """Without sky: in local view."""
-    copy: SceneCopy | None = None
-    built_for: Target | None = None
-    built_at: float = 0.0
-    built_lit: bool = True
-    built_before_sky: bool = False
-    """While Cycles still rendered the background: a grey one stands in for it."""
-    world: World | None = None
-    dots: PointSample | None = None
-    building: bool = False
     failure: str = ""
-    problem: str = ""
-    build_problem: str = ""
-    refined: bool = False
-    stuck: bool = False
-    """Nothing can be shown as things are, such as in an orthographic view."""
-    asked: FrameRequest | None = None
-    asked_at: float = 0.0
-    asked_revision: int = -1
-    asked_refinement: int = -1
-    launched: LaunchSettings | None = None
-    launch_read: float = 0.0
-    shown: FrameReply | None = None
-    frame: Shown | None = None
-    """The newest frame, made ready to be drawn."""
-    preparing: bool = False
-    asking: bool = False
-    arrivals: list[float] = field(default_factory=list)
-    latency: float = 0.0
-    changes: int = -1
+    _news: SimpleQueue[Callable[[], list[Action] | None]] = field(default_factory=SimpleQueue)
 
     @property
     def source(self) -> runtime.WorldSource:
@@ -103,14 +72,31 @@ class View:
         return runtime.source(self.key)
 
     @property
-    def lit(self) -> bool:
-        """Whether its world is of surfaces, which look right from everywhere."""
-        return self.built_lit and self.world is not None and self.world.scene is not None
+    def backend(self) -> Backend:
+        """The client at this moment."""
+        client = runtime.client()
+        return Backend(
+            client.state,
+            client.lights,
+            client.refinements,
+            client.restarts,
+            client.changes,
+            client.newest(self.key),
+            client.waiting(self.key),
+        )
 
-    @property
-    def sky_came(self) -> bool:
-        """Whether the background is there that the world was built without."""
-        return self.built_before_sky and not self.copy.surroundings.sky.waits
+    def post(self, event: Callable[..., list[Action] | None], *arguments: object) -> None:
+        """From any thread: the state learns of it when this view is looked at next."""
+        self._news.put(lambda: event(*arguments))
+
+    def take_news(self) -> None:
+        """In Blender's thread: what was posted happens now."""
+        while True:
+            try:
+                event = self._news.get_nowait()
+            except Empty:
+                return
+            event()
 
 
 _views: dict[str, View] = {}
@@ -132,7 +118,7 @@ def update(
         elif not isinstance(item.id, (bpy.types.Scene, bpy.types.Collection)):
             looks = True
     for view in _views.values():
-        view.dirty, view.launch_read = True, 0.0
+        view.state.scene_changed()
         reader = view.source.reader
         reader.forget(changed)
         reader.forget_looks(None if looks else touched)
@@ -144,13 +130,15 @@ def draw(
     """Show the newest frame of this view, and ask for a better one where there is one."""
     key = f"view/{context.region.as_pointer()}"
     view = _views.setdefault(key, View(key))
-    if not engine.has_drawn:  # nobody told of changes while another shading was on
-        engine.has_drawn, view.dirty, view.launched, view.launch_read = True, True, None, 0.0
+    view.take_news()
+    if not engine.has_drawn:
+        engine.has_drawn = True
+        view.state.switched_on()
         view.source.reader.forget_all()
-    view.stuck = True
+    whole = False
     try:
         _draw(view, engine, context, depsgraph)
-        view.stuck = False
+        whole = True
     except WorldFMError as error:
         say(engine, context, str(error))
     except Exception as error:  # Blender goes on drawing whatever happens here
@@ -158,6 +146,7 @@ def draw(
             view.failure = repr(error)
             traceback.print_exc()
         say(engine, context, f"WorldFM failed ({error}); details are in the system console.")
+    view.state.drawn(whole)
     _keep_ticking()
 
 
@@ -167,193 +156,173 @@ def _draw(
     context: bpy.types.Context,
     depsgraph: bpy.types.Depsgraph,
 ) -> None:
-    now = time.monotonic()
-    target = target_of(context, depsgraph)
-    if not target.same_view(view.target):
-        view.moved, view.refined = now, False
-    view.target, bare = target, context.space_data.local_view is not None
-    if bare != view.bare:  # the frame at hand is to be made ready once more
-        view.bare, view.frame, view.shown = bare, None, None
-    settings = context.scene.worldfm
-    still = now - view.moved > STILL_SECONDS
-    _refresh_world(view, context, depsgraph, target, still)
-    asked = True
-    try:
-        if view.world is not None:
-            asked = _ask(view, context.scene, target, still, now)
-        view.problem = ""
-    except WorldFMError as error:  # the anchors can be shown all the same
-        view.problem = str(error)
-    view.refined = still and asked
-    _prepare(view)
-    _note_arrival(view, now)
-    frame = view.frame if view.world is not None else None
-    exact = frame is not None and looks_from(frame.reply, target)
-    if not exact or not view.painter.is_warm:
-        size = (context.region.width, context.region.height)
-        dots = view.dots if view.world else None
-        filled = frame is not None and mostly_seen(frame.reply.request.camera, target, frame.near)
-        most = GAP_POINTS if filled else MAX_POINTS if frame is None else SOME_POINTS
-        view.painter.guess(frame, dots, most, target.to_clip, size, target.far, target.rectangle)
-    if exact:
-        view.painter.frame(frame, *target.rectangle)
-    say(engine, context, statistics(view, frame) if settings.show_statistics else "")
+    state, target, now = view.state, target_of(context, depsgraph), time.monotonic()
+    bare, settings = context.space_data.local_view is not None, settings_of(context.scene)
+    _do(view, state.looked(Look(target, bare, settings, view.backend, now)), context, depsgraph)
+    _do(view, state.wants(), context, depsgraph)
+    painting, region = state.painting(), (context.region.width, context.region.height)
+    if not painting.exact or not view.painter.is_warm:
+        view.painter.guess(
+            painting.frame,
+            painting.points,
+            painting.most,
+            target.to_clip,
+            region,
+            target.far,
+            target.rectangle,
+        )
+    if painting.exact:
+        view.painter.frame(painting.frame, *target.rectangle)
+    say(engine, context, _line(view) if context.scene.worldfm.show_statistics else "")
 
 
-def _refresh_world(
+def _line(view: View) -> str:
+    client = runtime.client()
+    error = client.preview_error(view.key)
+    if not can_start():
+        return NOT_INSTALLED
+    return status_line(view.state, view.backend, client.status_text, str(error or ""))
+
+
+def settings_of(scene: bpy.types.Scene) -> Settings:
+    """What the user chose for previews of a scene."""
+    chosen = scene.worldfm
+    return Settings(
+        chosen.model,
+        chosen.preview_size,
+        chosen.preview_steps,
+        chosen.seed,
+        chosen.references,
+        chosen.preview_mode,
+        chosen.fps_cap,
+        scene.unit_settings.scale_length,
+    )
+
+
+def target_of(context: bpy.types.Context, depsgraph: bpy.types.Depsgraph) -> Target:
+    """What the viewport looks at. Raises CameraError when it cannot be rendered."""
+    region, view3d, space = context.region, context.region_data, context.space_data
+    scale = context.scene.unit_settings.scale_length
+    window, matrix = view3d.window_matrix, view3d.view_matrix
+    through = viewport_camera(window, matrix, region.width, region.height, scale)
+    metres = np.diag([1 / scale, 1 / scale, 1 / scale, 1.0])
+    to_clip = np.array(window, float) @ np.array(matrix, float) @ metres
+    far = 0.9 * space.clip_end * scale
+    if view3d.view_perspective != "CAMERA":
+        whole = (0.0, 0.0, float(region.width), float(region.height))
+        return Target(through, through, whole, True, to_clip, far)
+    ob = space.camera if space.use_local_camera else scene_camera(context.scene)
+    picture = render_camera(ob.evaluated_get(depsgraph), context.scene, use_border=False)
+    far = 0.9 * ob.data.clip_end * scale
+    rectangle = picture_rectangle(picture, through)
+    return Target(picture, through, rectangle, False, to_clip, far)
+
+
+def _do(
     view: View,
+    actions: list[Action],
     context: bpy.types.Context,
     depsgraph: bpy.types.Depsgraph,
-    target: Target,
-    still: bool,
 ) -> None:
-    """Read the scene again when it has changed, and build its world in a thread.
-
-    What is not at hand is read a little in each draw; the old world stays until all is.
-    A view that only moved has its world built again of what was read before.
-    """
-    if view.building:
-        return
-    built, lit = view.built_for, runtime.client().lights is not False
-    left_free = built is not None and built.free and not target.free and not view.lit
-    if view.dirty or view.reading or left_free:
-        space = context.space_data if context.space_data.local_view else None
-        view.dirty &= view.reading  # what changes from now on is for another round
-        view.copy, view.reading = None, True
-        try:
-            view.copy = view.source.reader.read_more(
-                depsgraph, target.picture, _READ_SECONDS, space
-            )
-        except WorldFMError as error:
-            view.reading, view.built_for, view.world = False, target, None
-            view.build_problem = str(error)
-            return
-        if view.copy is None:
-            return
-        view.reading = False
-    elif view.copy is None or not _outdated(view, target, still, lit):
-        return
-    view.built_for, view.built_at, view.built_lit = target, time.monotonic(), lit
-    copy = view.copy
-    view.built_before_sky = copy.surroundings.sky.waits
-    if target.free:
-        side, scale = context.scene.worldfm.preview_size, context.scene.unit_settings.scale_length
-        copy = replace(copy, guides=free_guides(target.picture, side, scale))
-    view.building, source = True, view.source
-    _worlds.do(lambda: _build(view, source, copy, lit))
+    """Within a draw: do what a view wants, and what follows from that."""
+    todo = list(actions)
+    while todo:
+        match todo.pop(0):
+            case ReadScene(picture):
+                todo += _read(view, picture, context, depsgraph)
+            case ReadLaunch(model):
+                todo += _read_launch(view, model)
+            case action:
+                _do_anywhere(view, action)
 
 
-def _build(view: View, source: runtime.WorldSource, copy: SceneCopy, lit: bool) -> None:
-    """In a thread: no bpy here."""
+def _do_anywhere(view: View, action: Action) -> None:
+    """What needs nothing of a draw."""
+    match action:
+        case BuildWorld():
+            _build(view, action)
+        case StartBackend(launch):
+            runtime.client().start(launch)
+        case AskFrame(request):
+            _ask(view, request)
+        case PrepareFrame(reply, bare):
+            _prepare(view, reply, bare)
+        case NoteFrame(reply):
+            runtime.note_frame(reply)
+
+
+def _read(
+    view: View, picture: Camera, context: bpy.types.Context, depsgraph: bpy.types.Depsgraph
+) -> list[Action]:
+    """What is not at hand is read a little in each draw."""
+    space = context.space_data if context.space_data.local_view else None
     try:
-        world = source.builder.draft(copy) if lit else source.builder.build(copy)
-        if _views.get(view.key) is not view:  # closed meanwhile
-            return
-        runtime.client().set_world(
-            view.key, world.revision, world.anchors, world.memory, world.scene
-        )
-        if view.world is None or view.world.anchors is not world.anchors:
-            view.dots = PointSample.of(world.anchors)
-        view.world, view.build_problem = world, ""
-    except Exception as error:  # shown in the viewport, as a thread has nobody to tell
-        traceback.print_exc()
-        view.build_problem = (
-            f"WorldFM could not read this scene ({error}); details are in the system console."
-        )
-    finally:
-        view.building = False
+        copy = view.source.reader.read_more(depsgraph, picture, _READ_SECONDS, space)
+    except WorldFMError as error:
+        view.state.scene_unreadable(str(error))
+        return []
+    return view.state.scene_read(copy)
 
 
-def _outdated(view: View, target: Target, still: bool, lit: bool) -> bool:
-    """Whether what was read before is to be made a world once more."""
-    if lit != view.built_lit or view.sky_came:
-        return True
-    return target.free and not view.lit and not _dense_enough(view, target, still)
+def _read_launch(view: View, model: str) -> list[Action]:
+    try:
+        launch = runtime.launch_settings(model)
+    except WorldFMError as error:
+        view.state.launch_impossible(str(error))
+        return []
+    return view.state.launch_read(launch)
 
 
-def _dense_enough(view: View, target: Target, still: bool) -> bool:
-    """Whether the anchors that were made for another free view will do for this one."""
-    built = view.built_for
-    if built is None or not built.free:
-        return False
-    near = view.frame.near if view.frame is not None else 1.0
-    if still:
-        return fits(built.picture, target.picture, _NEAR_ENOUGH * near)
-    waited = time.monotonic() - view.built_at > REBUILD_SECONDS
-    return not waited or moved(built.picture, target.picture) < _FAR_OFF * near
+def _build(view: View, wanted: BuildWorld) -> None:
+    source = view.source
+    copy: SceneCopy = wanted.copy
+    if wanted.guides is not None:
+        copy = replace(copy, guides=wanted.guides)
 
-
-def _prepare(view: View) -> None:
-    """Have the newest frame made ready in a thread: no pixels are touched while drawing."""
-    newest = runtime.client().newest(view.key)
-    ready = view.frame.reply if view.frame is not None else None
-    if newest is None or newest is ready or view.preparing:
-        return
-
-    def prepare() -> None:
+    def build() -> None:  # in a thread: no bpy here
         try:
-            bare = view.bare
-            made = Shown.of(newest, bare)
-            if bare == view.bare:
-                view.frame = made
-        finally:
-            view.preparing = False
+            world = source.builder.draft(copy) if wanted.lit else source.builder.build(copy)
+            if _views.get(view.key) is not view:  # closed meanwhile
+                return
+            runtime.client().set_world(
+                view.key, world.revision, world.anchors, world.memory, world.scene
+            )
+            before, points = wanted.before, wanted.points
+            if points is None or before is None or before.anchors is not world.anchors:
+                points = PointSample.of(world.anchors)
+            view.post(view.state.world_built, world, points)
+        except Exception as error:  # shown in the viewport, as a thread has nobody to tell
+            traceback.print_exc()
+            sentence = (
+                f"WorldFM could not read this scene ({error}); details are in the system console."
+            )
+            view.post(view.state.build_failed, sentence)
 
-    view.preparing = True
-    _frames.do(prepare)
+    _worlds.do(build)
 
 
-def _ask(view: View, scene: bpy.types.Scene, target: Target, still: bool, now: float) -> bool:
-    """Ask the backend for what is wanted now, unless it is what was asked for last.
-
-    False when it is too early for another frame.
-    """
-    settings = scene.worldfm
-    camera = sized(target.picture, settings.preview_size if still else str(MOVING_SIDE))
-    steps = settings.preview_steps if still else 1
-    request = FrameRequest(
-        camera, steps, settings.seed, settings.references, settings.preview_mode, draft=True
-    )
-    revision, refinement = view.world.revision, runtime.client().refinements
-    unchanged = (view.asked_revision, view.asked_refinement) == (revision, refinement)
-    if unchanged and same_tree(view.asked, request):
-        return True
-    if now - view.asked_at < 1 / settings.fps_cap:
-        return False
-    _bring_up(view, settings.model, now)
+def _ask(view: View, request: FrameRequest) -> None:
     client = runtime.client()
 
     def ask() -> None:
         if _views.get(view.key) is view:  # else it was closed meanwhile
             client.preview(view.key, view.key, request)
-        view.asking = view.asked is not request
+        view.post(view.state.frame_asked, request)
 
-    view.asked, view.asked_at, view.asked_revision, view.asking = request, now, revision, True
     _frames.do(ask)  # waking the client's thread would make this one wait
-    return True
 
 
-def _bring_up(view: View, model: str, now: float) -> None:
-    """Start the backend where it is not, or is another than is wanted now."""
-    client = runtime.client()
-    down = client.state in {BackendState.FAILED, BackendState.STOPPED}
-    if not down and now - view.launch_read < _LAUNCH_SECONDS:
-        return
-    launch = runtime.launch_settings(model)
-    view.launch_read = now
-    if not (down and launch == view.launched):
-        client.start(launch)
-        view.launched = launch
+def _prepare(view: View, reply: FrameReply, bare: bool) -> None:
+    """No pixels are touched while drawing."""
 
+    def prepare() -> None:
+        made = None
+        try:
+            made = Shown.of(reply, bare)
+        finally:
+            view.post(view.state.frame_prepared, made, bare)
 
-def _note_arrival(view: View, now: float) -> None:
-    if view.frame is None or view.frame.reply is view.shown:
-        return
-    view.shown = view.frame.reply
-    runtime.note_frame(view.shown)
-    if view.shown.request is view.asked:
-        view.latency = now - view.asked_at
-    view.arrivals = [*(t for t in view.arrivals if now - t < 2.0), now]
+    _frames.do(prepare)
 
 
 def _keep_ticking() -> None:
@@ -369,10 +338,14 @@ def _tick() -> float | None:
         forget(key)
     now, busy = time.monotonic(), False
     for key, view in _views.items():
-        _prepare(view)
-        if _something_new(view, now):
-            regions[key].tag_redraw()
-        busy |= _unsettled(view, now)
+        view.take_news()
+        backend = view.backend
+        for action in view.state.ticked(backend, now):
+            if isinstance(action, Redraw):
+                regions[key].tag_redraw()
+            else:
+                _do_anywhere(view, action)
+        busy |= view.state.unsettled(backend)
     if busy:
         return TICK_SECONDS
     take_turns_as_usual()
@@ -381,12 +354,11 @@ def _tick() -> float | None:
 
 def _waits_for_backend(regions: dict[str, bpy.types.Region]) -> bool:
     """Whether a viewport could not have a backend; it is drawn again once there can be one."""
-    waiting = [key for key, view in _views.items() if view.problem]
-    down = runtime.client().state in {BackendState.FAILED, BackendState.STOPPED}
-    if waiting and down and can_start():
+    waiting = [key for key, view in _views.items() if view.state.problem and view.backend.down]
+    if waiting and can_start():
         for key in waiting:
             regions[key].tag_redraw()
-    return bool(waiting) and down
+    return bool(waiting)
 
 
 def _regions() -> dict[str, bpy.types.Region]:
@@ -400,45 +372,6 @@ def _regions() -> dict[str, bpy.types.Region]:
                 if region.type == "WINDOW":
                     found[f"view/{region.as_pointer()}"] = region
     return found
-
-
-def _something_new(view: View, now: float) -> bool:
-    client = runtime.client()
-    if view.stuck:
-        return False
-    if client.changes != view.changes:
-        view.changes = client.changes
-        return True
-    if view.frame is not None and view.frame.reply is not view.shown:
-        return True
-    if (view.dirty or view.reading or view.sky_came) and not view.building:
-        return True
-    return _world_is_new(view) or (not view.refined and now - view.moved > STILL_SECONDS)
-
-
-def _world_is_new(view: View) -> bool:
-    """Whether no frame of the present world was asked for, and one could be."""
-    known = view.world is None or view.asked_revision == view.world.revision
-    return not known and not view.problem
-
-
-def _unsettled(view: View, now: float) -> bool:
-    """Whether anything is still to come for this viewport."""
-    client = runtime.client()
-    return not view.stuck and (
-        view.building
-        or view.preparing
-        or view.asking
-        or client.newest(view.key) is not view.shown
-        or view.dirty
-        or view.reading
-        or view.built_before_sky
-        or (view.shown is not None and view.shown.draft)
-        or client.waiting(view.key)
-        or not view.refined
-        or _world_is_new(view)
-        or client.state in {BackendState.STARTING, BackendState.RESTARTING}
-    )
 
 
 def forget(key: str) -> None:
@@ -460,5 +393,5 @@ def forget_all() -> None:
 def forget_meshes() -> None:
     """Undo or redo: Blender made everything anew, at places that may have been others' before."""
     for view in _views.values():
-        view.dirty = True
+        view.state.meshes_made_anew()
         view.source.reader.forget_all()

@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-import importlib
-import sys
 from types import ModuleType
 
 import hypothesis.extra.numpy as arrays
@@ -13,19 +11,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from .conftest import ROOT
-
-PACKAGE = "extension_without_bpy"
+from tests.extension import extension_part
 
 
 @pytest.fixture(scope="module")
-def display():
-    package = ModuleType(PACKAGE)
-    package.__path__ = [str(ROOT)]
-    sys.modules[PACKAGE] = package
-    yield importlib.import_module(f"{PACKAGE}.display")
-    for name in [name for name in sys.modules if name.split(".")[0] == PACKAGE]:
-        del sys.modules[name]
+def display() -> ModuleType:
+    return extension_part("display")
 
 
 def slow_without_specks(depth: np.ndarray) -> np.ndarray:

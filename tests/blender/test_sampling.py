@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from .without_blender import extension_part
+from tests.extension import extension_part
 
 sampling = extension_part("scene_sync.sampling")
 cameras = extension_part("backend.shared.camera")

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import gc
-import importlib.util
 import sys
 import threading
 import time
@@ -14,15 +13,12 @@ from types import ModuleType
 
 import pytest
 
-from .conftest import ROOT
+from tests.extension import extension_part
 
 
 @pytest.fixture
 def module() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("worldfm_worker", ROOT / "worker.py")
-    made = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(made)
-    return made
+    return extension_part("worker")
 
 
 def soon(condition: Callable[[], object]) -> bool:

@@ -39,7 +39,7 @@ from backend.world.importers.meshes import mesh_anchors
 from backend.world.importers.meta import read_meta
 from backend.world.importers.ply import read_ply
 from backend.world.importers.splats import read_splats
-from tests.blender.without_blender import extension_part
+from tests.extension import extension_part
 from tests.scenes.world_room import photograph, room_camera
 
 EMBEDDED = Path(__file__).resolve().parents[2] / "backend" / "models" / "embedded"

@@ -31,6 +31,7 @@ class Watch:
 
     def __init__(self) -> None:
         self.viewport = sys.modules[f"{ADDON}.viewport.views"]
+        self.target = sys.modules[f"{ADDON}.viewport.target"]
         self.calls: list[Call] = []
         self.frames: list[float] = []
         self._shown = None
@@ -45,18 +46,19 @@ class Watch:
 
     def view(self):
         """The one viewport in Rendered shading, None before it was drawn."""
-        return next(iter(self.viewport._views.values()), None)
+        return next((view.state for view in self.viewport._views.values()), None)
 
     def settled(self) -> bool:
         """Whether the frame on screen is of the present camera and world, at its full size."""
-        view = self.view()
+        view = next(iter(self.viewport._views.values()), None)
+        state = view and view.state
         return bool(
-            view
-            and view.shown is not None
-            and view.target is not None
-            and view.shown.request is view.asked
-            and self.viewport.looks_from(view.shown, view.target)
-            and not self.viewport._unsettled(view, time.monotonic())
+            state
+            and state.shown is not None
+            and state.target is not None
+            and state.shown.request is state.asked
+            and self.target.looks_from(state.shown, state.target)
+            and not state.unsettled(view.backend)
         )
 
     def since(self, mark: tuple[int, int]) -> dict:
@@ -81,11 +83,10 @@ class Watch:
 
     def all_settled(self) -> bool:
         """Whether every viewport shows what it wants, or says that it cannot."""
-        now = time.monotonic()
         views = self.viewport._views
         on_screen = self.viewport._regions()
         drawn = bool(on_screen) and on_screen.keys() <= views.keys()
-        return drawn and not any(self.viewport._unsettled(views[key], now) for key in on_screen)
+        return drawn and not any(views[k].state.unsettled(views[k].backend) for k in on_screen)
 
     def faults(self) -> list[str]:
         """Exceptions that viewports met while they were drawn."""
@@ -108,13 +109,13 @@ class Watch:
         return timed
 
     def _count_requests(self) -> None:
-        bring_up = self.viewport._bring_up  # called for each request, and for nothing else
+        ask = self.viewport._ask
 
         def counting(*arguments):
             self.asked += 1
-            bring_up(*arguments)
+            ask(*arguments)
 
-        self.viewport._bring_up = counting
+        self.viewport._ask = counting
 
     def _painting(self, call):
         @functools.wraps(call)

@@ -86,7 +86,8 @@ class Day:
         other.spaces.active.shading.type = "RENDERED"
         other.spaces.active.region_3d.view_perspective = "CAMERA"
         yield from self.after("two-viewports", picture=True)
-        shown = [view.shown for view in self.watch.viewport._views.values() if not view.stuck]
+        states = [view.state for view in self.watch.viewport._views.values()]
+        shown = [state.shown for state in states if not state.stuck]
         if len(shown) != 2 or len({id(frame) for frame in shown}) != 2 or None in shown:
             self.problems.append(f"two viewports show {len(shown)} frames")
         with bpy.context.temp_override(window=self.window, area=other):

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from itertools import pairwise
 from types import ModuleType
 
@@ -11,15 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from .conftest import ROOT
+from tests.extension import extension_part
 
 
 @pytest.fixture(scope="module")
 def module() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("worldfm_detail", ROOT / "viewport/detail.py")
-    made = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(made)
-    return made
+    return extension_part("viewport.detail")
 
 
 def drawn(detail, whole: float, fixed: float, draws: int) -> list[float]:

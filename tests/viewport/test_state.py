@@ -1,0 +1,222 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A viewport from event to event: what it asks for, builds and draws, and when it rests."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from .conftest import BackendState, Copy, Stage, actions, camera_view, free_view, state, world
+
+
+def test_from_nothing_to_a_frame_and_then_it_rests(stage: Stage) -> None:
+    assert stage.draw() == ["ReadScene", "BuildWorld"] and not stage.wants_no_tick()
+    stage.finish("BuildWorld", world(1))
+    assert stage.tick() == ["Redraw"]
+    assert stage.draw(1.0) == ["ReadLaunch", "StartBackend", "AskFrame"]
+    request = stage.view.asked
+    assert (request.camera.width, request.camera.height) == (384, 288) and request.steps == 2
+    assert stage.view.painting().frame is None
+    stage.answer()
+    assert stage.draw() == ["NoteFrame"]
+    assert stage.view.painting().exact and stage.view.latency > 0
+    for _ in range(20):
+        stage.tick()
+        assert stage.draw(1.0) == [], "what is on screen is asked for again"
+    assert stage.wants_no_tick() and stage.tick() == []
+
+
+def test_a_scene_is_read_over_several_draws_and_the_old_world_stays_meanwhile(stage: Stage) -> None:
+    stage.show()
+    stage.copies = [None, None, Copy(2)]
+    stage.view.scene_changed()
+    assert stage.draw() == ["ReadScene"] and stage.view.world.revision == 1
+    assert stage.draw() == ["ReadScene"] and stage.tick() == ["Redraw"]
+    assert stage.draw() == ["ReadScene", "BuildWorld"] and not stage.view.dirty
+    stage.finish("BuildWorld", world(2))
+    assert "AskFrame" in stage.draw()
+
+
+def test_what_changes_while_a_scene_is_read_is_read_once_more(stage: Stage) -> None:
+    stage.copies = [None, Copy(1), Copy(2)]
+    stage.draw()
+    stage.view.scene_changed()
+    stage.draw()
+    stage.finish("BuildWorld", world(1))
+    stage.draw()
+    assert stage.open[0].copy.number == 2
+
+
+def test_a_view_that_moves_asks_for_small_frames_and_a_whole_one_at_rest(stage: Stage) -> None:
+    stage.show()
+    stage.target = free_view(0.1)
+    assert "AskFrame" in stage.draw() and stage.view.asked.camera.width == 192
+    assert stage.view.asked.steps == 1
+    stage.answer()
+    assert stage.draw(0.1) == ["NoteFrame"] and not stage.wants_no_tick()
+    stage.tick()
+    assert stage.tick(0.1) == [] and stage.tick(0.2) == ["Redraw"], "it stands still by now"
+    assert "AskFrame" in stage.draw() and stage.view.asked.camera.width == 384
+
+
+def test_frames_come_no_faster_than_the_cap(stage: Stage) -> None:
+    stage.settings = replace(stage.settings, fps_cap=5.0)
+    stage.show()
+    asked = 0
+    for number in range(100):
+        stage.target = free_view(0.001 * number)
+        asked += "AskFrame" in stage.draw(0.02)
+    assert 9 <= asked <= 11
+
+
+@pytest.mark.parametrize("news", [{"refinements": 1}, {"restarts": 1}])
+def test_a_draft_that_can_be_bettered_is_asked_for_once_more(stage: Stage, news: dict) -> None:
+    stage.draw()
+    stage.finish("BuildWorld", world(1))
+    stage.draw(1.0)
+    stage.answer(draft=True)
+    stage.draw()
+    assert stage.draw(1.0) == [] and not stage.wants_no_tick(), "a better frame is to come"
+    stage.set(**news)
+    assert stage.tick() == ["Redraw"] and "AskFrame" in stage.draw()
+    stage.answer()
+    assert stage.draw(1.0) == ["NoteFrame"] and stage.draw(1.0) == [] and stage.wants_no_tick()
+
+
+def test_another_model_is_asked_as_soon_as_it_is_chosen(stage: Stage) -> None:
+    stage.show()
+    stage.settings, stage.launch = replace(stage.settings, model="official"), "another"
+    assert stage.draw(1.0) == ["ReadLaunch", "StartBackend", "AskFrame"]
+    assert stage.view.launched == "another"
+
+
+def test_a_backend_that_failed_is_not_started_the_same_way_again(stage: Stage) -> None:
+    stage.show()
+    stage.set(state=BackendState.FAILED)
+    stage.settings = replace(stage.settings, seed=1)
+    assert stage.draw(1.0) == ["ReadLaunch", "AskFrame"]
+    stage.settings, stage.launch = replace(stage.settings, seed=2), "mended"
+    assert stage.draw(1.0) == ["ReadLaunch", "StartBackend", "AskFrame"]
+    stage.view.switched_on()
+    stage.settings = replace(stage.settings, seed=3)
+    assert "StartBackend" in stage.draw(1.0), "switching the shading off and on tries again"
+
+
+def test_without_a_backend_the_anchors_are_shown_with_a_sentence(stage: Stage) -> None:
+    stage.backend, stage.launch = actions.Backend(BackendState.STOPPED), None
+    stage.draw()
+    stage.finish("BuildWorld", world(1))
+    assert stage.draw(1.0) == ["ReadLaunch"]
+    painting = stage.view.painting()
+    assert painting.frame is None and len(painting.points.places) == 1
+    assert stage.view.problem == "The backend is not installed."
+    stage.tick()
+    assert stage.wants_no_tick() and stage.tick() == [], "nothing is to come by itself"
+    stage.launch = "as it is set"
+    assert stage.draw(1.0) == ["ReadLaunch", "StartBackend", "AskFrame"]
+    assert stage.view.problem == ""
+
+
+def test_a_scene_that_cannot_be_shown_says_so_until_it_can(stage: Stage) -> None:
+    stage.show()
+    stage.copies = ["There is nothing to look at."]
+    stage.view.scene_changed()
+    assert stage.draw() == ["ReadScene"]
+    assert stage.view.build_problem == "There is nothing to look at."
+    assert stage.view.painting() == (None, None, stage.view.painting().most, False)
+    stage.copies = [Copy(3)]
+    stage.view.scene_changed()
+    stage.draw()
+    stage.finish("BuildWorld", world(3))
+    assert stage.view.build_problem == ""
+
+
+def test_a_world_that_fails_leaves_the_last_one(stage: Stage) -> None:
+    stage.show()
+    stage.view.scene_changed()
+    stage.draw()
+    stage.finish("BuildWorld", "WorldFM could not read this scene.")
+    assert stage.view.world.revision == 1 and "could not read" in stage.view.build_problem
+    assert not stage.view.building
+
+
+def test_points_follow_a_free_view_and_surfaces_do_not_need_to(stage: Stage) -> None:
+    for lit, far in ((True, 50.0), (False, 50.0)):
+        one = Stage()
+        one.show(world(1, lit))
+        one.target = free_view(far)
+        assert ("BuildWorld" in one.draw(2.0)) is not lit
+        if not lit:
+            assert one.open[0].guides, "anchors as dense as this view needs"
+    stage.show(world(1, lit=False))
+    stage.target = free_view(0.01)
+    assert "BuildWorld" not in stage.draw(2.0), "a step aside needs no other points"
+
+
+def test_points_that_were_made_for_a_free_view_are_read_anew_for_a_camera(stage: Stage) -> None:
+    stage.show(world(1, lit=False))
+    stage.target = camera_view()
+    assert stage.draw()[:2] == ["ReadScene", "BuildWorld"] and stage.open[0].guides is None
+
+
+def test_a_backend_that_lights_no_surfaces_is_given_points(stage: Stage) -> None:
+    stage.set(lights=None)
+    stage.draw()
+    assert stage.open[0].lit, "nobody knows yet: most do"
+    stage.finish("BuildWorld", world(1))
+    stage.set(lights=False)
+    assert "BuildWorld" in stage.draw()
+    assert not next(one for one in stage.open if isinstance(one, actions.BuildWorld)).lit
+
+
+def test_a_background_that_cycles_still_renders_is_taken_when_it_has_come(stage: Stage) -> None:
+    copy = Copy(1, waits=True)
+    stage.copies = [copy]
+    stage.show()
+    assert stage.draw(1.0) == [] and not stage.wants_no_tick()
+    copy.waits = False
+    assert stage.tick() == ["Redraw"] and stage.draw() == ["BuildWorld"]
+    stage.finish("BuildWorld", world(2))
+    stage.draw()
+    stage.answer()
+    stage.draw(1.0)
+    stage.draw()
+    assert stage.wants_no_tick()
+
+
+def test_local_view_shows_the_same_frame_without_its_sky(stage: Stage) -> None:
+    stage.show()
+    stage.bare = True
+    assert "PrepareFrame" in stage.draw()
+    stage.bare = False
+    stage.draw()
+    stage.finish("PrepareFrame")
+    assert stage.view.frame is None, "made ready for a view that it is no more"
+    stage.tick()
+    stage.finish("PrepareFrame")
+    assert stage.draw() == ["NoteFrame"] and stage.view.painting().exact
+
+
+def test_undo_reads_everything_anew(stage: Stage) -> None:
+    stage.show()
+    stage.view.meshes_made_anew()
+    assert stage.tick() == ["Redraw"] and stage.draw()[0] == "ReadScene"
+
+
+def test_what_cannot_be_drawn_at_all_does_not_keep_the_timer_going(stage: Stage) -> None:
+    stage.show()
+    stage.view.scene_changed()
+    stage.view.drawn(False)
+    assert stage.tick() == [] and stage.wants_no_tick()
+
+
+def test_fewer_points_are_drawn_where_a_frame_shows_most_of_the_view(stage: Stage) -> None:
+    stage.show()
+    counts = []
+    for target in (free_view(0.1), free_view(20.0)):
+        stage.target = target
+        stage.draw()
+        assert not stage.view.painting().exact
+        counts.append(stage.view.painting().most)
+    assert counts == [state.GAP_POINTS, state.SOME_POINTS]

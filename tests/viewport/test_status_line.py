@@ -1,0 +1,34 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The line in a viewport's corner says what is missing, and else what is shown."""
+
+from __future__ import annotations
+
+from tests.extension import extension_part
+
+from .conftest import BackendState, Stage, world
+
+status_line = extension_part("viewport.status_line").status_line
+
+
+def said(stage: Stage, error: str = "") -> str:
+    return status_line(stage.view, stage.backend, "The backend is starting.", error)
+
+
+def test_it_says_what_is_waited_for_in_order(stage: Stage) -> None:
+    stage.set(state=BackendState.STARTING)
+    stage.draw()
+    assert said(stage) == "WorldFM | Reading the scene"
+    stage.finish("BuildWorld", world(1))
+    stage.draw(1.0)
+    assert said(stage) == "WorldFM | The backend is starting."
+    stage.set(state=BackendState.READY)
+    assert said(stage) == "WorldFM | Waiting for the first frame"
+    stage.answer()
+    stage.draw()
+    assert said(stage).startswith("WorldFM | 384 x 288 | 0.5 frames/s | latency ")
+    assert said(stage, "Out of memory; choose smaller previews.").startswith("Out of memory")
+
+
+def test_without_memory_it_says_how_to_have_some(stage: Stage) -> None:
+    stage.show(world(1, memory=False))
+    assert "Capture Memory" in said(stage)

@@ -1,0 +1,155 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a viewport's state (state.py) is told at a draw, and what it may want done. No bpy."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
+
+from ..backend.client import BackendState, LaunchSettings
+from ..backend.shared.camera import Camera
+from ..backend.shared.frame import FrameReply, FrameRequest
+from ..backend.shared.world import World
+from ..scene_sync.sampling import Guide
+from .shown import PointSample, Shown
+from .target import MOVING_SIDE, Target, sized
+
+_DOWN = {BackendState.FAILED, BackendState.STOPPED}
+
+
+class Copy(Protocol):
+    """What was read of a scene (`scene_sync.scene_reader.SceneCopy`)."""
+
+    @property
+    def waits(self) -> bool:
+        """Whether its background is still being rendered."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the user chose for previews. scale_length: metres per unit of the scene."""
+
+    model: str
+    size: str
+    steps: int
+    seed: int
+    references: int
+    mode: str
+    fps_cap: float
+    scale_length: float = 1.0
+
+    def request(self, picture: Camera, still: bool) -> FrameRequest:
+        """For a view that stands still, or for one that moves."""
+        camera = sized(picture, self.size if still else str(MOVING_SIDE))
+        steps = self.steps if still else 1
+        return FrameRequest(camera, steps, self.seed, self.references, self.mode, draft=True)
+
+
+@dataclass(frozen=True, eq=False)
+class Backend:
+    """The backend's client at this moment, as far as one view is concerned.
+
+    newest, waiting: as the client's methods of these names.
+    """
+
+    state: BackendState
+    lights: bool | None = None
+    refinements: int = 0
+    restarts: int = 0
+    changes: int = 0
+    newest: FrameReply | None = None
+    waiting: bool = False
+
+    @property
+    def down(self) -> bool:
+        """Whether there is no process, nor one on its way."""
+        return self.state in _DOWN
+
+
+@dataclass(frozen=True, eq=False)
+class Look:
+    """A draw begins. bare: without sky, in local view. now: seconds of a steady clock."""
+
+    target: Target
+    bare: bool
+    settings: Settings
+    backend: Backend
+    now: float
+
+
+class ReadScene(NamedTuple):
+    """Read what is left of the scene, for this camera: `scene_read` or `scene_unreadable`."""
+
+    picture: Camera
+
+
+@dataclass(frozen=True, eq=False)
+class BuildWorld:
+    """Make a world of a copy, in a thread, and give it to the client: `world_built` or
+    `build_failed`.
+
+    guides: in place of the copy's own, None = leave those. lit: of surfaces where there are any.
+    before, points: the last world and a sample of its anchors, which serves as long as they do.
+    """
+
+    copy: Copy
+    guides: list[Guide] | None
+    lit: bool
+    before: World | None
+    points: PointSample | None
+
+
+class ReadLaunch(NamedTuple):
+    """Find out how a backend would be started now: `launch_read` or `launch_impossible`."""
+
+    model: str
+
+
+class StartBackend(NamedTuple):
+    """Start a backend, or replace the one that runs with other settings."""
+
+    launch: LaunchSettings
+
+
+class AskFrame(NamedTuple):
+    """Ask the client for a preview, in a thread: `frame_asked`."""
+
+    request: FrameRequest
+
+
+class PrepareFrame(NamedTuple):
+    """Make a frame ready to be drawn, in a thread: `frame_prepared`, with None if it failed."""
+
+    reply: FrameReply
+    bare: bool
+
+
+class NoteFrame(NamedTuple):
+    """This frame is on screen from now on."""
+
+    reply: FrameReply
+
+
+class Redraw(NamedTuple):
+    """Have the viewport drawn."""
+
+
+Action = (
+    ReadScene
+    | BuildWorld
+    | ReadLaunch
+    | StartBackend
+    | AskFrame
+    | PrepareFrame
+    | NoteFrame
+    | Redraw
+)
+
+
+class Painting(NamedTuple):
+    """What a viewport shows: a frame as it is, or moved, over so many of the points at most."""
+
+    frame: Shown | None
+    points: PointSample | None
+    most: int
+    exact: bool

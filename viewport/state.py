@@ -1,0 +1,345 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What one 3D viewport in Rendered shading knows and wants next. No bpy, no threads, no clock.
+
+Each method of `ViewState` that returns actions is an event: Blender draws the view or the scene
+changed, something that was wanted has come. The actions (actions.py) say what is to be done about
+it; whoever does one (views.py) tells how it went by the event that the action names. All of it
+happens in one thread.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from ..backend.client import BackendState, LaunchSettings
+from ..backend.shared.frame import FrameReply, FrameRequest
+from ..backend.shared.tree_codec import same_tree
+from ..backend.shared.world import World
+from .actions import (
+    Action,
+    AskFrame,
+    Backend,
+    BuildWorld,
+    Copy,
+    Look,
+    NoteFrame,
+    Painting,
+    PrepareFrame,
+    ReadLaunch,
+    ReadScene,
+    Redraw,
+    StartBackend,
+)
+from .shown import GAP_POINTS, MAX_POINTS, SOME_POINTS, PointSample, Shown
+from .target import Target, fits, free_guides, looks_from, mostly_seen, moved
+
+STILL_SECONDS = 0.25
+REBUILD_SECONDS = 1.0
+"""Time between worlds that are made for a view while it moves."""
+LAUNCH_SECONDS = 1.0
+"""Time between looks at the preferences and at the backend's files while frames are asked for."""
+RATE_SECONDS = 2.0
+"""Time over which frames are counted."""
+_NEAR_ENOUGH = 0.1
+_FAR_OFF = 0.5
+"""Shares of the distance to what is nearest that a view may move before its anchors are too few:
+at rest, and on its way."""
+
+
+class _Asked(NamedTuple):
+    """What decides, beside the request, how a frame looks: ask again when any of it is new."""
+
+    revision: int
+    refinements: int
+    restarts: int
+    model: str
+
+
+@dataclass(eq=False)
+class ViewState:
+    """One viewport. The fields are for reading; events change them.
+
+    stuck: nothing can be shown as things are, such as through a lens that cannot be rendered.
+    problem, build_problem: why there is no frame, or no world; "" = there is none.
+    moved: when it last did. copy, world, points, frame: what was read, built of it, sampled of its
+    anchors, and made ready to be drawn. asked, shown: the last request, and the frame on screen.
+    arrivals: when the frames of the last seconds came. latency: seconds from request to screen.
+    """
+
+    look: Look | None = None
+    moved: float = 0.0
+    dirty: bool = True
+    reading: bool = False
+    bare: bool = False
+    stuck: bool = False
+    refined: bool = False
+    copy: Copy | None = None
+    building: bool = False
+    built_for: Target | None = None
+    built_at: float = 0.0
+    built_lit: bool = True
+    built_before_sky: bool = False
+    world: World | None = None
+    points: PointSample | None = None
+    problem: str = ""
+    build_problem: str = ""
+    asking: bool = False
+    asked: FrameRequest | None = None
+    asked_at: float = 0.0
+    asked_under: _Asked | None = None
+    launched: LaunchSettings | None = None
+    launch_looked: float = 0.0
+    preparing: bool = False
+    frame: Shown | None = None
+    shown: FrameReply | None = None
+    arrivals: list[float] = field(default_factory=list)
+    latency: float = 0.0
+    changes: int = -1
+
+    @property
+    def target(self) -> Target | None:
+        """What it looked at when it was last drawn."""
+        return self.look.target if self.look is not None else None
+
+    @property
+    def lit(self) -> bool:
+        """Whether its world is of surfaces, which look right from everywhere."""
+        return self.built_lit and self.world is not None and self.world.scene is not None
+
+    @property
+    def sky_came(self) -> bool:
+        """Whether the background is there that the world was built without."""
+        return self.built_before_sky and self.copy is not None and not self.copy.waits
+
+    # Events of Blender's
+
+    def scene_changed(self) -> None:
+        """Anything may be elsewhere than it was read, or the user chose something."""
+        self.dirty, self.launch_looked = True, 0.0
+
+    def switched_on(self) -> None:
+        """Rendered shading begins, again perhaps: nobody told of changes while it was off."""
+        self.scene_changed()
+        self.launched = None
+
+    def meshes_made_anew(self) -> None:
+        """Undo or redo."""
+        self.dirty = True
+
+    def looked(self, look: Look) -> list[Action]:
+        """A draw begins. What is to be done before `wants` is asked."""
+        if not look.target.same_view(self.target):
+            self.moved, self.refined = look.now, False
+        self.look = look
+        if look.bare != self.bare:  # the frame at hand is to be made ready once more
+            self.bare, self.frame, self.shown = look.bare, None, None
+        if self.building:
+            return []
+        if self.dirty or self.reading or self._left_free():
+            self.dirty &= self.reading  # what changes from now on is for another round
+            self.copy, self.reading = None, True
+            return [ReadScene(look.target.picture)]
+        if self.copy is not None and self._outdated():
+            return [self._build(self.copy)]
+        return []
+
+    def wants(self) -> list[Action]:
+        """The same draw, after what `looked` said was done: what to ask of the backend."""
+        look = self._look
+        self.problem, self.refined = "", self._still
+        actions = self._wants_frame() if self.world is not None else []
+        return [*actions, *self._prepare(look.backend.newest), *self._note(look.now)]
+
+    def drawn(self, shown: bool) -> None:
+        """The draw ended, with a picture or without."""
+        self.stuck = not shown
+
+    def ticked(self, backend: Backend, now: float) -> list[Action]:
+        """Some time went by."""
+        actions = self._prepare(backend.newest)
+        return [*actions, Redraw()] if self._something_new(backend, now) else actions
+
+    # Events that answer actions
+
+    def scene_read(self, copy: Copy | None) -> list[Action]:
+        """None: there is more to read, in another draw."""
+        if copy is None:
+            return []
+        self.copy, self.reading = copy, False
+        return [self._build(copy)]
+
+    def scene_unreadable(self, sentence: str) -> None:
+        """The scene cannot be a world as it is."""
+        self.reading, self.built_for, self.world = False, self._look.target, None
+        self.build_problem = sentence
+
+    def world_built(self, world: World, points: PointSample) -> None:
+        """The client knows it by now."""
+        self.building, self.world, self.points, self.build_problem = False, world, points, ""
+
+    def build_failed(self, sentence: str) -> None:
+        """The last world stays."""
+        self.building, self.build_problem = False, sentence
+
+    def launch_read(self, launch: LaunchSettings) -> list[Action]:
+        """How a backend would be started now; one that failed is not started the same way again."""
+        self.launch_looked = self._look.now
+        if self._look.backend.down and launch == self.launched:
+            return self._ask()
+        self.launched = launch
+        return [StartBackend(launch), *self._ask()]
+
+    def launch_impossible(self, sentence: str) -> None:
+        """No backend can be started; anchors can be shown all the same."""
+        self.problem, self.refined = sentence, self._still
+
+    def frame_asked(self, request: FrameRequest) -> None:
+        """The client has the request."""
+        self.asking = self.asked is not request
+
+    def frame_prepared(self, frame: Shown | None, bare: bool) -> None:
+        """bare: as the action said; what was made for the other kind of view is dropped."""
+        self.preparing = False
+        if frame is not None and bare == self.bare:
+            self.frame = frame
+
+    # What it looks like from outside
+
+    def painting(self) -> Painting:
+        """What the draw that began with `looked` shows."""
+        target = self._look.target
+        if self.world is None:
+            return Painting(None, None, MAX_POINTS, False)
+        frame = self.frame
+        if frame is None:
+            return Painting(None, self.points, MAX_POINTS, False)
+        filled = mostly_seen(frame.reply.request.camera, target, frame.near)
+        most = GAP_POINTS if filled else SOME_POINTS
+        return Painting(frame, self.points, most, looks_from(frame.reply, target))
+
+    def unsettled(self, backend: Backend) -> bool:
+        """Whether anything is still to come."""
+        return not self.stuck and (
+            self.building
+            or self.preparing
+            or self.asking
+            or backend.newest is not self.shown
+            or self.dirty
+            or self.reading
+            or self.built_before_sky
+            or (self.shown is not None and self.shown.draft)
+            or backend.waiting
+            or not self.refined
+            or self._world_is_new()
+            or backend.state in {BackendState.STARTING, BackendState.RESTARTING}
+        )
+
+    # Decisions
+
+    @property
+    def _look(self) -> Look:
+        assert self.look is not None, "this event follows `looked`"
+        return self.look
+
+    @property
+    def _still(self) -> bool:
+        return self._look.now - self.moved > STILL_SECONDS
+
+    @property
+    def _wants_lit(self) -> bool:
+        return self._look.backend.lights is not False
+
+    def _left_free(self) -> bool:
+        """Whether it looks through a camera, and its anchors were made for another view."""
+        built = self.built_for
+        return built is not None and built.free and not self._look.target.free and not self.lit
+
+    def _outdated(self) -> bool:
+        """Whether what was read before is to be made a world once more."""
+        if self._wants_lit != self.built_lit or self.sky_came:
+            return True
+        return self._look.target.free and not self.lit and not self._dense_enough()
+
+    def _dense_enough(self) -> bool:
+        """Whether the anchors that were made for another free view will do for this one."""
+        built, wanted = self.built_for, self._look.target.picture
+        if built is None or not built.free:
+            return False
+        near = self.frame.near if self.frame is not None else 1.0
+        if self._still:
+            return fits(built.picture, wanted, _NEAR_ENOUGH * near)
+        waited = self._look.now - self.built_at > REBUILD_SECONDS
+        return not waited or moved(built.picture, wanted) < _FAR_OFF * near
+
+    def _build(self, copy: Copy) -> Action:
+        target, settings = self._look.target, self._look.settings
+        self.building, self.built_for, self.built_at = True, target, self._look.now
+        self.built_lit, self.built_before_sky = self._wants_lit, copy.waits
+        guides = None
+        if target.free:
+            guides = free_guides(target.picture, settings.size, settings.scale_length)
+        return BuildWorld(copy, guides, self.built_lit, self.world, self.points)
+
+    def _wants_frame(self) -> list[Action]:
+        """Nothing where this is what was asked for last, or where it is too early for another."""
+        look = self._look
+        request = look.settings.request(look.target.picture, self._still)
+        if self.asked_under == self._under() and same_tree(self.asked, request):
+            return []
+        if look.now - self.asked_at < 1 / look.settings.fps_cap:
+            self.refined = False
+            return []
+        if look.backend.down or look.now - self.launch_looked >= LAUNCH_SECONDS:
+            return [ReadLaunch(look.settings.model)]
+        return self._ask()
+
+    def _ask(self) -> list[Action]:
+        look = self._look
+        request = look.settings.request(look.target.picture, self._still)
+        self.asked, self.asked_at, self.asked_under = request, look.now, self._under()
+        self.asking = True
+        return [AskFrame(request)]
+
+    def _under(self) -> _Asked:
+        assert self.world is not None
+        look = self._look
+        backend = look.backend
+        return _Asked(
+            self.world.revision, backend.refinements, backend.restarts, look.settings.model
+        )
+
+    def _prepare(self, newest: FrameReply | None) -> list[Action]:
+        ready = self.frame.reply if self.frame is not None else None
+        if newest is None or newest is ready or self.preparing:
+            return []
+        self.preparing = True
+        return [PrepareFrame(newest, self.bare)]
+
+    def _note(self, now: float) -> list[Action]:
+        """The frame at hand is drawn for the first time."""
+        if self.frame is None or self.frame.reply is self.shown:
+            return []
+        self.shown = self.frame.reply
+        if self.shown.request is self.asked:
+            self.latency = now - self.asked_at
+        self.arrivals = [*(t for t in self.arrivals if now - t < RATE_SECONDS), now]
+        return [NoteFrame(self.shown)]
+
+    def _something_new(self, backend: Backend, now: float) -> bool:
+        if self.stuck:
+            return False
+        if backend.changes != self.changes:
+            self.changes = backend.changes
+            return True
+        if self.frame is not None and self.frame.reply is not self.shown:
+            return True
+        if (self.dirty or self.reading or self.sky_came) and not self.building:
+            return True
+        return self._world_is_new() or (not self.refined and now - self.moved > STILL_SECONDS)
+
+    def _world_is_new(self) -> bool:
+        """Whether no frame of the present world was asked for, and one could be."""
+        if self.world is None or self.problem:
+            return False
+        return self.asked_under is None or self.asked_under.revision != self.world.revision

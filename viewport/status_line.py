@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the line of text in a viewport's corner says. No bpy."""
+
+from __future__ import annotations
+
+from ..backend.client import BackendState
+from .state import RATE_SECONDS, Backend, ViewState
+
+NOT_INSTALLED = (
+    "WorldFM | The backend is not installed: Install Backend in this viewport's header opens its "
+    "preferences"
+)
+_NO_MEMORY = (
+    "WorldFM | No memory yet: this is what light alone gives; Capture Memory in the header adds "
+    "pictures by Cycles"
+)
+
+
+def status_line(view: ViewState, backend: Backend, status: str, error: str) -> str:
+    """What is on screen and what it cost, or what is still missing.
+
+    status: the client's sentence of its state. error: why the last preview failed, or "".
+    """
+    problem = view.build_problem or view.problem or error
+    if problem:
+        return problem
+    if view.world is None:
+        return "WorldFM | Reading the scene"
+    if backend.state is not BackendState.READY:
+        return f"WorldFM | {status}"
+    frame = view.frame
+    if frame is None:
+        return "WorldFM | Waiting for the first frame"
+    if not view.world.memory:
+        return _NO_MEMORY
+    reply, camera = frame.reply, frame.reply.request.camera
+    rate = len(view.arrivals) / RATE_SECONDS
+    stages = ", ".join(f"{name} {ms:.0f} ms" for name, ms in reply.timings.items() if ms >= 0.5)
+    return (
+        f"WorldFM | {camera.width} x {camera.height} | {rate:.1f} frames/s | "
+        f"latency {1000 * view.latency:.0f} ms | coverage {100 * frame.coverage:.0f} % | {stages}"
+    )
