@@ -6,11 +6,12 @@ Every function lets go of the interpreter's lock: points come in chunks, in seve
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 
+from ..jit import kernel
 
-@numba.njit(nogil=True, cache=True)
+
+@kernel
 def of_corners(corners, triangle, u, v, out):
     """out (N, C) from corners (T, 3, C)."""
     for n in range(len(triangle)):
@@ -20,7 +21,7 @@ def of_corners(corners, triangle, u, v, out):
             out[n, i] = a * corners[t, 0, i] + b * corners[t, 1, i] + c * corners[t, 2, i]
 
 
-@numba.njit(nogil=True, cache=True)
+@kernel
 def of_vertices(vertices, triangles, triangle, u, v, out):
     """out (N, C) from vertices (V, C) and triangles (T, 3)."""
     for n in range(len(triangle)):
@@ -31,7 +32,7 @@ def of_vertices(vertices, triangles, triangle, u, v, out):
             out[n, d] = a * vertices[i, d] + b * vertices[j, d] + c * vertices[k, d]
 
 
-@numba.njit(nogil=True, cache=True)
+@kernel
 def edges(vertices, triangles, turn, triangle, first, second):
     """first, second (N, 3): from the first corner to the others, times turn (3, 3)."""
     for n in range(len(triangle)):
@@ -45,7 +46,7 @@ def edges(vertices, triangles, turn, triangle, first, second):
             first[n, row], second[n, row] = a, b
 
 
-@numba.njit(nogil=True, cache=True)
+@kernel
 def layer_scale(vertices, triangles, turn, corners, triangle, width, out):
     """out (N,): width times the square root of a triangle's area in a layer over its own."""
     e, f = np.zeros(3, np.float32), np.zeros(3, np.float32)
@@ -65,7 +66,7 @@ def layer_scale(vertices, triangles, turn, corners, triangle, width, out):
         out[n] = width[n] * np.sqrt(area / max(true, np.float32(1e-20)))
 
 
-@numba.njit(nogil=True, cache=True)
+@kernel
 def layer_axes(first, second, corners, triangle, along, across):
     """along, across (N, 3): unit directions in which a layer's coordinates grow."""
     for n in range(len(triangle)):
@@ -86,7 +87,7 @@ def layer_axes(first, second, corners, triangle, along, across):
             across[n, i] /= breadth
 
 
-@numba.njit(nogil=True, cache=True)
+@kernel
 def shifts(first, second, flat, width, axis, way, shift):
     """Ways (N, 3) of `width` in a triangle's plane along one of two directions at right angles.
 

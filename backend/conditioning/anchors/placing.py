@@ -5,13 +5,13 @@ from __future__ import annotations
 
 import math
 
-from numba import njit
+from ..jit import kernel
 
 TERMINATOR = 0.1
 """Cosine to a triangle below which shadow rays begin off its rounded form, as in Cycles."""
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def place(
     corners, normals, flats, triangle, u, v, ways, position, normal, flat, incoming, back, lift
 ):  # fmt: skip
@@ -52,7 +52,7 @@ def place(
                     lift[i, d] -= weight * off * normals[t, k, d] * sign
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def begin(position, flat, lift, ways, rays, nudge, rounded, out):
     """out (N * rays, 3): where rays `ways` begin: a bit off, on the side they go to; where
     `rounded`, on the rounded surface for those that hardly leave the triangle."""

@@ -7,17 +7,16 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit
 
 from ..anchors.surface import Surface
 from ..anchors.tracing import NUDGE, Rays
+from ..jit import inlined, kernel
 from ..threads import in_pieces
-from .ggx import SMOOTHEST, again, curve, lobe, rise
+from .ggx import SMOOTHEST, again, curve
 from .lamps import BOTH, FACING, FAR, NEAR, POINTS, SETS, STARTS, Lights
+from .received import SHARP, receive_points
 from .reflection import MIRROR
 
-SHARP = 0.2
-"""Lobes narrower than this part of a lamp's size see it by reflected rays instead of points."""
 LOOKED_AT = MIRROR * MIRROR
 """Alpha up to which reflected rays meet shining meshes themselves."""
 _SETS, _STARTS = np.array(SETS), np.array(STARTS)
@@ -70,7 +69,8 @@ def receive(receiver: Receiver, lights: Lights, index: int) -> Received:
     """What light `index` sends to the points of a surface."""
     surface = receiver.surface
     made = Received(*(np.zeros((len(surface), 3), np.float32) for _ in range(3)))
-    light = _packed(lights, index)
+    light = _by_axis(lights, index)
+    narrowest = np.float32(-LOOKED_AT if lights.kind[index] == BOTH else SHARP)
     behind = bool((surface.lobes.translucent > 0).any())
     arrays = (
         surface.position, surface.lobes.normal, surface.incoming, receiver.specular,
@@ -79,7 +79,9 @@ def receive(receiver: Receiver, lights: Lights, index: int) -> Received:
     out = (made.diffuse, made.specular, made.behind)
 
     def work(part: slice) -> None:
-        _receive(*(a[part] for a in arrays), *light, behind, *(a[part] for a in out))
+        receive_points(
+            *(a[part] for a in arrays), *light, narrowest, behind, *(a[part] for a in out)
+        )
 
     in_pieces(work, len(surface))
     return made
@@ -181,7 +183,22 @@ def _packed(lights: Lights, i: int) -> tuple[object, ...]:
     )
 
 
-@njit(nogil=True, cache=True, inline="always")
+def _by_axis(lights: Lights, i: int) -> tuple[object, ...]:
+    """As `receive_points` takes them: every axis in a row, all numbers float32."""
+    arrays = (lights.place[i], lights.facing[i], lights.power[i])
+    return (
+        int(lights.kind[i]),
+        bool(lights.soft[i]),
+        *(np.ascontiguousarray(array.T) for array in arrays),
+        lights.radius[i],
+        lights.axis[i],
+        lights.cone[i],
+        lights.middle[i],
+        lights.area[i],
+    )
+
+
+@inlined
 def _arrives(px, py, pz, kind, place, facing, axis, cone, middle, near2, k):
     """Unit way to point k of a light, how much of its power arrives per cosine, and distance.
 
@@ -214,81 +231,7 @@ def _arrives(px, py, pz, kind, place, facing, axis, cone, middle, near2, k):
     return x, y, z, factor, d
 
 
-@njit(nogil=True, cache=True)
-def _receive(
-    position, normal, incoming, specular, edge, alpha, ior, coat, coat_alpha,
-    kind, soft, place, facing, power, radius, axis, cone, middle, area, behind,
-    out_diffuse, out_specular, out_behind,
-):  # fmt: skip
-    for i in range(position.shape[0]):
-        px, py, pz = position[i, 0], position[i, 1], position[i, 2]
-        nx, ny, nz = normal[i, 0], normal[i, 1], normal[i, 2]
-        vx, vy, vz = incoming[i, 0], incoming[i, 1], incoming[i, 2]
-        n_v = max(nx * vx + ny * vy + nz * vz, 1e-3)
-        size = radius
-        if kind != FAR:
-            cx, cy, cz = middle[0] - px, middle[1] - py, middle[2] - pz
-            size = radius / max(math.sqrt(cx * cx + cy * cy + cz * cz), 1e-6)
-        chosen = 3
-        if not soft or size < 0.02:
-            chosen = 0
-        elif size < 0.25:
-            chosen = 1
-        elif size < 0.6:
-            chosen = 2
-        shines = (specular[i, 0] + specular[i, 1] + specular[i, 2]) > 0.0
-        narrowest = LOOKED_AT if kind == BOTH else SHARP * size
-        shines = shines and alpha[i] > narrowest
-        coated = coat[i] > 0.0 and coat_alpha[i] > narrowest
-        if soft and (shines or coated):
-            narrow = coat_alpha[i] if coated else alpha[i]
-            if narrow < size:
-                chosen = max(chosen, 4)
-            elif narrow < 2.0 * size:
-                chosen = max(chosen, 3)
-            elif narrow < 6.0 * size:
-                chosen = max(chosen, 2)
-        if kind == BOTH:
-            chosen = 4  # points of all sides
-        start, count = _STARTS[chosen], _SETS[chosen]
-        a2, c2 = alpha[i] * alpha[i], coat_alpha[i] * coat_alpha[i]
-        near2 = area / (math.pi * count)
-        for k in range(start, start + count):
-            lx, ly, lz, factor, _ = _arrives(
-                px, py, pz, kind, place, facing, axis, cone, middle, near2, k
-            )
-            if factor <= 0.0:
-                continue
-            n_l = nx * lx + ny * ly + nz * lz
-            share = factor * POINTS / count
-            if n_l <= 0.0:
-                if behind:
-                    for c in range(3):
-                        out_behind[i, c] -= share * power[k, c] * n_l / math.pi
-                continue
-            for c in range(3):
-                out_diffuse[i, c] += share * power[k, c] * n_l / math.pi
-            if not (shines or coated):
-                continue
-            hx, hy, hz = lx + vx, ly + vy, lz + vz
-            length = max(math.sqrt(hx * hx + hy * hy + hz * hz), 1e-6)
-            hx, hy, hz = hx / length, hy / length, hz / length
-            n_h = nx * hx + ny * hy + nz * hz
-            v_h = hx * vx + hy * vy + hz * vz
-            if shines:
-                strength, f = lobe(n_h, n_v, n_l, a2) * share, rise(v_h, ior[i])
-                for c in range(3):
-                    fresnel = specular[i, c] + (edge[i, c] - specular[i, c]) * f
-                    out_specular[i, c] += strength * fresnel * power[k, c]
-            if coated:
-                strength = (
-                    coat[i] * (0.04 + 0.96 * rise(v_h, 1.5)) * lobe(n_h, n_v, n_l, c2) * share
-                )
-                for c in range(3):
-                    out_specular[i, c] += strength * power[k, c]
-
-
-@njit(nogil=True, cache=True)
+@kernel
 def _sent(
     position, kind, soft, place, facing, power, radius, axis, cone, middle, area, out, ways
 ):  # fmt: skip
@@ -309,7 +252,7 @@ def _sent(
                 out[i, c] += factor * power[k, c] * POINTS / count
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _ways(
     position, normal, two_sided, first, kind, soft, place, facing, power, radius, axis, cone,
     middle, area, out, weights,
@@ -336,7 +279,7 @@ def _ways(
             weights[i, r] = weight if weight > FAINT else 0.0
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _meet_sun(ways, far, alpha, power, radius, axis, out):
     rim = math.cos(radius)
     solid = 2.0 * math.pi * (1.0 - rim)
@@ -347,7 +290,7 @@ def _meet_sun(ways, far, alpha, power, radius, axis, out):
                 out[i, j] += power[j] / solid
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _meet_ball(origins, ways, far, alpha, power, radius, axis, cone, middle, out):
     disk = math.pi * radius * radius
     for i in range(origins.shape[0]):
@@ -368,7 +311,7 @@ def _meet_ball(origins, ways, far, alpha, power, radius, axis, cone, middle, out
             out[i, j] += share * power[j] / disk
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _meet_area(
     origins, ways, far, alpha, power, radius, axis, cone, middle, across, along, is_round, out
 ):  # fmt: skip

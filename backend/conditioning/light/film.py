@@ -4,9 +4,9 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
 from ...shared.scene import Film
+from ..jit import kernel
 from ..threads import in_pieces
 from .window import Guide
 
@@ -127,7 +127,7 @@ def resolve(centres: np.ndarray, samples: np.ndarray, first: np.ndarray, film: F
     return made
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _resolve(centres, samples, first, table, share, start, stop, out):
     channels, count = centres.shape[2], table.shape[2]
     for y in range(start, stop):

@@ -7,8 +7,8 @@ import math
 from functools import cache
 
 import numpy as np
-from numba import njit
 
+from ..jit import inlined, kernel
 from .colors import brightest
 from .patterns import plane_points
 
@@ -18,14 +18,14 @@ SMOOTHEST = 1e-4
 """Least alpha: below it, a mirror."""
 
 
-@njit(nogil=True, cache=True, inline="always")
+@inlined
 def smith_lambda(cosine, alpha2):
     """Lambda of Smith's masking function at a cosine to the normal."""
     c2 = cosine * cosine
     return 0.5 * (math.sqrt(1.0 + alpha2 * (1.0 - c2) / max(c2, 1e-8)) - 1.0)
 
 
-@njit(nogil=True, cache=True, inline="always")
+@inlined
 def lobe(n_h, n_v, n_l, alpha2):
     """D G2 / (4 n_v n_l) x n_l: what reflects of light from l, but for Fresnel's factor."""
     d = n_h * n_h * (alpha2 - 1.0) + 1.0
@@ -34,7 +34,7 @@ def lobe(n_h, n_v, n_l, alpha2):
     return distribution * masking / (4.0 * max(n_v, 1e-4))
 
 
-@njit(nogil=True, cache=True, inline="always")
+@inlined
 def schlick(cosine):
     """How far between F0 and the edge's colour (Schlick, 1994)."""
     m = min(max(1.0 - cosine, 0.0), 1.0)
@@ -42,7 +42,7 @@ def schlick(cosine):
     return m2 * m2 * m
 
 
-@njit(nogil=True, cache=True, inline="always")
+@inlined
 def rise(cosine, ior):
     """The same for what conducts no current: Fresnel's own curve of an index, from 0 to 1.
 
@@ -63,7 +63,7 @@ def curve(f0: np.ndarray, ior: np.ndarray) -> np.ndarray:
     return np.where(brightest(f0) > METAL, 0, np.maximum(ior, 1.05)).astype(np.float32)
 
 
-@njit(nogil=True, cache=True, inline="always")
+@inlined
 def sample_half(vx, vy, vz, alpha, u1, u2):
     """A visible microfacet's normal (Heitz, 2018) for a view in the surface's frame."""
     sx, sy, sz = alpha * vx, alpha * vy, max(vz, 1e-4)
@@ -102,7 +102,7 @@ def _table() -> np.ndarray:
     return made
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _integrate(table, points):
     for i in range(table.shape[0]):
         alpha = max(((i + 0.5) / table.shape[0]) ** 2, SMOOTHEST)

@@ -6,9 +6,9 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
 
 from ..anchors.surface import Surface
+from ..jit import kernel
 from ..threads import in_pieces
 from .ggx import SMOOTHEST, sample_half, smith_lambda
 from .patterns import WIDE_TILE, frames_of, plane_points
@@ -62,7 +62,7 @@ def refracted(surface: Surface) -> np.ndarray:
     return np.where((k >= 0)[:, None], bent, reflected).astype(np.float32)
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _mirrored(normal, flat, view, tangent, bitangent, alpha, pattern, tile, ways, weights):
     for i in range(normal.shape[0]):
         vx = vy = vz = 0.0

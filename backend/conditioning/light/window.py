@@ -6,8 +6,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit
 
+from ..jit import inlined, kernel
 from ..threads import in_pieces
 from .patterns import TILE
 
@@ -122,13 +122,13 @@ def borrow(
     return made, found
 
 
-@njit(nogil=True, cache=True, inline="always")
+@inlined
 def _facing(normal, y, x, other):
     """Cosine of a pixel's normal to another."""
     return other[0] * normal[y, x, 0] + other[1] * normal[y, x, 1] + other[2] * normal[y, x, 2]
 
 
-@njit(nogil=True, cache=True, inline="always")
+@inlined
 def _off_plane(position, normal, y, x, point):
     """How far a point lies from the plane of a pixel."""
     return abs(
@@ -138,7 +138,7 @@ def _off_plane(position, normal, y, x, point):
     )
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _complete(
     values, weights, valid, position, normal, width, group, step, reach, side, start, stop, out
 ):  # fmt: skip
@@ -175,7 +175,7 @@ def _complete(
                     out[y, x, c] = total[c] / weight
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _spread(
     coarse, rows, columns, step, valid, position, normal, width, start, stop, out, found
 ):  # fmt: skip
@@ -214,7 +214,7 @@ def _spread(
                     out[y, x, k] /= total
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _borrow(
     values, valid, position, normal, width, group, place, at, facing, mine, out, found
 ):  # fmt: skip

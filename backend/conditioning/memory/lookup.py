@@ -6,8 +6,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit
 
+from ..jit import kernel
 from ..threads import in_pieces
 from .remembered import Points, Remembered
 
@@ -57,7 +57,7 @@ def fetch(memory: Remembered, points: Points) -> Fetched:
     return Fetched(made, known, toward, width)
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _fetch(values, known, position, normal, width, group, place, at, facing, owner, out, sure):
     """The four pixels around each place, of those that show its surface, by bilinear weights."""
     height, wide, channels = values.shape

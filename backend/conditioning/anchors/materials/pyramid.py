@@ -11,10 +11,10 @@ from __future__ import annotations
 import threading
 import weakref
 
-import numba
 import numpy as np
 
 from ....shared.scene import Texture
+from ...jit import kernel
 
 REPEAT, EXTEND, CLIP, MIRROR = range(4)
 EXTENSIONS = {"REPEAT": REPEAT, "EXTEND": EXTEND, "CLIP": CLIP, "MIRROR": MIRROR}
@@ -182,7 +182,7 @@ def pyramid_of(texture: Texture) -> TexturePyramid:
         return made
 
 
-@numba.njit(nogil=True, cache=True)
+@kernel
 def _wrap(at, size, extension):
     """A texel's place inside the picture; -1 for none."""
     if 0 <= at < size:
@@ -197,7 +197,7 @@ def _wrap(at, size, extension):
     return at % size
 
 
-@numba.njit(nogil=True, cache=True)
+@kernel
 def _texel(pixels, row, column, weight, unit, premultiply):
     """One texel's colour (times alpha) and alpha, times weight; nothing outside (-1)."""
     if row < 0 or column < 0:
@@ -208,7 +208,7 @@ def _texel(pixels, row, column, weight, unit, premultiply):
     return times * pixels[at, 0], times * pixels[at, 1], times * pixels[at, 2], alpha
 
 
-@numba.njit(nogil=True, cache=True)
+@kernel
 def _bilinear(pixels, start, height, width, u, v, extension, unit, premultiply):
     """Interpolated between the four texels around (u, v), as they are stored."""
     x = u * np.float32(width) - np.float32(0.5)
@@ -227,7 +227,7 @@ def _bilinear(pixels, start, height, width, u, v, extension, unit, premultiply):
     return a0 + b0 + d0 + e0, a1 + b1 + d1 + e1, a2 + b2 + d2 + e2, a3 + b3 + d3 + e3
 
 
-@numba.njit(nogil=True, cache=True)
+@kernel
 def _nearest(pixels, height, width, u, v, extension, unit, premultiply):
     """The texel under (u, v) of level 0."""
     column = np.int64(np.floor(u * np.float32(width)))
@@ -237,7 +237,7 @@ def _nearest(pixels, height, width, u, v, extension, unit, premultiply):
     return _texel(pixels, row, column, np.float32(1), unit, premultiply)
 
 
-@numba.njit(nogil=True, cache=True)
+@kernel
 def _decoded(value, table):
     """Linear light of an interpolated 8-bit code."""
     value = min(max(value, np.float32(0)), np.float32(255))
@@ -246,7 +246,7 @@ def _decoded(value, table):
     return low + (value - np.float32(code)) * (table[code + 1] - low)
 
 
-@numba.njit(nogil=True, cache=True)
+@kernel
 def _wrapped(at, extension):
     """A coordinate near 0, so that its texel is exact: the same but for whole repeats."""
     if extension == 0 or extension == 3:
@@ -254,7 +254,7 @@ def _wrapped(at, extension):
     return min(max(at, np.float32(-4)), np.float32(5))
 
 
-@numba.njit(nogil=True, cache=True)
+@kernel
 def _lookup(base, rest, levels, table, uv, widths, extension, closest, premultiply, straight, out):
     """`TexturePyramid.lookup`."""
     top = base.reshape(-1, 4)

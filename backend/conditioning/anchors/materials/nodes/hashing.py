@@ -7,19 +7,20 @@ Bob Jenkins' lookup3 (public domain), and PCG in two to four dimensions after Ja
 
 from __future__ import annotations
 
-import numba
 import numpy as np
+
+from ....jit import inlined, kernel
 
 _SEED = 0xDEADBEEF + 13
 _U = np.uint32
 
 
-@numba.njit(nogil=True, cache=True)
+@inlined
 def _turn(x, bits):
     return _U(_U(x << _U(bits)) | _U(x >> _U(32 - bits)))
 
 
-@numba.njit(nogil=True, cache=True)
+@inlined
 def _final(a, b, c):
     c = _U(_U(c ^ b) - _turn(b, 14))
     a = _U(_U(a ^ c) - _turn(c, 11))
@@ -30,7 +31,7 @@ def _final(a, b, c):
     return _U(_U(c ^ b) - _turn(b, 24))
 
 
-@numba.njit(nogil=True, cache=True)
+@kernel
 def _mix(a, b, c):
     a = _U(_U(a - c) ^ _turn(c, 4))
     c = _U(c + b)
@@ -46,7 +47,14 @@ def _mix(a, b, c):
     return a, _U(b + a), c
 
 
-@numba.njit(nogil=True, cache=True)
+@inlined
+def lookup3_three(x, y, z):
+    """`lookup3` of three, for loops that compilers do several rounds of at once."""
+    start = _U(_SEED + 12)
+    return _final(_U(start + x), _U(start + y), _U(start + z))
+
+
+@kernel
 def lookup3(count, x, y, z, w):
     """Of the first `count` (1 to 4) of four uint32, as uint32."""
     start = _U(_SEED + 4 * count)
@@ -61,7 +69,7 @@ def lookup3(count, x, y, z, w):
     return _final(a, b, c)
 
 
-@numba.njit(nogil=True, cache=True)
+@kernel
 def lookup3_float(count, x, y, z, w):
     """Of the bits of the first `count` of four float32, in [0, 1]."""
     h = lookup3(
@@ -74,7 +82,7 @@ def lookup3_float(count, x, y, z, w):
     return np.float32(h) * np.float32(1.0 / 4294967295.0)
 
 
-@numba.njit(nogil=True, cache=True)
+@kernel
 def pcg(count, x, y, z, w, out):
     """Write `count` (2 to 4) numbers in [0, 1] of as many int32 to `out`."""
     k, m = np.int32(1664525), np.int32(1013904223)
@@ -103,7 +111,7 @@ def pcg(count, x, y, z, w, out):
     out[3] = np.float32(w & 0x7FFFFFFF) * unit
 
 
-@numba.njit(nogil=True, cache=True)
+@kernel
 def white(count, at, value, color):
     """Fill (N,) and (N, 3) with noise of the first `count` of (N, 4) float32."""
     for n in range(len(at)):
@@ -114,7 +122,7 @@ def white(count, at, value, color):
             color[n, i] = other(count, x, y, z, w, i)
 
 
-@numba.njit(nogil=True, cache=True)
+@kernel
 def other(count, x, y, z, w, which):
     """The second or third (`which`) component of a colour of `count` numbers."""
     extra = np.float32(which)

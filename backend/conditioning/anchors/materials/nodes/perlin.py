@@ -7,10 +7,10 @@ are those of Musgrave, "Texturing and Modeling: A Procedural Approach".
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 
-from .hashing import lookup3, lookup3_float
+from ....jit import inlined, kernel
+from .hashing import lookup3, lookup3_float, lookup3_three
 
 FBM, MULTIFRACTAL, HYBRID, RIDGED, HETERO = range(5)
 TYPES = {
@@ -21,10 +21,12 @@ TYPES = {
     "HETERO_TERRAIN": HETERO,
 }
 _SCALES = (0.25, 0.6616, 0.982, 0.8344)
-_F = np.float32
+_F, _U = np.float32, np.uint32
+_REPEATS = _F(100_000)
+_BLOCK = 128
 
 
-@numba.njit(nogil=True, cache=True)
+@kernel
 def _gradient(count, h, x, y, z, w):
     """The product of one of the lattice's gradients with the way to the point."""
     if count == 1:
@@ -47,21 +49,55 @@ def _gradient(count, h, x, y, z, w):
     return (-u if h & 1 else u) + (-v if h & 2 else v)
 
 
-@numba.njit(nogil=True, cache=True)
+@inlined
 def _fade(t):
     return t * t * t * (t * (t * _F(6) - _F(15)) + _F(10))
 
 
-@numba.njit(nogil=True, cache=True)
+@inlined
 def _cell(p):
     """Lattice place (repeating after 100,000) and the rest."""
     corrected = _F(0.5) if abs(p) >= 1000000 else _F(0)
-    p = _F(np.fmod(p, _F(100000))) + corrected
+    p = p - _REPEATS * np.trunc(p / _REPEATS) + corrected
     low = np.floor(p)
     return np.int32(low), _F(p - low)
 
 
-@numba.njit(nogil=True, cache=True)
+@inlined
+def _steep3(h, x, y, z):
+    """`_gradient` in three dimensions, without branches."""
+    h = _U(h & _U(15))
+    u = x if h < _U(8) else y
+    v = y if h < _U(4) else (x if _U(h | _U(2)) == _U(14) else z)
+    return (-u if _U(h & _U(1)) else u) + (-v if _U(h & _U(2)) else v)
+
+
+@inlined
+def _line3(ix, iy, iz, x, y, z, share):
+    """Two corners of a cell side by side, and what is between them by `share`."""
+    low = _steep3(lookup3_three(ix, iy, iz), x, y, z)
+    high = _steep3(lookup3_three(_U(ix + _U(1)), iy, iz), x - _F(1), y, z)
+    return low + (high - low) * share
+
+
+@inlined
+def _noise3(x, y, z):
+    """`noise` in three dimensions of finite numbers, without branches: several at once."""
+    ix, fx = _cell(x)
+    iy, fy = _cell(y)
+    iz, fz = _cell(z)
+    ux, uy, uz = _fade(fx), _fade(fy), _fade(fz)
+    cx, cy, cz = _U(ix), _U(iy), _U(iz)
+    dy, dz = _U(cy + _U(1)), _U(cz + _U(1))
+    gy, gz = fy - _F(1), fz - _F(1)
+    near = _line3(cx, cy, cz, fx, fy, fz, ux)
+    near += (_line3(cx, dy, cz, fx, gy, fz, ux) - near) * uy
+    far = _line3(cx, cy, dz, fx, fy, gz, ux)
+    far += (_line3(cx, dy, dz, fx, gy, gz, ux) - far) * uy
+    return _F(_SCALES[2]) * (near + (far - near) * uz)
+
+
+@kernel
 def noise(count, x, y, z, w):
     """Signed noise, about -1 to 1, of the first `count` coordinates."""
     if not (np.isfinite(x) and np.isfinite(y) and np.isfinite(z) and np.isfinite(w)):
@@ -88,7 +124,7 @@ def noise(count, x, y, z, w):
     return _F(_SCALES[count - 1]) * total
 
 
-@numba.njit(nogil=True, cache=True)
+@kernel
 def fbm(count, x, y, z, w, detail, roughness, lacunarity, normalize):
     """Octaves added; `normalize`: to 0 to 1."""
     size, amplitude, most, total = _F(1), _F(1), _F(0), _F(0)
@@ -107,7 +143,7 @@ def fbm(count, x, y, z, w, detail, roughness, lacunarity, normalize):
     return total + (more - total) * rest
 
 
-@numba.njit(nogil=True, cache=True)
+@kernel
 def _multi(count, x, y, z, w, detail, roughness, lacunarity):
     value, power, size = _F(1), _F(1), _F(1)
     for _ in range(int(detail) + 1):
@@ -120,7 +156,7 @@ def _multi(count, x, y, z, w, detail, roughness, lacunarity):
     return value
 
 
-@numba.njit(nogil=True, cache=True)
+@kernel
 def _hetero(count, x, y, z, w, detail, roughness, lacunarity, offset):
     power, size = roughness, lacunarity
     value = offset + noise(count, x, y, z, w)
@@ -136,7 +172,7 @@ def _hetero(count, x, y, z, w, detail, roughness, lacunarity, offset):
     return value
 
 
-@numba.njit(nogil=True, cache=True)
+@kernel
 def _hybrid(count, x, y, z, w, detail, roughness, lacunarity, offset, gain):
     power, value, weight, size = _F(1), _F(0), _F(1), _F(1)
     rest = detail - np.floor(detail)
@@ -153,7 +189,7 @@ def _hybrid(count, x, y, z, w, detail, roughness, lacunarity, offset, gain):
     return value
 
 
-@numba.njit(nogil=True, cache=True)
+@kernel
 def _ridged(count, x, y, z, w, detail, roughness, lacunarity, offset, gain):
     power, size = roughness, lacunarity
     signal = offset - abs(noise(count, x, y, z, w))
@@ -169,7 +205,7 @@ def _ridged(count, x, y, z, w, detail, roughness, lacunarity, offset, gain):
     return value
 
 
-@numba.njit(nogil=True, cache=True)
+@kernel
 def _fractal(kind, normalize, count, x, y, z, w, settings):
     detail, roughness, lacunarity = settings[0], settings[1], settings[2]
     offset, gain = settings[3], settings[4]
@@ -184,7 +220,7 @@ def _fractal(kind, normalize, count, x, y, z, w, settings):
     return fbm(count, x, y, z, w, detail, roughness, lacunarity, normalize)
 
 
-@numba.njit(nogil=True, cache=True)
+@kernel
 def _seed(which, count, axis):
     """Where another, independent noise begins: 100 to 200 aside."""
     if count == 1:
@@ -194,7 +230,7 @@ def _seed(which, count, axis):
     return _F(100) + _F(100) * lookup3_float(2, _F(which), _F(axis), _F(0), _F(0))
 
 
-@numba.njit(nogil=True, cache=True)
+@kernel
 def _shifted(count, x, y, z, w, which):
     return (
         x + _seed(which, count, 0),
@@ -204,12 +240,19 @@ def _shifted(count, x, y, z, w, which):
     )
 
 
-@numba.njit(nogil=True, cache=True)
+@kernel
 def noise_texture(kind, normalize, count, at, settings, colored, out):
     """The Noise Texture: out (N, 3), of which all but the first only where `colored`.
 
     at: (N, 4). settings: (N, 6) detail, roughness, lacunarity, offset, gain, distortion.
     """
+    if kind == FBM and count == 3 and not settings[:, 5].any():
+        for i in range(3 if colored else 1):
+            moved = at.copy()
+            for axis in range(3 if i else 0):
+                moved[:, axis] += _seed(2 + i, 3, axis)
+            fbm3(moved, settings, normalize, out[:, i])
+        return
     for n in range(len(at)):
         x, y, z, w = at[n, 0], at[n, 1], at[n, 2], at[n, 3]
         bend = settings[n, 5]
@@ -233,18 +276,56 @@ def noise_texture(kind, normalize, count, at, settings, colored, out):
                 out[n, i] = _fractal(kind, normalize, count, sx, sy, sz, sw, settings[n])
 
 
-@numba.njit(nogil=True, cache=True)
-def fbm3(at, settings, out):
-    """Normalised octaves in 3D: out (N,). settings: (N, 3) detail, roughness, lacunarity."""
-    for n in range(len(at)):
-        out[n] = fbm(
-            3,
-            at[n, 0],
-            at[n, 1],
-            at[n, 2],
-            _F(0),
-            settings[n, 0],
-            settings[n, 1],
-            settings[n, 2],
-            True,
-        )
+@kernel
+def _noises(x, y, z, out):
+    for j in range(len(out)):
+        out[j] = _noise3(x[j], y[j], z[j])
+
+
+@kernel
+def fbm3(at, settings, normalize, out):
+    """`fbm` in three dimensions: out (N,). settings: (N, 3) or more detail, roughness, lacunarity.
+
+    Where all points have the same settings it goes octave by octave over many of them.
+    """
+    alike = True
+    for n in range(1, len(at)):
+        alike &= settings[n, 0] == settings[0, 0]
+        alike &= (settings[n, 1] == settings[0, 1]) & (settings[n, 2] == settings[0, 2])
+    if not alike:
+        for n in range(len(at)):
+            s = settings[n]
+            out[n] = fbm(3, at[n, 0], at[n, 1], at[n, 2], _F(0), s[0], s[1], s[2], normalize)
+        return
+    for first in range(0, len(at), _BLOCK):
+        last = min(first + _BLOCK, len(at))
+        _octaves(at[first:last], settings[first], normalize, out[first:last])
+
+
+@kernel
+def _octaves(at, settings, normalize, out):
+    """`fbm3` of up to a block of points with the same settings."""
+    x, y, z = np.zeros(_BLOCK, _F), np.zeros(_BLOCK, _F), np.zeros(_BLOCK, _F)
+    here, total = np.zeros(_BLOCK, _F), np.zeros(_BLOCK, _F)
+    detail, count = settings[0], len(at)
+    whole = int(detail)
+    rest = detail - _F(whole)
+    size, amplitude, most = _F(1), _F(1), _F(0)
+    for octave in range(whole + (2 if rest > 0 else 1)):
+        for j in range(count):
+            x[j], y[j], z[j] = size * at[j, 0], size * at[j, 1], size * at[j, 2]
+        _noises(x, y, z, here)
+        if octave <= whole:
+            total += amplitude * here
+            most += amplitude
+            amplitude *= settings[1]
+            size *= settings[2]
+    for j in range(count):
+        less = more = total[j]
+        if rest > 0:
+            more = less + amplitude * here[j]
+        if normalize:
+            less = _F(0.5) * less / most + _F(0.5)
+            more = _F(0.5) * more / (most + (amplitude if rest > 0 else _F(0))) + _F(0.5)
+        known = np.isfinite(at[j, 0]) and np.isfinite(at[j, 1]) and np.isfinite(at[j, 2])
+        out[j] = less + (more - less) * rest if known else (_F(0.5) if normalize else _F(0))

@@ -165,7 +165,7 @@ def wave(call: Call) -> dict[str, np.ndarray]:
         )
         bend = np.empty(len(at), np.float32)
         wide = at * call.float("Detail Scale", 1.0)[..., None]
-        fbm3(np.ascontiguousarray(wide, np.float32), settings, bend)
+        fbm3(np.ascontiguousarray(wide, np.float32), settings, True, bend)
         phase = phase + call.float("Distortion") * (bend * 2 - 1)
     profile = call.prop("wave_profile", "SIN")
     if profile == "SIN":

@@ -6,9 +6,9 @@ Distances to edges after Quilez, "Voronoi edges"; octaves as Blender adds them.
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 
+from ....jit import kernel
 from .hashing import lookup3_float, other, pcg
 
 F1, F2, SMOOTH, EDGE, RADIUS = range(5)
@@ -23,7 +23,7 @@ METRICS = {"EUCLIDEAN": 0, "MANHATTAN": 1, "CHEBYCHEV": 2, "MINKOWSKI": 3}
 _F = np.float32
 
 
-@numba.njit(nogil=True, cache=True)
+@kernel
 def _hash(count, older, cell, out):
     """Four numbers in [0, 1] of a cell (4,) float32; `older`: by lookup3."""
     if count == 1:
@@ -45,7 +45,7 @@ def _hash(count, older, cell, out):
         out[3] = lookup3_float(4, y, z, w, x)
 
 
-@numba.njit(nogil=True, cache=True)
+@kernel
 def _color(count, older, cell, out):
     """The colour (3,) of a cell."""
     if count == 1 or older:
@@ -59,7 +59,7 @@ def _color(count, older, cell, out):
     pcg(max(count, 3), np.int32(cell[0]), np.int32(cell[1]), third, fourth, out)
 
 
-@numba.njit(nogil=True, cache=True)
+@kernel
 def _distance(count, metric, exponent, way):
     """Length of a way (4,)."""
     total = _F(0)
@@ -78,7 +78,7 @@ def _distance(count, metric, exponent, way):
     return total ** (_F(1) / exponent) if metric == 3 else total
 
 
-@numba.njit(nogil=True, cache=True)
+@kernel
 def _offset(count, which, reach, base, out):
     """The `which`-th of (2 reach + 1)^count neighbours of the offset `base`, x quickest."""
     side = 2 * reach + 1
@@ -89,7 +89,7 @@ def _offset(count, which, reach, base, out):
             which //= side
 
 
-@numba.njit(nogil=True, cache=True)
+@kernel
 def _feature(count, older, feature, metric, at, exponent, randomness, smooth, work, result):
     """One octave at `at` (4,). result: distance, colour (3), position (4).
 
@@ -148,7 +148,7 @@ def _feature(count, older, feature, metric, at, exponent, randomness, smooth, wo
         result[1 + i] = random[i]
 
 
-@numba.njit(nogil=True, cache=True)
+@kernel
 def _smooth(count, older, cell, point, far, smooth, before, color, result):
     """Blend one more cell into `result`; before: negative for the first."""
     h = _F(1)
@@ -165,7 +165,7 @@ def _smooth(count, older, cell, point, far, smooth, before, color, result):
         result[1 + i] += (color[i] - result[1 + i]) * h - less
 
 
-@numba.njit(nogil=True, cache=True)
+@kernel
 def _edge(count, older, at, randomness, work):
     """Distance to the nearest cell's edge."""
     floor, local, offset, cell, random, near = (
@@ -204,7 +204,7 @@ def _edge(count, older, at, randomness, work):
     return found
 
 
-@numba.njit(nogil=True, cache=True)
+@kernel
 def _edge_line(older, at, randomness):
     """In one dimension edges lie half way to the neighbours of the own cell."""
     low = np.floor(at)
@@ -215,7 +215,7 @@ def _edge_line(older, at, randomness):
     return min(abs((middle + left) * _F(0.5) - local), abs((middle + right) * _F(0.5) - local))
 
 
-@numba.njit(nogil=True, cache=True)
+@kernel
 def _radius(count, older, at, randomness, work):
     """Half the way from the nearest point to the point nearest to that."""
     floor, local, offset, cell, random, point, base = (
@@ -262,7 +262,7 @@ def _radius(count, older, at, randomness, work):
     return result
 
 
-@numba.njit(nogil=True, cache=True)
+@kernel
 def _octaves(count, older, feature, metric, at, s, work, one, place, result):
     """Octaves of F1, F2 or smooth F1; s: the point's settings."""
     detail, roughness, lacunarity = s[0], s[1], s[2]
@@ -290,7 +290,7 @@ def _octaves(count, older, feature, metric, at, s, work, one, place, result):
     return most
 
 
-@numba.njit(nogil=True, cache=True)
+@kernel
 def _edge_octaves(count, older, at, s, reach, work, place, normalize):
     """Octaves of the distance to edges."""
     detail, roughness, lacunarity, randomness = s[0], s[1], s[2], s[5]
@@ -318,7 +318,7 @@ def _edge_octaves(count, older, at, s, reach, work, place, normalize):
     return found / most if normalize else found
 
 
-@numba.njit(nogil=True, cache=True)
+@kernel
 def voronoi_texture(count, older, feature, metric, normalize, at, settings, out):
     """The Voronoi Texture: out (N, 8) distance or radius, colour (3), position (4).
 
