@@ -57,4 +57,5 @@ class Lobes:
 
     def take(self, index: np.ndarray) -> Lobes:
         """Those at the places, or of the marks, `index`."""
-        return Lobes(**{f.name: getattr(self, f.name)[index] for f in fields(self)})
+        index = np.flatnonzero(index) if index.dtype == bool else index
+        return Lobes(*(np.take(getattr(self, f.name), index, axis=0) for f in fields(self)))

@@ -137,6 +137,12 @@ class Bounced:
         """(N, 3) float32 irradiance / pi that comes by way of surfaces and sky."""
         return self.light_and_reach(position, normal)[0]
 
+    def whole_light(self, position: np.ndarray, normal: np.ndarray) -> np.ndarray:
+        """(N, 3) float32 irradiance / pi of all light: shadows are as wide as surfels are apart."""
+        near, weight, _ = self._around(position, normal)
+        falls = np.einsum("nk,nkc->nc", weight, (self._straight + self._light)[near])
+        return falls.astype(np.float32)
+
     def light_and_reach(
         self, position: np.ndarray, normal: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:

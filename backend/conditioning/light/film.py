@@ -71,8 +71,11 @@ def plain_share(film: Film) -> float:
     return float(np.clip(0.5 * (variance - _TEXTURE), 0, 0.3))
 
 
-def edges(guide: Guide, base: np.ndarray, shadow: np.ndarray | None) -> np.ndarray:
-    """(H, W) bool: pixels whose surroundings are not one smooth surface of one colour.
+def edges(
+    guide: Guide, base: np.ndarray, shadow: np.ndarray | None
+) -> tuple[np.ndarray, np.ndarray]:
+    """(H, W) bool: pixels whose surroundings are not one smooth surface of one colour; and those
+    among them where a single surface may look different from sample to sample.
 
     base: (H, W, 3) colours of surfaces (or of the background). shadow: (H, W, L) 0 or 1 of
     lamps whose shadows are sharp.
@@ -100,8 +103,8 @@ def edges(guide: Guide, base: np.ndarray, shadow: np.ndarray | None) -> np.ndarr
         soft[one] |= change
         soft[other] |= change
     if (rough | soft).mean() > MOST:
-        return rough
-    return rough | soft
+        return rough, rough & soft
+    return rough | soft, soft
 
 
 def sample_positions(row: np.ndarray, column: np.ndarray) -> np.ndarray:

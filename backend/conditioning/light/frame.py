@@ -14,7 +14,7 @@ from .behind import seen_lamps, shown
 from .grid import Grid
 from .patterns import TILE, WIDE_TILE
 from .reflection import CLEAR
-from .samples import sample, surface_of
+from .samples import Samples, alike, sample, surface_of
 from .shade import Light, Lighting, Shares, matte, shares
 from .single import add_lamps, dark, reflect
 
@@ -104,21 +104,30 @@ class _Painter:
         picture = shown(self.lighting, grid.samples, grid.met, grid.surface, grid.share, light)
         colors = seen_lamps(self.lighting, grid.samples)
         colors[grid.met] += grid.share.diffuse + grid.share.specular + grid.surface.lobes.emission
-        marks = film.edges(grid.guide, colors.reshape(*shape, 3), shadow)
+        marks, varied = film.edges(grid.guide, colors.reshape(*shape, 3), shadow)
         first = np.full(shape, -1, np.int32)
         first[marks] = np.arange(int(marks.sum()), dtype=np.int32) * film.SIDE**2
-        many = self._many(marks)
+        many = self._many(marks, varied)
         picture = film.resolve(picture.reshape(*shape, 4), many, first, self.film)
         return self._frame(picture, light)
 
-    def _many(self, marks: np.ndarray) -> np.ndarray:
-        """(M * 9, 4) what the samples of marked pixels (H, W) bool show."""
+    def _many(self, marks: np.ndarray, varied: np.ndarray) -> np.ndarray:
+        """(M * 9, 4) what the samples of marked pixels (H, W) bool show.
+
+        varied: (H, W) bool where a surface looks different from sample to sample.
+        """
         row, column = np.nonzero(marks)
         if not len(row):
             return np.zeros((0, 4), np.float32)
         pixel = film.sample_positions(row, column)
         samples = sample(self.lighting, self.camera, pixel, 1 / film.SIDE)
         samples.tile = (np.arange(len(pixel)) % (TILE * TILE)).astype(np.int32)
+        first = alike(self.lighting, samples, np.repeat(varied[row, column], film.SIDE**2))
+        chosen, whose = np.unique(first, return_inverse=True)
+        return self._looks(samples.take(chosen), pixel[chosen])[whose]
+
+    def _looks(self, samples: Samples, pixel: np.ndarray) -> np.ndarray:
+        """(N, 4) what samples at places (N, 2) of the picture show."""
         met = samples.met()
         surface = surface_of(self.lighting, samples, met)
         share, tile = shares(surface), samples.tile[met]

@@ -9,6 +9,7 @@ from functools import cache
 import numpy as np
 
 from ..jit import inlined, kernel
+from ..threads import in_pieces
 from .colors import brightest
 from .patterns import plane_points
 
@@ -123,15 +124,30 @@ def _integrate(table, points):
 
 
 def _parts(roughness: np.ndarray, cosine: np.ndarray) -> np.ndarray:
-    """(N, 3) the table's values, bilinear."""
+    """(N, 3) float32 the table's values, bilinear."""
+    made = np.empty((len(roughness), 3), np.float32)
     table = _table()
-    i = np.clip(roughness * _SIZE - 0.5, 0, _SIZE - 1.001)
-    j = np.clip(cosine * _SIZE - 0.5, 0, _SIZE - 1.001)
-    i0, j0 = i.astype(np.int32), j.astype(np.int32)
-    fi, fj = (i - i0)[:, None], (j - j0)[:, None]
-    low = table[i0, j0] * (1 - fj) + table[i0, j0 + 1] * fj
-    high = table[i0 + 1, j0] * (1 - fj) + table[i0 + 1, j0 + 1] * fj
-    return low * (1 - fi) + high * fi
+
+    def work(part: slice) -> None:
+        _look_up(table, roughness[part], cosine[part], made[part])
+
+    in_pieces(work, len(made))
+    return made
+
+
+@kernel
+def _look_up(table, roughness, cosine, out):
+    last = np.float32(_SIZE - 1.001)
+    half, one = np.float32(0.5), np.float32(1)
+    for n in range(len(out)):
+        i = min(max(np.float32(roughness[n]) * np.float32(_SIZE) - half, np.float32(0)), last)
+        j = min(max(np.float32(cosine[n]) * np.float32(_SIZE) - half, np.float32(0)), last)
+        row, column = int(i), int(j)
+        down, right = i - np.float32(row), j - np.float32(column)
+        for c in range(3):
+            low = table[row, column, c] * (one - right) + table[row, column + 1, c] * right
+            high = table[row + 1, column, c] * (one - right) + table[row + 1, column + 1, c] * right
+            out[n, c] = low * (one - down) + high * down
 
 
 def albedo(

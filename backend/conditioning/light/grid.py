@@ -13,18 +13,18 @@ from ..anchors.tracing import NUDGE
 from . import direct, film
 from .cache import near_ways
 from .colors import brightest
-from .patterns import WIDE_TILE
+from .patterns import TILE, TILE_ORDER, WIDE_TILE
 from .reflection import CLEAR, DULL, LOOKED_AT
 from .samples import sample, surface_of
 from .shade import Light, Lighting, arriving, reflection, shares, veiled
 from .single import add, dark, is_soft
-from .window import Guide, borrow, complete, complete_wide, spread
+from .window import Guide, agreed, borrow, complete, complete_wide, spread
 
 STEP = 4
-"""Pixels between two at which the cache of bounced light is asked."""
+"""Pixels between two at which the cache of bounced light, and whole shadows, are asked first."""
 _SURE = 1e-3
-_MIXED_RAYS = 16
-_GLOSSY_RAYS = 8
+_FEW_RAYS, _MIXED_RAYS = 4, 4
+_GLOSSY_RAYS = 4
 _PATTERN = 0.15
 """Difference of shadows below which it counts as the pattern's."""
 
@@ -127,15 +127,42 @@ class Grid:
 
     def _soft_shadow(self, i: int) -> np.ndarray:
         """(N,) part of a soft lamp's light that arrives."""
-        arrived, total, _ = self._asked(i)
-        return self._complete(arrived, total)
+        known = self._foretold(i)
+        arrived, total, _ = self._asked(i, known)
+        open_ = np.flatnonzero(known < 0)
+        shared = self._complete(arrived, total, known < 0)
+        known[open_] = shared[open_]
+        return known
 
-    def _asked(self, i: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def _foretold(self, i: int) -> np.ndarray:
+        """(N,) float32: 1 or 0 where all rays of the pixels around that are asked first get to the
+        lamp or none does; -1 where that is not so."""
+        rows, columns, there = self._sparse
+        some = there[there >= 0]
+        coarse = np.full(len(there), -1, np.float32)
+        if not len(some):
+            return np.full(len(self.met), -1, np.float32)
+        y, x = np.divmod(np.flatnonzero(there >= 0), len(columns))
+        first = _FEW_RAYS * TILE_ORDER[y % TILE, x % TILE]
+        arrived, total = self._ask(self.surface.take(some), i, first, _FEW_RAYS)
+        whole = arrived / np.maximum(total, 1e-20)
+        coarse[there >= 0] = np.where(whole < _SURE, 0, np.where(whole > 1 - _SURE, 1, -1))
+        shape = len(rows), len(columns)
+        made = agreed(coarse.reshape(shape), rows, columns, STEP, self.guide)
+        return made.reshape(-1)[self.met]
+
+    def _asked(
+        self, i: int, known: np.ndarray | None = None
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """(N,) light that arrived from the points that were asked for, and all that would have:
-        one ray of the tile's pattern each, and many where neighbours do not agree (M,)."""
-        arrived, total = self._ask(self.surface, i, self.tile, 1)
-        whole = self._complete(arrived, total)
-        mixed = np.flatnonzero((whole > _SURE) & (whole < 1 - _SURE))
+        one ray of the tile's pattern each, and many where neighbours do not agree (M,).
+
+        known: (N,) what is foretold of it, -1 = nothing.
+        """
+        known = np.full(len(self.met), -1, np.float32) if known is None else known
+        arrived, total = self._ask(self.surface, i, self.tile, 1, known)
+        whole = self._complete(arrived, total, known < 0)
+        mixed = np.flatnonzero((known < 0) & (whole > _SURE) & (whole < 1 - _SURE))
         if len(mixed):
             first = self.tile[mixed] * _MIXED_RAYS
             some = self.surface.take(mixed)
@@ -143,25 +170,39 @@ class Grid:
         return arrived, total, mixed
 
     def _ask(
-        self, surface: Surface, i: int, first: np.ndarray, rays: int
+        self,
+        surface: Surface,
+        i: int,
+        first: np.ndarray,
+        rays: int,
+        known: np.ndarray | None = None,
     ) -> tuple[np.ndarray, np.ndarray]:
         ways, weights = direct.shadow_rays(surface, self.lighting.lights, i, first, rays)
-        asked = np.flatnonzero(weights.reshape(-1) > 0)
+        asked = weights.reshape(-1) > 0
         lit: np.ndarray = np.zeros(weights.size, np.float32)
+        if known is not None:
+            lit = np.where(known < 0, 0, known)
+            asked &= known < 0
+        asked = np.flatnonzero(asked)
         origins = surface.origins(ways, NUDGE, rounded=True)
         if len(asked) == len(lit):
             lit[:] = ~self.lighting.between.blocked(origins, ways)
         else:
-            lit[asked] = ~self.lighting.between.blocked(origins[asked], ways[asked])
+            origins, ways = np.take(origins, asked, axis=0), np.take(ways, asked, axis=0)
+            lit[asked] = ~self.lighting.between.blocked(origins, ways)
         lit = lit.reshape(weights.shape)
         if rays == 1:
             return lit[:, 0] * weights[:, 0], weights[:, 0]
         return np.einsum("nr,nr->n", lit, weights) / rays, weights.mean(axis=1)
 
-    def _complete(self, values: np.ndarray, weights: np.ndarray) -> np.ndarray:
-        """Values (N,) or (N, C), already times their weights (N,), around each point."""
+    def _complete(
+        self, values: np.ndarray, weights: np.ndarray, wanted: np.ndarray | None = None
+    ) -> np.ndarray:
+        """Values (N,) or (N, C), already times their weights (N,), around each point; wanted: (N,)
+        bool, None = all."""
         wide = values.reshape(len(values), -1)
-        made = complete(self.image(wide), self.image(weights), self.guide)
+        chosen = None if wanted is None else self.image(wanted, False)
+        made = complete(self.image(wide), self.image(weights), self.guide, chosen)
         return made.reshape(-1, wide.shape[1])[self.met].reshape(values.shape)
 
     def _complete_wide(self, values: np.ndarray, weights: np.ndarray) -> np.ndarray:
@@ -191,14 +232,9 @@ class Grid:
 
     def _cached(self) -> tuple[np.ndarray, np.ndarray]:
         """(N, 3) the cache's light and (N,) its reach: asked at some pixels, brought to all."""
-        height, width = self.shape
-        rows, columns = np.arange(STEP // 2, height, STEP), np.arange(STEP // 2, width, STEP)
-        chosen = (rows[:, None] * width + columns[None]).ravel()
-        place = np.full(height * width, -1, np.int64)
-        place[self.met] = np.arange(len(self.met))
-        there = place[chosen]
+        rows, columns, there = self._sparse
         some = there[there >= 0]
-        coarse: np.ndarray = np.zeros((len(chosen), 4), np.float32)
+        coarse: np.ndarray = np.zeros((len(there), 4), np.float32)
         if len(some):
             coarse[there >= 0] = self._ask_cache(some)
         coarse = coarse.reshape(len(rows), len(columns), 4)
@@ -208,6 +244,16 @@ class Grid:
             rest = np.flatnonzero(~found)
             made[rest] = self._ask_cache(rest)
         return made[:, :3], made[:, 3]
+
+    @cached_property
+    def _sparse(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Rows (h,) and columns (w,) of every STEP-th pixel, and numbers (h * w,) of the points
+        that they show, -1 = none."""
+        height, width = self.shape
+        rows, columns = np.arange(STEP // 2, height, STEP), np.arange(STEP // 2, width, STEP)
+        place = np.full(height * width, -1, np.int64)
+        place[self.met] = np.arange(len(self.met))
+        return rows, columns, place[(rows[:, None] * width + columns[None]).ravel()]
 
     def _ask_cache(self, index: np.ndarray) -> np.ndarray:
         """(K, 4) light and reach at points of numbers `index`."""

@@ -10,10 +10,15 @@ import numpy as np
 from ...shared.camera import Camera
 from ..anchors.surface import Surface
 from ..anchors.tracing import Hits
+from ..jit import kernel
+from ..threads import in_pieces
 from . import film
 from .cache import pixel_rays
 from .patterns import TILE, TILE_ORDER, WIDE_ORDER, WIDE_TILE
 from .shade import Lighting
+
+LEVEL, OFF = 0.95, 0.5
+"""Least cosine of normals, and most pixels' widths apart, of samples that look the same."""
 
 
 @dataclass(eq=False)
@@ -30,6 +35,11 @@ class Samples:
     tile: np.ndarray
     wide: np.ndarray
     hits: Hits
+
+    def take(self, index: np.ndarray) -> Samples:
+        """Those of numbers or marks `index`."""
+        arrays = (self.origins, self.ways, self.spread, self.tile, self.wide)
+        return Samples(*(array[index] for array in arrays), self.hits.take(index))
 
     def met(self) -> np.ndarray:
         """Numbers of the rays that met something."""
@@ -58,6 +68,61 @@ def _between(lighting: Lighting, camera: Camera, origins: np.ndarray, ways: np.n
     beyond = hits.distance > camera.far
     hits.triangle[beyond], hits.distance[beyond] = -1, np.inf
     return hits
+
+
+def alike(lighting: Lighting, samples: Samples, varied: np.ndarray) -> np.ndarray:
+    """(N,) int32 number of the sample that stands for each: of those of a pixel the one nearest to
+    its middle that met the same opaque surface, about level with it.
+
+    varied: (N,) bool of samples that stand for themselves, as such a surface looks different there
+    from place to place.
+    """
+    geometry, hits = lighting.geometry, samples.hits
+    met = hits.triangle >= 0
+    triangle = np.where(met, hits.triangle, 0)
+    alone = varied | ~met | ~lighting.matter.opaque()[geometry.material[triangle]]
+    distance = np.where(met, hits.distance, 0).astype(np.float32)
+    first = np.arange(len(met), dtype=np.int32)
+    order = np.argsort((film.OFFSETS**2).sum(axis=1), kind="stable")
+
+    def work(part: slice) -> None:
+        _join(
+            part.start, part.stop, order, triangle, geometry.owner, geometry.material,
+            geometry.flat, samples.origins, samples.ways, distance, samples.spread, alone, first,
+        )  # fmt: skip
+
+    in_pieces(work, len(met) // len(order), piece=1024)
+    return first
+
+
+@kernel
+def _join(
+    start, stop, order, triangle, owner, material, flat, origins, ways, distance, spread, alone,
+    first,
+):  # fmt: skip
+    each = len(order)
+    for pixel in range(start, stop):
+        for k in range(1, each):
+            n = each * pixel + order[k]
+            if alone[n]:
+                continue
+            t = triangle[n]
+            for earlier in range(k):
+                m = each * pixel + order[earlier]
+                s = triangle[m]
+                if first[m] != m or alone[m]:
+                    continue
+                if owner[s] != owner[t] or material[s] != material[t]:
+                    continue
+                turn = off = 0.0
+                for c in range(3):
+                    turn += flat[s, c] * flat[t, c]
+                    gap = origins[n, c] + distance[n] * ways[n, c]
+                    gap -= origins[m, c] + distance[m] * ways[m, c]
+                    off += gap * flat[s, c]
+                if turn > LEVEL and abs(off) < OFF * each * spread[n] * distance[n]:
+                    first[n] = m
+                    break
 
 
 def surface_of(lighting: Lighting, samples: Samples, met: np.ndarray) -> Surface:

@@ -22,7 +22,7 @@ from .ggx import albedo
 from .lamps import MOST_LIGHTS, Lights, light_of, sky_light
 from .passing import first_solid, left_over
 from .patterns import frames_of, hemisphere_points
-from .reflection import LOOKED_AT, MIRROR, mirrored
+from .reflection import CLEAR, LOOKED_AT, MIRROR, mirrored
 from .sky import Sky
 
 _SKY_RAYS = 32
@@ -295,7 +295,8 @@ def reflection(
         found[missed & sharp] = lighting.sky.seen(ways[missed & sharp])
         found[missed & ~sharp] = lighting.sky.gathered(ways[missed & ~sharp])
     if len(clear):
-        found[clear] = _looked_at(lighting, hits, origins, ways, some.width, clear)
+        rough = roughness[index]
+        found[clear] = _looked_at(lighting, hits, origins, ways, some.width, rough, clear)
     if lighting.sampled.any():  # emitters were asked as lamps: lobes this wide do not meet them
         material = lighting.geometry.material[np.where(missed, 0, hits.triangle)]
         met = ~missed & lighting.sampled[material] & (roughness[index] > MIRROR)
@@ -314,13 +315,23 @@ def _looked_at(
     origins: np.ndarray,
     ways: np.ndarray,
     width: np.ndarray,
+    roughness: np.ndarray,
     index: np.ndarray,
 ) -> np.ndarray:
-    """(K, 3) radiance of what mirrors show: its own textures and shadows, no further mirrors."""
+    """(K, 3) radiance of what mirrors show: its own textures and, in clear ones, its shadows; no
+    further mirrors."""
     kept = hits.take(index)
     spread = width[index] / np.maximum(kept.distance, 1e-6) + np.float32(2e-3)
     met = lighting.matter.surface(kept, origins[index], ways[index], spread, is_camera=False)
-    return simply(lighting, met)
+    clear = np.flatnonzero(roughness[index] <= CLEAR)
+    if len(clear) == len(index):
+        return simply(lighting, met)
+    share = shares(met)
+    around = lighting.bounced.whole_light(met.position, met.lobes.normal)
+    found = (share.diffuse + share.specular + share.coat) * around + met.lobes.emission
+    if len(clear):
+        found[clear] = simply(lighting, met.take(clear))
+    return found
 
 
 def simply(lighting: Lighting, surface: Surface) -> np.ndarray:

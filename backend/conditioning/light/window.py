@@ -42,17 +42,21 @@ class Guide:
         return self.valid.shape
 
 
-def complete(values: np.ndarray, weights: np.ndarray, guide: Guide) -> np.ndarray:
+def complete(
+    values: np.ndarray, weights: np.ndarray, guide: Guide, wanted: np.ndarray | None = None
+) -> np.ndarray:
     """(H, W, C): sum of values over sum of weights (H, W), around each pixel on its surface.
 
-    values: (H, W, C) already times their weights. Zero where no weight is near.
+    values: (H, W, C) already times their weights. wanted: (H, W) bool, None = all. Zero where no
+    weight is near and where nothing is wanted.
     """
     made = np.zeros_like(values)
+    wanted = guide.valid if wanted is None else guide.valid & wanted
 
     def work(part: slice) -> None:
         _complete(
-            values, weights, guide.valid, guide.position, guide.normal, guide.width, guide.group,
-            1, REACH, SIDE, part.start, part.stop, made,
+            values, weights, wanted, guide.valid, guide.position, guide.normal, guide.width,
+            guide.group, 1, REACH, SIDE, part.start, part.stop, made,
         )  # fmt: skip
 
     in_pieces(work, len(values), piece=32)
@@ -65,8 +69,8 @@ def complete_wide(values: np.ndarray, guide: Guide) -> np.ndarray:
 
     def work(part: slice) -> None:
         _complete(
-            values, np.ones(guide.shape, np.float32), guide.valid, guide.position, guide.normal,
-            guide.width, guide.group, TILE, 1, HALVES, part.start, part.stop, made,
+            values, np.ones(guide.shape, np.float32), guide.valid, guide.valid, guide.position,
+            guide.normal, guide.width, guide.group, TILE, 1, HALVES, part.start, part.stop, made,
         )  # fmt: skip
 
     in_pieces(work, len(values), piece=32)
@@ -92,6 +96,26 @@ def spread(
 
     in_pieces(work, height, piece=32)
     return made, found
+
+
+def agreed(
+    coarse: np.ndarray, rows: np.ndarray, columns: np.ndarray, step: int, guide: Guide
+) -> np.ndarray:
+    """(H, W) float32: values known at every `step`-th pixel where the four around show the same
+    surface and have the same one; -1 elsewhere, as where they are -1 themselves.
+
+    coarse: (h, w) at pixels rows (h,) x columns (w,).
+    """
+    made = np.full(guide.shape, -1, np.float32)
+
+    def work(part: slice) -> None:
+        _agreed(
+            coarse, rows, columns, step, guide.valid, guide.position, guide.normal, guide.width,
+            guide.group, part.start, part.stop, made,
+        )  # fmt: skip
+
+    in_pieces(work, len(made), piece=32)
+    return made
 
 
 def borrow(
@@ -140,13 +164,14 @@ def _off_plane(position, normal, y, x, point):
 
 @kernel
 def _complete(
-    values, weights, valid, position, normal, width, group, step, reach, side, start, stop, out
+    values, weights, wanted, valid, position, normal, width, group, step, reach, side, start, stop,
+    out,
 ):  # fmt: skip
     height, wide, channels = values.shape
     total = np.zeros(channels, np.float32)
     for y in range(start, stop):
         for x in range(wide):
-            if not valid[y, x]:
+            if not wanted[y, x]:
                 continue
             total[:] = 0.0
             weight = 0.0
@@ -212,6 +237,34 @@ def _spread(
                 found[y, x] = True
                 for k in range(channels):
                     out[y, x, k] /= total
+
+
+@kernel
+def _agreed(
+    coarse, rows, columns, step, valid, position, normal, width, group, start, stop, out
+):  # fmt: skip
+    high, wide = coarse.shape
+    for y in range(start, stop):
+        r0 = int(np.floor((y - rows[0]) / step))
+        for x in range(valid.shape[1]):
+            c0 = int(np.floor((x - columns[0]) / step))
+            if not valid[y, x] or r0 < 0 or c0 < 0 or r0 + 1 >= high or c0 + 1 >= wide:
+                continue
+            value = coarse[r0, c0]
+            for corner in range(4):
+                r, c = r0 + corner // 2, c0 + corner % 2
+                v, u = rows[r], columns[c]
+                if (
+                    coarse[r, c] != value
+                    or not valid[v, u]
+                    or group[v, u] != group[y, x]
+                    or _facing(normal, v, u, normal[y, x]) < SAME_WAY
+                    or _off_plane(position, normal, y, x, position[v, u])
+                    > SAME_PLANE * step * width[y, x]
+                ):
+                    value = np.float32(-1)
+                    break
+            out[y, x] = value
 
 
 @kernel
