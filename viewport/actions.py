@@ -42,7 +42,8 @@ class Settings:
         """For a view that stands still, or for one that moves."""
         camera = sized(picture, self.size if still else str(MOVING_SIDE))
         steps = self.steps if still else 1
-        return FrameRequest(camera, steps, self.seed, self.references, self.mode, draft=True)
+        chosen = (steps, self.seed, self.references, self.mode)
+        return FrameRequest(camera, *chosen, draft=True, glance=not still)
 
 
 @dataclass(frozen=True, eq=False)

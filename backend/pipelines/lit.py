@@ -232,7 +232,7 @@ class LitWorld:
         lighting = self._drafted(prepared) if request.draft else self._whole(prepared)
         made, prepared.timings = prepared.timings, {}
         began = time.perf_counter()
-        lit = frame.render(lighting, request.camera)
+        lit = frame.render(lighting, request.camera, request.glance)
         met = lit.triangle >= 0
         timings = {**made, "lit": 1e3 * (time.perf_counter() - began)}
         color, told = lit.color, {"Confidence": np.zeros(met.shape, np.float32)}

@@ -102,7 +102,8 @@ class FrameRequest:
     steps: sampler steps (1 or 2). seed: noise of what is invented; same request, same bytes.
     references: most memory frames the model may look at. mode: of a scene's surfaces, "full",
     "lit" (with memory and no network) or "anchors" (without memory as well). draft: bounced light
-    that is still being made will do; `Refined` tells when there is better.
+    that is still being made will do; `Refined` tells when there is better. glance: of surfaces, one
+    look at each pixel will do, for a view that moves.
     """
 
     camera: Camera
@@ -111,6 +112,7 @@ class FrameRequest:
     references: int = 4
     mode: str = "full"
     draft: bool = False
+    glance: bool = False
 
     def __post_init__(self) -> None:
         if self.mode not in MODES:

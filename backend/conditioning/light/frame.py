@@ -60,20 +60,23 @@ class LitFrame:
         )
 
 
-def render(lighting: Lighting, camera: Camera) -> LitFrame:
-    """The picture of a camera. Large ones are made in strips, so that memory stays bounded."""
+def render(lighting: Lighting, camera: Camera, glance: bool = False) -> LitFrame:
+    """The picture of a camera. Large ones are made in strips, so that memory stays bounded.
+
+    glance: one sample a pixel, also at edges.
+    """
     pixels = camera.width * camera.height
     coarser = 1 if pixels < HALVED else 2 if pixels < THIRDED else 3
     step = 6 * WIDE_TILE
     rows = max(STRIP_PIXELS // camera.width // step, 1) * step
     if camera.height <= rows + 2 * OVERLAP:
-        return _Painter(lighting, camera, coarser).paint()
+        return _Painter(lighting, camera, coarser).paint(glance)
     strips = []
     for top in range(0, camera.height, rows):
         bottom = min(top + rows, camera.height)
         above, below = max(top - OVERLAP, 0), min(bottom + OVERLAP, camera.height)
         part = camera.cropped(0, above, camera.width, below - above)
-        painted = _Painter(lighting, part, coarser).paint()
+        painted = _Painter(lighting, part, coarser).paint(glance)
         strips.append(painted.rows(top - above, bottom - above))
     return LitFrame.stacked(strips)
 
@@ -91,7 +94,7 @@ class _Painter:
             whole = camera.cropped(0, 0, width * coarser, height * coarser)
             self.lender = Grid(lighting, whole.resized(width, height))
 
-    def paint(self) -> LitFrame:
+    def paint(self, glance: bool) -> LitFrame:
         grid, shape = self.grid, self.grid.shape
         light, shadow = grid.sharp_light()
         if self.lender is grid:
@@ -102,14 +105,21 @@ class _Painter:
             soft = self._lent(grid.surface, grid.share, pixel, grid.tile)
         light = light.plus(soft)
         picture = shown(self.lighting, grid.samples, grid.met, grid.surface, grid.share, light)
-        colors = seen_lamps(self.lighting, grid.samples)
-        colors[grid.met] += grid.share.diffuse + grid.share.specular + grid.surface.lobes.emission
-        marks, varied = film.edges(grid.guide, colors.reshape(*shape, 3), shadow)
         first = np.full(shape, -1, np.int32)
-        first[marks] = np.arange(int(marks.sum()), dtype=np.int32) * film.SIDE**2
-        many = self._many(marks, varied)
+        many = np.zeros((0, 4), np.float32)
+        if not glance:
+            marks, varied = self._edges(shadow)
+            first[marks] = np.arange(int(marks.sum()), dtype=np.int32) * film.SIDE**2
+            many = self._many(marks, varied)
         picture = film.resolve(picture.reshape(*shape, 4), many, first, self.film)
         return self._frame(picture, light)
+
+    def _edges(self, shadow: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """See `film.edges`."""
+        grid = self.grid
+        colors = seen_lamps(self.lighting, grid.samples)
+        colors[grid.met] += grid.share.diffuse + grid.share.specular + grid.surface.lobes.emission
+        return film.edges(grid.guide, colors.reshape(*grid.shape, 3), shadow)
 
     def _many(self, marks: np.ndarray, varied: np.ndarray) -> np.ndarray:
         """(M * 9, 4) what the samples of marked pixels (H, W) bool show.
