@@ -98,6 +98,7 @@ def test_requests_differ_in_any_field() -> None:
         "references": 3,
         "mode": "lit",
         "draft": True,
+        "glance": True,
     }
     assert changes.keys() == {f.name for f in fields(FrameRequest)}
     assert same_tree(request, FrameRequest(Camera(CAMERA.K, CAMERA.c2w, 4, 2)))

@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The quick loops over a light's points beside slow ones that say what they mean."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from backend.conditioning.light import direct, film, received
+from backend.conditioning.light.ggx import lobe, rise
+from backend.conditioning.light.grid import Grid
+from backend.conditioning.light.lamps import BOTH, FACING, FAR, POINTS, SETS, STARTS, Lights
+from backend.conditioning.light.samples import LEVEL, alike, sample
+from backend.conditioning.light.shade import arriving
+from tests.conditioning.light.lit_room import (
+    box_mesh,
+    camera_at,
+    closure,
+    lamp_at,
+    lighting_of,
+    plane_mesh,
+    scene_of,
+)
+
+SIDE = camera_at((0, -2, 1.5), (0, 0, 0))
+SHINY = closure(
+    "BSDF_PRINCIPLED", Roughness=0.5, Metallic=0.0, **{"Coat Weight": 0.5, "Coat Roughness": 0.3}
+)
+
+
+def slowly(receiver: direct.Receiver, lights: Lights, i: int, n: int) -> tuple[float, float]:
+    """Diffuse and specular light of one point, one light's point after the other."""
+    surface, kind = receiver.surface, lights.kind[i]
+    position = surface.position[n].astype(np.float64)
+    normal, view = surface.lobes.normal[n].astype(np.float64), surface.incoming[n]
+    away = np.linalg.norm(lights.middle[i] - position)
+    size = lights.radius[i] if kind == FAR else lights.radius[i] / away
+    least = direct.LOOKED_AT if kind == BOTH else received.SHARP * size
+    shines, coated = receiver.alpha[n] > least, receiver.coat_alpha[n] > least
+    chosen = received.chosen_set.py_func(
+        lights.soft[i], kind, size, receiver.alpha[n], receiver.coat_alpha[n], shines, coated
+    )
+    count, diffuse, specular = SETS[chosen], 0.0, 0.0
+    for k in range(STARTS[chosen], STARTS[chosen] + count):
+        place = lights.place[i, k].astype(np.float64)
+        way, arrives = place, 1.0
+        if kind != FAR:
+            way = (place - position) / np.linalg.norm(place - position)
+            near2 = lights.area[i] / (np.pi * count)
+            arrives = 1 / max(((place - position) ** 2).sum(), near2)
+        if kind in (FACING, BOTH):
+            cosine = -way @ lights.facing[i, k]
+            arrives *= abs(cosine) if kind == BOTH else max(cosine, 0)
+        elif kind != FAR:
+            arrives = 1 / ((lights.middle[i] - position) ** 2).sum()
+        power = float(lights.power[i, k, 0]) * arrives * POINTS / count
+        n_l = float(normal @ way)
+        if n_l <= 0:
+            continue
+        diffuse += power * n_l / np.pi
+        half = (way + view) / np.linalg.norm(way + view)
+        n_h, v_h, n_v = normal @ half, view @ half, max(normal @ view, 1e-3)
+        f0, edge = receiver.specular[n, 0], receiver.edge[n, 0]
+        fresnel = f0 + (edge - f0) * rise.py_func(v_h, receiver.ior[n])
+        specular += power * shines * fresnel * lobe.py_func(n_h, n_v, n_l, receiver.alpha[n] ** 2)
+        coat = receiver.coat[n] * (0.04 + 0.96 * rise.py_func(v_h, 1.5))
+        glint = lobe.py_func(n_h, n_v, n_l, receiver.coat_alpha[n] ** 2)
+        specular += power * coated * coat * glint
+    return diffuse, specular
+
+
+LAMPS = {
+    "sun": lamp_at("SUN", (0, 0, 9), 3.0, angle=0.3),
+    "point": lamp_at("POINT", (0.4, 0, 2), 100.0, radius=0.3),
+    "square": lamp_at("AREA", (0.3, 0.2, 1.2), 100.0, size=(1.0, 0.5)),
+}
+
+
+@pytest.mark.parametrize("name", LAMPS)
+def test_points_of_lights_send_together_what_they_send_one_by_one(name: str) -> None:
+    made = lighting_of(scene_of([(plane_mesh(4.0), SHINY)], [LAMPS[name]]))
+    receiver = direct.Receiver.of(Grid(made, SIDE).surface)
+    found = direct.receive(receiver, made.lights, 0)
+    assert found.diffuse.max() > 0.1 and found.specular.max() > 0.01
+    for n in range(0, len(receiver.surface), 7):
+        diffuse, specular = slowly(receiver, made.lights, 0, n)
+        assert found.diffuse[n, 0] == pytest.approx(diffuse, rel=1e-3, abs=1e-6)
+        assert found.specular[n, 0] == pytest.approx(specular, rel=5e-3, abs=1e-5)
+
+
+def test_samples_of_a_pixel_that_show_the_same_are_looked_at_once() -> None:
+    parts = [(plane_mesh(2.0), SHINY), (box_mesh((-0.3, -0.3, 0), (0.3, 0.3, 0.5)), SHINY)]
+    made = lighting_of(scene_of(parts, sky=1.0))
+    row, column = (a.ravel() for a in np.mgrid[:24, :24])
+    samples = sample(made, SIDE, film.sample_positions(row, column), 1 / film.SIDE)
+    first = alike(made, samples, np.zeros(len(samples.ways), bool))
+    triangle, flat = samples.hits.triangle, made.geometry.flat
+    owner = np.where(triangle < 0, -1, made.geometry.owner[triangle])
+    each = film.SIDE**2
+    assert (first // each == np.arange(len(first)) // each).all()
+    np.testing.assert_array_equal(owner[first], owner)
+    met = triangle >= 0
+    turn = np.einsum("ni,ni->n", flat[triangle[first[met]]], flat[triangle[met]])
+    assert (turn > LEVEL).all()
+    inner = (owner.reshape(-1, each) == 0).all(axis=1)  # pixels that show the plane alone
+    assert inner.any() and all(len(set(one)) == 1 for one in first.reshape(-1, each)[inner])
+    varied = alike(made, samples, np.ones(len(samples.ways), bool))
+    np.testing.assert_array_equal(varied, np.arange(len(varied)))
+
+
+def test_shadows_are_foretold_only_where_all_around_agree() -> None:
+    parts = [(plane_mesh(6.0), SHINY), (box_mesh((-0.3, -0.3, 0.3), (0.3, 0.3, 0.6)), SHINY)]
+    made = lighting_of(scene_of(parts, [lamp_at("AREA", (0, 0, 2), 50.0, size=(0.5, 0.5))]))
+    grid = Grid(made, camera_at((0, -3, 3), (0, 0, 0), size=64))
+    known = grid._foretold(0)
+    every = arriving(made, grid.surface, 0, np.zeros(len(known), np.int32), POINTS)[:, 0]
+    assert (known == 1).any() and (known < 0).any()
+    np.testing.assert_allclose(known[known >= 0], every[known >= 0], atol=0.03)
