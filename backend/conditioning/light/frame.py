@@ -63,10 +63,10 @@ class LitFrame:
 def render(lighting: Lighting, camera: Camera, glance: bool = False) -> LitFrame:
     """The picture of a camera. Large ones are made in strips, so that memory stays bounded.
 
-    glance: one sample a pixel, also at edges.
+    glance: one sample a pixel, also at edges, and coarser soft light.
     """
     pixels = camera.width * camera.height
-    coarser = 1 if pixels < HALVED else 2 if pixels < THIRDED else 3
+    coarser = 1 if pixels < HALVED and not glance else 2 if pixels < THIRDED else 3
     step = 6 * WIDE_TILE
     rows = max(STRIP_PIXELS // camera.width // step, 1) * step
     if camera.height <= rows + 2 * OVERLAP:

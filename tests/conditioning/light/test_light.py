@@ -156,6 +156,18 @@ def test_strips_of_large_pictures_leave_no_trace(monkeypatch: pytest.MonkeyPatch
     np.testing.assert_allclose(strips.color, whole.color, atol=2e-4)
 
 
+def test_a_glance_shows_about_the_same() -> None:
+    parts = [(plane_mesh(4.0), matt((0.5, 0.5, 0.5)))]
+    parts.append((box_mesh((-0.5, -0.5, 0), (0.5, 0.5, 1)), matt((0.8, 0.2, 0.1))))
+    lamps = [lamp_at("AREA", (0.5, 0, 2.5), 80.0, size=(0.5, 0.5))]
+    made = lighting_of(scene_of(parts, lamps, sky=0.3))
+    camera = camera_at((0, -4, 3), (0, 0, 0.3), size=64)
+    whole, glance = (frame.render(made, camera, one) for one in (False, True))
+    np.testing.assert_array_equal(glance.depth, whole.depth)
+    difference = np.abs(glance.color - whole.color)
+    assert 0 < difference.mean() < 0.02 * whole.color.mean() + 0.01
+
+
 def test_the_same_bytes_with_any_number_of_threads() -> None:
     program = (
         "import hashlib\n"
