@@ -18,7 +18,7 @@ _seen: tuple[object, ...] = ()
 
 
 def changed() -> bool:
-    """Whether the panels would say something else of the backend than at the last call."""
+    """Whether the panels would say something else than at the last call."""
     global _seen
     client = runtime.client()
     now = (
@@ -28,6 +28,7 @@ def changed() -> bool:
         client.notice,
         client.devices,
         client.model_name,
+        runtime.unshown(),
     )
     before, _seen = _seen, now
     return now != before

@@ -42,6 +42,11 @@ class WorldSource:
     builder: WorldBuilder = field(default_factory=WorldBuilder)
 
 
+def unshown() -> tuple[str, ...]:
+    """A sentence for each thing that scenes read so far have and frames lack."""
+    return tuple(dict.fromkeys(s for one in _sources.values() for s in one.builder.problems))
+
+
 def data_folder() -> Path:
     """Where the backend, models and logs lie: the user's choice, or Blender's place for them."""
     chosen = preferences().data_folder

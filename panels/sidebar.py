@@ -6,7 +6,7 @@ from __future__ import annotations
 import bpy
 from bpy.app.translations import pgettext_iface as iface_
 
-from .. import file_version
+from .. import file_version, runtime
 from ..backend.shared.reading import MALFORMED, number, parse_json, whole_number
 from ..next_step import can_start, next_step
 from ..operators.memory import captured_at
@@ -14,6 +14,8 @@ from ..scene_sync.import_world import RESOLUTION
 from ..scene_sync.world_folder import FOLDER
 from .backend_status import draw_backend
 from .wrapped import draw_text
+
+_MOST_SENTENCES = 8
 
 
 class _Sidebar:
@@ -98,12 +100,29 @@ class WORLDFM_PT_world(_Sidebar, bpy.types.Panel):
             draw_backend(layout, context, narrow=True)
         if warning := file_version.warning(context.scene):
             draw_text(layout, context, warning, "ERROR")
+        _draw_unshown(layout, context)
         if len(context.scene.worldfm.memory) and context.scene.camera is not None:
             gaps = layout.operator(
                 "worldfm.capture_dialog", text="Fill the Gaps...", icon="ZOOM_IN"
             )
             gaps.source = "GAPS"
         _draw_coverage(layout, context)
+
+
+def _draw_unshown(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
+    """What frames lack of this scene, a sentence each."""
+    sentences = runtime.unshown()
+    if not sentences:
+        return
+    header, body = layout.panel("WORLDFM_PT_unshown", default_closed=True)
+    header.label(text="Not Shown as in Cycles", icon="INFO")
+    if body is None:
+        return
+    for sentence in sentences[:_MOST_SENTENCES]:
+        draw_text(body, context, sentence, "DOT")
+    if len(sentences) > _MOST_SENTENCES:
+        more = iface_("and {} more").format(len(sentences) - _MOST_SENTENCES)
+        body.label(text=more, translate=False)
 
 
 def _draw_coverage(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:

@@ -95,6 +95,9 @@ class Layout:
         if not hasattr(bpy.types, kind):
             faults.append(f"There is no list {kind}")
 
+    def panel(self, name: str, default_closed: bool = False) -> tuple[Layout, Layout]:
+        return self.row(), self.column()
+
     def icon(self, data: Any) -> int:
         return 7
 
@@ -197,6 +200,8 @@ def main() -> dict[str, Any]:
     client.notice = "Previews are 64 x 64 pixels for now, because memory ran out."
     client.model_name, client.model_hash, client.progress = "worldfm-embedded", "0123456789ab", 0.5
     client.devices = (device("cuda:0", "A card", "cuda", 24 << 30, 12 << 30, ("bfloat16",)),)
+    lacking = [f"The volume in 'Smoke {i}' is not shown." for i in range(10)]
+    extension.part("runtime").source("view/1").builder.problems = tuple(lacking)
     installer.outcome = "The installation failed because the disk is full; free some space."
     (installer.installation().folder / "environment.partial").mkdir(parents=True)
     drawn.clear()
