@@ -11,6 +11,7 @@ from . import runtime
 from .backend.client import BackendState
 from .backend.shared.errors import BackendError
 from .scene_sync.animation import moves
+from .scene_sync.put_aside import SHOWN
 
 
 class Button(NamedTuple):
@@ -28,9 +29,6 @@ class NextStep(NamedTuple):
     text: str
     buttons: tuple[Button, ...]
 
-
-SHOWN = {"MESH", "CURVE", "SURFACE", "FONT", "META", "CURVES", "POINTCLOUD", "VOLUME"}
-"""Kinds of objects that a picture shows."""
 
 _BACKEND = NextStep(
     "backend",

@@ -7,6 +7,7 @@ import importlib
 
 import bpy
 
+from .camera_view import look_through_camera
 from .reports import reports_errors
 
 PACKAGE = __package__.rpartition(".")[0]
@@ -90,19 +91,10 @@ class WORLDFM_OT_open_demo(bpy.types.Operator):
             bpy.data.scenes.remove(scene)
             raise
         scene.render.engine = "WORLDFM"
-        look_through_camera(context)
+        if context.window:
+            look_through_camera(context.window.screen.areas)
         self.report({"INFO"}, "The demo is a scene of its own; yours is in the list at the top.")
         return {"FINISHED"}
-
-
-def look_through_camera(context: bpy.types.Context) -> None:
-    """Every 3D viewport of the window shows what the scene's camera sees, Rendered."""
-    if context.window is None:
-        return
-    for area in context.window.screen.areas:
-        if area.type == "VIEW_3D":
-            area.spaces.active.region_3d.view_perspective = "CAMERA"
-            area.spaces.active.shading.type = "RENDERED"
 
 
 CLASSES = (

@@ -31,6 +31,7 @@ class WORLDFM_OT_adjust_match(bpy.types.Operator):
     _camera = ""
     _lines: np.ndarray
     _before: tuple[object, ...]
+    _shown: bool
     _depths: list[str]
     _held: tuple[int, int] | None = None
     _handler: object = None
@@ -53,6 +54,8 @@ class WORLDFM_OT_adjust_match(bpy.types.Operator):
         self._camera, self._region = ob.name, context.region.as_pointer()
         self._lines = drawn_lines(ob, context.scene.unit_settings.scale_length)
         self._before = _state(ob)
+        self._shown = ob.data.show_background_images
+        ob.data.show_background_images = True
         self._depths = [background.display_depth for background in ob.data.background_images]
         for background in ob.data.background_images:
             background.display_depth = "FRONT"  # geometry would hide the photo
@@ -124,6 +127,7 @@ class WORLDFM_OT_adjust_match(bpy.types.Operator):
             backgrounds = zip(ob.data.background_images, self._depths, strict=False)
             for background, depth in backgrounds:
                 background.display_depth = depth
+            ob.data.show_background_images = self._shown
 
     def _to_photo(self, mouse: np.ndarray) -> np.ndarray:
         corner, size = self._frame

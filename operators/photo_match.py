@@ -20,7 +20,13 @@ from ..backend.shared.camera_match import solve_axes
 from ..backend.shared.errors import InputError
 from ..backend.shared.fspy import read_fspy
 from ..backend.shared.reading import as_sentence, parse_json
-from ..scene_sync.import_world import RESOLUTION, add_photo_camera, photo_camera, place_camera
+from ..scene_sync.import_world import (
+    RESOLUTION,
+    add_photo_camera,
+    photo_camera,
+    place_camera,
+    use_photo_size,
+)
 from .build_process import CommandOperator
 from .file_choice import ChoosesFile
 from .reports import reports_errors
@@ -203,13 +209,8 @@ class WORLDFM_OT_use_photo_size(bpy.types.Operator):
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Square pixels; the percentage goes to 100."""
-        width, height = (int(v) for v in context.scene.camera.data[RESOLUTION])
-        render = context.scene.render
-        side = max(width, height) if self.longest == "PHOTO" else int(self.longest)
-        scale = min(1.0, side / max(width, height))
-        render.resolution_x, render.resolution_y = round(width * scale), round(height * scale)
-        render.resolution_percentage = 100
-        render.pixel_aspect_x = render.pixel_aspect_y = 1.0
+        longest = None if self.longest == "PHOTO" else int(self.longest)
+        use_photo_size(context.scene, context.scene.camera, longest)
         return {"FINISHED"}
 
 

@@ -10,22 +10,28 @@ from pathlib import Path
 from typing import Any
 
 import bpy
+from bpy.app.translations import pgettext_iface as iface_
 from bpy.props import BoolProperty, EnumProperty, FloatProperty, StringProperty
 
 from ..backend.shared.camera_path import read_camera_path
 from ..backend.shared.errors import InputError, WorldFMError
 from ..scene_sync.import_world import (
     RESOLUTION,
+    Added,
     add_world,
     camera_path_json,
     photo_camera,
     place_camera,
+    use_photo_size,
 )
 from ..scene_sync.move_world import world_to_folder
-from ..scene_sync.world_reader import read_world
+from ..scene_sync.put_aside import put_aside
+from ..scene_sync.world_reader import BuiltWorld, read_world
 from .build_process import CommandOperator
 from .camera_path_file import add_camera_path, check_path
+from .camera_view import largest_viewport, look_through_camera
 from .file_choice import ChoosesFile
+from .photo_match import LINES
 from .reports import reports_errors
 
 DEPTHS = (
@@ -35,6 +41,10 @@ DEPTHS = (
     ("depth-anything", "Depth Anything", "Needs its package and weights"),
     ("depth-pro", "Depth Pro", "Needs its package and weights"),
 )
+
+
+LONGEST = 1024
+"""Pixels of the longer side of what is rendered of a world that is looked at at once."""
 
 
 class _Keeps:
@@ -58,6 +68,40 @@ class _Keeps:
             world_to_folder(context.scene, points)
         except WorldFMError as error:
             self.report({"WARNING"}, f"The world is kept in this file: {error}")
+
+
+class _Shows:
+    """Whether the user sees the new world at once, without what was in the scene before."""
+
+    put_aside: BoolProperty(
+        name="Put Other Objects Aside",
+        description="Move what the scene holds now into a collection that is not shown; tick it in "
+        "the Outliner to have it back",
+        default=True,
+    )
+    show: BoolProperty(
+        name="Look Through Its Camera",
+        description="Make the new camera the scene's, at its picture's size, and look through it "
+        "in Rendered shading",
+        default=True,
+    )
+
+    def add(
+        self, context: bpy.types.Context, built: BuiltWorld, photo: Path | None, blockout: bool
+    ) -> Added:
+        """The world as objects of the scene, which it has to itself if that was chosen."""
+        scene = context.scene
+        count, memory = put_aside(scene) if self.put_aside else (0, 0)
+        added = add_world(scene, self.path().stem, built, photo, blockout, with_camera=True)
+        if count or memory:
+            text = iface_("{} objects are put aside in the Outliner, {} memory frames are off.")
+            self.report({"INFO"}, text.format(count, memory))
+        if self.show and added.camera is not None:
+            scene.camera = added.camera
+            scene.render.engine = "WORLDFM"
+            use_photo_size(scene, added.camera, LONGEST)
+            look_through_camera(largest_viewport(context))
+        return added
 
 
 class _FromFile(ChoosesFile, _Keeps, CommandOperator):
@@ -86,10 +130,16 @@ class _FromFile(ChoosesFile, _Keeps, CommandOperator):
     def finish(self, context: bpy.types.Context, folder: Path, result: dict[str, Any]) -> None:
         """The world as objects of the scene."""
         built = read_world(folder / "world")
-        self.keep(context, add_world(context.scene, self.path().stem, built, None, False))
+        self.keep(context, self.add(context, built, None, False).points)
+
+    def add(
+        self, context: bpy.types.Context, built: BuiltWorld, photo: Path | None, blockout: bool
+    ) -> Added:
+        """Its objects, beside what is there."""
+        return add_world(context.scene, self.path().stem, built, photo, blockout)
 
 
-class WORLDFM_OT_world_from_photo(_FromFile, bpy.types.Operator):
+class WORLDFM_OT_world_from_photo(_Shows, _FromFile, bpy.types.Operator):
     """Make a world that a camera can move through from one photo"""
 
     bl_idname = "worldfm.world_from_photo"
@@ -129,14 +179,16 @@ class WORLDFM_OT_world_from_photo(_FromFile, bpy.types.Operator):
     def finish(self, context: bpy.types.Context, folder: Path, result: dict[str, Any]) -> None:
         """Points, blockout, camera and memory."""
         built, scene = read_world(folder / "world"), context.scene
-        points = add_world(scene, self.path().stem, built, self.path(), self.use_blockout)
-        self.keep(context, points)
         matched = scene.objects.get(self.camera) if self.camera else None
+        added = self.add(context, built, self.path(), self.use_blockout)
+        self.keep(context, added.points)
         if matched is not None:  # it moves to the height that was typed in
             place_camera(matched, built.world.memory[0].camera, scene.unit_settings.scale_length)
+            if LINES in matched.data:
+                added.camera.data[LINES] = matched.data[LINES]
 
 
-class WORLDFM_OT_world_from_panorama(_FromFile, bpy.types.Operator):
+class WORLDFM_OT_world_from_panorama(_Shows, _FromFile, bpy.types.Operator):
     """Make a world from an equirectangular panorama"""
 
     bl_idname = "worldfm.world_from_panorama"
@@ -157,11 +209,8 @@ class WORLDFM_OT_world_from_panorama(_FromFile, bpy.types.Operator):
         return ["--camera-height", str(self.camera_height), "--depth", self.depth]
 
 
-class WORLDFM_OT_world_from_capture(_FromFile, bpy.types.Operator):
-    """Make a world from posed pictures: a folder with transforms.json or a COLMAP model"""
-
-    bl_idname = "worldfm.world_from_capture"
-    bl_label = "New World from Capture"
+class _FromFolder(_Shows, _FromFile):
+    """Chooses a folder of pictures first."""
 
     source = "--dataset"
     filepath: StringProperty(options={"HIDDEN"})
@@ -169,16 +218,37 @@ class WORLDFM_OT_world_from_capture(_FromFile, bpy.types.Operator):
     filter_folder: BoolProperty(default=True, options={"HIDDEN"})
     depth: EnumProperty(name="Depth", items=DEPTHS, default="auto")
 
+    holds = ""
+    """What is in such a folder."""
+
     def path(self) -> Path:
         """The folder."""
         chosen = self.directory or self.filepath
         if not chosen:
-            raise InputError("No folder is chosen; choose one with transforms.json or COLMAP.")
+            raise InputError(f"No folder is chosen; choose one with {self.holds}.")
         return Path(bpy.path.abspath(chosen))
 
     def arguments(self, context: bpy.types.Context, folder: Path) -> list[str]:
         """The estimator, for pictures without depth."""
         return ["--depth", self.depth]
+
+
+class WORLDFM_OT_world_from_photos(_FromFolder, bpy.types.Operator):
+    """Make a world from a folder of photos of one place; where they were taken is found out"""
+
+    bl_idname = "worldfm.world_from_photos"
+    bl_label = "New World from Photos"
+
+    holds = "photos of one place"
+
+
+class WORLDFM_OT_world_from_capture(_FromFolder, bpy.types.Operator):
+    """Make a world from posed pictures: a folder with transforms.json or a COLMAP model"""
+
+    bl_idname = "worldfm.world_from_capture"
+    bl_label = "New World from Capture"
+
+    holds = "transforms.json or a COLMAP model"
 
 
 class WORLDFM_OT_world_from_points(_FromFile, bpy.types.Operator):
@@ -242,12 +312,13 @@ class WORLDFM_OT_open_world(ChoosesFile, _Keeps, bpy.types.Operator):
         folder = Path(bpy.path.abspath(self.directory))
         self.check_place()
         built = read_world(folder)
-        self.keep(context, add_world(context.scene, folder.name or "World", built, None, False))
+        self.keep(context, add_world(context.scene, folder.name or "World", built).points)
         return {"FINISHED"}
 
 
 CLASSES = (
     WORLDFM_OT_world_from_photo,
+    WORLDFM_OT_world_from_photos,
     WORLDFM_OT_world_from_panorama,
     WORLDFM_OT_world_from_capture,
     WORLDFM_OT_world_from_points,

@@ -206,6 +206,7 @@ class WORLDFM_MT_import(bpy.types.Menu):
         """One entry a source."""
         layout = self.layout
         layout.operator("worldfm.world_from_photo", icon="IMAGE_DATA")
+        layout.operator("worldfm.world_from_photos", icon="RENDERLAYERS")
         layout.operator("worldfm.world_from_panorama", icon="WORLD")
         layout.operator("worldfm.world_from_capture", icon="OUTLINER_OB_CAMERA")
         layout.operator("worldfm.world_from_points", icon="POINTCLOUD_DATA")

@@ -33,8 +33,10 @@ def store_anchors(
 def anchor_mesh(name: str, anchors: Anchors, scale_length: float) -> bpy.types.Mesh:
     """A new mesh of points; its coordinates are metres / scale_length."""
     mesh = bpy.data.meshes.new(name)
+    xyz = anchors.xyz / np.float32(scale_length)
     mesh.vertices.add(len(anchors))
-    mesh.vertices.foreach_set("co", (anchors.xyz / np.float32(scale_length)).ravel())
+    mesh.vertices.foreach_set("co", xyz.ravel())
+    _join_two(mesh, xyz)
     radius = mesh.attributes.new(RADIUS, "FLOAT", "POINT")
     radius.data.foreach_set("value", anchors.radius / np.float32(scale_length))
     rgba = np.ones((len(anchors), 4), np.float32)
@@ -43,6 +45,19 @@ def anchor_mesh(name: str, anchors: Anchors, scale_length: float) -> bpy.types.M
     colour.data.foreach_set("color_srgb", rgba.ravel())
     mesh.update()
     return mesh
+
+
+def _join_two(mesh: bpy.types.Mesh, xyz: np.ndarray) -> None:
+    """An edge from the first point to its neighbour.
+
+    Blender's overlays draw every vertex of a mesh that has no edge at all as a black dot, over the
+    picture too. With one they draw that edge alone, which is shorter than a pixel.
+    """
+    if len(xyz) < 2:
+        return
+    distance = np.abs(xyz[1:] - xyz[0]).max(axis=1)
+    mesh.edges.add(1)
+    mesh.edges[0].vertices = (0, int(np.argmin(distance)) + 1)
 
 
 def is_anchors(ob: bpy.types.Object) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import NamedTuple
 
 import bpy
 import numpy as np
@@ -19,13 +20,26 @@ RESOLUTION = "worldfm_resolution"
 """Custom property of a camera: width and height of the photo that it was matched to."""
 
 
+class Added(NamedTuple):
+    """Objects of a world. camera: where its first memory frame was taken, if that was wanted."""
+
+    points: bpy.types.Object
+    camera: bpy.types.Object | None
+
+
 def add_world(
-    scene: bpy.types.Scene, name: str, built: BuiltWorld, photo: Path | None, use_blockout: bool
-) -> bpy.types.Object:
-    """Everything goes into one new collection; nothing that was there is touched. Gives the points.
+    scene: bpy.types.Scene,
+    name: str,
+    built: BuiltWorld,
+    photo: Path | None = None,
+    use_blockout: bool = False,
+    with_camera: bool = False,
+) -> Added:
+    """Everything goes into one new collection; nothing that was there is touched.
 
     photo: the picture, when the world was made from one. use_blockout: the blockout is what frames
-    are made from and the points are hidden, instead of the other way round.
+    are made from and the points are hidden, instead of the other way round. with_camera: add one
+    where the first memory frame was taken, if there is any.
     """
     scale = scene.unit_settings.scale_length
     collection = bpy.data.collections.new(name)
@@ -34,15 +48,19 @@ def add_world(
     for frame in built.world.memory:
         item = store_frame(scene, frame.name, frame.camera, frame.picture, frame.depth)
         item.source = collection.name
-    if photo is not None and built.world.memory:
-        image = bpy.data.images.load(str(photo), check_existing=True)
-        add_photo_camera(scene, name, built.world.memory[0].camera, image, collection)
+    if not (with_camera and built.world.memory):
+        return Added(points, None)
+    image = None if photo is None else bpy.data.images.load(str(photo), check_existing=True)
+    camera = add_photo_camera(scene, name, built.world.memory[0].camera, image, collection)
+    # behind its own world the photo would be seen twice; it is shown while the match is adjusted
+    camera.data.show_background_images = False
+    if image is not None:
         blocks = _add_blockout(name, built.blockout, image, collection, scale)
         for ob in blocks:
             _hide(ob, not use_blockout)
         if blocks:
             _hide(points, use_blockout)
-    return points
+    return Added(points, camera)
 
 
 def add_photo_camera(
@@ -99,6 +117,19 @@ def photo_camera(ob: bpy.types.Object, scale_length: float) -> Camera:
     matrix = np.array(ob.matrix_world.normalized(), dtype=np.float64)
     matrix[:3, 3] *= scale_length
     return Camera.from_opengl(K, matrix, width, height)
+
+
+def use_photo_size(scene: bpy.types.Scene, ob: bpy.types.Object, longest: int | None) -> None:
+    """Render at the size of a matched camera's photo, its longer side at most `longest` pixels.
+
+    Square pixels; the percentage goes to 100.
+    """
+    width, height = (int(v) for v in ob.data[RESOLUTION])
+    scale = 1.0 if longest is None else min(1.0, longest / max(width, height))
+    render = scene.render
+    render.resolution_x, render.resolution_y = round(width * scale), round(height * scale)
+    render.resolution_percentage = 100
+    render.pixel_aspect_x = render.pixel_aspect_y = 1.0
 
 
 def camera_path_json(camera: Camera) -> str:

@@ -125,9 +125,22 @@ def test_worlds_from_elsewhere(blender, folder):
     assert found["photo_place"][2] == pytest.approx(2.4, rel=1e-5)  # 1.2 m in units of 0.5 m
     assert found["photo_memory"] == 1
     assert 20_000 < found["photo_anchors"] <= 240 * 160
-    assert found["photo_untouched"]
+    assert found["photo_shown"] == ["WORLDFM", "room Camera", 240, 160, False]
+    assert found["photo_edge"] < 0.1, "overlays draw points without any edge as black dots"
+    assert found["still_shown"] == found["photo_shown"]
     assert found["second_height"] == pytest.approx(4.8, rel=1e-5)
     assert "does not exist" in found["no_photo"]
+
+    # in a scene that is in use: out of the way, nothing lost, one step back
+    aside = found["aside"]
+    before, after = aside["before"], aside["after"]
+    assert before["seen"] == ["Cube", "world Points"] and before["memory"] == [True]
+    assert {"room Camera", "room Points"} < set(after["seen"])
+    assert not {"Cube", "Unused", "world Points"} & set(after["seen"])
+    assert after["memory"] == [False, True] and after["render"] == ["WORLDFM", 240]
+    assert set(aside["back"]["seen"]) == set(before["seen"]) | set(after["seen"])
+    assert after["objects"] == aside["back"]["objects"] > before["objects"] == 3
+    assert aside["undone"] == before
 
 
 @pytest.fixture

@@ -3,9 +3,33 @@
 
 from __future__ import annotations
 
+import numpy as np
+from PIL import Image
+
 
 def test_a_newcomer_is_led_from_the_default_cube_to_the_demo(stage):
     found = stage.play("newcomer")
     assert found["asked"] == ["engine", "backend", "memory", "path", "memory"]
     assert found["scenes"] == ["Scene", "WorldFM Demo"] and found["mine"]
+    assert "Traceback" not in found["log"]
+
+
+def test_a_photo_is_seen_at_once_with_default_overlays(stage, tmp_path):
+    from tests.scenes.world_room import photograph, room_camera
+
+    view = room_camera((0, -3, 0.2), (0, 1, -0.2), (480, 320), 1.0)
+    Image.fromarray(photograph(view).rgb).save(tmp_path / "photo.png")
+    found = stage.play("photo", photo=str(tmp_path / "photo.png"))
+    assert found["looks"] == ["WORLDFM", "RENDERED", True] and found["perspective"] == "CAMERA"
+    assert "Cube" not in found["objects"] and "photo Points" in found["objects"]
+    assert any(name.startswith("Kept") for name in found["objects"])
+    left, top, right, bottom = (round(v) for v in found["place"])
+    screen = np.asarray(Image.open(found["frame"]).convert("RGB"))
+    inner = screen[top + 8 : bottom - 8, left + 8 : right - 8]
+    truth = Image.open(tmp_path / "photo.png").resize((right - left, bottom - top))
+    truth = np.asarray(truth)[8:-8, 8:-8][: inner.shape[0], : inner.shape[1]]
+    off = np.abs(inner.astype(int) - truth).mean(axis=-1)
+    assert np.median(off) < 12, "the camera's view is not the photo"
+    # the floor's grid is drawn over every engine's picture: lines, not a cloud of dots
+    assert (inner.max(axis=-1) < 8).mean() < 0.02 + (truth.max(axis=-1) < 8).mean()
     assert "Traceback" not in found["log"]

@@ -172,7 +172,6 @@ def photos(found: dict[str, Any]) -> None:
     bpy.ops.wm.read_homefile(use_empty=True)
     scene = bpy.context.scene
     scene.unit_settings.scale_length = 0.5
-    before = (scene.render.resolution_x, scene.render.resolution_y)
     bpy.ops.worldfm.world_from_photo(
         filepath=str(FOLDER / "room.png"), camera_height=1.2, depth="embedded"
     )
@@ -185,12 +184,64 @@ def photos(found: dict[str, Any]) -> None:
     found["photo_place"] = list(ob.location)
     found["photo_memory"] = len(scene.worldfm.memory)
     found["photo_anchors"] = len(scene_anchors().anchors)
-    found["photo_untouched"] = before == (scene.render.resolution_x, scene.render.resolution_y)
+    found["photo_shown"] = shown(scene)
+    mesh = bpy.data.objects["room Points"].data
+    (edge,) = mesh.edges
+    ends = [mesh.vertices[i].co for i in edge.vertices]
+    found["photo_edge"] = (ends[0] - ends[1]).length * 0.5
     bpy.ops.worldfm.world_from_photo(
-        filepath=str(FOLDER / "room.png"), camera=ob.name, camera_height=2.4, use_blockout=True
+        filepath=str(FOLDER / "room.png"),
+        camera=ob.name,
+        camera_height=2.4,
+        use_blockout=True,
+        put_aside=False,
+        show=False,
     )
     found["second_height"] = ob.location.z
+    found["still_shown"] = shown(scene)
     found["no_photo"] = refused(bpy.ops.worldfm.world_from_photo, filepath=str(FOLDER / "x.png"))
+
+
+def shown(scene: bpy.types.Scene) -> list[Any]:
+    """What F12 makes."""
+    render, camera = scene.render, scene.camera
+    size = [render.resolution_x, render.resolution_y]
+    return [render.engine, camera.name, *size, camera.data.show_background_images]
+
+
+def aside(found: dict[str, Any]) -> None:
+    """A photo in a scene that is in use; undone in one step, or brought back by a tick."""
+    bpy.ops.wm.read_homefile(use_empty=True)
+    scene, layer = bpy.context.scene, bpy.context.view_layer
+    off = bpy.data.collections.new("Off")
+    scene.collection.children.link(off)
+    for name, home in (("Cube", scene.collection), ("Unused", off)):
+        home.objects.link(bpy.data.objects.new(name, bpy.data.meshes.new(name)))
+    layer.layer_collection.children["Off"].exclude = True
+    bpy.ops.worldfm.open_world(directory=str(FOLDER / "world"))
+    bpy.ops.ed.undo_push()
+    before = in_scene()
+    bpy.ops.worldfm.world_from_photo(
+        "EXEC_DEFAULT", True, filepath=str(FOLDER / "room.png"), depth="embedded"
+    )
+    after = in_scene()
+    layer = bpy.context.view_layer
+    layer.layer_collection.children["Put Aside"].exclude = False
+    back = in_scene()
+    bpy.ops.ed.undo()
+    found["aside"] = {"before": before, "after": after, "back": back, "undone": in_scene()}
+
+
+def in_scene() -> dict[str, Any]:
+    """What is seen, what is there, which memory frames are on, and how it is rendered."""
+    scene = bpy.context.scene
+    seen = sorted(ob.name for ob in bpy.context.view_layer.objects)
+    return {
+        "seen": [name for name in seen if "Mass" not in name],
+        "objects": len(scene.objects),
+        "memory": [item.enabled for item in scene.worldfm.memory],
+        "render": [scene.render.engine, scene.render.resolution_x],
+    }
 
 
 def main() -> dict[str, Any]:
@@ -200,6 +251,7 @@ def main() -> dict[str, Any]:
     matches(found)
     kept_frames(found)
     photos(found)
+    aside(found)
     return found
 
 
