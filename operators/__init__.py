@@ -6,6 +6,7 @@ from __future__ import annotations
 from . import (
     backend,
     bake,
+    bake_world,
     camera_path,
     camera_path_file,
     export,
@@ -33,6 +34,7 @@ CLASSES = (
     *memory.CLASSES,
     *models.CLASSES,
     *export.CLASSES,
+    *bake_world.CLASSES,
     *camera_path.CLASSES,
     *camera_path_file.CLASSES,
     *record_walk.CLASSES,

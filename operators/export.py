@@ -42,6 +42,13 @@ def scene_world(context: bpy.types.Context, operator: bpy.types.Operator) -> Wor
     return replace(WorldBuilder().build(copy), provenance=provenance)
 
 
+def memory_of(world: World) -> World:
+    """Its memory frames alone. Raises InputError when it has none."""
+    if not world.memory:
+        raise InputError("The scene has no memory frames to export; capture some first.")
+    return World(Anchors.empty(), world.memory, world.revision, world.provenance)
+
+
 class WORLDFM_OT_export_world(ChoosesFile, bpy.types.Operator):
     """Write the scene's anchors and memory to a folder for 'worldfm render'"""
 
@@ -62,7 +69,7 @@ class WORLDFM_OT_export_world(ChoosesFile, bpy.types.Operator):
         return {"FINISHED"}
 
 
-class _ExportByCommand(ChoosesFile, CommandOperator):
+class ExportByCommand(ChoosesFile, CommandOperator):
     """Writes the scene's world to a temporary folder, lets the backend convert it, puts it there.
 
     The target appears when all of it is written, and stays as it was on Esc or an error.
@@ -117,7 +124,7 @@ class _ExportByCommand(ChoosesFile, CommandOperator):
         self.report({"INFO"}, f"Written to '{path}'.")
 
 
-class WORLDFM_OT_export_points(_ExportByCommand, bpy.types.Operator):
+class WORLDFM_OT_export_points(ExportByCommand, bpy.types.Operator):
     """Write the scene's anchor points as a PLY point cloud"""
 
     bl_idname = "worldfm.export_points"
@@ -143,7 +150,7 @@ class WORLDFM_OT_export_points(_ExportByCommand, bpy.types.Operator):
         return World(world.anchors, [], world.revision, world.provenance)
 
 
-class _ExportToFolder(_ExportByCommand):
+class ExportToFolder(ExportByCommand):
     """Writes a new folder from the memory frames."""
 
     def path(self) -> Path:
@@ -155,12 +162,10 @@ class _ExportToFolder(_ExportByCommand):
 
     def wanted(self, world: World) -> World:
         """The memory."""
-        if not world.memory:
-            raise InputError("The scene has no memory frames to export; capture some first.")
-        return World(Anchors.empty(), world.memory, world.revision, world.provenance)
+        return memory_of(world)
 
 
-class WORLDFM_OT_export_dataset(_ExportToFolder, bpy.types.Operator):
+class WORLDFM_OT_export_dataset(ExportToFolder, bpy.types.Operator):
     """Write the memory frames as pictures with transforms.json, as nerfstudio reads them"""
 
     bl_idname = "worldfm.export_dataset"
@@ -171,7 +176,7 @@ class WORLDFM_OT_export_dataset(_ExportToFolder, bpy.types.Operator):
     filter_folder: BoolProperty(default=True, options={"HIDDEN"})
 
 
-class WORLDFM_OT_export_meta(_ExportToFolder, bpy.types.Operator):
+class WORLDFM_OT_export_meta(ExportToFolder, bpy.types.Operator):
     """Write the first memory frame and the camera's path as the reference's meta.json"""
 
     bl_idname = "worldfm.export_meta"

@@ -7,11 +7,13 @@ import json
 
 import numpy as np
 import pytest
+import trimesh
 
 from backend.data.nerfstudio import read_dataset
 from backend.shared.world_folder import load_world
 from backend.world.importers.meta import read_meta
 from backend.world.importers.ply import read_ply
+from backend.world.importers.point_cloud import world_from_ply
 
 
 def test_the_backend_reads_exported_worlds_and_cameras(blender, tmp_path):
@@ -60,6 +62,20 @@ def test_the_backend_reads_exported_worlds_and_cameras(blender, tmp_path):
     assert "choose Replace" in found["points again"]
     assert "does not exist" in found["points nowhere"]
     assert "no memory frames" in found["no memory"]
+
+    # what other renderers know: splats, meshes, light from all around, a COLMAP model
+    splats = world_from_ply(tmp_path / "splats.ply", None, 1.0, None).anchors
+    low, high = (np.percentile(splats.xyz, q, axis=0) for q in (1, 99))
+    assert np.allclose(low, np.percentile(world.anchors.xyz, 1, axis=0), atol=0.05)
+    assert np.allclose(high, np.percentile(world.anchors.xyz, 99, axis=0), atol=0.05)
+    for kind, count, size in found["splats"]:  # from Blender 5.3 on
+        assert kind == "POINTCLOUD" and count == len(world.anchors)
+        assert np.allclose(size, np.ptp(world.anchors.xyz, axis=0) / 0.5, rtol=0.05)
+    mesh = trimesh.load(tmp_path / "mesh.glb")
+    assert "collider" in mesh.geometry and len(mesh.geometry) == 2
+    assert found["world"] == ["around", [2048, 1024], True]
+    assert (tmp_path / "colmap" / "sparse" / "0").is_dir()
+    assert all("choose Replace" in said for said in found["baked again"])
 
     # a path comes back as an animation that renders the same cameras
     assert found["imported"] == ["cameras", 11, 13]

@@ -40,6 +40,7 @@ def other_programs(found: dict[str, Any]) -> None:
     found["points nowhere"] = refused(
         bpy.ops.worldfm.export_points, filepath=str(FOLDER / "no" / "points.ply")
     )
+    baked(found)
     path = str(FOLDER / "cameras.json")
     bpy.ops.worldfm.import_camera_path(
         filepath=path, start=11, use_size=True, activate=True, set_range=True
@@ -52,6 +53,32 @@ def other_programs(found: dict[str, Any]) -> None:
     scene.camera, scene.frame_start, scene.frame_end = camera, 1, 3
     scene.worldfm.memory.clear()
     found["no memory"] = refused(bpy.ops.worldfm.export_meta, directory=str(FOLDER / "other2"))
+
+
+def baked(found: dict[str, Any]) -> None:
+    """Splats, meshes, a World of light and a COLMAP model; files are replaced only when told."""
+    scene, before = bpy.context.scene, bpy.context.scene.world
+    ops = bpy.ops.worldfm
+    objects = set(bpy.data.objects)
+    ops.bake_splats(filepath=str(FOLDER / "splats.ply"))
+    new = set(bpy.data.objects) - objects
+    found["splats"] = [[ob.type, len(ob.data.points), list(ob.dimensions)] for ob in new]
+    for ob in new:
+        bpy.data.objects.remove(ob)
+    ops.bake_mesh(filepath=str(FOLDER / "mesh"))
+    ops.bake_environment(filepath=str(FOLDER / "around.hdr"))
+    nodes = scene.world.node_tree.nodes
+    (picture,) = (node.image for node in nodes if node.type == "TEX_ENVIRONMENT")
+    found["world"] = [scene.world.name, list(picture.size), before.name in bpy.data.worlds]
+    scene.world = before
+    ops.export_colmap(directory=str(FOLDER / "colmap"))
+    again = {
+        "splats.ply": ops.bake_splats,
+        "mesh.glb": ops.bake_mesh,
+        "around.hdr": ops.bake_environment,
+    }
+    found["baked again"] = [refused(op, filepath=str(FOLDER / name)) for name, op in again.items()]
+    ops.bake_splats(filepath=str(FOLDER / "splats.ply"), overwrite=True, add=False)
 
 
 def main() -> dict[str, Any]:
