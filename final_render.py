@@ -82,7 +82,7 @@ def render(engine: bpy.types.RenderEngine, depsgraph: bpy.types.Depsgraph) -> No
         _hand_over_nothing(engine, layer, camera.width, camera.height)
         return
     _hand_over(engine, layer, reply, scene.unit_settings.scale_length)
-    runtime.note_frame(reply)
+    runtime.note_frame(reply, world, final=True)
     seconds = time.monotonic() - began
     _job.seconds.append(max(0.0, seconds - _job.held_up))
     _job.held_up = 0.0

@@ -6,7 +6,7 @@ from __future__ import annotations
 import bpy
 from bpy.app.handlers import persistent
 
-from . import file_version, final_render, runtime
+from . import file_version, final_render, memory_states, runtime
 from .scene_sync import save_elsewhere
 from .scene_sync.textures import forget_textures
 from .viewport import views
@@ -16,11 +16,19 @@ from .viewport import views
 def _after_load(*_: object) -> None:
     views.forget_all()
     runtime.forget_scenes()
+    memory_states.forget()
 
 
 @persistent
 def _after_undo(*_: object) -> None:
     views.forget_meshes()
+    memory_states.note_changes()
+
+
+@persistent
+def _after_update(_: bpy.types.Scene, depsgraph: bpy.types.Depsgraph) -> None:
+    if depsgraph.mode == "VIEWPORT":
+        memory_states.note_changes(depsgraph)
 
 
 @persistent
@@ -48,6 +56,8 @@ _LISTENERS = {
     "undo_post": _after_undo,
     "redo_post": _after_undo,
     "render_init": _before_render,
+    "depsgraph_update_post": _after_update,
+    "frame_change_post": _after_update,
 }
 
 
@@ -61,3 +71,4 @@ def detach() -> None:
     """Stop listening."""
     for name, listener in _LISTENERS.items():
         getattr(bpy.app.handlers, name).remove(listener)
+    memory_states.stop()

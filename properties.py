@@ -28,6 +28,16 @@ class WorldFMMemoryItem(bpy.types.PropertyGroup):
         type=bpy.types.Image, name="Radiance", description="Half floats of a rendered picture"
     )
     depth: PointerProperty(type=bpy.types.Image, name="Depth")
+    moment: PointerProperty(
+        type=bpy.types.Image,
+        name="Moment",
+        description="What is known of the scene that this frame saw, as final renders have it",
+    )
+    moment_view: PointerProperty(
+        type=bpy.types.Image,
+        name="Viewport Moment",
+        description="What is known of the scene that this frame saw, as viewports have it",
+    )
     source: StringProperty(name="Source", description="Where this frame came from")
     folder: StringProperty(
         name="Folder", description="World folder that holds this frame; empty = in this file"

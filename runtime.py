@@ -15,6 +15,8 @@ import bpy
 from .backend.client import BackendClient, LaunchSettings
 from .backend.shared.errors import BackendError
 from .backend.shared.frame import FrameReply
+from .backend.shared.scene import Scene
+from .backend.shared.world import World
 from .scene_sync.memory import forget_frames
 from .scene_sync.scene_reader import SceneReader
 from .scene_sync.textures import forget_textures
@@ -32,6 +34,8 @@ _users_models = os.environ.get(MODELS_VARIABLE, "")
 _client: BackendClient | None = None
 _sources: dict[str, WorldSource] = {}
 _latest: FrameReply | None = None
+_shown: Scene | None = None
+_shown_final = False
 
 
 @dataclass(eq=False)
@@ -132,25 +136,32 @@ def forget_view(key: str) -> None:
 
 def forget_scenes() -> None:
     """Another file was loaded: nothing that was read belongs to it."""
-    global _latest
+    global _latest, _shown
     if _client is not None:
         for key in _sources:
             _client.forget_world(key)
     _sources.clear()
-    _latest = None
+    _latest = _shown = None
     forget_frames()
     forget_textures()
 
 
-def note_frame(reply: FrameReply) -> None:
-    """A viewport or a render shows this frame now."""
-    global _latest
-    _latest = reply
+def note_frame(reply: FrameReply, world: World | None = None, final: bool = False) -> None:
+    """A viewport or a final render shows this frame now. world: that it may be of."""
+    global _latest, _shown, _shown_final
+    same = world is not None and world.revision == reply.world_revision
+    _latest, _shown, _shown_final = reply, world.scene if same else None, final
 
 
 def latest_frame() -> FrameReply | None:
     """The frame that was shown last, for what keeps or copies it."""
     return _latest
+
+
+def latest_scene() -> tuple[Scene | None, bool]:
+    """The scene that the latest frame is of, None where it is not known or has no surfaces, and
+    whether a final render showed it."""
+    return _shown, _shown_final
 
 
 def shut_down() -> None:

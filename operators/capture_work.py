@@ -19,13 +19,15 @@ from ..backend.shared.camera import Camera
 from ..backend.shared.errors import BackendError, Cancelled, InputError, WorldFMError
 from ..backend.shared.leftovers import temporary_folder
 from ..backend.shared.reading import as_sentence, parse_json
-from ..scene_sync.capture import Shot, capture, private_scene
+from ..scene_sync.capture import Captured, Shot, capture, private_scene
+from ..scene_sync.moment_reader import MomentReader
+from ..scene_sync.moments import Moments
 
 PACKAGE = __package__.rpartition(".")[0]
 _FAILED = "worldfm-error: "
 
-Picture = tuple[int, Camera, np.ndarray, np.ndarray]
-"""Number of the shot, its camera, radiance (H, W, 3) float16, z-depth (H, W) float32 metres."""
+Picture = tuple[int, Captured]
+"""Number of the shot, and what it shows."""
 
 
 @dataclass(frozen=True)
@@ -47,8 +49,9 @@ def inside(scene: bpy.types.Scene, order: Order, shots: list[Shot]) -> Iterator[
     """In this Blender, which waits for each. Raises WorldFMError."""
     copying = private_scene(scene, order.engine, order.samples, order.percentage, order.layer)
     with copying as copy:
+        reader = MomentReader()
         for number, shot in enumerate(shots):
-            yield number, *capture(copy, shot)
+            yield number, capture(copy, shot, reader)
 
 
 def outside(scene: bpy.types.Scene, order: Order, shots: list[Shot]) -> Iterator[Picture | None]:
@@ -73,7 +76,7 @@ def outside(scene: bpy.types.Scene, order: Order, shots: list[Shot]) -> Iterator
                     yield None
                 if not path.exists():
                     raise run.error()
-                yield number, *_read(path)
+                yield number, _read(path)
         finally:
             run.cancel()
 
@@ -141,19 +144,27 @@ def work(folder: str) -> None:
         for s in given["shots"]
     ]
     try:
-        for number, camera, radiance, depth in inside(scene, Order(**given["order"]), shots):
+        for number, made in inside(scene, Order(**given["order"]), shots):
             part = Path(folder) / f"{number:04d}.part.npz"
-            seen = np.array(json.dumps(camera.to_json()))
-            np.savez(part, camera=seen, radiance=radiance, depth=depth)
+            arrays = {"radiance": made.radiance, "depth": made.depth}
+            for name in ("render", "view"):
+                data = getattr(made.moments, name)
+                if data is not None:
+                    arrays[name] = np.frombuffer(data, np.uint8)
+            told = json.dumps({"camera": made.camera.to_json(), "problems": made.moments.problems})
+            np.savez(part, told=np.array(told), **arrays)
             os.replace(part, Path(folder) / f"{number:04d}.npz")
     except WorldFMError as error:
         print(f"{_FAILED}{error}", flush=True)
 
 
-def _read(path: Path) -> tuple[Camera, np.ndarray, np.ndarray]:
+def _read(path: Path) -> Captured:
     with as_sentence(
         lambda why: InputError(f"A captured picture is damaged ({why}); capture it again.")
     ):
         given = read_npz(path)
-        camera = Camera.from_json(parse_json(str(given["camera"])))
-        return camera, given["radiance"], given["depth"]
+        told = parse_json(str(given["told"]))
+        encoded = [given[n].tobytes() if n in given else None for n in ("render", "view")]
+        moments = Moments(*encoded, tuple(told["problems"]))
+        camera = Camera.from_json(told["camera"])
+        return Captured(camera, given["radiance"], given["depth"], moments)

@@ -16,11 +16,25 @@ from ..backend.shared.anchors import Anchors
 from ..backend.shared.arrays import read_npz
 from ..backend.shared.errors import InputError
 from ..backend.shared.frame import FrameReply
+from ..backend.shared.moment import Moment
 from ..backend.shared.reading import as_sentence
+from ..backend.shared.scene import Scene
 from ..scene_sync.anchor_points import store_anchors
+from ..scene_sync.deforming import deforms
 from ..scene_sync.memory import read_frames, store_frame
+from ..scene_sync.moments import NONE, Moments, encode_moment
 from .build_process import CommandOperator
 from .world_io import DEPTHS
+
+
+def _moments_of(scene: Scene | None, final: bool) -> Moments:
+    """What the frame keeps of the scene that it shows; viewports and renders may differ in it."""
+    if scene is None:
+        return NONE
+    objects = ((one.key, bpy.data.objects.get(one.object)) for one in scene.instances)
+    bending = {key for key, ob in objects if ob is not None and deforms(ob)}
+    data = encode_moment(Moment.of(scene, bending, sky_known=final))
+    return Moments(render=data) if final else Moments(view=data)
 
 
 class WORLDFM_OT_keep_frame(CommandOperator, bpy.types.Operator):
@@ -34,6 +48,7 @@ class WORLDFM_OT_keep_frame(CommandOperator, bpy.types.Operator):
     depth: EnumProperty(name="Depth", items=DEPTHS, default="embedded")
 
     _reply: FrameReply | None = None
+    _moments: Moments = NONE
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
@@ -46,7 +61,7 @@ class WORLDFM_OT_keep_frame(CommandOperator, bpy.types.Operator):
         reply = runtime.latest_frame()
         if reply is None:
             raise InputError("No frame was generated yet; render one or use Rendered shading.")
-        self._reply = reply
+        self._reply, self._moments = reply, _moments_of(*runtime.latest_scene())
         arrays: dict[str, np.ndarray] = {
             "rgb": reply.rgb,
             "known": reply.depth,
@@ -76,6 +91,7 @@ class WORLDFM_OT_keep_frame(CommandOperator, bpy.types.Operator):
             self._reply.request.camera,
             self._reply.picture,
             depth,
+            self._moments,
         )
         if len(scene.worldfm.memory) == count:
             self.report({"INFO"}, "This frame is in the world already.")

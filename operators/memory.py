@@ -15,13 +15,13 @@ from ..backend.shared.camera import Camera
 from ..backend.shared.errors import CameraError, InputError
 from ..scene_sync.animation import fcurves_of, is_predictable, moves
 from ..scene_sync.cameras import render_camera, scene_camera, viewport_camera
-from ..scene_sync.capture import ENGINES, Shot, can_denoise, engine_name
+from ..scene_sync.capture import ENGINES, Shot, can_denoise, source_of
 from ..scene_sync.gaps import find_gaps, sized
-from ..scene_sync.memory import camera_of, store_frame
+from ..scene_sync.memory import store_frame
 from ..scene_sync.pictures import depth_seen_from, load_picture
 from .capture_work import Order, can_capture_outside, inside, outside
 from .file_choice import ChoosesFile
-from .reports import reports_errors
+from .reports import reports_errors, warn_once
 from .steps import Step, StepOperator
 
 
@@ -148,16 +148,18 @@ class WORLDFM_OT_capture_memory(_CaptureSettings, StepOperator, bpy.types.Operat
         order = Order(self.engine, self.samples, self.percentage, context.view_layer.name)
         name = scene.name
         pictures = outside(scene, order, shots) if self._outside else inside(scene, order, shots)
+        said: set[str] = set()
         yield Step(f"Rendering 1 of {len(shots)} memory frames", 0.0)
         with closing(pictures):
             for done, picture in enumerate(pictures):
                 if picture is None:  # still at it
                     yield Step(f"Rendering {done + 1} of {len(shots)} memory frames")
                     continue
-                index, camera, radiance, depth = picture
+                index, made = picture
                 scene = bpy.data.scenes[name]
-                item = store_frame(scene, shots[index].name, camera, radiance, depth)
-                item.source = f"{engine_name(self.engine)}, frame {shots[index].frame}"
+                item = store_frame(scene, shots[index].name, *made)
+                warn_once(self, made.moments.problems, said)
+                item.source = source_of(self.engine, shots[index].frame)
                 text = f"Captured {index + 1} of {len(shots)} memory frames"
                 yield Step(text, (index + 1) / len(shots))
 
@@ -263,63 +265,6 @@ class WORLDFM_OT_capture_dialog(_CaptureSettings, bpy.types.Operator):
         return bpy.ops.worldfm.capture_memory("INVOKE_DEFAULT", **chosen)
 
 
-class WORLDFM_OT_recapture(StepOperator, bpy.types.Operator):
-    """Render the chosen memory frame again, from its camera, as the scene is now"""
-
-    bl_idname = "worldfm.recapture"
-    bl_label = "Capture Again"
-    bl_options = {"REGISTER", "UNDO"}
-
-    every: BoolProperty(name="All", description="Every memory frame that was captured")
-    samples: IntProperty(name="Samples", default=64, min=1, max=4096)
-
-    keeps = True
-    stopped = "Stopped; the frames captured so far are kept."
-
-    @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
-        """Only with a frame that was captured."""
-        cls.poll_message_set("Choose a memory frame that was captured from the scene")
-        settings = context.scene.worldfm
-        chosen = settings.memory[settings.memory_index : settings.memory_index + 1]
-        return any(captured_at(item) is not None for item in chosen) or (
-            any(captured_at(item) is not None for item in settings.memory)
-        )
-
-    def steps(self, context: bpy.types.Context) -> Iterator[Step]:
-        """Each takes the place of its old picture."""
-        scene = context.scene
-        settings = scene.worldfm
-        items = list(settings.memory) if self.every else [settings.memory[settings.memory_index]]
-        again = [(item.id, item.name, captured_at(item)) for item in items]
-        again = [one for one in again if one[2] is not None]
-        shots = []
-        for name, label, (_, frame) in again:
-            item = next(item for item in settings.memory if item.id == name)
-            shots.append(Shot(label, frame, camera_of(item)))
-        order = Order(again[0][2][0], self.samples, 100, context.view_layer.name)
-        with closing(inside(scene, order, shots)) as pictures:
-            for index, camera, radiance, depth in pictures:
-                old = next((i for i, item in enumerate(settings.memory)
-                            if item.id == again[index][0]), None)  # fmt: skip
-                count = len(settings.memory)
-                item = store_frame(scene, again[index][1], camera, radiance, depth)
-                item.source = f"{engine_name(order.engine)}, frame {shots[index].frame}"
-                if len(settings.memory) > count and old is not None:
-                    settings.memory.move(count, old)
-                    settings.memory.remove(old + 1)
-                    settings.memory_index = old
-                yield Step(f"Captured {index + 1} of {len(shots)}", (index + 1) / len(shots))
-
-
-def captured_at(item: bpy.types.PropertyGroup) -> tuple[str, int] | None:
-    """Engine and frame that a memory frame was captured with; None for photos and kept frames."""
-    name, comma, frame = item.source.rpartition(", frame ")
-    engine = next((known for known, title, _ in ENGINES if title == name), None)
-    number = frame.removeprefix("-")
-    return (engine, int(frame)) if comma and engine and number.isdigit() else None
-
-
 def view_camera(context: bpy.types.Context) -> Camera:
     """What this viewport looks at, as large as the scene's pictures. Raises CameraError."""
     area = context.area
@@ -402,7 +347,6 @@ class WORLDFM_OT_remove_memory(bpy.types.Operator):
 CLASSES = (
     WORLDFM_OT_capture_memory,
     WORLDFM_OT_capture_dialog,
-    WORLDFM_OT_recapture,
     WORLDFM_OT_add_memory_image,
     WORLDFM_OT_remove_memory,
 )

@@ -4,11 +4,20 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import bpy
 
 from ..backend.shared.errors import WorldFMError
+
+
+def warn_once(operator: bpy.types.Operator, sentences: Iterable[str], said: set[str]) -> None:
+    """Report warnings that are not in `said`, and put them there."""
+    for sentence in sentences:
+        if sentence not in said:
+            said.add(sentence)
+            operator.report({"WARNING"}, sentence)
+
 
 Execute = Callable[[bpy.types.Operator, bpy.types.Context], set[str]]
 

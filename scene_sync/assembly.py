@@ -29,12 +29,12 @@ class Surroundings:
     film: Film
 
 
-def read_surroundings(depsgraph: bpy.types.Depsgraph) -> Surroundings:
-    """Of the (evaluated) scene, with its view layer's world."""
+def read_surroundings(depsgraph: bpy.types.Depsgraph, render_sky: bool = True) -> Surroundings:
+    """Of the (evaluated) scene, with its view layer's world. render_sky: as in `read_world`."""
     scene = depsgraph.scene
     layer = depsgraph.view_layer_eval
     world = getattr(layer, "world_override", None) or scene.world
-    return Surroundings(read_world(world, scene.frame_current), read_film(scene))
+    return Surroundings(read_world(world, scene.frame_current, render_sky), read_film(scene))
 
 
 def assemble(

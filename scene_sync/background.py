@@ -7,6 +7,7 @@ by Cycles in a Blender beside this one, once for the same nodes and pictures.
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +15,7 @@ import bpy
 import numpy as np
 
 from ..backend.shared.color import srgb_to_linear
+from ..backend.shared.content import kept_hash
 from ..backend.shared.errors import WorldFMError
 from ..backend.shared.scene import (
     CAMERA,
@@ -62,22 +64,29 @@ class Sky:
 
         wait: for a picture that Cycles still renders; else a grey one stands in for it.
         """
+        pixels, problems = self._pixels(wait)
+        return Background(pixels, self.visible, _identity(self.shader)), problems
+
+    def _pixels(self, wait: bool) -> tuple[np.ndarray, list[str]]:
         radiance = _constant(self.shader)
         if radiance is not None:
-            return Background(radiance.reshape(1, 1, 3), self.visible), []
+            return radiance.reshape(1, 1, 3), []
         simple = _environment(self.shader)
         if simple is not None:
-            return Background(_kept_picture(self.shader, *simple), self.visible), []
-        if self.waits and not wait:
-            return Background(np.full((1, 1, 3), STAND_IN, np.float32), self.visible), []
+            return _kept_picture(self.shader, *simple), []
+        if self.render is None or (self.waits and not wait):
+            return np.full((1, 1, 3), STAND_IN, np.float32), []
         try:
-            return Background(self.render.pixels(), self.visible), []
+            return self.render.pixels(), []
         except WorldFMError as error:
-            return Background(np.zeros((1, 1, 3), np.float32), self.visible), [str(error)]
+            return np.zeros((1, 1, 3), np.float32), [str(error)]
 
 
-def read_world(world: bpy.types.World | None, frame: int) -> Sky:
-    """An (evaluated) world as Cycles takes it."""
+def read_world(world: bpy.types.World | None, frame: int, render: bool = True) -> Sky:
+    """An (evaluated) world as Cycles takes it.
+
+    render: have it rendered where that takes Cycles; else a grey picture stands in for it.
+    """
     if world is None:
         return Sky(None)
     flags = getattr(world, "cycles_visibility", None)
@@ -88,7 +97,21 @@ def read_world(world: bpy.types.World | None, frame: int) -> Sky:
         return Sky(plain_shader(world.name_full, (*world.color, 1.0), "BACKGROUND"), visible)
     shader = read_tree(world.name_full, world.node_tree, frame, kind="World")
     known = _constant(shader) is not None or _environment(shader) is not None
-    return Sky(shader, visible, None if known else render_of(world.original, shader, frame))
+    return Sky(
+        shader, visible, None if known or not render else render_of(world.original, shader, frame)
+    )
+
+
+def _identity(shader: Shader | None) -> str:
+    """16 hex digits of a world's nodes and the contents of its pictures, the same in any session.
+
+    May take its time: not for a draw.
+    """
+    if shader is None:
+        return ""
+    pictures = [kept_hash(picture.texture.pixels) for picture in shader.pictures]
+    text = "\n".join([shader.program(list(range(len(pictures)))), *pictures])
+    return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
 
 
 def _constant(shader: Shader | None) -> np.ndarray | None:

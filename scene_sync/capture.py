@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import bpy
 import numpy as np
@@ -17,6 +18,8 @@ from ..backend.shared.frame import SKY
 from ..backend.shared.leftovers import temporary_folder
 from .cameras import apply_camera, render_camera, scene_camera
 from .exr import read_exr
+from .moment_reader import MomentReader
+from .moments import Moments
 
 EEVEE = "BLENDER_EEVEE_NEXT" if bpy.app.version < (5, 0, 0) else "BLENDER_EEVEE"
 ENGINES = (
@@ -30,6 +33,19 @@ _FAR = 1e9
 def engine_name(engine: str) -> str:
     """What artists call an engine."""
     return next((name for known, name, _ in ENGINES if known == engine), engine)
+
+
+def source_of(engine: str, frame: int) -> str:
+    """What stands in `source`."""
+    return f"{engine_name(engine)}, frame {frame}"
+
+
+def captured_at(item: bpy.types.PropertyGroup) -> tuple[str, int] | None:
+    """Engine and frame that a memory frame was captured with; None for photos and kept frames."""
+    name, comma, frame = item.source.rpartition(", frame ")
+    engine = next((known for known, title, _ in ENGINES if title == name), None)
+    number = frame.removeprefix("-")
+    return (engine, int(frame)) if comma and engine and number.isdigit() else None
 
 
 def can_denoise(scene: bpy.types.Scene) -> bool:
@@ -140,19 +156,28 @@ def _configure(
         image.use_exr_interleave = True
 
 
-def capture(copy: bpy.types.Scene, shot: Shot) -> tuple[Camera, np.ndarray, np.ndarray]:
-    """Camera, radiance (H, W, 3) float16 scene-linear and z-depth (H, W) float32 metres of a shot,
-    without depth of field and motion blur.
+class Captured(NamedTuple):
+    """radiance: (H, W, 3) float16 scene-linear. depth: (H, W) float32 z-depth in metres. moments:
+    the scene that it shows."""
+
+    camera: Camera
+    radiance: np.ndarray
+    depth: np.ndarray
+    moments: Moments
+
+
+def capture(copy: bpy.types.Scene, shot: Shot, reader: MomentReader) -> Captured:
+    """A shot, without depth of field and motion blur.
 
     Raises CameraError for cameras that cannot be used and InputError when the engine fails.
     """
     with _placed(copy, shot):
         copy.frame_set(shot.frame)
         with _sharp(scene_camera(copy).data):
-            return _rendered(copy, shot.frame)
+            return _rendered(copy, shot.frame, reader)
 
 
-def _rendered(copy: bpy.types.Scene, frame: int) -> tuple[Camera, np.ndarray, np.ndarray]:
+def _rendered(copy: bpy.types.Scene, frame: int, reader: MomentReader) -> Captured:
     layer = next(layer for layer in copy.view_layers if layer.use)
     copy.frame_set(frame)
     depsgraph = layer.depsgraph
@@ -162,7 +187,10 @@ def _rendered(copy: bpy.types.Scene, frame: int) -> tuple[Camera, np.ndarray, np
         copy.render.filepath = str(path)
         try:
             # as the context's scene: named by its argument, the operator renders another frame
-            with bpy.context.temp_override(scene=copy, view_layer=layer):
+            with (
+                bpy.context.temp_override(scene=copy, view_layer=layer),
+                reader.watching(depsgraph),
+            ):
                 bpy.ops.render.render(write_still=True)
         except RuntimeError as error:
             raise InputError(
@@ -174,7 +202,7 @@ def _rendered(copy: bpy.types.Scene, frame: int) -> tuple[Camera, np.ndarray, np
                 f"with that engine once to see why, or choose another engine."
             )
         channels = read_exr(path)
-    return camera, *_pictures(channels, copy)
+    return Captured(camera, *_pictures(channels, copy), reader.moments())
 
 
 def _pictures(

@@ -23,7 +23,8 @@ SKIPPED = "The object '{}' was left out: {}; clear its transform or delete it."
 class Kind(NamedTuple):
     """What all instances of an object share. holdout, catcher: of the object itself.
 
-    hair: of its particle systems, which stand where it does.
+    hair: of its particle systems, which stand where it does. deforms: whether it may bend.
+    animated: whether anything about it, but for its place, is animated or driven.
     """
 
     name: str
@@ -36,6 +37,8 @@ class Kind(NamedTuple):
     color: tuple[float, ...] = (1.0, 1.0, 1.0, 1.0)
     hair: tuple[Kind, ...] = ()
     problems: tuple[str, ...] = ()
+    deforms: bool = False
+    animated: bool = False
 
 
 class Found(NamedTuple):

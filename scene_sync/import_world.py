@@ -14,6 +14,7 @@ from mathutils import Matrix
 from ..backend.shared.camera import Camera
 from .anchor_points import store_anchors
 from .memory import store_frame
+from .moments import Moments, encode_moment
 from .world_reader import BlockoutMesh, BuiltWorld
 
 RESOLUTION = "worldfm_resolution"
@@ -46,7 +47,9 @@ def add_world(
     scene.collection.children.link(collection)
     points = store_anchors(f"{name} Points", built.world.anchors, collection, scale)
     for frame in built.world.memory:
-        item = store_frame(scene, frame.name, frame.camera, frame.picture, frame.depth)
+        moment = None if frame.moment is None else encode_moment(frame.moment)
+        moments = Moments(moment, moment)
+        item = store_frame(scene, frame.name, frame.camera, frame.picture, frame.depth, moments)
         item.source = collection.name
     if not (with_camera and built.world.memory):
         return Added(points, None)

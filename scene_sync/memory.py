@@ -13,6 +13,8 @@ import hashlib
 import io
 import json
 import zlib
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -23,8 +25,10 @@ from ..backend.shared.arrays import checked, read_npy, unpacked
 from ..backend.shared.camera import MAX_SIZE, Camera
 from ..backend.shared.errors import InputError, WorldFMError
 from ..backend.shared.frame import MemoryFrame
+from ..backend.shared.moment import Moment
 from ..backend.shared.png import decode_png, encode_png
 from ..backend.shared.reading import MALFORMED, as_sentence, parse_json
+from .moments import NONE, Moments, decode_moment, moment_name
 from .world_folder import folder_frame
 
 PREFIX = "WorldFM "
@@ -35,6 +39,10 @@ _MOST_BYTES = MAX_SIZE * MAX_SIZE * 6 + 4096
 _SHOWN = 512
 """Longest side of the PNG beside half floats."""
 _cache: dict[str, MemoryFrame] = {}
+_moments: dict[str, Moment | None] = {}
+"""By the names of the images that hold them, which say what is in them."""
+_seen: dict[tuple[str, str], MemoryFrame] = {}
+"""Frames with their moments, by their id and the name of the moment's image."""
 
 
 def frame_id(camera: Camera, picture: np.ndarray, depth: np.ndarray | None) -> str:
@@ -52,10 +60,11 @@ def store_frame(
     camera: Camera,
     picture: np.ndarray,
     depth: np.ndarray | None,
+    moments: Moments = NONE,
 ) -> bpy.types.PropertyGroup:
     """Add a memory frame to the scene, or return the one that holds the same already.
 
-    picture: (H, W, 3) uint8 sRGB, or float16 scene-linear.
+    picture: (H, W, 3) uint8 sRGB, or float16 scene-linear. moments: of the scene that it saw.
     """
     linear = picture.dtype == np.float16
     colours = {"radiance": picture} if linear else {"rgb": picture}
@@ -64,11 +73,13 @@ def store_frame(
     items = scene.worldfm.memory
     for item in items:
         if item.id == frame.id:
+            _pack_moments(item, moments)
             return item
     item = items.add()
     item.id, item.name = frame.id, name
     item.camera_json = json.dumps(camera.to_json())
     pack_frame(item, frame)
+    _pack_moments(item, moments)
     scene.worldfm.memory_index = len(items) - 1
     return item
 
@@ -98,17 +109,37 @@ def unpack_frame(item: bpy.types.PropertyGroup, frame: MemoryFrame, folder: str)
 
 
 def images_of(item: bpy.types.PropertyGroup) -> list[bpy.types.Image]:
-    """The packed images of a list item."""
-    images = (item.colour, item.radiance, item.depth)
-    return [image for image in images if image is not None]
+    """The packed images of a list item; frames that saw the same scene share those of that."""
+    images = (item.colour, item.radiance, item.depth, item.moment, item.moment_view)
+    return list(dict.fromkeys(image for image in images if image is not None))
+
+
+def _pack_moments(item: bpy.types.PropertyGroup, moments: Moments) -> None:
+    before = [image for image in (item.moment, item.moment_view) if image is not None]
+    item.moment = None if moments.render is None else _moment_image(moments.render)
+    item.moment_view = None if moments.view is None else _moment_image(moments.view)
+    _remove_unused(before)
+
+
+def _moment_image(data: bytes) -> bpy.types.Image:
+    """The image that holds these bytes, which other frames may use too."""
+    name = f"{PREFIX}{moment_name(data)} moment"
+    known = bpy.data.images.get(name)
+    if known is not None and known.packed_file is not None and _packed_bytes(known) == data:
+        return known
+    return _packed_image(name, data)
+
+
+def _remove_unused(images: list[bpy.types.Image]) -> None:
+    for image in dict.fromkeys(images):
+        if not image.users:
+            bpy.data.images.remove(image)
 
 
 def _drop_images(item: bpy.types.PropertyGroup) -> None:
-    images = images_of(item)
+    images = [image for image in (item.colour, item.radiance, item.depth) if image is not None]
     item.colour = item.radiance = item.depth = None
-    for image in images:
-        if not image.users:
-            bpy.data.images.remove(image)
+    _remove_unused(images)
 
 
 class Snapshot(NamedTuple):
@@ -155,9 +186,7 @@ def drop_pictures(item: bpy.types.PropertyGroup) -> None:
     """Forget the pictures of an item of the history."""
     images = [image for image in (item.colour, item.depth) if image is not None]
     item.colour = item.depth = None
-    for image in images:
-        if not image.users:
-            bpy.data.images.remove(image)
+    _remove_unused(images)
 
 
 def camera_of(item: bpy.types.PropertyGroup) -> Camera:
@@ -186,14 +215,17 @@ def read_snapshot(item: bpy.types.PropertyGroup) -> tuple[np.ndarray, np.ndarray
         return decode_png(_packed_bytes(item.colour)), _decode_depth(_packed_bytes(item.depth))
 
 
-def read_frames(scene: bpy.types.Scene) -> tuple[list[MemoryFrame], list[str]]:
-    """The enabled memory frames, and one sentence for each that cannot be read."""
+def read_frames(scene: bpy.types.Scene, final: bool = False) -> tuple[list[MemoryFrame], list[str]]:
+    """The enabled memory frames, and one sentence for each that cannot be read.
+
+    final: with what they saw as final renders have it, instead of as viewports do.
+    """
     frames, problems = [], []
     for item in scene.worldfm.memory:
         if not item.enabled:
             continue
         try:
-            frames.append(read_frame(item))
+            frames.append(read_frame(item, final))
         except WorldFMError as error:
             problems.append(str(error))
     return frames, problems
@@ -204,8 +236,70 @@ def is_kept(item: bpy.types.PropertyGroup) -> bool:
     return item.id in _cache and item.colour is not None
 
 
-def read_frame(item: bpy.types.PropertyGroup) -> MemoryFrame:
-    """The memory frame of a list item. Raises InputError when its image is gone or damaged."""
+def read_frame(item: bpy.types.PropertyGroup, final: bool = False) -> MemoryFrame:
+    """The memory frame of a list item. final: as in `read_frames`.
+
+    Raises InputError when its image is gone or damaged.
+    """
+    frame = _read_picture(item)
+    image = item.moment if final else item.moment_view
+    if image is None:
+        return frame
+    key = item.id, image.name
+    seen = _seen.get(key)
+    if seen is None:
+        seen = _seen[key] = frame.seen_at(_read_moment(item, image))
+    return seen
+
+
+FrameKey = tuple[str, str]
+"""Names a memory frame and what is known of the scene that it saw."""
+
+
+def frame_key(item: bpy.types.PropertyGroup) -> FrameKey:
+    """Of a list item."""
+    return item.id, item.moment_view.name if item.moment_view is not None else ""
+
+
+def moment_reader(
+    item: bpy.types.PropertyGroup,
+) -> Callable[[], tuple[Moment | None, Camera] | None] | None:
+    """What reads a list item's moment and camera in any thread; None without a moment. It gives
+    None where these are damaged, which is said where the frame is read."""
+    image = item.moment_view
+    if image is None or image.packed_file is None:
+        return None
+    name, data, camera = image.name, _packed_bytes(image), item.camera_json
+
+    def read() -> tuple[Moment | None, Camera] | None:
+        try:
+            if name not in _moments:
+                _moments[name] = decode_moment(data)
+            return _moments[name], Camera.from_json(parse_json(camera))
+        except (*MALFORMED, WorldFMError):
+            return None
+
+    return read
+
+
+def _read_moment(item: bpy.types.PropertyGroup, image: bpy.types.Image) -> Moment | None:
+    if image.name not in _moments:
+        with _readable(item):
+            _moments[image.name] = decode_moment(_packed_bytes(image))
+    return _moments[image.name]
+
+
+def _readable(item: bpy.types.PropertyGroup) -> AbstractContextManager[None]:
+    return as_sentence(
+        lambda why: InputError(
+            f"The memory frame '{item.name}' cannot be read ({why}); remove it from the list and "
+            "capture it again."
+        ),
+        WorldFMError,
+    )
+
+
+def _read_picture(item: bpy.types.PropertyGroup) -> MemoryFrame:
     kept = _cache.get(item.id)
     if kept is not None and item.colour is not None:
         return kept
@@ -213,13 +307,7 @@ def read_frame(item: bpy.types.PropertyGroup) -> MemoryFrame:
         frame = replace(folder_frame(item.folder, item.id), id=item.id, name=item.name)
         _cache[item.id] = frame
         return frame
-    with as_sentence(
-        lambda why: InputError(
-            f"The memory frame '{item.name}' cannot be read ({why}); remove it from the list and "
-            "capture it again."
-        ),
-        WorldFMError,
-    ):
+    with _readable(item):
         camera = Camera.from_json(parse_json(item.camera_json))
         depth = _decode_depth(_packed_bytes(item.depth)) if item.depth else None
         if item.radiance:
@@ -235,6 +323,8 @@ def read_frame(item: bpy.types.PropertyGroup) -> MemoryFrame:
 def forget_frames() -> None:
     """Empty the cache: another file was loaded."""
     _cache.clear()
+    _moments.clear()
+    _seen.clear()
 
 
 def _packed_image(name: str, data: bytes) -> bpy.types.Image:

@@ -9,6 +9,7 @@ import weakref
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import bpy
 
@@ -19,6 +20,7 @@ from ..backend.shared.scene import Mesh, Scene
 from .anchor_points import Points, is_anchors, read_points
 from .assembly import Surroundings, assemble, read_surroundings
 from .contents import Contents, Found, Kind, can_be_placed
+from .deforming import deforms, is_animated
 from .geometry import SURFACE_TYPES, Instance, Surface, instances, same_mesh
 from .guides import render_guides
 from .helping import Helping, rays_that_meet
@@ -84,6 +86,26 @@ class _Round:
         return rest if last is not None and last[:2] == self.last else None
 
 
+class Changes(NamedTuple):
+    """Session ids of objects whose shape, and whose look, is another; looks: None = of any."""
+
+    shapes: set[int]
+    looks: set[int] | None
+
+    @classmethod
+    def of(cls, depsgraph: bpy.types.Depsgraph) -> Changes:
+        """What a depsgraph has just been updated for."""
+        shapes, touched, any_look = set(), set(), False
+        for item in depsgraph.updates:
+            if isinstance(item.id, bpy.types.Object):
+                touched.add(item.id.original.session_uid)
+                if item.is_updated_geometry:
+                    shapes.add(item.id.original.session_uid)
+            elif not isinstance(item.id, (bpy.types.Scene, bpy.types.Collection)):
+                any_look = True
+        return cls(shapes, None if any_look else touched)
+
+
 @dataclass(eq=False)
 class SceneReader:
     """Reads a scene again and again. Only within Blender's own calls, and in one thread."""
@@ -113,12 +135,29 @@ class SceneReader:
 
         Meshes that are as they were are the same objects as before.
         """
-        self.forget_all()
-        found = self._find(depsgraph, math.inf, local_view)
+        found, around = self.read_found(depsgraph, local_view)
         scene = depsgraph.scene.original
         places = tuple(guide.camera for guide in render_guides(scene, [], None))
         scale_length = scene.unit_settings.scale_length
-        return assemble(found, scale_length, read_surroundings(depsgraph), places)
+        return assemble(found, scale_length, around, places)
+
+    def read_found(
+        self,
+        depsgraph: bpy.types.Depsgraph,
+        local_view: bpy.types.SpaceView3D | None = None,
+        render_sky: bool = True,
+    ) -> tuple[list[Found], Surroundings]:
+        """Everything that `depsgraph` shows, read anew, and what belongs to all of it."""
+        self.forget_all()
+        found = self._find(depsgraph, math.inf, local_view)
+        return found, read_surroundings(depsgraph, render_sky)
+
+    def find_more(
+        self, depsgraph: bpy.types.Depsgraph, seconds: float
+    ) -> tuple[list[Found], Surroundings] | None:
+        """`read_found` in helpings as in `read_more`, without having the sky rendered."""
+        found = self._find(depsgraph, seconds)
+        return None if found is None else (found, read_surroundings(depsgraph, render_sky=False))
 
     def read_more(
         self,
@@ -186,7 +225,8 @@ class SceneReader:
     def _kind(self, ob: bpy.types.Object, pointer: tuple[int, int], helping: Helping) -> Kind:
         visible = rays_that_meet(ob)
         if ob.type == "LIGHT":
-            return Kind(ob.name, read_light(ob.data, helping.frame), [], [], visible)
+            light = read_light(ob.data, helping.frame)
+            return Kind(ob.name, light, [], [], visible, animated=is_animated(ob))
         if ob.type in UNSHOWN:
             return Kind(ob.name, None, [], [], problems=problems_of(ob))
         looks, shaders = helping.materials(ob)
@@ -203,6 +243,8 @@ class SceneReader:
             ob.is_shadow_catcher,
             tuple(ob.color),
             problems=problems_of(ob),
+            deforms=deforms(ob),
+            animated=is_animated(ob),
         )
         strands = tuple(
             own._replace(source=strand, looks=[looks[slot]], shaders=[shaders[slot]], problems=())
@@ -251,7 +293,7 @@ class SceneReader:
 
 def _copy(depsgraph: bpy.types.Depsgraph, current: Camera | None, found: list[Found]) -> SceneCopy:
     scene = depsgraph.scene.original
-    memory, problems = read_frames(scene)
+    memory, problems = read_frames(scene, depsgraph.mode == "RENDER")
     guides = render_guides(scene, [frame.camera for frame in memory], current)
     contents = Contents(found, scene.unit_settings.scale_length)
     if not memory and not any(can_be_placed(one) for one in found):

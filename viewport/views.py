@@ -25,7 +25,7 @@ from ..backend.shared.errors import WorldFMError
 from ..backend.shared.frame import FrameReply, FrameRequest
 from ..next_step import can_start
 from ..scene_sync.cameras import render_camera, scene_camera, viewport_camera
-from ..scene_sync.scene_reader import SceneCopy
+from ..scene_sync.scene_reader import Changes, SceneCopy
 from ..scene_sync.textures import forget_textures
 from ..worker import Worker, take_turns_as_usual, take_turns_sooner
 from .actions import (
@@ -109,19 +109,12 @@ def update(
     """The scene, the frame or a setting changed."""
     images = {i.id.name_full for i in depsgraph.updates if isinstance(i.id, bpy.types.Image)}
     forget_textures(images)
-    touched, changed, looks = set(), set(), False
-    for item in depsgraph.updates:
-        if isinstance(item.id, bpy.types.Object):
-            touched.add(item.id.original.session_uid)
-            if item.is_updated_geometry:
-                changed.add(item.id.original.session_uid)
-        elif not isinstance(item.id, (bpy.types.Scene, bpy.types.Collection)):
-            looks = True
+    changes = Changes.of(depsgraph)
     for view in _views.values():
         view.state.scene_changed()
         reader = view.source.reader
-        reader.forget(changed)
-        reader.forget_looks(None if looks else touched)
+        reader.forget(changes.shapes)
+        reader.forget_looks(changes.looks)
 
 
 def draw(
@@ -248,7 +241,7 @@ def _do_anywhere(view: View, action: Action) -> None:
         case PrepareFrame(reply, bare):
             _prepare(view, reply, bare)
         case NoteFrame(reply):
-            runtime.note_frame(reply)
+            runtime.note_frame(reply, view.state.world)
 
 
 def _read(

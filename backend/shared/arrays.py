@@ -43,7 +43,7 @@ def read_npy(source: Path | bytes, most: int = MOST_BYTES) -> np.ndarray:
         return _npy(file, os.fstat(file.fileno()).st_size, most)
 
 
-def read_npz(path: Path, most: int = MOST_BYTES) -> dict[str, np.ndarray]:
+def read_npz(path: Path | BinaryIO, most: int = MOST_BYTES) -> dict[str, np.ndarray]:
     """All arrays of an .npz file by name; together they may have `most` bytes unpacked."""
     arrays: dict[str, np.ndarray] = {}
     with zipfile.ZipFile(path) as archive:

@@ -7,6 +7,7 @@ Colour: (H, W, 3) float16 scene-linear, row 0 on top; (H, W, 3) uint8 sRGB for p
 
 from __future__ import annotations
 
+from copy import copy
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -77,6 +78,12 @@ class MemoryFrame:
                     f"picture is {size}; render both at one resolution."
                 )
             object.__setattr__(self, "depth", np.ascontiguousarray(self.depth, np.float32))
+
+    def seen_at(self, moment: Moment | None) -> MemoryFrame:
+        """The same frame with another moment; its arrays are shared."""
+        made = copy(self)
+        object.__setattr__(made, "moment", moment)
+        return made
 
     @property
     def picture(self) -> np.ndarray:

@@ -3,16 +3,20 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from dataclasses import dataclass, field
-from weakref import WeakKeyDictionary
 
 import numpy as np
 
-from .content import content_hash
 from .errors import WorldError
-from .scene import Instance, Lamp, Material, Mesh, Scene, Texture
+from .names import LAYERS, SHAPE, Names, alike, shape_key
+from .scene import Background, Lamp, Mesh, Scene
+
+MOST_VERTICES = 2_000_000
+"""Of what deforms, kept with one frame: 24 MB."""
+SKY_WIDTH = 256
+"""Pixels around of the background that is kept."""
+_MOVED = 1e-6
+_MOST_HALF = 65504.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,18 +25,21 @@ class Moment:
 
     keys: (B,) uint8, their keys as UTF-8 lines. matrices: (N, 4, 4) float64 own space to world.
     bounds: (N, 2, 3) float32 corners of boxes around them in world space.
-    shapes, looks: (N, 2) int32, the names of their vertices and of all else about them. lamps: all
-    of them. around: name of background, fog and film. vertices: shape name as hex digits ->
-    (V, 3) float32, of those that deform.
+    shapes, layers: (N, SHAPE), (N, LAYERS) float64 and looks: (N, 2) int32 as in `Names`. lamps:
+    all of them. sky, around: as in `Names`. background: a small picture of it, None where that
+    was not known. vertices: `shape_key` -> (V, 3) float32, of those that deform.
     """
 
     keys: np.ndarray
     matrices: np.ndarray
     bounds: np.ndarray
     shapes: np.ndarray
+    layers: np.ndarray
     looks: np.ndarray
     lamps: tuple[Lamp, ...] = ()
+    sky: str = ""
     around: str = ""
+    background: Background | None = None
     vertices: dict[str, np.ndarray] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -41,7 +48,8 @@ class Moment:
             not _is(self.keys, np.uint8, self.keys.shape[:1])
             or not _is(self.matrices, np.float64, (count, 4, 4))
             or not _is(self.bounds, np.float32, (count, 2, 3))
-            or not _is(self.shapes, np.int32, (count, 2))
+            or not _is(self.shapes, np.float64, (count, SHAPE))
+            or not _is(self.layers, np.float64, (count, LAYERS))
             or not _is(self.looks, np.int32, (count, 2))
             or len(self.names()) != count
             or not all(_is(v, np.float32, (len(v), 3)) for v in self.vertices.values())
@@ -55,57 +63,103 @@ class Moment:
         return self.keys.tobytes().decode("utf-8", "replace").split("\n")[:-1]
 
     @classmethod
-    def of(cls, scene: Scene, deforming: frozenset[str] | set[str] = frozenset()) -> Moment:
-        """Of a scene; deforming: keys of instances whose vertices are to be kept as well."""
-        names = Names(scene)
-        shapes = [names.shape(one) for one in scene.instances]
-        vertices = {
-            shape.tobytes().hex(): scene.meshes[one.mesh].vertices
-            for one, shape in zip(scene.instances, shapes, strict=True)
-            if one.key in deforming
-        }
+    def of(
+        cls,
+        scene: Scene,
+        deforming: frozenset[str] | set[str] = frozenset(),
+        sky_known: bool = True,
+    ) -> Moment:
+        """Of a scene. deforming: keys of instances whose vertices are to be kept as well, as many
+        as `MOST_VERTICES` allow, the smallest first. sky_known: whether the background's picture
+        is the true one."""
+        names = Names.of(scene)
         count = len(scene.instances)
-        lines = "".join(_line(one) for one in scene.instances)
+        lines = "".join(key + "\n" for key in names.keys)
         matrices = [np.asarray(one.matrix, np.float64) for one in scene.instances]
-        bounds = [_bounds(scene.meshes[one.mesh], one.matrix) for one in scene.instances]
-        looks = [names.look(one) for one in scene.instances]
+        bounds = [box_around(scene.meshes[one.mesh], one.matrix) for one in scene.instances]
         return cls(
             np.frombuffer(lines.encode(), np.uint8),
             np.array(matrices, np.float64).reshape(count, 4, 4),
             np.array(bounds, np.float32).reshape(count, 2, 3),
-            np.array(shapes, np.int32).reshape(count, 2),
-            np.array(looks, np.int32).reshape(count, 2),
+            names.shapes,
+            names.layers,
+            names.looks,
             scene.lamps,
+            names.sky,
             names.around,
-            vertices,
+            _small(scene.background) if sky_known else None,
+            _vertices(scene, names, deforming),
         )
 
-
-class Names:
-    """Names of what a scene's instances are, equal where that is equal."""
-
-    def __init__(self, scene: Scene) -> None:
-        self.scene = scene
-        self.around = _around(scene)
-        self._programs = [_program(one, scene.textures) for one in scene.materials]
-
-    def shape(self, one: Instance) -> np.ndarray:
-        """(2,) int32 of an instance's vertices."""
-        return _mesh_names(self.scene.meshes[one.mesh])[0]
-
-    def look(self, one: Instance) -> np.ndarray:
-        """(2,) int32 of its triangles, their coordinates, and its materials."""
-        programs = [self._programs[number] if number >= 0 else "" for number in one.materials]
-        flags = (one.holdout, one.shadow_catcher, tuple(one.color), one.random)
-        rest = json.dumps([programs, flags])
-        return _named(_mesh_names(self.scene.meshes[one.mesh])[1].tobytes(), rest.encode())
+    def vertices_of(self, number: int) -> np.ndarray | None:
+        """(V, 3) float32 of an instance, by its number; None where they were not kept."""
+        return self.vertices.get(shape_key(self.shapes[number]))
 
 
-_meshes: WeakKeyDictionary[Mesh, tuple[np.ndarray, np.ndarray]] = WeakKeyDictionary()
-_textures: WeakKeyDictionary[Texture, str] = WeakKeyDictionary()
+@dataclass(frozen=True, eq=False)
+class Comparison:
+    """A scene's N instances beside a moment of M.
+
+    place: (N,) number in the moment, -1 = not there then. shaped, looks, moved: (N,) bool, whether
+    vertices and all else are as they were, and whether it stood elsewhere. gone: (M,) bool, what
+    is not there now.
+    """
+
+    place: np.ndarray
+    shaped: np.ndarray
+    looks: np.ndarray
+    moved: np.ndarray
+    gone: np.ndarray
+
+    @classmethod
+    def of(cls, scene: Scene, names: Names, moment: Moment) -> Comparison:
+        """names: of the scene."""
+        places = {key: i for i, key in enumerate(moment.names())}
+        place = np.array([places.get(key, -1) for key in names.keys], np.int64)
+        there, at = place >= 0, place[place >= 0]
+        count = len(names.keys)
+        shaped, looks, moved = (np.zeros(count, bool) for _ in range(3))
+        shaped[there] = alike(moment.shapes[at], names.shapes[there])
+        looks[there] = alike(moment.layers[at], names.layers[there]) & (
+            moment.looks[at] == names.looks[there]
+        ).all(axis=1)
+        stands = [one.matrix for one, known in zip(scene.instances, there, strict=True) if known]
+        stands = np.array(stands, np.float64).reshape(-1, 4, 4)
+        near = np.isclose(moment.matrices[at], stands, rtol=_MOVED, atol=_MOVED)
+        moved[there] = ~near.all(axis=(1, 2))
+        gone = np.ones(len(moment.matrices), bool)
+        gone[at] = False
+        return cls(place, shaped, looks, moved, gone)
 
 
-def _bounds(mesh: Mesh, matrix: np.ndarray) -> np.ndarray:
+def _vertices(scene: Scene, names: Names, deforming: set[str] | frozenset[str]) -> dict:
+    wanted = {
+        shape_key(shape): scene.meshes[one.mesh].vertices
+        for one, shape in zip(scene.instances, names.shapes, strict=True)
+        if one.key in deforming
+    }
+    order = sorted(wanted, key=lambda key: (len(wanted[key]), key))
+    fits = np.cumsum([len(wanted[key]) for key in order]) <= MOST_VERTICES
+    return {key: wanted[key] for key, fit in zip(order, fits, strict=True) if fit}
+
+
+def _small(sky: Background | None) -> Background | None:
+    """At most `SKY_WIDTH` pixels around, in the steps of half floats."""
+    if sky is None:
+        return None
+    height, width = sky.pixels.shape[:2]
+    step = max(1, -(-width // SKY_WIDTH))
+    rows, columns = height // step * step, width // step * step
+    if step > 1 and rows:
+        blocks = sky.pixels[:rows, :columns].reshape(rows // step, step, columns // step, step, 3)
+        pixels = blocks.mean(axis=(1, 3))
+    else:
+        pixels = sky.pixels
+    halves = np.clip(np.nan_to_num(pixels), -_MOST_HALF, _MOST_HALF).astype(np.float16)
+    return Background(halves.astype(np.float32), sky.visible)
+
+
+def box_around(mesh: Mesh, matrix: np.ndarray) -> np.ndarray:
     """(2, 3) float32 corners of the box around a mesh that stands somewhere."""
     if not len(mesh.vertices):
         return np.repeat(matrix[None, :3, 3], 2, axis=0).astype(np.float32)
@@ -117,57 +171,3 @@ def _bounds(mesh: Mesh, matrix: np.ndarray) -> np.ndarray:
 
 def _is(array: np.ndarray, dtype: type, shape: tuple[int, ...]) -> bool:
     return array.dtype == dtype and array.shape == shape and bool(np.isfinite(array).all())
-
-
-def _line(one: Instance) -> str:
-    return one.key.replace("\n", " ") + "\n"
-
-
-def _named(*parts: bytes) -> np.ndarray:
-    digest = hashlib.blake2b(digest_size=8)
-    for part in parts:
-        digest.update(len(part).to_bytes(8, "little"))
-        digest.update(part)
-    return np.frombuffer(digest.digest(), np.int32)
-
-
-def _mesh_names(mesh: Mesh) -> tuple[np.ndarray, np.ndarray]:
-    """Of vertices, and of all else but the normals, which follow them."""
-    known = _meshes.get(mesh)
-    if known is None:
-        rest = [content_hash(mesh.triangles), content_hash(mesh.slots), mesh.active_uv]
-        for layers in (mesh.uv, mesh.colors):
-            rest += [part for name in layers for part in (name, content_hash(layers[name]))]
-        rest.append(mesh.active_color)
-        known = (
-            _named(content_hash(mesh.vertices).encode()),
-            _named(*(part.encode() for part in rest)),
-        )
-        _meshes[mesh] = known
-    return known
-
-
-def _program(material: Material, textures: tuple[Texture, ...]) -> str:
-    """A material's program with the contents of its pictures instead of their numbers."""
-    program = json.loads(material.program)
-    for node in program.get("nodes", ()):
-        number = node.get("props", {}).get("texture", -1)
-        if isinstance(number, int) and 0 <= number < len(textures):
-            tiles = [one for one in textures if one.name == textures[number].name]
-            node["props"]["texture"] = [_picture(one) for one in tiles]
-    return json.dumps(program, sort_keys=True)
-
-
-def _picture(texture: Texture) -> str:
-    known = _textures.get(texture)
-    if known is None:
-        known = _textures[texture] = f"{content_hash(texture.pixels)} {texture.srgb} {texture.tile}"
-    return known
-
-
-def _around(scene: Scene) -> str:
-    sky = scene.background
-    pixels = "" if sky is None else f"{content_hash(sky.pixels)} {sky.visible}"
-    fog = (scene.fog_density, tuple(scene.fog_color), scene.fog_anisotropy)
-    text = json.dumps([pixels, fog, scene.film.exposure])
-    return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()

@@ -151,11 +151,13 @@ class Background:
 
     pixels: (H, W, 3) float32 radiance, equirectangular: a direction (x, y, z) is at
     u = 0.5 - atan2(y, x) / (2 pi) (of the width, to the right), v = acos(z) / pi (of the height,
-    downwards). (1, 1, 3) where it is the same in all directions. visible: see CAMERA.
+    downwards). (1, 1, 3) where it is the same in all directions. visible: see CAMERA. identity:
+    of the shader that it shows, also while another picture stands in for it; "" = of the pixels.
     """
 
     pixels: np.ndarray
     visible: int = EVERYWHERE
+    identity: str = ""
 
 
 @dataclass(frozen=True)

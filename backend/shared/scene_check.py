@@ -35,17 +35,20 @@ class SceneCheck:
             case Background():
                 _check_array(part.pixels, "the background", (np.float32,), (None, None, 3))
             case MemoryFrame() if part.moment is not None:
-                for lamp in part.moment.lamps:
-                    _check_lamp(lamp)
+                self.lamps(part.moment.lamps)
             case Material():
                 self._last_texture[part] = _last_texture(part)
+
+    def lamps(self, lamps: tuple[Lamp, ...]) -> None:
+        """Raises WorldError when one cannot be used."""
+        for lamp in lamps:
+            _check_lamp(lamp)
 
     def scene(self, scene: Scene) -> None:
         """All that refers to its parts, which were looked at. Raises WorldError."""
         for one in scene.instances:
             _check_instance(one, scene)
-        for lamp in scene.lamps:
-            _check_lamp(lamp)
+        self.lamps(scene.lamps)
         for material in scene.materials:
             if self._last_texture[material] >= len(scene.textures):
                 raise _unusable(f"the material '{material.name}'", "names a picture it lacks")

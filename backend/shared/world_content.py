@@ -13,6 +13,7 @@ from .arrays import checked
 from .content import kept_hash
 from .errors import WorldError
 from .frame import MemoryFrame
+from .moment import Moment
 from .reading import MALFORMED, parse_json, reason
 from .scene import Background, Material, Mesh, Texture
 from .scene_check import SceneCheck
@@ -95,12 +96,27 @@ class ContentReader:
             check_depth(frame)
         return world
 
+    def frame(self, tree: Any, get: Get) -> MemoryFrame:
+        """A memory frame from its JSON. Raises Malformed, ValueError where its depth is none, or
+        WorldError when what it keeps of its scene cannot be used."""
+        frame: MemoryFrame = decode_tree(MemoryFrame, tree, get, self._shared)
+        check_depth(frame)
+        return frame
+
 
 def check_depth(frame: MemoryFrame) -> None:
     """Raises ValueError unless a memory frame's depth is one: not negative, no NaN."""
     if frame.depth is not None:
         what = f"the depth of '{frame.name}'"
         checked(frame.depth, what, np.float32, (None, None), least=0, infinite=True)
+
+
+def check_moment(moment: Moment) -> None:
+    """Raises WorldError where what a memory frame keeps of its scene cannot be used."""
+    check = SceneCheck()
+    if moment.background is not None:
+        check.part(moment.background)
+    check.lamps(moment.lamps)
 
 
 def _damaged(what: str) -> WorldError:

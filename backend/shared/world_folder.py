@@ -7,6 +7,7 @@ scene.safetensors        meshes, textures and background of a scene, named by th
 memory/0000.png          a photo's picture, sRGB
 memory/0000.radiance.npy or a render's colours, (H, W, 3) float16 scene-linear
 memory/0000.depth.npy    its z-depth in metres, float32, +inf = sky, 0 = unknown
+moments.safetensors      what memory frames keep of the scene that they saw, named by its content
 
 world.json lists the world's own files; whatever else stands in the folder is the user's, and stays
 (see `own_files.py`).
@@ -19,6 +20,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -33,7 +35,7 @@ from .png import decode_png
 from .reading import MALFORMED, inside, read_json, reason, whole_number
 from .tree_codec import decode_tree, read_inline
 from .world import World
-from .world_content import MAX_CONTENT_BYTES, ContentReader, check_depth, write_content
+from .world_content import MAX_CONTENT_BYTES, ContentReader, write_content
 from .world_writer import write_files
 
 VERSION = 2
@@ -72,9 +74,10 @@ def load_world(folder: Path) -> World:
     try:
         entries = tree.pop("memory")
         _check_pixels(folder, entries)
+        arrays = _array_getter(folder)
         with ThreadPoolExecutor(_THREADS) as pool:
-            memory = list(pool.map(lambda entry: _frame(folder, entry), entries))
-        world = ContentReader().decode({**tree, "memory": []}, _array_getter(folder))
+            memory = list(pool.map(lambda entry: _frame(folder, entry, arrays), entries))
+        world = ContentReader().decode({**tree, "memory": []}, arrays)
     except MALFORMED as error:
         raise _damaged(folder / MANIFEST, f"{type(error).__name__}: {reason(error)}") from error
     if len({frame.id for frame in memory}) < len(memory):
@@ -94,7 +97,7 @@ def load_frame(folder: Path, identity: str) -> MemoryFrame:
 
     def found(tree: dict[str, Any]) -> MemoryFrame:
         (entry,) = (entry for entry in tree["memory"] if entry["id"] == identity)
-        return _frame(folder, entry)
+        return _frame(folder, entry, _array_getter(folder))
 
     return _part(folder, found)
 
@@ -194,13 +197,18 @@ def _tree(folder: Path) -> dict[str, Any]:
 
 
 def _array_getter(folder: Path) -> Callable[[Any], np.ndarray]:
-    """Finds the arrays of anchors and scene; reads each file once."""
+    """Finds the arrays of anchors, moments and scene, from any thread; reads each file once."""
     files: dict[str, dict[str, np.ndarray]] = {}
+    reading = Lock()
 
     def get(data: Any) -> np.ndarray:
         if isinstance(data, dict):
             return read_inline(data)
         file, _, name = data.partition("#")
+        with reading:
+            return of_file(file)[name]
+
+    def of_file(file: str) -> dict[str, np.ndarray]:
         if file not in files:
             path = _inside(folder, file)
             try:
@@ -209,16 +217,19 @@ def _array_getter(folder: Path) -> Callable[[Any], np.ndarray]:
                 raise WorldError(f"'{path}' is missing; export the world again.") from error
             except MALFORMED as error:
                 raise _damaged(path, reason(error)) from error
-        return files[file][name]
+        return files[file]
 
     return get
 
 
-def _frame(folder: Path, entry: dict[str, Any]) -> MemoryFrame:
-    """A memory frame of world.json. Raises WorldError that names it."""
+def _frame(folder: Path, entry: dict[str, Any], arrays: Callable[[Any], np.ndarray]) -> MemoryFrame:
+    """A memory frame of world.json. arrays: gives those of its moment. Raises WorldError that
+    names it."""
     name = entry["name"]
 
     def get(data: Any) -> np.ndarray:
+        if isinstance(data, dict) or "#" in data:
+            return arrays(data)
         what = "depth" if data == entry.get("depth") else "picture"
         path = _inside(folder, data)
         try:
@@ -240,8 +251,7 @@ def _frame(folder: Path, entry: dict[str, Any]) -> MemoryFrame:
             ) from error
 
     try:
-        frame = decode_tree(MemoryFrame, entry, get)
-        check_depth(frame)
+        frame: MemoryFrame = ContentReader().frame(entry, get)
         return frame
     except ValueError as error:
         raise WorldError(f"Memory frame '{name}' in '{folder}' is damaged: {error}.") from error

@@ -61,8 +61,11 @@ class _Files:
                 return self._collect("anchors.safetensors", str(field), array)
             case ("memory", int(number), "rgb"):
                 return self.add(f"memory/{number:04d}.png", partial(_write_png, array))
-            case ("memory", int(number), field):
+            case ("memory", int(number), ("radiance" | "depth") as field):
                 return self.add(f"memory/{number:04d}.{field}.npy", partial(_write_npy, array))
+            case ("memory", *_):
+                small = inline(array)
+                return small or self._collect("moments.safetensors", kept_hash(array), array)
             case _:
                 small = inline(array)
                 return small or self._collect("scene.safetensors", kept_hash(array), array)

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -12,8 +13,9 @@ from backend.shared.anchors import Anchors
 from backend.shared.camera import Camera, intrinsics
 from backend.shared.errors import WorldError
 from backend.shared.frame import MemoryFrame
-from backend.shared.moment import Moment, Names
-from backend.shared.scene import Scene
+from backend.shared.moment import Comparison, Moment
+from backend.shared.names import Names
+from backend.shared.scene import Background, Material, Scene
 from backend.shared.tree_codec import same_tree
 from backend.shared.world import World
 from backend.shared.world_content import ContentReader, write_content
@@ -36,29 +38,96 @@ def test_a_moment_arrives_as_it_was_sent() -> None:
     assert same_tree(arrived, moment)
 
 
-def test_names_tell_a_new_look_from_a_new_place() -> None:
+def compared(before: Scene, after: Scene) -> Comparison:
+    return Comparison.of(after, Names.of(after), Moment.of(before))
+
+
+def with_first(scene: Scene, **changes: object) -> Scene:
+    """The scene with another first instance."""
+    first, *rest = scene.instances
+    return replace(scene, instances=(replace(first, **changes), *rest))
+
+
+def test_a_comparison_tells_a_new_look_from_a_new_place_and_a_new_shape() -> None:
     scene = small_scene()
-    one, names = scene.instances[0], Names(scene)
+    one = scene.instances[0]
     matrix = one.matrix.copy()
     matrix[0, 3] += 1
-    moved = replace(one, matrix=matrix)
-    np.testing.assert_array_equal(names.look(moved), names.look(one))
-    painted = replace(one, color=(0.1, 0.2, 0.3, 1.0))
-    assert not np.array_equal(names.look(painted), names.look(one))
+    found = compared(scene, with_first(scene, matrix=matrix))
+    assert found.moved.tolist() == [True, False] and found.looks.all() and found.shaped.all()
+    found = compared(scene, with_first(scene, color=(0.1, 0.2, 0.3, 1.0)))
+    assert found.looks.tolist() == [False, True] and not found.moved.any()
     mesh = scene.meshes[one.mesh]
-    bent = replace(mesh, vertices=mesh.vertices * 2)
+    bent = replace(mesh, vertices=mesh.vertices * np.float32(1.01))
     meshes = tuple(bent if m is mesh else m for m in scene.meshes)
-    later = Names(replace(scene, meshes=meshes))
-    np.testing.assert_array_equal(later.look(one), names.look(one))
-    assert not np.array_equal(later.shape(one), names.shape(one))
+    found = compared(scene, replace(scene, meshes=meshes))
+    assert found.shaped.tolist() == [False, True] and found.looks.all()
+    found = compared(scene, with_first(scene, key="new"))
+    assert found.place.tolist() == [-1, 1] and found.gone.tolist() == [True, False]
 
 
-def test_a_picture_that_changed_is_another_look() -> None:
+def test_last_bits_that_modifiers_round_otherwise_change_no_name() -> None:
+    scene = small_scene()
+    rng = np.random.default_rng(1)
+
+    def rounded(values: np.ndarray, by: float) -> np.ndarray:
+        return (values + by * rng.choice([-1, 0, 1], values.shape)).astype(np.float32)
+
+    meshes = tuple(
+        replace(
+            mesh,
+            vertices=rounded(mesh.vertices, 1e-7),
+            uv={name: rounded(uv, 1 / 65536) for name, uv in mesh.uv.items()},
+        )
+        for mesh in scene.meshes
+    )
+    found = compared(scene, replace(scene, meshes=meshes))
+    assert found.shaped.all() and found.looks.all()
+    shifted = {name: uv + np.float32(0.01) for name, uv in scene.meshes[0].uv.items()}
+    meshes = (replace(scene.meshes[0], uv=shifted), scene.meshes[1])
+    assert not compared(scene, replace(scene, meshes=meshes)).looks[0]
+
+
+def test_a_picture_that_changed_is_another_look_and_its_number_is_none() -> None:
     scene = small_scene()
     textures = tuple(replace(t, pixels=np.zeros_like(t.pixels)) for t in scene.textures)
-    later = replace(scene, textures=textures)
-    looks = [[tuple(Names(s).look(one)) for one in s.instances] for s in (scene, later)]
-    assert looks[0] != looks[1]
+    assert not compared(scene, replace(scene, textures=textures)).looks[0]
+    program = json.loads(scene.materials[0].program)
+    program["nodes"][0]["props"] = {"texture": 0, "tiles": {"1001": 0}}
+    tiled = replace(scene, materials=(Material("Wood", json.dumps(program)),))
+    program["nodes"][0]["props"] = {"texture": 1, "tiles": {"1001": 1}}
+    later = replace(
+        scene,
+        materials=(Material("Wood", json.dumps(program)),),
+        textures=(scene.textures[1], scene.textures[0]),
+    )
+    assert compared(tiled, later).looks.all()
+
+
+def test_a_world_is_named_by_its_shader_whatever_stands_in_for_its_picture() -> None:
+    scene = small_scene()
+    grey = replace(scene.background, pixels=np.ones((1, 1, 3), np.float32))
+    assert Names.of(replace(scene, background=grey)).sky != Names.of(scene).sky
+    names = [
+        Names.of(replace(scene, background=replace(sky, identity="same"))).sky
+        for sky in (grey, scene.background)
+    ]
+    assert names[0] == names[1]
+
+
+def test_more_vertices_than_are_kept_leave_the_largest_out(monkeypatch) -> None:
+    scene = small_scene()
+    keys = {one.key for one in scene.instances}
+    monkeypatch.setattr("backend.shared.moment.MOST_VERTICES", len(scene.meshes[1].vertices))
+    moment = Moment.of(scene, keys)
+    assert moment.vertices_of(0) is None and moment.vertices_of(1) is scene.meshes[1].vertices
+
+
+def test_a_large_sky_is_kept_small() -> None:
+    pixels = np.random.default_rng(0).uniform(0, 5, (512, 1024, 3)).astype(np.float32)
+    kept = Moment.of(replace(small_scene(), background=Background(pixels))).background
+    assert kept.pixels.shape == (128, 256, 3)
+    np.testing.assert_allclose(kept.pixels.mean(), pixels.mean(), rtol=1e-3)
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ from backend.shared import world_writer
 from backend.shared.anchors import Anchors
 from backend.shared.errors import WorldError, WorldFMError
 from backend.shared.frame import MemoryFrame
+from backend.shared.moment import Moment
 from backend.shared.tree_codec import same_tree
 from backend.shared.world import World
 from backend.shared.world_folder import (
@@ -150,6 +151,30 @@ def test_everything_a_scene_has_comes_back(room: World, tmp_path: Path) -> None:
     other = World(room.anchors, [lit], 8, {}, small_scene(seed=1))
     save_world(other, tmp_path / "w", overwrite=True)
     assert same_tree(load_world(tmp_path / "w"), other)
+
+
+def test_what_frames_keep_of_their_scene_comes_back(room: World, tmp_path: Path) -> None:
+    scene = small_scene()
+    moment = Moment.of(scene, {one.key for one in scene.instances})
+    frames = [frame.seen_at(moment) for frame in room.memory]
+    world = World(room.anchors, frames, 7, {}, scene)
+    save_world(world, tmp_path / "w")
+    back = load_world(tmp_path / "w")
+    assert same_tree(back, world) and world_hash(back) == world_hash(world)
+    assert same_tree(load_frame(tmp_path / "w", "a"), frames[0])
+    assert moment.background is not None and len(list((tmp_path / "w").glob("moments*"))) == 1
+    path = tmp_path / "w" / "moments.safetensors"
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-5])
+    with pytest.raises(WorldError, match=r"moments.safetensors' is damaged"):
+        load_world(tmp_path / "w")
+    path.write_bytes(whole)
+    _edit(tmp_path / "w", lambda d: d["memory"][0]["moment"]["lamps"][0].update(kind="TORCH"))
+    with pytest.raises(WorldError, match="lamp 'key' is of an unknown kind"):
+        load_world(tmp_path / "w")
+    _edit(tmp_path / "w", lambda d: d["memory"][0]["moment"].update(keys="../x#a"))
+    with pytest.raises(WorldError, match="outside"):
+        load_world(tmp_path / "w")
 
 
 def test_a_damaged_scene_is_named_in_one_sentence(room: World, tmp_path: Path) -> None:

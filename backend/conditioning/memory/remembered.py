@@ -10,14 +10,13 @@ import numpy as np
 
 from ...shared.camera import Camera
 from ...shared.frame import MemoryFrame
-from ...shared.tree_codec import same_tree
 from ..anchors.geometry import Geometry
 from ..light.cache import Bounced
 from ..light.frame import LitFrame, render
 from ..light.grid import STEP
 from ..light.shade import Lighting
 from ..light.window import Guide, complete, complete_wide, spread
-from .then import Then
+from .then import Then, same_light
 
 LONGEST = 512
 """Pixels along the longer side of what is kept of a memory frame."""
@@ -148,9 +147,7 @@ class Remembered:
         they differ much it is because something moved.
         """
         then = self.then.lighting
-        if now.bounced is then.bounced or not same_tree(
-            now.geometry.scene.lamps, then.geometry.scene.lamps
-        ):
+        if now.bounced is then.bounced or not same_light(now.geometry.scene, then.geometry.scene):
             return self
         more = bounced_on(self.guide, now.bounced) - bounced_on(self.guide, then.bounced)
         more *= np.exp(self.values[..., BASE]) * then.geometry.scene.film.exposure

@@ -4,12 +4,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
 from ...shared.frame import MemoryFrame
-from ...shared.moment import Moment, Names
-from ...shared.scene import Instance, Mesh, Scene
+from ...shared.moment import Comparison, Moment, box_around
+from ...shared.names import Names
+from ...shared.scene import Background, Instance, Mesh, Scene
 from ...shared.tree_codec import same_tree
 from ..anchors.geometry import Geometry
 from ..anchors.surface import Matter
@@ -24,6 +26,13 @@ SOFT = 0.15
 """Sizes of a thing by which its shadows are taken to be larger."""
 _MOVED = 1e-6
 _FAR = 1e4
+MOST_PASTS = 16
+MOST_TRIANGLES = 8_000_000
+"""How many scenes as they stood are kept, and of how many triangles together; of memory frames
+beyond, what moved since is forgotten."""
+_MOST_BENT = 64
+"""Shapes of one mesh that are kept, as of so many memory frames."""
+_UNKNOWN = Background(np.zeros((1, 1, 3), np.float32))
 
 
 def _crosses(
@@ -116,35 +125,60 @@ class Past:
         that moving something changes no other thing's past.
         """
         scene = now.geometry.scene
-        names = Names(scene)
+        names = Names.of(scene) if any(frame.moment is not None for frame in frames) else None
         stood = [_stood(scene, names, frame.moment) for frame in frames]
         unchanged = all(then is None or then.scene is scene for then in stood)
         cameras = tuple(frame.camera for frame in frames)
+        most = max(1, min(MOST_PASTS, MOST_TRIANGLES // max(len(now.geometry), 1)))
         used: list[Lighting] = []
 
-        def lit(then: _Stood) -> Lighting:
+        def lit(then: _Stood) -> Lighting | None:
             if unchanged:
                 return now
             wanted = replace(then.scene, viewpoints=cameras)
             quality = self.quality
-            if same_tree(wanted.lamps, scene.lamps):
+            if same_light(wanted, scene):
                 quality = min(quality, STOOD, key=lambda one: one.surfels)
             for one in (*used, *self._kept):
                 if one.quality == quality and same_tree(one.geometry.scene, wanted):
                     break
             else:
+                if len(used) >= most:
+                    return None
                 matter = Matter(Geometry.of(wanted), now.matter.materials)
                 one = Lighting.of(wanted, matter, quality)
             if one not in used:
                 used.append(one)
             return one
 
-        made = [
-            None if then is None else Then(lit(then), then.fits, then.gone, then.other)
-            for then in stood
-        ]
+        made: list[Then | None] = []
+        for then in stood:
+            lighting = None if then is None else lit(then)
+            if then is None or lighting is not None:
+                made.append(then and Then(lighting, then.fits, then.gone, then.other))
+            else:
+                made.append(_of_what_stands_still(now, then))
         self._kept = used
         return made
+
+
+def _of_what_stands_still(now: Lighting, stood: _Stood) -> Then | None:
+    """Beside the light of now: nothing of what moved, nor of what is near to where it stood."""
+    scene, then = now.geometry.scene, stood.scene
+    if not same_light(scene, then):
+        return None
+    still = [
+        one.mesh == other.mesh and one.matrix is other.matrix
+        for one, other in zip(scene.instances, then.instances, strict=True)
+    ]
+    moved = [
+        box_around(place.meshes[each.mesh], each.matrix)
+        for place in (scene, then)
+        for each, stands in zip(place.instances, still, strict=True)
+        if not stands and each.matrix[:3, :3].any()
+    ]
+    boxes = np.array(moved, np.float32).reshape(-1, 2, 3)
+    return Then(now, stood.fits & still, np.concatenate([stood.gone, boxes]), stood.other)
 
 
 @dataclass(frozen=True, eq=False)
@@ -155,65 +189,83 @@ class _Stood:
     other: np.ndarray = field(default_factory=_no_boxes)
 
 
-def _stood(scene: Scene, names: Names, moment: Moment | None) -> _Stood | None:
-    if moment is None:
+def _stood(scene: Scene, names: Names | None, moment: Moment | None) -> _Stood | None:
+    if moment is None or names is None:
         return _Stood(scene, np.ones(len(scene.instances), bool))
-    if moment.around != names.around:
+    sky = _sky_then(scene, names, moment)
+    if sky is _UNKNOWN:
         return None
-    places = {key: i for i, key in enumerate(moment.names())}
+    found = Comparison.of(scene, names, moment)
+    place = found.place.copy()
     meshes: list[Mesh] = list(scene.meshes)
-    instances: list[Instance] = []
-    fits = np.zeros(len(scene.instances), bool)
-    changed = not same_tree(moment.lamps, scene.lamps)
-    gone = np.ones(len(places), bool)
-    for i, one in enumerate(scene.instances):
-        place = places.get(one.key)
-        deformed = None
-        if place is not None and not np.array_equal(moment.shapes[place], names.shape(one)):
-            deformed = _deformed(scene.meshes[one.mesh], moment, moment.shapes[place])
-            changed = True
-            if deformed is None:
-                place = None
-            else:
-                meshes[one.mesh] = deformed
-        if place is None:  # not there yet, or nobody knows in which shape
-            instances.append(replace(one, matrix=np.diag([0.0, 0.0, 0.0, 1.0])))
-            changed = True
+    instances: list[Instance] = list(scene.instances)
+    for i in np.flatnonzero((place >= 0) & ~found.shaped):
+        bent = _deformed(scene.meshes[instances[i].mesh], moment.vertices_of(place[i]))
+        if bent is None:
+            place[i] = -1
             continue
-        gone[place] = False
-        fits[i] = np.array_equal(moment.looks[place], names.look(one))
-        matrix = moment.matrices[place]
-        changed |= not np.allclose(matrix, one.matrix, rtol=0, atol=_MOVED)
-        instances.append(replace(one, matrix=matrix))
-    unfit = np.zeros(len(places), bool)
-    unfit[
-        [
-            places[one.key]
-            for i, one in enumerate(scene.instances)
-            if one.key in places and not fits[i]
-        ]
-    ] = True
-    boxes = moment.bounds[gone], moment.bounds[unfit & ~gone]
-    if not changed:
-        return _Stood(scene, fits, *boxes)
+        instances[i] = replace(instances[i], mesh=len(meshes))
+        meshes.append(bent)
+    for i, one in enumerate(instances):
+        if place[i] < 0:  # not there yet, or nobody knows in which shape
+            instances[i] = replace(one, matrix=np.diag([0.0, 0.0, 0.0, 1.0]))
+        elif found.moved[i]:
+            instances[i] = replace(one, matrix=moment.matrices[place[i]])
+    fits = (place >= 0) & found.looks
+    gone = np.ones(len(moment.matrices), bool)
+    gone[place[place >= 0]] = False
+    other = np.zeros(len(gone), bool)
+    other[place[(place >= 0) & ~found.looks]] = True
+    boxes = moment.bounds[gone], moment.bounds[other]
     then = replace(
-        scene, meshes=tuple(meshes), instances=tuple(instances), lamps=tuple(moment.lamps)
+        scene,
+        meshes=tuple(meshes),
+        instances=tuple(instances),
+        lamps=tuple(moment.lamps),
+        background=sky,
     )
-    return _Stood(then, fits, *boxes)
+    stands = all(one is now for one, now in zip(instances, scene.instances, strict=True))
+    return _Stood(scene if stands and same_light(then, scene) else then, fits, *boxes)
 
 
-def _deformed(mesh: Mesh, moment: Moment, shape: np.ndarray) -> Mesh | None:
+def same_light(one: Scene, other: Scene) -> bool:
+    """Whether two scenes have the same lamps and background."""
+    return one.background is other.background and same_tree(one.lamps, other.lamps)
+
+
+def _sky_then(scene: Scene, names: Names, moment: Moment) -> Background | None:
+    """The background that memory saw; `_UNKNOWN` where nobody kept it, or the fog was another."""
+    if moment.around != names.around:
+        return _UNKNOWN
+    if moment.sky == names.sky:
+        return scene.background
+    return moment.background or (_UNKNOWN if moment.sky else None)
+
+
+_bent: WeakKeyDictionary[Mesh, list[Mesh]] = WeakKeyDictionary()
+
+
+def _deformed(mesh: Mesh, vertices: np.ndarray | None) -> Mesh | None:
     """The mesh with the vertices then, if those were kept; smooth normals are those of the
-    triangles around."""
-    vertices = moment.vertices.get(shape.tobytes().hex())
+    triangles around. The same one for the same vertices, while the mesh lives."""
     if vertices is None or vertices.shape != mesh.vertices.shape:
         return None
-    if mesh.normals is None:
-        return replace(mesh, vertices=vertices)
-    corners = vertices[mesh.triangles]
+    known = _bent.setdefault(mesh, [])
+    for one in known:
+        if one.vertices is vertices:
+            return one
+    normals = None if mesh.normals is None else _smooth_normals(vertices, mesh.triangles)
+    known.append(replace(mesh, vertices=vertices, normals=normals))
+    del known[:-_MOST_BENT]
+    return known[-1]
+
+
+def _smooth_normals(vertices: np.ndarray, triangles: np.ndarray) -> np.ndarray:
+    """(T, 3, 3) float32 of the corners."""
+    corners = vertices[triangles]
     flat = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
     summed = np.zeros_like(vertices)
     for corner in range(3):
-        np.add.at(summed, mesh.triangles[:, corner], flat)
+        np.add.at(summed, triangles[:, corner], flat)
     summed /= np.maximum(np.linalg.norm(summed, axis=1, keepdims=True), 1e-20)
-    return replace(mesh, vertices=vertices, normals=summed[mesh.triangles].astype(np.float32))
+    return summed[triangles].astype(np.float32)

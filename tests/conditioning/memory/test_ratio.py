@@ -306,11 +306,31 @@ def test_a_lamp_that_changed_lights_what_memory_saw() -> None:
     assert np.abs(made.color / lit.color - 1).mean() < 0.03
 
 
-def test_another_sky_makes_memory_of_no_use() -> None:
+def test_another_sky_makes_memory_of_no_use_unless_it_was_kept() -> None:
     scene = room(BOX)
-    one = replace(memory_of(np.ones((48, 48, 3)), FRONT), moment=Moment.of(scene))
+    there = frame.render(lit_of(scene), FRONT)
+    one = memory_of(there.color, FRONT, there.depth)
     sky = replace(scene.background, pixels=np.full((1, 1, 3), 2, np.float32))
-    assert Past(FINE).of(lit_of(replace(scene, background=sky)), [one]) == [None]
+    after = lit_of(replace(scene, background=sky))
+    unknown = replace(one, moment=Moment.of(scene, sky_known=False))
+    assert Past(FINE).of(after, [unknown]) == [None]
+    lit, made = corrected(after, replace(one, moment=Moment.of(scene)), ASIDE)
+    assert (made.confidence > 0.9).mean() > 0.5
+    assert np.abs(made.color / lit.color - 1).mean() < 0.03
+
+
+def test_pasts_that_are_too_many_forget_what_moved_and_keep_the_rest(monkeypatch) -> None:
+    monkeypatch.setattr("backend.conditioning.memory.then.MOST_PASTS", 1)
+    scene = room(BOX)
+    frames = [
+        replace(memory_of(np.ones((48, 48, 3)), FRONT), moment=Moment.of(each))
+        for each in (scene, moved(scene, 1, matrix=turned(0.0, 0.7)))
+    ]
+    now = lit_of(moved(scene, 1, matrix=turned(0.0, 0.3)))
+    first, second = Past(FINE).of(now, frames)
+    assert first.lighting is not now and first.fits.all()
+    assert second.lighting is now and second.fits.tolist() == [True, False]
+    assert len(second.gone) == 2
 
 
 def test_the_past_is_lit_once_while_things_move() -> None:

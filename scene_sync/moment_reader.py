@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What memory frames keep of their scene, read out of Blender while their pictures are rendered."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import bpy
+
+from ..backend.shared.moment import Moment
+from ..backend.shared.scene import Mesh, Scene
+from .assembly import Surroundings, assemble
+from .contents import Found
+from .geometry import Surface
+from .moments import Moments, encode_moment
+from .scene_reader import SceneReader
+
+_TOO_MANY = (
+    "The shape of '{}' is too large to be kept with memory frames; what they saw of it is not "
+    "shown once it has bent: capture it again then."
+)
+
+
+@dataclass(frozen=True, eq=False)
+class SceneFound:
+    """What was found of a scene at a moment; nothing of Blender's."""
+
+    found: list[Found]
+    scale_length: float
+    around: Surroundings
+
+    @classmethod
+    def of(
+        cls, reader: SceneReader, depsgraph: bpy.types.Depsgraph, render_sky: bool = True
+    ) -> SceneFound:
+        """Read at once. render_sky: have the background rendered where that takes Cycles."""
+        found, around = reader.read_found(depsgraph, render_sky=render_sky)
+        return cls(found, depsgraph.scene.unit_settings.scale_length, around)
+
+    @classmethod
+    def more(
+        cls, reader: SceneReader, depsgraph: bpy.types.Depsgraph, seconds: float
+    ) -> SceneFound | None:
+        """Read in helpings of about `seconds` of processor: None until the last one."""
+        found = reader.find_more(depsgraph, seconds)
+        if found is None:
+            return None
+        return cls(found[0], depsgraph.scene.unit_settings.scale_length, found[1])
+
+    @property
+    def meshes(self) -> list[Mesh]:
+        """Each once."""
+        sources = (one.kind.source for one in self.found)
+        return list({id(s): s.mesh for s in sources if isinstance(s, Surface)}.values())
+
+    def scene(self, wait: bool) -> Scene:
+        """wait: as in `Sky.background`."""
+        return assemble(self.found, self.scale_length, self.around, (), wait)[0]
+
+    def moment(self) -> tuple[Moment, list[str]]:
+        """It, and a sentence for what it lacks. Takes its time: not for a draw."""
+        sky = self.around.sky
+        unclear = sky.background()[1]
+        scene, bending = self.scene(wait=True), self.deforming
+        moment = Moment.of(scene, bending, sky_known=not unclear)
+        lacking = {
+            one.object
+            for i, one in enumerate(scene.instances)
+            if one.key in bending and moment.vertices_of(i) is None
+        }
+        return moment, [_TOO_MANY.format(name) for name in sorted(lacking)]
+
+    @property
+    def deforming(self) -> frozenset[str]:
+        """Keys of what may bend."""
+        return frozenset(one.key for one in self.found if one.kind.deforms)
+
+    @property
+    def animated(self) -> frozenset[str]:
+        """Keys of what other frames may show otherwise."""
+        return frozenset(one.key for one in self.found if one.kind.deforms or one.kind.animated)
+
+
+@dataclass(eq=False)
+class MomentReader:
+    """Reads the moments of one picture after the other, and what did not change once."""
+
+    _reader: SceneReader = field(default_factory=SceneReader)
+    _render: SceneFound | None = None
+    _view: SceneFound | None = None
+
+    @contextmanager
+    def watching(self, depsgraph: bpy.types.Depsgraph) -> Iterator[None]:
+        """While a picture of a scene is rendered. depsgraph: of its viewports."""
+        self._view, self._render = SceneFound.of(self._reader, depsgraph), None
+        listeners = bpy.app.handlers.frame_change_post
+
+        def listen(scene: bpy.types.Scene, rendered: bpy.types.Depsgraph) -> None:
+            # a render evaluates the scene for itself and tells these listeners of it
+            if rendered.mode == "RENDER" and self._render is None:
+                self._render = SceneFound.of(self._reader, rendered)
+
+        listeners.append(listen)
+        try:
+            yield
+        finally:
+            listeners.remove(listen)
+
+    def moments(self) -> Moments:
+        """Of the picture that was rendered while it was `watching`."""
+        made: list[bytes | None] = []
+        problems: list[str] = []
+        for found in (self._render, self._view):
+            if found is None:
+                made.append(None)
+                continue
+            moment, said = found.moment()
+            made.append(encode_moment(moment))
+            problems += said
+        self._render = self._view = None
+        return Moments(*made, tuple(dict.fromkeys(problems)))

@@ -1,0 +1,30 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The list of memory frames says which still fit; Capture Again makes them fit."""
+
+from __future__ import annotations
+
+FITS = ["FITS", [], False, False]
+
+
+def test_what_changed_is_said_of_the_frames_that_saw_it(blender):
+    found = blender("states.py")
+    edits = found["edits"]
+    assert edits["nothing"] == [FITS, FITS]
+    assert edits["moved"] == [FITS, FITS], "memory follows what moves"
+    assert edits["repainted"] == [["PARTLY", ["Ball"], False, False], FITS]
+    assert edits["again"] == [FITS, FITS, 2]
+    assert edits["deleted"] == [["PARTLY", ["Ball"], False, False], FITS]
+    assert edits["brighter"][1] == ["PARTLY", [], True, False]
+    assert [state[0] for state in edits["much brighter"]] == ["STALE", "STALE"]
+    assert edits["world"] == [["STALE", [], False, True]] * 2
+    assert edits["all again"] == [FITS, FITS]
+    assert edits["unknown"][0][0] == "UNKNOWN"
+
+    animation = found["animation"]
+    assert animation["same frame"] == animation["other frame"] == [FITS, FITS]
+    assert animation["deleted"][0] == ["PARTLY", ["Floor"], False, False]
+
+    watched = found["watched"]
+    assert watched["at first"] == [True, True], "a draw waited for the states"
+    assert watched["settled"] == ["FITS", "FITS"]
+    assert watched["asked again"] == ["PARTLY", "FITS"] and not watched["still asked"]
