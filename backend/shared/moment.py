@@ -11,8 +11,10 @@ from .errors import WorldError
 from .names import LAYERS, SHAPE, Names, alike, shape_key
 from .scene import Background, Lamp, Mesh, Scene
 
-MOST_VERTICES = 2_000_000
-"""Of what deforms, kept with one frame: 24 MB."""
+MOST_VERTICES = 1_000_000
+"""Of what deforms, kept with one frame."""
+_STEPS = 16
+"""Bits of a vertex's place that are kept: no memory frame is finer, and half as many bytes."""
 SKY_WIDTH = 256
 """Pixels around of the background that is kept."""
 _MOVED = 1e-6
@@ -140,7 +142,13 @@ def _vertices(scene: Scene, names: Names, deforming: set[str] | frozenset[str]) 
     }
     order = sorted(wanted, key=lambda key: (len(wanted[key]), key))
     fits = np.cumsum([len(wanted[key]) for key in order]) <= MOST_VERTICES
-    return {key: wanted[key] for key, fit in zip(order, fits, strict=True) if fit}
+    return {key: _coarse(wanted[key]) for key, fit in zip(order, fits, strict=True) if fit}
+
+
+def _coarse(vertices: np.ndarray) -> np.ndarray:
+    extent = float(np.abs(vertices).max(initial=0))
+    step = np.float32(2.0 ** (np.ceil(np.log2(max(extent, 1e-12))) - _STEPS))
+    return np.rint(vertices / step) * step
 
 
 def _small(sky: Background | None) -> Background | None:
