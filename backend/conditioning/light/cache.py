@@ -30,6 +30,9 @@ ROUNDS = 4
 """Bounces, as Cycles' own default of diffuse ones."""
 NORMAL_WEIGHT = 0.6
 """What opposite normals are apart, in units of the scene's size, halved."""
+SIDE_WEIGHT = 1.0
+"""What the fronts of triangles are apart from their backs, in the same units: inside a wall is
+none of the light of the room."""
 NEIGHBOURS = 8
 NEAR_FIELD = 1.5
 """What is nearer than this many distances of surfels is looked at by rays of every pixel."""
@@ -123,7 +126,7 @@ class Bounced:
         self.scale = _scale(matter.geometry, viewpoints)
         self.sampled = sampled
         surface = _surfels(matter, rays, viewpoints, quality.surfels)
-        self.tree = cKDTree(self._features(surface.position, surface.flat))
+        self.tree = cKDTree(self._features(surface.position, surface.flat, surface.back))
         self._known = np.full(len(self.cells), -1, np.int32)
         self._radiance = np.zeros((0, 3), np.float32)
         straight = _direct(surface, between, lights)
@@ -133,21 +136,24 @@ class Bounced:
         self._gather(surface, rays, straight, extra, quality.rays)
         self.usual = float(np.median((self._straight + self._light).mean(axis=1)))
 
-    def light(self, position: np.ndarray, normal: np.ndarray) -> np.ndarray:
-        """(N, 3) float32 irradiance / pi that comes by way of surfaces and sky."""
-        return self.light_and_reach(position, normal)[0]
+    def light(self, position: np.ndarray, normal: np.ndarray, back: np.ndarray) -> np.ndarray:
+        """(N, 3) float32 irradiance / pi that comes by way of surfaces and sky.
 
-    def whole_light(self, position: np.ndarray, normal: np.ndarray) -> np.ndarray:
+        back: (N,) bool, on backs of triangles.
+        """
+        return self.light_and_reach(position, normal, back)[0]
+
+    def whole_light(self, position: np.ndarray, normal: np.ndarray, back: np.ndarray) -> np.ndarray:
         """(N, 3) float32 irradiance / pi of all light: shadows are as wide as surfels are apart."""
-        near, weight, _ = self._around(position, normal)
+        near, weight, _ = self._around(position, normal, back)
         falls = np.einsum("nk,nkc->nc", weight, (self._straight + self._light)[near])
         return falls.astype(np.float32)
 
     def light_and_reach(
-        self, position: np.ndarray, normal: np.ndarray
+        self, position: np.ndarray, normal: np.ndarray, back: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
         """`light`, and (N,) float32 metres within which it knows nothing of what is near."""
-        near, weight, farthest = self._around(position, normal)
+        near, weight, farthest = self._around(position, normal, back)
         light = np.einsum("nk,nkc->nc", weight, self._light[near]).astype(np.float32)
         return light, (NEAR_FIELD * self.scale * farthest).astype(np.float32)
 
@@ -167,25 +173,28 @@ class Bounced:
         """What bounced light comes from along rays."""
         return first_solid(self._rays, self.matter, origins, ways)
 
-    def _features(self, position: np.ndarray, normal: np.ndarray) -> np.ndarray:
-        return np.concatenate([position / self.scale, NORMAL_WEIGHT * normal], axis=1)
+    def _features(self, position: np.ndarray, normal: np.ndarray, back: np.ndarray) -> np.ndarray:
+        side = SIDE_WEIGHT * back[:, None].astype(np.float32)
+        return np.concatenate([position / self.scale, NORMAL_WEIGHT * normal, side], axis=1)
 
     def _around(
-        self, position: np.ndarray, normal: np.ndarray
+        self, position: np.ndarray, normal: np.ndarray, back: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """(N, K) surfels near points, their weights, which add up to 1, and (N,) how far away the
         farthest is (in units of the scene's size)."""
-        distance, near = self._nearest(position, normal)
+        distance, near = self._nearest(position, normal, back)
         # as wide as the neighbourhood is, so that sparse ones are as smooth as dense ones
         soft = np.maximum(SOFTEST, 0.3 * distance[:, -1:])
         weight = (distance**2 + soft**2) ** -1.5
         weight = (weight / weight.sum(axis=1, keepdims=True)).astype(np.float32)
         return near, weight, distance[:, -1]
 
-    def _nearest(self, position: np.ndarray, normal: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def _nearest(
+        self, position: np.ndarray, normal: np.ndarray, back: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
         """(N, K) distances to the nearest surfels, rising, and their numbers."""
         k = min(NEIGHBOURS, self.tree.n)
-        wanted = self._features(position, normal)
+        wanted = self._features(position, normal, back)
         distance, near = self.tree.query(wanted, k=k, workers=thread_count())
         return distance.reshape(-1, k), near.reshape(-1, k)
 
@@ -209,7 +218,7 @@ class Bounced:
         base, glow, middles = self._senders(sent)
         material = self.matter.geometry.material[middles.triangle]
         unasked = np.where(self.sampled[material][:, None], 0, glow)
-        near, weight, _ = self._around(middles.position, middles.flat)
+        near, weight, _ = self._around(middles.position, middles.flat, middles.back)
         light = sky + extra
         none = np.zeros((1, 3), np.float32)
         for _ in range(ROUNDS):
@@ -237,7 +246,7 @@ class Bounced:
     def _add(self, cells: np.ndarray) -> None:
         """Find out what cells send that no ray has met before."""
         base, glow, middles = self._senders(cells)
-        near, weight, _ = self._around(middles.position, middles.flat)
+        near, weight, _ = self._around(middles.position, middles.flat, middles.back)
         falls = np.einsum("nk,nkc->nc", weight, (self._straight + self._light)[near])
         self._keep(cells, base * falls + glow)
 

@@ -13,13 +13,16 @@ from ..anchors.tracing import NUDGE, Rays
 from ..jit import inlined, kernel
 from ..threads import in_pieces
 from .ggx import SMOOTHEST, again, curve
-from .lamps import BOTH, FACING, FAR, NEAR, POINTS, SETS, STARTS, Lights
+from .lamps import BOTH, FACING, FAR, NEAR, OUTWARDS, POINTS, SETS, STARTS, Lights
+from .polygons import from_faces
 from .received import SHARP, receive_points
 from .reflection import MIRROR
 
 LOOKED_AT = MIRROR * MIRROR
 """Alpha up to which reflected rays meet shining meshes themselves."""
 _SETS, _STARTS = np.array(SETS), np.array(STARTS)
+ASKED = 16
+"""Points of a lamp that tell together how much of it arrives."""
 FAINT = 1e-5
 """Irradiance not worth a ray."""
 
@@ -70,7 +73,7 @@ def receive(receiver: Receiver, lights: Lights, index: int) -> Received:
     surface = receiver.surface
     made = Received(*(np.zeros((len(surface), 3), np.float32) for _ in range(3)))
     light = _by_axis(lights, index)
-    narrowest = np.float32(-LOOKED_AT if lights.kind[index] == BOTH else SHARP)
+    narrowest = np.float32(-LOOKED_AT if lights.kind[index] >= BOTH else SHARP)
     behind = bool((surface.lobes.translucent > 0).any())
     arrays = (
         surface.position, surface.lobes.normal, surface.incoming, receiver.specular,
@@ -84,6 +87,13 @@ def receive(receiver: Receiver, lights: Lights, index: int) -> Received:
         )
 
     in_pieces(work, len(surface))
+    if lights.count[index]:
+        shining = slice(0, int(lights.count[index]))
+        from_faces(
+            surface.position, surface.lobes.normal, lights.faces[index, shining],
+            lights.glow[index, shining], lights.middle[index], float(lights.radius[index]),
+            bool(lights.kind[index] == OUTWARDS), behind, made.diffuse, made.behind,
+        )  # fmt: skip
     return made
 
 
@@ -148,7 +158,7 @@ def reflected_lamps(
     """(N, 3) radiance of lamps that reflected rays meet before `far` (N,), where their lobe is
     too narrow for `receive`. ways: (N, 3) unit."""
     made = np.zeros((len(origins), 3), np.float32)
-    for i in np.flatnonzero(lights.soft & (lights.kind != BOTH)):
+    for i in np.flatnonzero(lights.soft & (lights.kind < BOTH)):
         light = (float(lights.radius[i]), lights.axis[i], lights.cone[i], lights.middle[i])
         power = lights.power[i, :POINTS].sum(axis=0)
         if lights.kind[i] == FAR:
@@ -211,7 +221,7 @@ def _arrives(px, py, pz, kind, place, facing, axis, cone, middle, near2, k):
     d = math.sqrt(d2)
     x, y, z = x / d, y / d, z / d
     factor = 1.0 / max(d2, near2)
-    if kind in (FACING, BOTH):
+    if kind in (FACING, BOTH, OUTWARDS):
         c = -(x * facing[k, 0] + y * facing[k, 1] + z * facing[k, 2])
         if kind == BOTH:
             c = abs(c)
@@ -258,6 +268,7 @@ def _ways(
     middle, area, out, weights,
 ):  # fmt: skip
     rays = out.shape[1]
+    near2 = area / (math.pi * ASKED)
     for i in range(position.shape[0]):
         px, py, pz = position[i, 0], position[i, 1], position[i, 2]
         for r in range(rays):
@@ -265,7 +276,7 @@ def _ways(
             if soft:
                 k = (first[i] + r) % POINTS
             lx, ly, lz, factor, d = _arrives(
-                px, py, pz, kind, place, facing, axis, cone, middle, 0.0, k
+                px, py, pz, kind, place, facing, axis, cone, middle, near2, k
             )
             n_l = normal[i, 0] * lx + normal[i, 1] * ly + normal[i, 2] * lz
             if two_sided[i]:

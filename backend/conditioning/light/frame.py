@@ -155,7 +155,7 @@ class _Painter:
         if len(alone):
             own, lonely = surface.take(alone), dark(len(alone))
             add_lamps(lighting, lonely, own, tile[alone], soft=True)
-            lonely.bounced = lighting.bounced.light(own.position, own.lobes.normal)
+            lonely.bounced = lighting.bounced.light(own.position, own.lobes.normal, own.back)
             light.add_at(alone, lonely)
         lobes = surface.lobes
         clear = (lobes.roughness <= CLEAR) | ~found, (lobes.coat_roughness <= CLEAR) | ~found

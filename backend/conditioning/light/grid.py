@@ -259,7 +259,7 @@ class Grid:
         """(K, 4) light and reach at points of numbers `index`."""
         surface = self.surface
         light, reach = self.lighting.bounced.light_and_reach(
-            surface.position[index], surface.lobes.normal[index]
+            surface.position[index], surface.lobes.normal[index], surface.back[index]
         )
         return np.concatenate([light, reach[:, None]], axis=1)
 

@@ -28,8 +28,11 @@ first of them the middle."""
 STARTS = tuple(POINTS + sum(SETS[:i]) for i in range(len(SETS)))
 ALL_POINTS = POINTS + sum(SETS)
 
-FAR, NEAR, FACING, BOTH = 0, 1, 2, 3
-"""Ways a point shines: from far away; evenly; from a surface, on one side or on both."""
+FAR, NEAR, FACING, BOTH, OUTWARDS = 0, 1, 2, 3, 4
+"""Ways a point shines: from far away; evenly; from a surface, on one side or on both; from a
+closed mesh, whose insides nobody sees."""
+FACES = 64
+"""Triangles of a shining mesh up to which it is computed as what it is where it is near."""
 
 MOST_LIGHTS = 24
 """Lights that every pixel looks at; the others are looked at by the cache only."""
@@ -47,7 +50,9 @@ class Lights:
     or what is added to a NEAR one's squared distance.
     shadow: (L,) bool. visible: (L,) int32, see `scene.CAMERA`. middle: (L, 3); across, along:
     (L, 3) from there to the rim of an AREA, zero for others; round: (L,) bool, whether it has no
-    corners. area: (L,) square metres that NEAR and FAR ones have none of.
+    corners. area: (L,) square metres that NEAR and FAR ones have none of. faces: (L, FACES, 3, 3)
+    and glow: (L, FACES, 3), corners of a shining mesh's triangles and what they send out, the first
+    count: (L,) int32 of which there are; meshes of more have none.
     """
 
     kind: np.ndarray
@@ -65,6 +70,9 @@ class Lights:
     along: np.ndarray
     round: np.ndarray
     area: np.ndarray
+    faces: np.ndarray
+    glow: np.ndarray
+    count: np.ndarray
 
     def __len__(self) -> int:
         return len(self.kind)
@@ -95,7 +103,15 @@ class Lights:
             ),
             np.array([p.round for p in parts], bool).reshape(count),
             np.array([p.area for p in parts], np.float32).reshape(count),
+            np.zeros((count, FACES, 3, 3), np.float32),
+            np.zeros((count, FACES, 3), np.float32),
+            np.array([len(p.faces) for p in parts], np.int32).reshape(count),
         )
+        for i, part in enumerate(parts):
+            made.faces[i, : len(part.faces)], made.glow[i, : len(part.faces)] = (
+                part.faces,
+                part.glow,
+            )
         return made
 
 
@@ -118,6 +134,8 @@ class Light:
     along: np.ndarray = field(default_factory=lambda: np.zeros(3))
     round: bool = False
     area: float = 0.0
+    faces: np.ndarray = field(default_factory=lambda: np.zeros((0, 3, 3)))
+    glow: np.ndarray = field(default_factory=lambda: np.zeros((0, 3)))
 
 
 def light_of(lamp: Lamp) -> Light | None:
@@ -135,8 +153,11 @@ def sky_light(sun: Sun) -> Light:
     return _far(sun.direction, sun.irradiance, 0.5 * sun.angle)
 
 
-def emitter_light(corners: np.ndarray, radiance: np.ndarray) -> Light:
-    """A shining mesh: corners (T, 3, 3) and what each triangle sends out (T, 3), on both sides."""
+def emitter_light(corners: np.ndarray, radiance: np.ndarray, closed: bool = False) -> Light:
+    """A shining mesh: corners (T, 3, 3) and what each triangle sends out (T, 3), on both sides.
+
+    closed: only to where corners run counterclockwise.
+    """
     corners, radiance = _by_side(corners, radiance)
     normal = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
     double = np.linalg.norm(normal, axis=1)
@@ -156,7 +177,13 @@ def emitter_light(corners: np.ndarray, radiance: np.ndarray) -> Light:
     middle = place[:POINTS].mean(axis=0)
     radius = float(np.linalg.norm(place - middle, axis=1).max())
     axis, area = facing.mean(axis=0), 0.5 * float(double.sum())
-    return Light(BOTH, True, place, facing, power, radius, axis, middle=middle, area=area)
+    few = len(corners) <= FACES
+    faces, glow = (corners, radiance) if few else (corners[:0], radiance[:0])
+    kind = OUTWARDS if closed else BOTH
+    return Light(
+        kind, True, place, facing, power, radius, axis, middle=middle, area=area, faces=faces,
+        glow=glow,
+    )  # fmt: skip
 
 
 def _by_side(corners: np.ndarray, radiance: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -16,7 +16,6 @@ from .lamps import BOTH, FAR, NEAR, POINTS, SETS, STARTS
 SHARP = 0.2
 """Lobes narrower than this part of a lamp's size see it by reflected rays instead of points."""
 _SETS, _STARTS = np.array(SETS), np.array(STARTS)
-_MOST = max(SETS)
 _0, _1, _2, _3 = (np.float32(number) for number in range(4))
 _HALF, _QUARTER = np.float32(0.5), np.float32(0.25)
 _PI = np.float32(math.pi)
@@ -27,7 +26,7 @@ _COAT, _COAT_RISES, _COAT_IOR = np.float32(0.04), np.float32(0.96), np.float32(1
 @inlined
 def chosen_set(soft, kind, size, alpha, coat_alpha, shines, coated):
     """Which of a light's sets of points stands for it, as large as it looks (`size`)."""
-    if kind == BOTH:
+    if kind >= BOTH:
         return 4  # points of all sides
     chosen = 3
     if not soft or size < 0.02:
@@ -45,6 +44,12 @@ def chosen_set(soft, kind, size, alpha, coat_alpha, shines, coated):
         elif narrow < 6.0 * size:
             chosen = max(chosen, 2)
     return chosen
+
+
+@inlined
+def narrower(width, alpha, coat_alpha, shines, coated):
+    """Whether a lobe that shows a light is narrower than `width`."""
+    return (shines and alpha < width) or (coated and coat_alpha < width)
 
 
 @loose
@@ -180,7 +185,7 @@ def receive_points(
     narrowest: alpha of lobes that see the light by points, as part of its size (> 0) or, where it
     shines by itself, as it is (< 0).
     """
-    ways = np.empty((4, _MOST), np.float32)
+    ways = np.empty((4, POINTS), np.float32)
     four, one = np.full(3, _COAT), np.full(3, _COAT + _COAT_RISES)
     for i in range(position.shape[0]):
         px, py, pz = position[i, 0], position[i, 1], position[i, 2]
@@ -195,6 +200,8 @@ def receive_points(
         coated = coat[i] > _0 and coat_alpha[i] > least
         chosen = chosen_set(soft, kind, size, alpha[i], coat_alpha[i], shines, coated)
         start, count = _STARTS[chosen], _SETS[chosen]
+        if kind >= BOTH and narrower(SHARP * size, alpha[i], coat_alpha[i], shines, coated):
+            start, count = 0, POINTS
         near2 = np.float32(area / (math.pi * count))
         _look(px, py, pz, kind, place, facing, axis, cone, middle, near2, start, count, ways)
         _scatter(ways, power, start, count, n, behind, out_diffuse[i], out_behind[i])

@@ -133,7 +133,7 @@ def _lights(scene: Scene, matter: Matter, sky: Sky) -> tuple[Lights, Lights, np.
     the first."""
     found = [light for lamp in scene.lamps if (light := light_of(lamp)) is not None]
     found += [sky_light(sun) for sun in sky.suns]
-    emitters, sampled = emitter_lights(matter)
+    emitters, sampled = emitter_lights(matter, MOST_LIGHTS - len(found))
     found += emitters
     # the brightest first, ties in the order of the scene
     strength = [-float(light.power.sum()) for light in found]
@@ -327,7 +327,7 @@ def _looked_at(
     if len(clear) == len(index):
         return simply(lighting, met)
     share = shares(met)
-    around = lighting.bounced.whole_light(met.position, met.lobes.normal)
+    around = lighting.bounced.whole_light(met.position, met.lobes.normal, met.back)
     found = (share.diffuse + share.specular + share.coat) * around + met.lobes.emission
     if len(clear):
         found[clear] = simply(lighting, met.take(clear))
@@ -340,7 +340,7 @@ def simply(lighting: Lighting, surface: Surface) -> np.ndarray:
     share = shares(surface)
     count = len(surface)
     tile = (np.arange(count) % 16).astype(np.int32)
-    around = lighting.bounced.light(surface.position, surface.lobes.normal)
+    around = lighting.bounced.light(surface.position, surface.lobes.normal, surface.back)
     total = share.diffuse * around
     receiver = direct.Receiver.of(surface)
     for i in range(len(lighting.lights)):

@@ -76,7 +76,7 @@ def reflect(
         if len(dull):
             # one way of a wide lobe would be a weave: the cache's light from about there is none
             some = surface.take(dull)
-            target[dull] = lighting.bounced.light(some.position, facing(some))
+            target[dull] = lighting.bounced.light(some.position, facing(some), some.back)
 
 
 def facing(surface: Surface) -> np.ndarray:
@@ -90,6 +90,6 @@ def own_light(lighting: Lighting, surface: Surface, share: Shares, tile: np.ndar
     light = dark(len(surface))
     for soft in (False, True):
         add_lamps(lighting, light, surface, tile, soft)
-    light.bounced = lighting.bounced.light(surface.position, surface.lobes.normal)
+    light.bounced = lighting.bounced.light(surface.position, surface.lobes.normal, surface.back)
     reflect(lighting, light, surface, share, tile)
     return light

@@ -149,7 +149,10 @@ class Remembered:
         then = self.then.lighting
         if now.bounced is then.bounced or not same_light(now.geometry.scene, then.geometry.scene):
             return self
-        more = bounced_on(self.guide, now.bounced) - bounced_on(self.guide, then.bounced)
+        back = np.zeros(self.guide.shape, bool)
+        back[self.guide.valid] = self.points.back
+        more = bounced_on(self.guide, back, now.bounced)
+        more -= bounced_on(self.guide, back, then.bounced)
         more *= np.exp(self.values[..., BASE]) * then.geometry.scene.film.exposure
         values = self.values.copy()
         part = np.log(np.maximum(1 + more / self.light, 0.1))
@@ -173,8 +176,11 @@ def _elsewhere(geometry: Geometry, camera: Camera, depth: np.ndarray, lit: LitFr
     return cv2.dilate(other.astype(np.uint8), np.ones((5, 5), np.uint8)) > 0
 
 
-def bounced_on(guide: Guide, bounced: Bounced) -> np.ndarray:
-    """(H, W, 3) what bounces to surfaces, found at every few pixels; 0 where it is not found."""
+def bounced_on(guide: Guide, back: np.ndarray, bounced: Bounced) -> np.ndarray:
+    """(H, W, 3) what bounces to surfaces, found at every few pixels; 0 where it is not found.
+
+    back: (H, W) bool, triangles seen from behind.
+    """
     height, width = guide.shape
     rows, columns = np.arange(STEP // 2, height, STEP), np.arange(STEP // 2, width, STEP)
     chosen = np.ix_(rows, columns)
@@ -182,7 +188,7 @@ def bounced_on(guide: Guide, bounced: Bounced) -> np.ndarray:
     coarse = np.zeros((*valid.shape, 3), np.float32)
     if valid.any():
         place, facing = guide.position[chosen][valid], guide.normal[chosen][valid]
-        coarse[valid] = bounced.light(place, facing)
+        coarse[valid] = bounced.light(place, facing, back[chosen][valid])
     return spread(coarse, rows, columns, STEP, guide)[0]
 
 

@@ -72,6 +72,21 @@ def test_a_closed_white_room_is_lit_many_times_over() -> None:
     assert 1.5 < often / once < 2.1
 
 
+def test_walls_of_any_thickness_give_the_same_bounced_light() -> None:
+    # inside a wall it is dark, a hand's breadth from the room and facing the same way
+    lamp = lamp_at("POINT", (0.0, 0.0, 0.2), 60.0, radius=0.1)
+    camera = camera_at((0.0, 0.0, 0.0), (0.0, 0.01, 1.0))
+    bare, thick, white = [], 0.05, matt((0.7, 0.7, 0.7))
+    for axis in range(3):
+        for side in (-1.0, 1.0):
+            low, high = np.full(3, -1 - thick), np.full(3, 1 + thick)
+            low[axis], high[axis] = sorted((side, side * (1 + thick)))
+            bare.append((box_mesh(tuple(low), tuple(high)), white))
+    walls = seen(scene_of(bare, [lamp]), camera)
+    plain = seen(scene_of([(box_mesh((-1.0,) * 3, (1.0,) * 3), white)], [lamp]), camera)
+    assert walls.mean() == pytest.approx(plain.mean(), rel=0.06)
+
+
 def test_a_box_throws_a_shadow_and_a_red_wall_its_colour() -> None:
     parts = [
         (plane_mesh(20.0), matt((0.8, 0.8, 0.8))),
