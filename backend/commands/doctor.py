@@ -84,8 +84,8 @@ def _devices() -> list[dict[str, Any]]:
 
 
 def _models() -> list[dict[str, str]]:
-    from ..models.load_frame_model import weights_hash
     from ..models.store import installed, models_dir
+    from ..models.weights_file import weights_hash
 
     embedded = Path(__file__).parents[1] / "models" / "embedded"
     if not (embedded / "model.safetensors").is_file():

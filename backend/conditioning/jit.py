@@ -9,11 +9,9 @@ from __future__ import annotations
 
 from numba import njit
 
-_OPTIONS = {"nogil": True, "cache": True, "error_model": "numpy"}
-
-kernel = njit(**_OPTIONS)
-inlined = njit(inline="always", **_OPTIONS)
+kernel = njit(nogil=True, cache=True, error_model="numpy")
+inlined = njit(nogil=True, cache=True, error_model="numpy", inline="always")
 """For scalar functions that kernels call for every point."""
-loose = njit(fastmath=True, **_OPTIONS)
+loose = njit(nogil=True, cache=True, error_model="numpy", fastmath=True)
 """Sums may be taken in any order; no number is infinite or none."""
-loose_inlined = njit(fastmath=True, inline="always", **_OPTIONS)
+loose_inlined = njit(nogil=True, cache=True, error_model="numpy", fastmath=True, inline="always")

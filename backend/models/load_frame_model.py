@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The embedded frame model from a folder, and the hash that names its weights."""
+"""The embedded frame model from a folder, and into one."""
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 
 import torch
@@ -15,8 +14,8 @@ from ..shared.reading import as_sentence
 from .config_file import CONFIG, check_fits, read_config
 from .frame_model import FrameModel
 from .official_transformer import OfficialTransformer
+from .weights_file import WEIGHTS
 
-WEIGHTS = "model.safetensors"
 RETIRED = ("conditions", "patch_size", "learned_sigma", "position_base", "pe_interpolation")
 """Entries of models saved when this class was the released transformer's too; all said the same."""
 
@@ -62,12 +61,6 @@ def save_frame_model(model: FrameModel, folder: Path, provenance: dict[str, str]
     partial = folder / (CONFIG + ".tmp")
     partial.write_text(model.to_json_string(), encoding="utf-8")
     partial.replace(folder / CONFIG)
-
-
-def weights_hash(folder: Path) -> str:
-    """First 12 hex digits of the SHA-256 of the weights file."""
-    with open(folder / WEIGHTS, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()[:12]
 
 
 def _check_weights(model: FrameModel, weights: dict[str, torch.Tensor], path: Path) -> None:

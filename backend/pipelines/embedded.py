@@ -27,9 +27,10 @@ from ..conditioning.unseen.imagined import (
 )
 from ..models.cell_net import load_colors, load_completion
 from ..models.frame_model import LATENT_STRIDE, TOKEN_STRIDE, FrameModel, MemoryTokens
-from ..models.load_frame_model import load_frame_model, weights_hash
+from ..models.load_frame_model import load_frame_model
 from ..models.memory_input import memory_tokens
 from ..models.prope import encode_view
+from ..models.weights_file import weights_hash
 from ..shared.anchors import Anchors
 from ..shared.camera import Camera
 from ..shared.color import halves_of_bytes

@@ -5,20 +5,25 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..models.weights_file import weights_hash
+from ..pipelines.lit_seam import LitPipeline, load_lit_pipeline
 from ..shared.anchors import Anchors
 from ..shared.camera import Camera, intrinsics, look_at
 from ..shared.errors import BackendError
 from ..shared.frame import FrameRequest, MemoryFrame
-from ..shared.messages import DeviceInfo, Devices, Progress
+from ..shared.messages import DeviceInfo, Devices, Notice, Progress
+from .lit_first import LitFirst
 
 if TYPE_CHECKING:
     from ..pipelines.embedded import FramePipeline
     from ..pipelines.official import OfficialPipeline
 
+EMBEDDED = "embedded"
 WARM_UP_SIZE = 64
 OFFICIAL_SIZE = 512
 """Pixels a side that the official model was trained at; other sizes run without compilation."""
@@ -33,13 +38,41 @@ class ModelChoice:
     dtype: str = "auto"
 
 
+Report = Callable[[Progress | Devices | Notice], None]
+
+
 def load_pipeline(
-    choice: ModelChoice, report: Callable[[Progress | Devices], None]
+    choice: ModelChoice, report: Report
+) -> FramePipeline | OfficialPipeline | LitFirst:
+    """What makes frames. With the embedded model, scenes with surfaces are answered at once."""
+    lit = load_lit_pipeline() if choice.model == EMBEDDED else None
+    if lit is None:
+        return load_whole(choice, report)
+    try:
+        digest = weights_hash(Path(__file__).parents[1] / "models" / "embedded")
+    except OSError:  # loading it says what is wrong
+        return load_whole(choice, report, lit)
+    _compile(lit, report)
+
+    def load() -> FramePipeline | OfficialPipeline:
+        def told(event: Progress | Devices | Notice) -> None:
+            if isinstance(event, Devices):
+                report(event)
+
+        return load_whole(choice, told, lit)
+
+    return LitFirst(lit, load, lambda error: report(Notice(str(error))), EMBEDDED, digest)
+
+
+def load_whole(
+    choice: ModelChoice, report: Report, lit: LitPipeline | None = None
 ) -> FramePipeline | OfficialPipeline:
-    """The model, ready to render. torch is imported here, so that the server answers before."""
+    """The model, ready to render. torch is imported here, so that the server answers before.
+
+    lit: what lights scenes, where that is at hand.
+    """
     report(Progress("Loading PyTorch."))
     from ..pipelines.embedded import FramePipeline
-    from ..pipelines.kernels import compile_kernels
     from ..pipelines.official import OfficialPipeline
     from .devices import probe
 
@@ -50,9 +83,11 @@ def load_pipeline(
     pipeline = open_pipeline(choice)
     report(Progress("Warming up."))
     warm_up(pipeline)
-    if isinstance(pipeline, FramePipeline) and pipeline.lit is not None:
-        report(Progress("Preparing kernels: half a minute once a version, a moment otherwise."))
-        compile_kernels(pipeline.lit)
+    if isinstance(pipeline, FramePipeline):
+        if lit is not None:
+            pipeline.lit = lit
+        elif pipeline.lit is not None:
+            _compile(pipeline.lit, report)
     if isinstance(pipeline, OfficialPipeline) and pipeline.device.type == "cuda":
         for steps in (1, 2):
             pipeline.warm_up(
@@ -62,6 +97,13 @@ def load_pipeline(
                 lambda what, share: report(Progress(f"Warming up: {what}.", share)),
             )
     return pipeline
+
+
+def _compile(lit: LitPipeline, report: Report) -> None:
+    from ..pipelines.kernels import compile_kernels
+
+    report(Progress("Preparing kernels: half a minute once a version, a moment otherwise."))
+    compile_kernels(lit)
 
 
 def open_pipeline(choice: ModelChoice) -> FramePipeline | OfficialPipeline:

@@ -47,8 +47,9 @@ class Pipeline(Protocol):
 
 Event = Progress | Devices | Ready | Broken | Notice | Refined
 
-Load = Callable[[Callable[[Progress | Devices], None]], Pipeline]
-"""Loads the model, telling its progress and the devices there are. Raises WorldFMError."""
+Load = Callable[[Callable[[Progress | Devices | Notice], None]], Pipeline]
+"""Loads the model, telling its progress and the devices there are, which it may do later too.
+Raises WorldFMError."""
 
 
 @dataclass(eq=False)
@@ -146,8 +147,10 @@ class Session:
             if busy is not None and unwanted(busy.job):
                 busy.job.cancelled = True
 
-    def _report(self, event: Progress | Devices | Ready | Broken) -> None:
+    def _report(self, event: Progress | Devices | Ready | Broken | Notice) -> None:
         match event:
+            case Notice():
+                pass
             case Devices():
                 self.devices = event
                 _log.info("devices: %s", ", ".join(f"{d.id} ({d.name})" for d in event.devices))

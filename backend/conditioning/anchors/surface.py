@@ -41,9 +41,9 @@ class Surface:
     def take(self, index: np.ndarray) -> Surface:
         """The points of numbers or marks `index`."""
         index = np.flatnonzero(index) if index.dtype == bool else index
-        arrays = [getattr(self, f.name) for f in fields(self) if f.name != "lobes"]
-        taken = [np.take(array, index, axis=0) for array in arrays]
-        return Surface(*taken, lobes=self.lobes.take(index))
+        names = [f.name for f in fields(self) if f.name != "lobes"]
+        taken = {name: np.take(getattr(self, name), index, axis=0) for name in names}
+        return Surface(**taken, lobes=self.lobes.take(index))
 
     def cosine(self) -> np.ndarray:
         """(N,) cosines of views to shading normals, as far as these are in sight."""

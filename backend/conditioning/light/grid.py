@@ -178,12 +178,12 @@ class Grid:
         known: np.ndarray | None = None,
     ) -> tuple[np.ndarray, np.ndarray]:
         ways, weights = direct.shadow_rays(surface, self.lighting.lights, i, first, rays)
-        asked = weights.reshape(-1) > 0
+        wanted = weights.reshape(-1) > 0
         lit: np.ndarray = np.zeros(weights.size, np.float32)
         if known is not None:
             lit = np.where(known < 0, 0, known)
-            asked &= known < 0
-        asked = np.flatnonzero(asked)
+            wanted &= known < 0
+        asked = np.flatnonzero(wanted)
         origins = surface.origins(ways, NUDGE, rounded=True)
         if len(asked) == len(lit):
             lit[:] = ~self.lighting.between.blocked(origins, ways)

@@ -38,8 +38,14 @@ class Samples:
 
     def take(self, index: np.ndarray) -> Samples:
         """Those of numbers or marks `index`."""
-        arrays = (self.origins, self.ways, self.spread, self.tile, self.wide)
-        return Samples(*(array[index] for array in arrays), self.hits.take(index))
+        return Samples(
+            self.origins[index],
+            self.ways[index],
+            self.spread[index],
+            self.tile[index],
+            self.wide[index],
+            self.hits.take(index),
+        )
 
     def met(self) -> np.ndarray:
         """Numbers of the rays that met something."""

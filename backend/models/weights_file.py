@@ -1,0 +1,15 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The file of a frame model's weights and the hash that names them. No torch."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+WEIGHTS = "model.safetensors"
+
+
+def weights_hash(folder: Path) -> str:
+    """First 12 hex digits of the SHA-256 of the weights file."""
+    with open(folder / WEIGHTS, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()[:12]
