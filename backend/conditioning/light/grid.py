@@ -12,7 +12,8 @@ from ..anchors.surface import Surface
 from ..anchors.tracing import NUDGE
 from . import direct, film
 from .cache import near_ways
-from .colors import brightest
+from .colors import brightest, mean
+from .lamps import BOTH
 from .patterns import TILE, TILE_ORDER, WIDE_TILE
 from .reflection import CLEAR, DULL, LOOKED_AT
 from .samples import sample, surface_of
@@ -25,6 +26,7 @@ STEP = 4
 _SURE = 1e-3
 _FEW_RAYS, _MIXED_RAYS = 4, 4
 _GLOSSY_RAYS = 4
+_TELLING = 0.5
 _PATTERN = 0.15
 """Difference of shadows below which it counts as the pattern's."""
 
@@ -76,12 +78,13 @@ class Grid:
             if not is_soft(lights, i):
                 continue
             arrives = np.ones((len(surface), 1), np.float32)
+            received = direct.receive(self.receiver, lights, i)
             if lights.shadow[i]:
-                arrives = self._soft_shadow(i)[:, None]
+                arrives = self._soft_shadow(i, received)[:, None]
                 if lighting.veils is not None:
                     left = veiled(lighting, surface, i, self.tile, arrives[:, 0] > 0)
                     arrives = arrives * self._complete(left, np.ones(len(surface), np.float32))
-            add(light, direct.receive(self.receiver, lights, i), arrives)
+            add(light, received, arrives)
         light.bounced = self._bounced()
         light.mirrored = self._mirrors(self.share.specular, surface.lobes.roughness)
         light.coated = self._mirrors(self.share.coat, surface.lobes.coat_roughness)
@@ -125,16 +128,21 @@ class Grid:
             own = np.where(np.abs(shared - own) < _PATTERN, shared, own)
         return own[:, None] * veiled(lighting, surface, i, self.tile, own > 0)
 
-    def _soft_shadow(self, i: int) -> np.ndarray:
+    def _soft_shadow(self, i: int, received: direct.Received) -> np.ndarray:
         """(N,) part of a soft lamp's light that arrives."""
-        known = self._foretold(i)
-        arrived, total, _ = self._asked(i, known)
+        sent = None
+        if self.lighting.lights.kind[i] >= BOTH:
+            # close to a shining mesh neighbours get so different amounts that one would speak
+            # for all: each tells its share
+            sent = np.maximum(np.pi * mean(received.diffuse), direct.FAINT)
+        known = self._foretold(i, sent)
+        arrived, total, _ = self._asked(i, known, sent)
         open_ = np.flatnonzero(known < 0)
         shared = self._complete(arrived, total, known < 0)
         known[open_] = shared[open_]
         return known
 
-    def _foretold(self, i: int) -> np.ndarray:
+    def _foretold(self, i: int, sent: np.ndarray | None) -> np.ndarray:
         """(N,) float32: 1 or 0 where all rays of the pixels around that are asked first get to the
         lamp or none does; -1 where that is not so."""
         rows, columns, there = self._sparse
@@ -144,29 +152,34 @@ class Grid:
             return np.full(len(self.met), -1, np.float32)
         y, x = np.divmod(np.flatnonzero(there >= 0), len(columns))
         first = _FEW_RAYS * TILE_ORDER[y % TILE, x % TILE]
-        arrived, total = self._ask(self.surface.take(some), i, first, _FEW_RAYS)
+        mine = None if sent is None else sent[some]
+        arrived, total = self._ask(self.surface.take(some), i, first, _FEW_RAYS, sent=mine)
         whole = arrived / np.maximum(total, 1e-20)
-        coarse[there >= 0] = np.where(whole < _SURE, 0, np.where(whole > 1 - _SURE, 1, -1))
+        agreed_on = np.where(whole < _SURE, 0, np.where(whole > 1 - _SURE, 1, -1))
+        # of a shining mesh near by the few may be points that send next to nothing
+        coarse[there >= 0] = np.where(total > (0 if sent is None else _TELLING), agreed_on, -1)
         shape = len(rows), len(columns)
         made = agreed(coarse.reshape(shape), rows, columns, STEP, self.guide)
         return made.reshape(-1)[self.met]
 
     def _asked(
-        self, i: int, known: np.ndarray | None = None
+        self, i: int, known: np.ndarray | None = None, sent: np.ndarray | None = None
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """(N,) light that arrived from the points that were asked for, and all that would have:
         one ray of the tile's pattern each, and many where neighbours do not agree (M,).
 
-        known: (N,) what is foretold of it, -1 = nothing.
+        known: (N,) what is foretold of it, -1 = nothing. sent: (N,) irradiance that the amounts are
+        parts of, None = they are irradiance themselves.
         """
         known = np.full(len(self.met), -1, np.float32) if known is None else known
-        arrived, total = self._ask(self.surface, i, self.tile, 1, known)
+        arrived, total = self._ask(self.surface, i, self.tile, 1, known, sent)
         whole = self._complete(arrived, total, known < 0)
         mixed = np.flatnonzero((known < 0) & (whole > _SURE) & (whole < 1 - _SURE))
         if len(mixed):
             first = self.tile[mixed] * _MIXED_RAYS
             some = self.surface.take(mixed)
-            arrived[mixed], total[mixed] = self._ask(some, i, first, _MIXED_RAYS)
+            mine = None if sent is None else sent[mixed]
+            arrived[mixed], total[mixed] = self._ask(some, i, first, _MIXED_RAYS, sent=mine)
         return arrived, total, mixed
 
     def _ask(
@@ -176,8 +189,11 @@ class Grid:
         first: np.ndarray,
         rays: int,
         known: np.ndarray | None = None,
+        sent: np.ndarray | None = None,
     ) -> tuple[np.ndarray, np.ndarray]:
         ways, weights = direct.shadow_rays(surface, self.lighting.lights, i, first, rays)
+        if sent is not None:
+            weights = weights / sent[:, None]
         wanted = weights.reshape(-1) > 0
         lit: np.ndarray = np.zeros(weights.size, np.float32)
         if known is not None:
