@@ -142,7 +142,7 @@ class Grid:
         known[open_] = shared[open_]
         return known
 
-    def _foretold(self, i: int, sent: np.ndarray | None) -> np.ndarray:
+    def _foretold(self, i: int, sent: np.ndarray | None = None) -> np.ndarray:
         """(N,) float32: 1 or 0 where all rays of the pixels around that are asked first get to the
         lamp or none does; -1 where that is not so."""
         rows, columns, there = self._sparse

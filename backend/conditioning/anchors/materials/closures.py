@@ -13,6 +13,7 @@ from .nodes.coordinates import cosine
 from .program import Link, Node
 from .registry import NODES
 from .sheen import sheen_albedo
+from .strand import absorption, pigments, strand_albedo
 from .values import SHADER, as_wide
 
 CLOSURES: dict[str, Callable[[Call], Closure]] = {}
@@ -196,10 +197,19 @@ def diffuse(call: Call) -> Closure:
 
 @closure("BSDF_HAIR_PRINCIPLED")
 def hair(call: Call) -> Closure:
-    """Light leaves a strand on all sides, and its colour is what remains after several strands:
-    one lets about the root of it pass."""
-    once = 0.5 * np.sqrt(np.clip(call.color("Color"), 0, 1))
-    return Closure(diffuse=once, translucent=once, normal=_normal(call))
+    """Light leaves a strand on all sides: as much as one strand leaves of it."""
+    left = strand_albedo(_absorption(call), np.maximum(call.float("IOR", 1.55), 1.01))
+    return Closure(diffuse=0.5 * left, translucent=0.5 * left, normal=_normal(call))
+
+
+def _absorption(call: Call) -> np.ndarray:
+    kind, radial = call.prop("parametrization", "COLOR"), call.float("Radial Roughness", 0.3)
+    if kind == "ABSORPTION":
+        return np.maximum(call.vector("Absorption Coefficient", (0.245531, 0.52, 1.365)), 0)
+    if kind == "MELANIN":
+        tint = absorption(call.color("Tint", (1.0, 1.0, 1.0)), radial)
+        return tint + pigments(call.float("Melanin", 0.8), call.float("Melanin Redness", 1.0))
+    return absorption(call.color("Color", (0.017513, 0.005763, 0.002059)), radial)
 
 
 @closure("EEVEE_SPECULAR")
