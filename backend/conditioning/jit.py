@@ -11,7 +11,7 @@ from numba import njit
 
 kernel = njit(nogil=True, cache=True, error_model="numpy")
 inlined = njit(nogil=True, cache=True, error_model="numpy", inline="always")
-"""For scalar functions that kernels call for every point."""
+"""For scalar functions in loops that are to do several points at once: quicker there, but each
+caller is compiled with them anew."""
 loose = njit(nogil=True, cache=True, error_model="numpy", fastmath=True)
 """Sums may be taken in any order; no number is infinite or none."""
-loose_inlined = njit(nogil=True, cache=True, error_model="numpy", fastmath=True, inline="always")

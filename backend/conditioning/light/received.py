@@ -10,7 +10,7 @@ import math
 
 import numpy as np
 
-from ..jit import inlined, kernel, loose, loose_inlined
+from ..jit import inlined, kernel, loose
 from .lamps import BOTH, FAR, NEAR, POINTS, SETS, STARTS
 
 SHARP = 0.2
@@ -95,14 +95,14 @@ def _look(px, py, pz, kind, place, facing, axis, cone, middle, near2, start, cou
             ways[3, k] *= max(cone[2] - tangent, _0) * cone[3]
 
 
-@loose_inlined
+@loose
 def _lambda(cosine, alpha2):
     """Lambda of Smith's masking function at a cosine to the normal."""
     c2 = cosine * cosine
     return _HALF * (math.sqrt(_1 + alpha2 * (_1 - c2) / max(c2, _TINY)) - _1)
 
 
-@loose_inlined
+@loose
 def _rise(cosine, ior, front):
     """`ggx.rise`, of both kinds; front: what an index reflects at the front."""
     c = min(max(cosine, _0), _1)
