@@ -22,12 +22,13 @@ BPY_3.13 := bpy==5.3.0
 ALSO ?=
 OTHERS := $(ALSO:%=$(VENV_BLENDER)-%/.installed)
 
-.PHONY: help setup demo demo-plan scenes test test-gui extension bench soak fuzz lint types
+.PHONY: help setup demo demo-plan scenes race test test-gui extension bench soak fuzz lint types
 
 help:
 	@echo 'make setup      the backend in .venv (command: .venv/bin/worldfm), Blender as a module in .venv-blender'
 	@echo 'make demo       build the demo scene and render its fly-through into outputs/demo'
 	@echo 'make scenes     artist scenes by Cycles and by the product: a table, sheets in outputs/scenes (an hour)'
+	@echo 'make race       the demo by Cycles with few samples and by the product: time against quality'
 	@echo 'make test       the tests, but for those that need a window'
 	@echo 'make test-gui   the tests in a real Blender under Xvfb (BLENDER=/path/to/blender to use yours)'
 	@echo 'make extension  one zip per platform into dist'
@@ -98,6 +99,11 @@ SCENES ?=
 scenes: $(BACKEND) $(HEADLESS)
 	@$(VENV_BLENDER)/bin/python -m demo.scenes.render --output outputs/scenes --only '$(SCENES)' --curve
 	@$(VENV)/bin/python -m demo.scenes.compare outputs/scenes --only '$(SCENES)' --blender-python $(VENV_BLENDER)/bin/python
+
+race: $(BACKEND) $(HEADLESS)
+	@$(VENV_BLENDER)/bin/python -m demo.scenes.render --output outputs/scenes --only '$(or $(SCENES),demo)' --curve
+	@$(VENV)/bin/python -m demo.scenes.compare outputs/scenes --only '$(or $(SCENES),demo)' --modes none,3,6 --race \
+		--blender-python $(VENV_BLENDER)/bin/python
 
 test: $(BACKEND) $(OTHERS) extension
 	@zip=$$($(VENV)/bin/python wheels/build_extension.py dist --which); \

@@ -27,7 +27,7 @@ from backend.shared.frame import FrameReply, FrameRequest, MemoryFrame
 from backend.shared.moment import Moment
 from backend.shared.world import World
 
-from .figures import Made, measure, order_pictures, table, write_sheet
+from .figures import Made, measure, order_pictures, race, table, write_sheet
 from .folder import DisplayOrders, SceneFolder, View
 
 MODES = ("none", "1", "2", "3")
@@ -40,6 +40,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--only", default="", help="names of scenes, with commas")
     parser.add_argument("--modes", default=",".join(MODES), help="of: none, 1, 2, 3, network")
     parser.add_argument("--film", action="store_true", help="and how steady films are")
+    parser.add_argument("--race", action="store_true", help="a table of time against quality")
     parser.add_argument("--json", action="store_true", help="print metrics.json, no table")
     return parser.parse_args()
 
@@ -72,7 +73,10 @@ def main() -> int:
             print(f"{scene.name}: {results[scene.name]['error']}", file=sys.stderr)
         _keep(options.folder / "metrics.json", results)
     done = {scene.name: results[scene.name] for scene in folders}
-    print(json.dumps(done, indent=1) if options.json else table(done, modes))
+    if options.json:
+        print(json.dumps(done, indent=1))
+    else:
+        print(race(done) if options.race else table(done, modes))
     return 1 if any("error" in result for result in done.values()) else 0
 
 

@@ -201,6 +201,36 @@ def table(results: dict[str, Any], modes: list[str]) -> str:
     return "\n".join(lines)
 
 
+def race(results: dict[str, Any]) -> str:
+    """What takes how long for which quality, one line each, and how much longer Cycles would take
+    for the same quality; after how many frames that has paid for capturing memory, with as many
+    samples as the slowest line."""
+    lines = [f"{'':<30}{'dB':>7}{'s a frame':>11}{'Cycles for that':>17}{'pays after':>12}"]
+    for name, result in results.items():
+        curve = [(e["psnr"], e["seconds"], s) for s, e in result.get("cycles", {}).items()]
+        known = sorted(one for one in curve if None not in one[:2])
+        if len(known) < 2:
+            continue
+        for level, seconds, samples in known:
+            lines.append(f"{f'{name}: Cycles, {samples} samples':<30}{level:>7.1f}{seconds:>11.2f}")
+        for mode, entry in result["modes"].items():
+            level, spent = entry["mean"]["psnr"], entry["mean"]["ms"]["frame"] / 1e3
+            wanted = _seconds_for(level, [one[:2] for one in known])
+            line = f"{f'{name}: memory of {mode}':<30}{level:>7.1f}{spent:>11.2f}"
+            line += f"{f'x {wanted / spent:.1f}':>17}"
+            captured = max(one[1] for one in known) * (0 if mode == "none" else int(mode))
+            pays = captured / (wanted - spent) if wanted > spent else None
+            lines.append(line + ("" if pays is None else f"{f'{pays:.0f} frames':>12}"))
+    return "\n".join(lines)
+
+
+def _seconds_for(level: float, curve: list[tuple[float, float]]) -> float:
+    """Seconds that Cycles needs for a PSNR: between two counts of samples by the logarithm, beyond
+    them those of the nearest."""
+    levels, seconds = zip(*sorted(curve), strict=True)
+    return float(np.exp(np.interp(level, levels, np.log(seconds))))
+
+
 def _mean_of(results: list[dict[str, Any]], mode: str) -> float | None:
     return _mean([r["modes"].get(mode, {}).get("mean", {}).get("psnr") for r in results])
 

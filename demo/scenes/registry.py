@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from . import changing, indoors, outdoors, tabletop, validation
+from . import changing, indoors, outdoors, tabletop, validation, walk
 from .stage import Stage
 
 SCENES: dict[str, Callable[[], Stage]] = {
@@ -32,5 +32,5 @@ SCENES: dict[str, Callable[[], Stage]] = {
 }
 """The artist scenes."""
 
-VALIDATION: dict[str, Callable[[], Stage]] = validation.BUILDERS
-"""Rooms of `worldfm data validation`, which lit anchors were measured on first."""
+VALIDATION: dict[str, Callable[[], Stage]] = validation.BUILDERS | {"demo": walk.demo}
+"""The demo, and rooms of `worldfm data validation`, which lit anchors were measured on first."""

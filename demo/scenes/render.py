@@ -37,7 +37,7 @@ from .registry import SCENES, VALIDATION
 from .stage import Shot, Stage
 
 SAMPLES = 64
-CURVE = (1, 2, 4, 8)
+CURVE = (1, 2, 4, 8, 16, 32)
 """Samples of the table of quality against time."""
 
 
