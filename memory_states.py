@@ -36,7 +36,6 @@ class _Watch:
 
     reader: SceneReader = field(default_factory=SceneReader)
     states: dict[FrameKey, State] = field(default_factory=dict)
-    scene: int = 0
     shown: bool = False
     """A list was drawn since this was last found out."""
     dirty: bool = True
@@ -44,18 +43,17 @@ class _Watch:
     judging: bool = False
 
 
-_watch = _Watch()
+_watches: dict[int, _Watch] = {}
+"""By the session ids of scenes."""
 _worker = Worker("WorldFM states")
 
 
 def known(scene: bpy.types.Scene, item: bpy.types.PropertyGroup) -> State | None:
     """The state of a memory frame for a list that is drawn; None: it is being found out."""
-    if scene.session_uid != _watch.scene:
-        forget()
-        _watch.scene = scene.session_uid
-    _watch.shown = True
-    state = _watch.states.get(frame_key(item))
-    _watch.dirty |= state is None
+    watch = _watches.setdefault(scene.session_uid, _Watch())
+    watch.shown = True
+    state = watch.states.get(frame_key(item))
+    watch.dirty |= state is None
     if not bpy.app.timers.is_registered(_tick):
         bpy.app.timers.register(_tick, first_interval=_IDLE, persistent=True)
     return state
@@ -63,19 +61,20 @@ def known(scene: bpy.types.Scene, item: bpy.types.PropertyGroup) -> State | None
 
 def note_changes(depsgraph: bpy.types.Depsgraph | None = None) -> None:
     """Something in the scene changed; without a depsgraph all of it may have."""
-    if depsgraph is None or not _watch.shown:
-        _watch.reader.forget_all()
-    else:
-        changes = Changes.of(depsgraph)
-        _watch.reader.forget(changes.shapes)
-        _watch.reader.forget_looks(changes.looks)
-    _watch.dirty, _watch.changed = True, time.monotonic()
+    changes = None
+    for watch in _watches.values():
+        if depsgraph is None or not watch.shown:
+            watch.reader.forget_all()
+        else:
+            changes = changes or Changes.of(depsgraph)
+            watch.reader.forget(changes.shapes)
+            watch.reader.forget_looks(changes.looks)
+        watch.dirty, watch.changed = True, time.monotonic()
 
 
 def forget() -> None:
-    """Another scene or file is shown."""
-    global _watch
-    _watch = _Watch()
+    """Another file is shown."""
+    _watches.clear()
 
 
 def stop() -> None:
@@ -88,26 +87,32 @@ def stop() -> None:
 
 def find_out(scene: bpy.types.Scene, depsgraph: bpy.types.Depsgraph) -> dict[FrameKey, State]:
     """The states of all memory frames at once, for what cannot wait."""
+    watch, keys = _watches.get(scene.session_uid), [frame_key(i) for i in scene.worldfm.memory]
+    if watch is not None and not (watch.dirty or watch.judging) and watch.states.keys() >= {*keys}:
+        return watch.states
     found = SceneFound.of(SceneReader(), depsgraph, render_sky=False)
-    return _judge(scene, depsgraph, found)()
+    return _judge(scene, found)()
 
 
-def _tick() -> float | None:
-    if not (_watch.shown and _watch.dirty) or _watch.judging:
-        return _IDLE
-    if time.monotonic() - _watch.changed < _REST:
-        return _IDLE / 2
+def _tick() -> float:
     # timers have no window of their own
-    place = next(iter(bpy.context.window_manager.windows), bpy.context)
-    scene, depsgraph = place.scene, place.view_layer.depsgraph
-    if scene.session_uid != _watch.scene or depsgraph is None:
+    places = list(bpy.context.window_manager.windows) or [bpy.context]
+    waits = [_found_out(place.scene, place.view_layer.depsgraph) for place in places]
+    return min(waits)
+
+
+def _found_out(scene: bpy.types.Scene, depsgraph: bpy.types.Depsgraph | None) -> float:
+    """Go on with a scene where that is wanted; seconds until the next time."""
+    watch = _watches.get(scene.session_uid)
+    if watch is None or depsgraph is None or not (watch.shown and watch.dirty) or watch.judging:
         return _IDLE
-    found = SceneFound.more(_watch.reader, depsgraph, _HELPING)
+    if time.monotonic() - watch.changed < _REST:
+        return _IDLE / 2
+    found = SceneFound.more(watch.reader, depsgraph, _HELPING)
     if found is None:
         return _BUSY
-    watch = _watch
     watch.dirty, watch.shown, watch.judging = False, False, True
-    judge = _judge(scene, depsgraph, found)
+    judge = _judge(scene, found)
 
     def judged() -> None:
         try:
@@ -115,23 +120,20 @@ def _tick() -> float | None:
         finally:
             watch.judging = False
 
+    def show() -> float | None:
+        if watch.judging:
+            return _BUSY
+        redraw()
+        return None
+
     if sum(len(mesh.vertices) for mesh in found.meshes) > _LARGE:
         watch.reader.forget_all()
     _worker.do(judged)
-    bpy.app.timers.register(_show, first_interval=_BUSY)
+    bpy.app.timers.register(show, first_interval=_BUSY)
     return _IDLE
 
 
-def _show() -> float | None:
-    if _watch.judging:
-        return _BUSY
-    redraw()
-    return None
-
-
-def _judge(
-    scene: bpy.types.Scene, depsgraph: bpy.types.Depsgraph, found: SceneFound
-) -> Callable[[], dict[FrameKey, State]]:
+def _judge(scene: bpy.types.Scene, found: SceneFound) -> Callable[[], dict[FrameKey, State]]:
     """What finds out the states in any thread, of a scene as it is now."""
     items = [
         (frame_key(item), moment_reader(item), captured_at(item)) for item in scene.worldfm.memory

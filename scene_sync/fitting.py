@@ -10,7 +10,7 @@ from enum import Enum
 import numpy as np
 
 from ..backend.shared.camera import Camera
-from ..backend.shared.moment import Comparison, Moment
+from ..backend.shared.moment import Comparison, Moment, box_corners, boxes_around
 from ..backend.shared.names import Names
 from ..backend.shared.scene import Lamp, Scene
 from .moment_reader import SceneFound
@@ -53,7 +53,7 @@ UNKNOWN = State(Fit.UNKNOWN)
 class Now:
     """A scene to compare memory frames with. frame: its number. animated: keys of instances and
     lamps that another frame may show otherwise; world_animated: the same of the world. objects:
-    names of all that the scene has, shown or not."""
+    names of all that the scene has, shown or not. boxes: (N, 2, 3) around its instances."""
 
     scene: Scene
     names: Names
@@ -61,6 +61,7 @@ class Now:
     animated: frozenset[str]
     world_animated: bool
     objects: frozenset[str]
+    boxes: np.ndarray
 
     @classmethod
     def of(
@@ -68,7 +69,9 @@ class Now:
     ) -> Now:
         """Takes its time: not for a draw."""
         scene = found.scene(wait=False)
-        return cls(scene, Names.of(scene), frame, found.animated, world_animated, objects)
+        matrices = np.array([one.matrix for one in scene.instances]).reshape(-1, 4, 4)
+        boxes = boxes_around(scene, matrices)
+        return cls(scene, Names.of(scene), frame, found.animated, world_animated, objects, boxes)
 
 
 def state_of(now: Now, moment: Moment | None, camera: Camera, frame: int | None) -> State:
@@ -90,12 +93,12 @@ def state_of(now: Now, moment: Moment | None, camera: Camera, frame: int | None)
         one = now.scene.instances[i]
         if not same_frame and one.key in now.animated:
             continue
-        if _in_sight(camera, _corners(now.scene, i)):
+        if _in_sight(camera, now.boxes[i]):
             names.append(one.object)
     keys = moment.names()
     for i in np.flatnonzero(found.gone):
         name = keys[i].split("/")[0]
-        if (same_frame or name not in now.objects) and _in_sight(camera, _of_box(moment.bounds[i])):
+        if (same_frame or name not in now.objects) and _in_sight(camera, moment.bounds[i]):
             names.append(name)
     world = moment.sky != now.names.sky or moment.around != now.names.around
     world &= same_frame or not now.world_animated
@@ -132,24 +135,9 @@ def _elsewhere(one: Lamp, other: Lamp) -> bool:
     return not np.allclose(one.matrix, other.matrix, atol=_TURNED)
 
 
-def _corners(scene: Scene, number: int) -> np.ndarray:
-    """(8, 3) corners of the box of an instance, in world space."""
-    one = scene.instances[number]
-    vertices = scene.meshes[one.mesh].vertices
-    if not len(vertices):
-        return one.matrix[None, :3, 3]
-    box = _of_box(np.stack([vertices.min(axis=0), vertices.max(axis=0)]))
-    return box @ one.matrix[:3, :3].T + one.matrix[:3, 3]
-
-
-def _of_box(box: np.ndarray) -> np.ndarray:
-    """(8, 3) corners of (2, 3) the lowest and the highest."""
-    return np.array(np.meshgrid(*box.T)).reshape(3, -1).T.astype(np.float64)
-
-
-def _in_sight(camera: Camera, corners: np.ndarray) -> bool:
-    """Whether a box reaches into what a camera looks at; what hides it is not asked."""
-    local = (corners - camera.position) @ camera.c2w[:3, :3]
+def _in_sight(camera: Camera, box: np.ndarray) -> bool:
+    """Whether a box (2, 3) reaches into what a camera looks at; what hides it is not asked."""
+    local = (box_corners(box) - camera.position) @ camera.c2w[:3, :3]
     x, y, z = local.T
     if camera.is_orthographic:
         w, in_front = np.ones(len(z)), z > 0

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 import bpy
 
-from ..backend.shared.moment import Moment
+from ..backend.shared.moment import MOST_INSTANCES, Moment
 from ..backend.shared.scene import Mesh, Scene
 from .assembly import Surroundings, assemble
 from .contents import Found
@@ -17,6 +17,10 @@ from .geometry import Surface
 from .moments import Moments, encode_moment
 from .scene_reader import SceneReader
 
+_TOO_MANY_OBJECTS = (
+    f"The scene has more than {MOST_INSTANCES} objects and instances, so memory frames cannot keep "
+    "where they stood: capture again what you change."
+)
 _TOO_MANY = (
     "The shape of '{}' is too large to be kept with memory frames; what they saw of it is not "
     "shown once it has bent: capture it again then."
@@ -59,8 +63,13 @@ class SceneFound:
         """wait: as in `Sky.background`."""
         return assemble(self.found, self.scale_length, self.around, (), wait)[0]
 
-    def moment(self) -> tuple[Moment, list[str]]:
-        """It, and a sentence for what it lacks. Takes its time: not for a draw."""
+    def moment(self) -> tuple[Moment | None, list[str]]:
+        """It, None where it would be too large, and a sentence for what it lacks.
+
+        Takes its time: not for a draw.
+        """
+        if len(self.found) > MOST_INSTANCES:
+            return None, [_TOO_MANY_OBJECTS]
         sky = self.around.sky
         unclear = sky.background()[1]
         scene, bending = self.scene(wait=True), self.deforming
@@ -117,7 +126,7 @@ class MomentReader:
                 made.append(None)
                 continue
             moment, said = found.moment()
-            made.append(encode_moment(moment))
+            made.append(None if moment is None else encode_moment(moment))
             problems += said
         self._render = self._view = None
         return Moments(*made, tuple(dict.fromkeys(problems)))

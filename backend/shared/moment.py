@@ -9,10 +9,13 @@ import numpy as np
 
 from .errors import WorldError
 from .names import LAYERS, SHAPE, Names, alike, shape_key
-from .scene import Background, Lamp, Mesh, Scene
+from .scene import Background, Lamp, Scene
 
 MOST_VERTICES = 1_000_000
 """Of what deforms, kept with one frame."""
+MOST_SHAPES = 2_000
+MOST_INSTANCES = 200_000
+"""Of a scene that a frame keeps anything of."""
 _STEPS = 16
 """Bits of a vertex's place that are kept: no memory frame is finer, and half as many bytes."""
 SKY_WIDTH = 256
@@ -77,12 +80,12 @@ class Moment:
         names = Names.of(scene)
         count = len(scene.instances)
         lines = "".join(key + "\n" for key in names.keys)
-        matrices = [np.asarray(one.matrix, np.float64) for one in scene.instances]
-        bounds = [box_around(scene.meshes[one.mesh], one.matrix) for one in scene.instances]
+        matrices = np.array([one.matrix for one in scene.instances], np.float64)
+        matrices = matrices.reshape(count, 4, 4)
         return cls(
             np.frombuffer(lines.encode(), np.uint8),
-            np.array(matrices, np.float64).reshape(count, 4, 4),
-            np.array(bounds, np.float32).reshape(count, 2, 3),
+            matrices,
+            boxes_around(scene, matrices),
             names.shapes,
             names.layers,
             names.looks,
@@ -125,8 +128,8 @@ class Comparison:
         looks[there] = alike(moment.layers[at], names.layers[there]) & (
             moment.looks[at] == names.looks[there]
         ).all(axis=1)
-        stands = [one.matrix for one, known in zip(scene.instances, there, strict=True) if known]
-        stands = np.array(stands, np.float64).reshape(-1, 4, 4)
+        known = [one.matrix for one, was in zip(scene.instances, there, strict=True) if was]
+        stands = np.array(known, np.float64).reshape(-1, 4, 4)
         near = np.isclose(moment.matrices[at], stands, rtol=_MOVED, atol=_MOVED)
         moved[there] = ~near.all(axis=(1, 2))
         gone = np.ones(len(moment.matrices), bool)
@@ -140,7 +143,7 @@ def _vertices(scene: Scene, names: Names, deforming: set[str] | frozenset[str]) 
         for one, shape in zip(scene.instances, names.shapes, strict=True)
         if one.key in deforming
     }
-    order = sorted(wanted, key=lambda key: (len(wanted[key]), key))
+    order = sorted(wanted, key=lambda key: (len(wanted[key]), key))[:MOST_SHAPES]
     fits = np.cumsum([len(wanted[key]) for key in order]) <= MOST_VERTICES
     return {key: _coarse(wanted[key]) for key, fit in zip(order, fits, strict=True) if fit}
 
@@ -167,14 +170,21 @@ def _small(sky: Background | None) -> Background | None:
     return Background(halves.astype(np.float32), sky.visible)
 
 
-def box_around(mesh: Mesh, matrix: np.ndarray) -> np.ndarray:
-    """(2, 3) float32 corners of the box around a mesh that stands somewhere."""
-    if not len(mesh.vertices):
-        return np.repeat(matrix[None, :3, 3], 2, axis=0).astype(np.float32)
-    low, high = mesh.vertices.min(axis=0), mesh.vertices.max(axis=0)
-    corners = np.array(np.meshgrid(*zip(low, high, strict=True))).reshape(3, -1).T
-    placed = corners @ matrix[:3, :3].T + matrix[:3, 3]
-    return np.stack([placed.min(axis=0), placed.max(axis=0)]).astype(np.float32)
+def boxes_around(scene: Scene, matrices: np.ndarray) -> np.ndarray:
+    """(N, 2, 3) float32 corners of boxes around a scene's instances that stand at (N, 4, 4)."""
+    corners = np.zeros((len(scene.meshes), 8, 3))
+    for i, mesh in enumerate(scene.meshes):
+        if len(mesh.vertices):
+            corners[i] = box_corners(mesh.vertices)
+    own = corners[[one.mesh for one in scene.instances]].reshape(-1, 8, 3)
+    placed = own @ matrices[:, :3, :3].transpose(0, 2, 1) + matrices[:, None, :3, 3]
+    return np.stack([placed.min(axis=1), placed.max(axis=1)], axis=1).astype(np.float32)
+
+
+def box_corners(vertices: np.ndarray) -> np.ndarray:
+    """(8, 3) float64 corners of the box around points (V, 3), of one at least."""
+    ends = np.stack([vertices.min(axis=0), vertices.max(axis=0)]).astype(np.float64)
+    return np.array(np.meshgrid(*ends.T)).reshape(3, -1).T
 
 
 def _is(array: np.ndarray, dtype: type, shape: tuple[int, ...]) -> bool:

@@ -38,3 +38,4 @@ def test_captured_frames_know_what_they_saw(blender, tmp_path):
     assert "The shape of 'Ball' is too large" in sentence
 
     assert found["folders"] == {"loaded": True, "opened": True}
+    assert found["beside"] == {"same": True, "camera": True}

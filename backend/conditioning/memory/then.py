@@ -9,7 +9,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from ...shared.frame import MemoryFrame
-from ...shared.moment import Comparison, Moment, box_around
+from ...shared.moment import Comparison, Moment, boxes_around
 from ...shared.names import Names
 from ...shared.scene import Background, Instance, Mesh, Scene
 from ...shared.tree_codec import same_tree
@@ -153,11 +153,14 @@ class Past:
 
         made: list[Then | None] = []
         for then in stood:
-            lighting = None if then is None else lit(then)
-            if then is None or lighting is not None:
-                made.append(then and Then(lighting, then.fits, then.gone, then.other))
-            else:
+            if then is None:
+                made.append(None)
+                continue
+            lighting = lit(then)
+            if lighting is None:
                 made.append(_of_what_stands_still(now, then))
+            else:
+                made.append(Then(lighting, then.fits, then.gone, then.other))
         self._kept = used
         return made
 
@@ -171,14 +174,12 @@ def _of_what_stands_still(now: Lighting, stood: _Stood) -> Then | None:
         one.mesh == other.mesh and one.matrix is other.matrix
         for one, other in zip(scene.instances, then.instances, strict=True)
     ]
-    moved = [
-        box_around(place.meshes[each.mesh], each.matrix)
-        for place in (scene, then)
-        for each, stands in zip(place.instances, still, strict=True)
-        if not stands and each.matrix[:3, :3].any()
-    ]
-    boxes = np.array(moved, np.float32).reshape(-1, 2, 3)
-    return Then(now, stood.fits & still, np.concatenate([stood.gone, boxes]), stood.other)
+    boxes = [stood.gone]
+    for place in (scene, then):
+        matrices = np.array([one.matrix for one in place.instances]).reshape(-1, 4, 4)
+        there = matrices[:, :3, :3].any(axis=(1, 2))
+        boxes.append(boxes_around(place, matrices)[there & ~np.array(still, bool)])
+    return Then(now, stood.fits & still, np.concatenate(boxes), stood.other)
 
 
 @dataclass(frozen=True, eq=False)
@@ -206,11 +207,11 @@ def _stood(scene: Scene, names: Names | None, moment: Moment | None) -> _Stood |
             continue
         instances[i] = replace(instances[i], mesh=len(meshes))
         meshes.append(bent)
-    for i, one in enumerate(instances):
-        if place[i] < 0:  # not there yet, or nobody knows in which shape
-            instances[i] = replace(one, matrix=np.diag([0.0, 0.0, 0.0, 1.0]))
-        elif found.moved[i]:
-            instances[i] = replace(one, matrix=moment.matrices[place[i]])
+    for number, one in enumerate(instances):
+        if place[number] < 0:  # not there yet, or nobody knows in which shape
+            instances[number] = replace(one, matrix=np.diag([0.0, 0.0, 0.0, 1.0]))
+        elif found.moved[number]:
+            instances[number] = replace(one, matrix=moment.matrices[place[number]])
     fits = (place >= 0) & found.looks
     gone = np.ones(len(moment.matrices), bool)
     gone[place[place >= 0]] = False

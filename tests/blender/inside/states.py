@@ -110,7 +110,8 @@ def watched() -> dict[str, Any]:
         for item in scene.worldfm.memory:
             kept.known(scene, item)
         helpings = 0
-        while kept._watch.dirty or kept._watch.judging:
+        watch = kept._watches[scene.session_uid]
+        while watch.dirty or watch.judging:
             helpings += 1
             assert helpings < 6_000
             time.sleep(0.01)
@@ -126,7 +127,7 @@ def watched() -> dict[str, Any]:
     depsgraph = bpy.context.evaluated_depsgraph_get()
     kept.note_changes(depsgraph)
     found["asked again"] = settled()
-    found["still asked"] = kept._watch.dirty
+    found["still asked"] = kept._watches[scene.session_uid].dirty
     return found
 
 
