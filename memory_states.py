@@ -69,6 +69,7 @@ def note_changes(depsgraph: bpy.types.Depsgraph | None = None) -> None:
             changes = changes or Changes.of(depsgraph)
             watch.reader.forget(changes.shapes)
             watch.reader.forget_looks(changes.looks)
+        watch.reader.start_over()
         watch.dirty, watch.changed = True, time.monotonic()
 
 
@@ -96,9 +97,9 @@ def find_out(scene: bpy.types.Scene, depsgraph: bpy.types.Depsgraph) -> dict[Fra
 
 def _tick() -> float:
     # timers have no window of their own
-    places = list(bpy.context.window_manager.windows) or [bpy.context]
-    waits = [_found_out(place.scene, place.view_layer.depsgraph) for place in places]
-    return min(waits)
+    windows = list(bpy.context.window_manager.windows) or [bpy.context]
+    places = {window.scene.session_uid: window for window in reversed(windows)}
+    return min(_found_out(p.scene, p.view_layer.depsgraph) for p in places.values())
 
 
 def _found_out(scene: bpy.types.Scene, depsgraph: bpy.types.Depsgraph | None) -> float:

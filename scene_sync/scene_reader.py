@@ -284,6 +284,10 @@ class SceneReader:
         kept = () if session_uids is None else self._kinds.items()
         self._kinds = {k: v for k, v in kept if k[0] not in session_uids}
 
+    def start_over(self) -> None:
+        """Look at everything again in the next helping, also where this had looked already."""
+        self._round = None
+
     def forget_all(self) -> None:
         """Anything may have changed."""
         self._sources.clear()

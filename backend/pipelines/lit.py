@@ -71,7 +71,8 @@ class PreparedScene:
     """A scene, and its light as far as it is known.
 
     draft: for whoever looks on, better and better; final: the last of these. whole: for renders.
-    carries: whether the first draft shows the bounced light of an earlier scene.
+    carries: whether the first draft shows the bounced light of an earlier scene. carried: what
+    drafts remember until the memory of this scene is made.
     """
 
     scene: Scene
@@ -83,6 +84,7 @@ class PreparedScene:
     whole: Lighting | None = None
     final: Lighting | None = None
     carries: bool = False
+    carried: Memory | None = None
     timings: dict[str, float] = field(default_factory=dict)
     _memories: dict[int, Memory | None] = field(default_factory=dict)
 
@@ -94,6 +96,21 @@ class PreparedScene:
     def remembers(self, lighting: Lighting) -> bool:
         """Whether `memory` is made for this light."""
         return id(lighting) in self._memories or not any(one.enabled for one in self.frames)
+
+    def draft_memory(self) -> Memory | None:
+        """The best there is for a draft."""
+        if self.draft is not None and self.remembers(self.draft):
+            return self.memory(self.draft)
+        return self.carried
+
+    def carry(self, last: PreparedScene) -> None:
+        """Remember in drafts what `last` does, where things only moved."""
+        same = len(self.frames) == len(last.frames) and all(
+            one is other for one, other in zip(self.frames, last.frames, strict=True)
+        )
+        memory = last.draft_memory() if same else None
+        if memory is not None and self.draft is not None:
+            self.carried = memory.carried(self.draft.geometry)
 
     def memory(self, lighting: Lighting) -> Memory | None:
         """What memory frames saw beside their lit pictures; made when it is first asked for."""
@@ -189,6 +206,8 @@ class LitWorld:
             prepared.draft = Lighting.of(
                 prepared.scene, prepared.matter, FIRST, self._forest, before
             )
+            if last is not None and prepared.carries:
+                prepared.carry(last)
             prepared.timings["light"] = 1e3 * (time.perf_counter() - began)
         self._shown = prepared
         if not prepared.complete:
@@ -237,9 +256,9 @@ class LitWorld:
         timings = {**made, "lit": 1e3 * (time.perf_counter() - began)}
         color, told = lit.color, {"Confidence": np.zeros(met.shape, np.float32)}
         wanted = request.mode != "anchors" and request.references
-        if wanted and (not request.draft or prepared.remembers(lighting)):
+        if wanted:
             began = time.perf_counter()
-            memory = prepared.memory(lighting)
+            memory = prepared.draft_memory() if request.draft else prepared.memory(lighting)
             if memory is not None:
                 corrected = memory.corrected(lit, request.camera)
                 color = corrected.color

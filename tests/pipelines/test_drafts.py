@@ -13,7 +13,8 @@ import pytest
 
 from backend.shared.anchors import Anchors
 from backend.shared.camera import Camera, intrinsics, look_at
-from backend.shared.frame import FrameRequest
+from backend.shared.frame import FrameRequest, MemoryFrame
+from backend.shared.moment import Moment
 from backend.shared.scene import Background, Instance, Lamp, Material, Mesh, Scene
 from backend.shared.world import World
 
@@ -98,6 +99,31 @@ def test_what_moves_is_lit_at_once_and_right_in_the_end():
     assert np.abs(draft - right).mean() < 0.1 * right.mean()
     assert done.acquire(timeout=30) and done.acquire(timeout=30)
     np.testing.assert_array_equal(picture(lit, moved, draft=True), right)
+
+
+def test_what_is_dragged_keeps_its_memory_in_drafts():
+    """Memory saw all twice as bright as light alone gives."""
+    made = scene(0.0)
+    lit, done = LitWorld(SMALL), threading.Semaphore(0)
+    lit.on_refined = done.release
+    seen = lit.render(lit.prepare(world(made)), FrameRequest(CAMERA))
+    bright = np.clip(2 * seen.color.astype(np.float32), 0, 60000).astype(np.float16)
+    memory = MemoryFrame(
+        "a", "a", CAMERA, depth=seen.depth, radiance=bright, moment=Moment.of(made)
+    )
+    remembering = replace(world(made, 1), memory=[memory])
+    prepared = lit.prepare(remembering)
+    assert lit.render(prepared, FrameRequest(CAMERA, draft=True)).passes["Confidence"].max() == 0
+    assert done.acquire(timeout=30)
+    for step in (0.1, 0.3):
+        moved = replace(world(scene(step), 2), memory=[memory])
+        reply = lit.render(lit.prepare(moved), FrameRequest(CAMERA, draft=True))
+        assert reply.passes["Confidence"].mean() > 0.5
+        floor = reply.passes["Confidence"] > 0.9
+        share = reply.color.astype(np.float32)[floor] / reply.passes["Lit"][floor]
+        assert 1.5 < np.median(share) < 2.5
+    added = replace(world(scene(0.3, 1.0), 3), memory=[memory])
+    assert lit.render(lit.prepare(added), FrameRequest(CAMERA, draft=True)).draft
 
 
 def test_another_sky_is_gathered_at_once():

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from dataclasses import dataclass
 
 import numpy as np
@@ -88,6 +89,14 @@ class _Seen:
         self.fine *= self.known / np.maximum(self.weight, 1e-9)
 
 
+@dataclass(frozen=True, eq=False)
+class _Pose:
+    """Of I instances then. turns: (I, 3, 3) float32. moved: (I,) bool."""
+
+    turns: np.ndarray
+    moved: np.ndarray
+
+
 class Memory:
     """Memory frames beside the scene's light."""
 
@@ -98,7 +107,31 @@ class Memory:
         self.smoothed = Smoothed(
             list(self.remembered.values()), self.geometry, lighting.bounced.scale
         )
+        self._poses: dict[int, _Pose] = {}
         self.agreement = agreement(list(self.remembered.values()), self.smoothed, self.geometry)
+
+    def carried(self, now: Geometry) -> Memory | None:
+        """The same beside triangles of which some stand elsewhere, for drafts: at no cost, and
+        without what the move changes in bounced light. None where they are not the same ones."""
+        if not np.array_equal(self.geometry.first, now.first) or not np.array_equal(
+            self.geometry.material, now.material
+        ):
+            return None
+        mine, theirs = self.geometry.scene.instances, now.scene.instances
+        if any(one.key != other.key for one, other in zip(mine, theirs, strict=True)):
+            return None
+        made = copy(self)
+        made.geometry, made._poses = now, {}
+        return made
+
+    def _pose(self, number: int) -> _Pose | None:
+        """How instances stood when a frame saw them; None: as they do."""
+        then = self.remembered[number].then
+        if then.geometry is self.geometry:
+            return None
+        if number not in self._poses:
+            self._poses[number] = _Pose(then.turns(self.geometry), then.moved(self.geometry))
+        return self._poses[number]
 
     def corrected(self, lit: LitFrame, camera: Camera) -> Corrected:
         """The lit picture of a camera with memory's ratios."""
@@ -130,7 +163,8 @@ class Memory:
         cosine = np.abs(np.einsum("ni,ni->n", back, points.facing))
         across = points.width / np.sqrt(np.maximum(cosine, 0.02))
         for number, one in self.remembered.items():
-            stood, view = _as_then(points, back, one.then, self.geometry)
+            pose = self._pose(number)
+            stood, view = _as_then(points, back, one.then, pose)
             found = fetch(one, stood)
             alike = np.exp(-(1 - np.einsum("ni,ni->n", view, found.toward)) / NEAR)
             steady = np.minimum(found.values[:, MATTE], matte)
@@ -145,8 +179,8 @@ class Memory:
             seen.detail += sharp[:, None] * found.values[:, DETAIL]
             seen.weight += weight
             ratio = found.values[:, RATIO]
-            if one.then.geometry is not self.geometry:
-                moved = one.then.moved(self.geometry)[points.owner][:, None]
+            if pose is not None:
+                moved = pose.moved[points.owner][:, None]
                 ratio = np.where(moved, usual + CARRIED * (ratio - usual), ratio)
             seen.ratio += weight[:, None] * ratio
             seen.known = np.maximum(seen.known, holds)
@@ -178,13 +212,12 @@ class Memory:
 
 
 def _as_then(
-    points: Points, back: np.ndarray, then: Then, now: Geometry
+    points: Points, back: np.ndarray, then: Then, pose: _Pose | None
 ) -> tuple[Points, np.ndarray]:
     """Points as they stood then, and the unit ways (N, 3) `back` to the viewer, turned alike."""
-    turns = then.turns(now)
-    if turns is None:
+    if pose is None:
         return points, back
-    back = np.einsum("nij,nj->ni", turns[points.owner], back)
+    back = np.einsum("nij,nj->ni", pose.turns[points.owner], back)
     back /= np.maximum(np.linalg.norm(back, axis=1, keepdims=True), 1e-9)
     return points.standing(then.geometry), back
 

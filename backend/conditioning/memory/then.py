@@ -92,22 +92,24 @@ class Then:
     def moved(self, now: Geometry) -> np.ndarray:
         """(I,) bool of the instances that stand elsewhere now, or in another shape."""
         mine, theirs = self.geometry.scene, now.scene
-        return np.array(
-            [
-                not np.allclose(then.matrix, one.matrix, rtol=0, atol=_MOVED)
-                or mine.meshes[then.mesh] is not theirs.meshes[one.mesh]
-                for then, one in zip(mine.instances, theirs.instances, strict=True)
-            ],
-            bool,
-        )
+        elsewhere = np.abs(_matrices(mine) - _matrices(theirs)).max(axis=(1, 2), initial=0) > _MOVED
+        bent = [
+            mine.meshes[then.mesh] is not theirs.meshes[one.mesh]
+            for then, one in zip(mine.instances, theirs.instances, strict=True)
+        ]
+        return elsewhere | np.array(bent, bool)
 
-    def turns(self, now: Geometry) -> np.ndarray | None:
-        """(I, 3, 3) float32, from directions at instances now to those then; None = the same."""
-        if now is self.geometry:
-            return None
-        pairs = zip(now.scene.instances, self.geometry.scene.instances, strict=True)
-        turns = [then.matrix[:3, :3] @ np.linalg.pinv(one.matrix[:3, :3]) for one, then in pairs]
-        return np.array(turns, np.float32).reshape(-1, 3, 3)
+    def turns(self, now: Geometry) -> np.ndarray:
+        """(I, 3, 3) float32, from directions at instances now to those then."""
+        then, here = _matrices(self.geometry.scene)[:, :3, :3], _matrices(now.scene)[:, :3, :3]
+        turns = np.repeat(np.eye(3)[None], len(then), axis=0)
+        other = (then != here).any(axis=(1, 2))
+        turns[other] = then[other] @ np.linalg.pinv(here[other])
+        return turns.astype(np.float32)
+
+
+def _matrices(scene: Scene) -> np.ndarray:
+    return np.array([one.matrix for one in scene.instances], np.float64).reshape(-1, 4, 4)
 
 
 class Past:
@@ -139,16 +141,20 @@ class Past:
             quality = self.quality
             if same_light(wanted, scene):
                 quality = min(quality, STOOD, key=lambda one: one.surfels)
-            for one in (*used, *self._kept):
-                if one.quality == quality and same_tree(one.geometry.scene, wanted):
-                    break
-            else:
-                if len(used) >= most:
-                    return None
+
+            def fits(one: Lighting) -> bool:
+                return one.quality == quality and same_tree(one.geometry.scene, wanted)
+
+            for one in used:
+                if fits(one):
+                    return one
+            if len(used) >= most:  # whatever is kept: frames must not depend on those before
+                return None
+            one = next(filter(fits, self._kept), None)
+            if one is None:
                 matter = Matter(Geometry.of(wanted), now.matter.materials)
                 one = Lighting.of(wanted, matter, quality)
-            if one not in used:
-                used.append(one)
+            used.append(one)
             return one
 
         made: list[Then | None] = []
