@@ -27,7 +27,7 @@ SOFT = 0.15
 _MOVED = 1e-6
 _FAR = 1e4
 MOST_PASTS = 16
-MOST_TRIANGLES = 8_000_000
+MOST_TRIANGLES = 4_000_000
 """How many scenes as they stood are kept, and of how many triangles together; of memory frames
 beyond, what moved since is forgotten."""
 _MOST_BENT = 64
