@@ -23,6 +23,8 @@ LAYERS = 2 + 3
 """Numbers that name the values of all its layers: count, extent, and three sums."""
 _TOLERANCE = {SHAPE: 1e-5, LAYERS: 1e-4}
 _ROWS = 1 << 18
+_OWN = ("OBJECT_INFO", "ATTRIBUTE", "HAIR_INFO", "PARTICLE_INFO")
+"""Nodes that ask for what one object has for its own."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,16 +122,19 @@ class _Programs:
         self._scene = scene
         pictures = tuple(_picture(one) for one in scene.textures)
         self._programs = [_program(one, pictures) for one in scene.materials]
+        self._own = [any(f'"{kind}"' in one.program for kind in _OWN) for one in scene.materials]
         self._known: dict[tuple[object, ...], np.ndarray] = {}
 
     def look(self, one: Instance) -> np.ndarray:
         """(2,) int32."""
-        flags = (one.holdout, one.shadow_catcher, *(f"{c:.5g}" for c in one.color))
-        key = (one.mesh, one.materials, flags, f"{one.random:.5g}")
+        own: tuple[str, ...] = ()
+        if any(n >= 0 and self._own[n] for n in one.materials):
+            own = tuple(f"{value:.5g}" for value in (*one.color, one.random))
+        key = (one.mesh, one.materials, one.holdout, one.shadow_catcher, own)
         if key not in self._known:
             programs = [self._programs[n] if n >= 0 else "" for n in one.materials]
             mesh = _mesh_names(self._scene.meshes[one.mesh]).rest
-            self._known[key] = _named(mesh, json.dumps([programs, flags, key[-1]]).encode())
+            self._known[key] = _named(mesh, json.dumps([programs, *key[2:]]).encode())
         return self._known[key]
 
 

@@ -43,6 +43,8 @@ def test_memory_frames_are_kept_in_the_file(stage, demo_file, tmp_path):
         assert 0.05 < look["mean"] < 0.95 and look["spread"] > 0.05, source
     assert found["names_after_loading"] == found["names"]
     assert all(found["pictures_after_loading"])
+    assert found["moments"] == [[True, True]] * 3
+    assert found["fits"] == ["FITS"] * 3 and found["stale"] == ["STALE"] * 3
     assert "Traceback" not in found["log"]
 
 

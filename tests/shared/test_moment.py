@@ -55,7 +55,7 @@ def test_a_comparison_tells_a_new_look_from_a_new_place_and_a_new_shape() -> Non
     matrix[0, 3] += 1
     found = compared(scene, with_first(scene, matrix=matrix))
     assert found.moved.tolist() == [True, False] and found.looks.all() and found.shaped.all()
-    found = compared(scene, with_first(scene, color=(0.1, 0.2, 0.3, 1.0)))
+    found = compared(scene, with_first(scene, materials=(-1, -1)))
     assert found.looks.tolist() == [False, True] and not found.moved.any()
     mesh = scene.meshes[one.mesh]
     bent = replace(mesh, vertices=mesh.vertices * np.float32(1.01))
@@ -64,6 +64,17 @@ def test_a_comparison_tells_a_new_look_from_a_new_place_and_a_new_shape() -> Non
     assert found.shaped.tolist() == [False, True] and found.looks.all()
     found = compared(scene, with_first(scene, key="new"))
     assert found.place.tolist() == [-1, 1] and found.gone.tolist() == [True, False]
+
+
+def test_an_objects_colour_is_part_of_its_look_where_a_material_asks_for_it() -> None:
+    scene = small_scene()
+    painted = with_first(scene, color=(0.1, 0.2, 0.3, 1.0), random=0.7)
+    assert compared(scene, painted).looks.all()
+    node = {"type": "OBJECT_INFO", "props": {}, "inputs": {}}
+    program = json.dumps({"nodes": [node], "surface": {"node": 0, "out": "Color"}})
+    asking = (Material("Wood", program),)
+    found = compared(replace(scene, materials=asking), replace(painted, materials=asking))
+    assert found.looks.tolist() == [False, True]
 
 
 def test_last_bits_that_modifiers_round_otherwise_change_no_name() -> None:

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Capture memory frames with every engine, save, open the file again."""
 
+import sys
+
 import artist
 import bpy
 import numpy as np
@@ -33,6 +35,10 @@ def play(ui):
         yield from ui.until(captured, 180, f"the memory frame by {engine}")
         yield from ui.until(lambda: not artist.working(), 60, "the end of the capture")
     ui.result["looks"] = {item.source: look(item) for item in settings.memory[len(before) :]}
+    ui.result["moments"] = [
+        [item.moment is not None, item.moment_view is not None]
+        for item in settings.memory[len(before) :]
+    ]
     settings.memory_index = 1
     yield 3.0  # thumbnails
     names = [item.name for item in settings.memory]
@@ -47,4 +53,20 @@ def play(ui):
         bool(item.colour and item.colour.packed_files) for item in settings.memory
     ]
     yield 2.0  # thumbnails
+    yield from artist.sidebar(ui)
+    scene = bpy.context.scene
+    states = sys.modules[f"{artist.ADDON}.memory_states"]
+
+    def fits():
+        """What the list says of the frames; None while it is found out."""
+        told = [states.known(scene, item) for item in scene.worldfm.memory]
+        return [state and state.fit.name for state in told[len(before) :]]
+
+    yield from ui.until(lambda: None not in fits(), 60, "whether memory fits")
+    ui.result["fits"] = fits()
+    node = next(n for n in scene.world.node_tree.nodes if n.type == "BACKGROUND")
+    node.inputs["Strength"].default_value += 0.5
+    yield from ui.until(lambda: "STALE" in fits(), 60, "that memory no longer fits")
+    ui.result["stale"] = fits()
+    yield 1.0
     yield from ui.picture("memory-after-loading")
