@@ -143,11 +143,12 @@ def _judge(scene: bpy.types.Scene, found: SceneFound) -> Callable[[], dict[Frame
     tree = None if world is None else world.node_tree
     moving = any(one is not None and one.animation_data is not None for one in (world, tree))
     objects = frozenset(ob.name_full for ob in scene.objects)
+    rendered = frozenset(ob.name_full for ob in scene.objects if not ob.hide_render)
 
     def judge() -> dict[FrameKey, State]:
         if all(read is None for _, read, _ in items):
             return dict.fromkeys((key for key, _, _ in items), UNKNOWN)
-        now = Now.of(found, frame, moving, objects)
+        now = Now.of(found, frame, moving, objects, rendered)
         states = {}
         for key, read, at in items:
             seen = None if read is None else read()

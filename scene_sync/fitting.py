@@ -53,7 +53,8 @@ UNKNOWN = State(Fit.UNKNOWN)
 class Now:
     """A scene to compare memory frames with. frame: its number. animated: keys of instances and
     lamps that another frame may show otherwise; world_animated: the same of the world. objects:
-    names of all that the scene has, shown or not. boxes: (N, 2, 3) around its instances."""
+    names of all that the scene has, and rendered: of what of it final renders show. boxes:
+    (N, 2, 3) around its instances."""
 
     scene: Scene
     names: Names
@@ -61,17 +62,24 @@ class Now:
     animated: frozenset[str]
     world_animated: bool
     objects: frozenset[str]
+    rendered: frozenset[str]
     boxes: np.ndarray
 
     @classmethod
     def of(
-        cls, found: SceneFound, frame: int, world_animated: bool, objects: frozenset[str]
+        cls,
+        found: SceneFound,
+        frame: int,
+        world_animated: bool,
+        objects: frozenset[str],
+        rendered: frozenset[str],
     ) -> Now:
         """Takes its time: not for a draw."""
         scene = found.scene(wait=False)
         matrices = np.array([one.matrix for one in scene.instances]).reshape(-1, 4, 4)
         boxes = boxes_around(scene, matrices)
-        return cls(scene, Names.of(scene), frame, found.animated, world_animated, objects, boxes)
+        names, animated = Names.of(scene), found.animated
+        return cls(scene, names, frame, animated, world_animated, objects, rendered, boxes)
 
 
 def state_of(now: Now, moment: Moment | None, camera: Camera, frame: int | None) -> State:
@@ -98,7 +106,8 @@ def state_of(now: Now, moment: Moment | None, camera: Camera, frame: int | None)
     keys = moment.names()
     for i in np.flatnonzero(found.gone):
         name = keys[i].split("/")[0]
-        if (same_frame or name not in now.objects) and _in_sight(camera, moment.bounds[i]):
+        there = now.rendered if same_frame else now.objects  # hidden in the viewport: no change
+        if name not in there and _in_sight(camera, moment.bounds[i]):
             names.append(name)
     world = moment.sky != now.names.sky or moment.around != now.names.around
     world &= same_frame or not now.world_animated

@@ -13,6 +13,8 @@ def test_what_changed_is_said_of_the_frames_that_saw_it(blender):
     assert edits["moved"] == [FITS, FITS], "memory follows what moves"
     assert edits["repainted"] == [["PARTLY", ["Ball"], False, False], FITS]
     assert edits["again"] == [FITS, FITS, 2]
+    assert edits["hidden"] == [FITS, FITS], "renders show it still"
+    assert edits["disabled"] == edits["deleted"]
     assert edits["deleted"] == [["PARTLY", ["Ball"], False, False], FITS]
     assert edits["brighter"][1] == ["PARTLY", [], True, False]
     assert [state[0] for state in edits["much brighter"]] == ["STALE", "STALE"]

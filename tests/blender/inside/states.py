@@ -51,6 +51,11 @@ def edits() -> dict[str, Any]:
     found["repainted"] = states()
     bpy.ops.worldfm.recapture(stale=True, samples=1)
     found["again"] = [*states(), len(scene.worldfm.memory)]
+    ball.hide_set(True)
+    found["hidden"] = states()
+    ball.hide_set(False)
+    ball.hide_render = ball.hide_viewport = True
+    found["disabled"] = states()
     bpy.data.objects.remove(ball)
     found["deleted"] = states()
     lamp = next(ob for ob in scene.objects if ob.type == "LIGHT")
