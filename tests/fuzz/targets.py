@@ -26,6 +26,7 @@ from backend.shared.errors import InputError
 from backend.shared.frame import FrameRequest
 from backend.shared.fspy import read_fspy
 from backend.shared.messages import Hello, PutWorld, Render, encode
+from backend.shared.moment import Moment
 from backend.shared.png import decode_png, encode_png
 from backend.shared.wire import receive_message
 from backend.shared.world import World
@@ -41,6 +42,7 @@ from backend.world.importers.ply import read_ply
 from backend.world.importers.splats import read_splats
 from tests.extension import extension_part
 from tests.scenes.world_room import photograph, room_camera
+from tests.shared.scenes import small_scene
 
 EMBEDDED = Path(__file__).resolve().parents[2] / "backend" / "models" / "embedded"
 
@@ -62,7 +64,8 @@ class Target:
 
 def _room() -> World:
     seen = photograph(room_camera(size=(32, 24)), "a")
-    return World(lift(seen), [seen], 7)
+    remembered = seen.seen_at(Moment.of(small_scene(), {"cube#0"}))
+    return World(lift(seen), [remembered], 7)
 
 
 def _dataset(folder: Path) -> None:
