@@ -16,7 +16,9 @@ MARGIN = 1
 """Pixels beyond the picture that its filter reaches."""
 CONTRAST = 0.12
 """Difference of neighbours' base colours from which a pixel is an edge."""
-MOST = 0.5
+NEAR = 2
+"""Pixels around one whose colour changes that count as changing too."""
+MOST = 0.7
 """Part of the pixels that may have many samples."""
 _TEXTURE = 0.06
 """Variance, in square pixels, of what a texture's own filter has done already."""
@@ -102,9 +104,25 @@ def edges(
             change |= (np.abs(shadow[one] - shadow[other]) > 0.5).any(axis=2)
         soft[one] |= change
         soft[other] |= change
-    if (rough | soft).mean() > MOST:
-        return rough, rough & soft
-    return rough | soft, soft
+    # what a single sample misses of a fine texture is missed in rows: its surroundings tell
+    for near in (_spread(soft, guide), soft):
+        if (rough | near).mean() <= MOST:
+            return rough | near, near
+    return rough, rough & soft
+
+
+def _spread(marks: np.ndarray, guide: Guide) -> np.ndarray:
+    """(H, W) bool: marks, and pixels of the same group up to NEAR pixels along a side from one."""
+    for axis in (0, 1):
+        wide = marks.copy()
+        for step in range(1, NEAR + 1):
+            one = tuple(slice(None, -step) if a == axis else slice(None) for a in (0, 1))
+            other = tuple(slice(step, None) if a == axis else slice(None) for a in (0, 1))
+            same = guide.group[one] == guide.group[other]
+            wide[one] |= marks[other] & same
+            wide[other] |= marks[one] & same
+        marks = wide
+    return marks
 
 
 def sample_positions(row: np.ndarray, column: np.ndarray) -> np.ndarray:

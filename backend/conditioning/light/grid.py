@@ -24,7 +24,9 @@ from .window import Guide, agreed, borrow, complete, complete_wide, spread
 STEP = 4
 """Pixels between two at which the cache of bounced light, and whole shadows, are asked first."""
 _SURE = 1e-3
-_FEW_RAYS, _MIXED_RAYS = 4, 4
+_FEW_RAYS, _MIXED_RAYS, _NARROW_RAYS = 4, 4, 16
+"""Of pixels that are asked first, of those that disagree, and of these where the lamp is small, as
+nobody completes what they see."""
 _GLOSSY_RAYS = 4
 _TELLING = 0.5
 _PATTERN = 0.15
@@ -120,7 +122,7 @@ class Grid:
         lighting, surface = self.lighting, self.surface
         if not lighting.lights.soft[i] or not lighting.lights.shadow[i]:
             return arriving(lighting, surface, i, self.tile, 1)
-        arrived, total, mixed = self._asked(i)
+        arrived, total, mixed = self._asked(i, _NARROW_RAYS)
         own = arrived / np.maximum(total, 1e-20)
         if len(mixed):
             # in wide penumbras neighbours differ by their patterns only
@@ -136,7 +138,7 @@ class Grid:
             # for all: each tells its share
             sent = np.maximum(np.pi * mean(received.diffuse), direct.FAINT)
         known = self._foretold(i, sent)
-        arrived, total, _ = self._asked(i, known, sent)
+        arrived, total, _ = self._asked(i, _MIXED_RAYS, known, sent)
         open_ = np.flatnonzero(known < 0)
         shared = self._complete(arrived, total, known < 0)
         known[open_] = shared[open_]
@@ -163,10 +165,14 @@ class Grid:
         return made.reshape(-1)[self.met]
 
     def _asked(
-        self, i: int, known: np.ndarray | None = None, sent: np.ndarray | None = None
+        self,
+        i: int,
+        many: int,
+        known: np.ndarray | None = None,
+        sent: np.ndarray | None = None,
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """(N,) light that arrived from the points that were asked for, and all that would have:
-        one ray of the tile's pattern each, and many where neighbours do not agree (M,).
+        one ray of the tile's pattern each, and `many` where neighbours do not agree (M,).
 
         known: (N,) what is foretold of it, -1 = nothing. sent: (N,) irradiance that the amounts are
         parts of, None = they are irradiance themselves.
@@ -176,10 +182,10 @@ class Grid:
         whole = self._complete(arrived, total, known < 0)
         mixed = np.flatnonzero((known < 0) & (whole > _SURE) & (whole < 1 - _SURE))
         if len(mixed):
-            first = self.tile[mixed] * _MIXED_RAYS
+            first = self.tile[mixed] * many
             some = self.surface.take(mixed)
             mine = None if sent is None else sent[mixed]
-            arrived[mixed], total[mixed] = self._ask(some, i, first, _MIXED_RAYS, sent=mine)
+            arrived[mixed], total[mixed] = self._ask(some, i, first, many, sent=mine)
         return arrived, total, mixed
 
     def _ask(
