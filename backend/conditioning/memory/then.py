@@ -150,25 +150,25 @@ class Past:
                     return one
             if len(used) >= most:  # whatever is kept: frames must not depend on those before
                 return None
-            one = next(filter(fits, self._kept), None)
-            if one is None:
+            made = next(filter(fits, self._kept), None)
+            if made is None:
                 matter = Matter(Geometry.of(wanted), now.matter.materials)
-                one = Lighting.of(wanted, matter, quality)
-            used.append(one)
-            return one
+                made = Lighting.of(wanted, matter, quality)
+            used.append(made)
+            return made
 
-        made: list[Then | None] = []
+        past: list[Then | None] = []
         for then in stood:
             if then is None:
-                made.append(None)
+                past.append(None)
                 continue
             lighting = lit(then)
             if lighting is None:
-                made.append(_of_what_stands_still(now, then))
+                past.append(_of_what_stands_still(now, then))
             else:
-                made.append(Then(lighting, then.fits, then.gone, then.other))
+                past.append(Then(lighting, then.fits, then.gone, then.other))
         self._kept = used
-        return made
+        return past
 
 
 def _of_what_stands_still(now: Lighting, stood: _Stood) -> Then | None:
