@@ -12,7 +12,7 @@ from ..backend.shared.frame import FrameReply, FrameRequest
 from ..backend.shared.world import World
 from ..scene_sync.sampling import Guide
 from .shown import PointSample, Shown
-from .target import MOVING_SIDE, Target, sized
+from .target import Target, sized
 
 _DOWN = {BackendState.FAILED, BackendState.STOPPED}
 
@@ -38,9 +38,11 @@ class Settings:
     fps_cap: float
     scale_length: float = 1.0
 
-    def request(self, picture: Camera, still: bool) -> FrameRequest:
-        """For a view that stands still, or for one that moves."""
-        camera = sized(picture, self.size if still else str(MOVING_SIDE))
+    def request(self, picture: Camera, still: bool, moving_side: int) -> FrameRequest:
+        """For a view that stands still, or for one that moves, whose longest side is given."""
+        camera = sized(picture, self.size)
+        if not still:
+            camera = sized(picture, str(min(moving_side, max(camera.width, camera.height))))
         steps = self.steps if still else 1
         chosen = (steps, self.seed, self.references, self.mode)
         return FrameRequest(camera, *chosen, draft=True, glance=not still)

@@ -32,7 +32,16 @@ from .actions import (
     StartBackend,
 )
 from .shown import GAP_POINTS, MAX_POINTS, SOME_POINTS, PointSample, Shown
-from .target import Target, fits, free_guides, looks_from, mostly_seen, moved
+from .target import (
+    MOVING_SIDE,
+    Target,
+    fits,
+    free_guides,
+    looks_from,
+    mostly_seen,
+    moved,
+    moving_side,
+)
 
 STILL_SECONDS = 0.25
 REBUILD_SECONDS = 1.0
@@ -41,6 +50,8 @@ LAUNCH_SECONDS = 1.0
 """Time between looks at the preferences and at the backend's files while frames are asked for."""
 RATE_SECONDS = 2.0
 """Time over which frames are counted."""
+_ONCE_A_WORLD = {"geometry", "materials", "light"}
+"""Stages of a frame that the next one of the same world does not have."""
 _NEAR_ENOUGH = 0.1
 _FAR_OFF = 0.5
 """Shares of the distance to what is nearest that a view may move before its anchors are too few:
@@ -64,6 +75,7 @@ class ViewState:
     problem, build_problem: why there is no frame, or no world; "" = there is none.
     moved: when it last did. copy, world, points, frame: what was read, built of it, sampled of its
     anchors, and made ready to be drawn. asked, shown: the last request, and the frame on screen.
+    moving_side: longest side of frames while it moves, as large as there is time for.
     arrivals: when the frames of the last seconds came. latency: seconds from request to screen.
     """
 
@@ -93,6 +105,7 @@ class ViewState:
     preparing: bool = False
     frame: Shown | None = None
     shown: FrameReply | None = None
+    moving_side: int = MOVING_SIDE
     arrivals: list[float] = field(default_factory=list)
     latency: float = 0.0
     changes: int = -1
@@ -284,7 +297,7 @@ class ViewState:
     def _wants_frame(self) -> list[Action]:
         """Nothing where this is what was asked for last, or where it is too early for another."""
         look = self._look
-        request = look.settings.request(look.target.picture, self._still)
+        request = self._request()
         if self.asked_under == self._under() and same_tree(self.asked, request):
             return []
         if look.now - self.asked_at < 1 / look.settings.fps_cap:
@@ -296,10 +309,14 @@ class ViewState:
 
     def _ask(self) -> list[Action]:
         look = self._look
-        request = look.settings.request(look.target.picture, self._still)
+        request = self._request()
         self.asked, self.asked_at, self.asked_under = request, look.now, self._under()
         self.asking = True
         return [AskFrame(request)]
+
+    def _request(self, still: bool | None = None) -> FrameRequest:
+        look, still = self._look, self._still if still is None else still
+        return look.settings.request(look.target.picture, still, self.moving_side)
 
     def _under(self) -> _Asked:
         assert self.world is not None
@@ -321,10 +338,22 @@ class ViewState:
         if self.frame is None or self.frame.reply is self.shown:
             return []
         self.shown = self.frame.reply
+        if self.shown.request.glance:
+            self._learn_from(self.shown)
         if self.shown.request is self.asked:
             self.latency = now - self.asked_at
         self.arrivals = [*(t for t in self.arrivals if now - t < RATE_SECONDS), now]
         return [NoteFrame(self.shown)]
+
+    def _learn_from(self, reply: FrameReply) -> None:
+        """How large a moving view's frames can be. One of another size tells nothing: frames that
+        were asked for before are still coming."""
+        mine, wanted = reply.request.camera, self._request(still=False).camera
+        if (mine.width, mine.height) == (wanted.width, wanted.height):
+            stages = (spent for name, spent in reply.timings.items() if name not in _ONCE_A_WORLD)
+            side = moving_side(self.moving_side, sum(stages) / 1e3)
+            if side < self.moving_side or max(mine.width, mine.height) == self.moving_side:
+                self.moving_side = side
 
     def _something_new(self, backend: Backend, now: float) -> bool:
         if self.stuck:

@@ -12,7 +12,10 @@ from ..backend.shared.frame import FrameReply
 from ..scene_sync.sampling import Guide, nearest_of
 
 MOVING_SIDE = 192
-"""Longest side of frames of a view that moves."""
+"""Longest side of frames of a view that begins to move."""
+_MOVING_SIDES = (96, 128, MOVING_SIDE, 256, 320, 400, 512, 640, 800)
+_MOVING_SECONDS = 0.1
+"""What a frame of a view that moves may take: the next ones are larger or smaller accordingly."""
 _MULTIPLE = 8
 _MARGIN = 0.07
 """Share of a picture that anchors made for it reach beyond each of its sides."""
@@ -87,6 +90,19 @@ def sized(picture: Camera, side: str) -> Camera:
         for length in (picture.width, picture.height)
     )
     return picture.resized(width, height)
+
+
+def moving_side(side: int, seconds: float) -> int:
+    """The longest side for the next frame of a view that moves, if one of `side` took so long.
+
+    The next size is taken where it will do too, as time goes with the pixels; a smaller one only
+    when far too much was spent, so that sizes do not go to and fro.
+    """
+    at = _MOVING_SIDES.index(side)
+    if seconds > 1.5 * _MOVING_SECONDS:
+        return _MOVING_SIDES[max(at - 1, 0)]
+    larger = _MOVING_SIDES[min(at + 1, len(_MOVING_SIDES) - 1)]
+    return larger if seconds * (larger / side) ** 2 < _MOVING_SECONDS else side
 
 
 def free_guides(picture: Camera, side: str, scale_length: float) -> list[Guide]:

@@ -54,8 +54,8 @@ def world(revision: int, lit: bool = True, memory: bool = True):
     )
 
 
-def reply(request, revision: int, draft: bool = False, depth: float = 4.0):
-    """A grey answer."""
+def reply(request, revision: int, draft: bool = False, depth: float = 4.0, ms: float = 120.0):
+    """A grey answer, made in so many milliseconds."""
     size = (request.camera.height, request.camera.width)
     return shared["frame"].FrameReply(
         np.full((*size, 3), 0.5, np.float16),
@@ -66,6 +66,7 @@ def reply(request, revision: int, draft: bool = False, depth: float = 4.0):
         revision,
         "a model",
         "its hash",
+        timings={"lit": ms, "light": 5000.0},
         draft=draft,
     )
 
@@ -132,11 +133,11 @@ class Stage:
             case "PrepareFrame":
                 self.view.frame_prepared(shown.Shown.of(wanted.reply, wanted.bare), wanted.bare)
 
-    def answer(self, draft: bool = False) -> None:
+    def answer(self, draft: bool = False, ms: float = 120.0) -> None:
         """The backend's frame for what was asked last is there, and ready to be drawn."""
         if any(isinstance(one, actions.AskFrame) for one in self.open):
             self.finish("AskFrame")
-        answered = reply(self.view.asked, self.view.world.revision, draft)
+        answered = reply(self.view.asked, self.view.world.revision, draft, ms=ms)
         self.set(newest=answered, waiting=False)
         self.tick()
         self.finish("PrepareFrame")

@@ -60,6 +60,19 @@ def test_a_view_that_moves_asks_for_small_frames_and_a_whole_one_at_rest(stage: 
     assert "AskFrame" in stage.draw() and stage.view.asked.camera.width == 384
 
 
+def test_frames_of_a_moving_view_are_as_large_as_there_is_time_for(stage: Stage) -> None:
+    stage.show()
+    sides = []
+    for number, ms in enumerate([20, 20, 20, 20, 20, 90, 400, 400, 400, 400, 400, 20]):
+        stage.target = free_view(0.1 + 0.01 * number)
+        stage.draw(0.05)
+        sides.append(stage.view.asked.camera.width)
+        stage.answer(ms=ms)
+        stage.draw()
+    # never larger than at rest (384), and from there down again
+    assert sides == [192, 256, 320, 384, 384, 384, 384, 320, 256, 192, 128, 96]
+
+
 def test_frames_come_no_faster_than_the_cap(stage: Stage) -> None:
     stage.settings = replace(stage.settings, fps_cap=5.0)
     stage.show()
