@@ -59,7 +59,7 @@ def test_rendered_shading_streams_and_then_rests(stage, demo_file, measured):
     assert found["quiet_free"]["draws"] <= 5
     assert found["free_coverage"] > 0.5, "a view off the camera's path has too few anchors"
     assert 1 <= found["capped"]["asked"] <= found["capped"]["allowed"]
-    assert found["like_f12"], "the camera's view is not what F12 renders"
+    assert found["levels off F12"] < 3, "the camera's view is not what F12 renders"
     assert "Traceback" not in found["log"]
 
 
