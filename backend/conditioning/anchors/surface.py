@@ -79,6 +79,7 @@ class Matter:
         self._plain = np.array([m.constant is not None for m in materials], bool)
         self._table = Lobes.nothing(len(materials))
         self._opaque = np.array([m.opaque and not m.refracts for m in materials], bool)
+        self.fine = np.array([m.fine for m in materials], bool)
         self.all_opaque = bool(self._opaque.all())
         for i, material in enumerate(materials):
             if material.constant is not None:

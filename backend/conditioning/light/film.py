@@ -74,13 +74,14 @@ def plain_share(film: Film) -> float:
 
 
 def edges(
-    guide: Guide, base: np.ndarray, shadow: np.ndarray | None
+    guide: Guide, base: np.ndarray, shadow: np.ndarray | None, fine: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """(H, W) bool: pixels whose surroundings are not one smooth surface of one colour; and those
     among them where a single surface may look different from sample to sample.
 
     base: (H, W, 3) colours of surfaces (or of the background). shadow: (H, W, L) 0 or 1 of
-    lamps whose shadows are sharp.
+    lamps whose shadows are sharp. fine: (G,) bool of the guide's groups, whether colours change
+    faster than pixels tell.
     """
     rough = np.zeros(guide.shape, bool)
     soft = np.zeros(guide.shape, bool)
@@ -105,7 +106,7 @@ def edges(
         soft[one] |= change
         soft[other] |= change
     # what a single sample misses of a fine texture is missed in rows: its surroundings tell
-    for near in (_spread(soft, guide), soft):
+    for near in (soft | (_spread(soft, guide) & fine[guide.group]), soft):
         if (rough | near).mean() <= MOST:
             return rough | near, near
     return rough, rough & soft

@@ -119,7 +119,8 @@ class _Painter:
         grid = self.grid
         colors = seen_lamps(self.lighting, grid.samples)
         colors[grid.met] += grid.share.diffuse + grid.share.specular + grid.surface.lobes.emission
-        return film.edges(grid.guide, colors.reshape(*grid.shape, 3), shadow)
+        fine = self.lighting.matter.fine
+        return film.edges(grid.guide, colors.reshape(*grid.shape, 3), shadow, fine)
 
     def _many(self, marks: np.ndarray, varied: np.ndarray) -> np.ndarray:
         """(M * 9, 4) what the samples of marked pixels (H, W) bool show.

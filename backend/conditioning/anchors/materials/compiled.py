@@ -29,6 +29,8 @@ UNASSIGNED = Material(
 _GREY = '{"nodes": [{"type": "BSDF_PRINCIPLED"}], "surface": {"node": 0, "out": "BSDF"}}'
 
 
+_FINE = {f"TEX_{name}" for name in ("NOISE", "BRICK", "CHECKER", "WAVE", "MAGIC", "VORONOI")}
+_FINE |= {"TEX_WHITE_NOISE", "TEX_GABOR"}
 BROKEN = (ValueError, TypeError, LookupError, ArithmeticError, RecursionError)
 """What nodes raise whose settings are not of the kinds that Blender gives them."""
 
@@ -38,7 +40,8 @@ class CompiledMaterial:
 
     constant: the lobes (of one point, without normal) where nothing varies over the surface,
     else None. opaque: nothing passes straight through anywhere. refracts: it may be
-    glass somewhere. emits: it may shine somewhere.
+    glass somewhere. emits: it may shine somewhere. fine: it may change faster than pixels tell,
+    as pictures, which are filtered, do not.
     problems: a sentence for each thing that is shown otherwise than Blender would.
     """
 
@@ -72,6 +75,7 @@ class CompiledMaterial:
         self.refracts = "transmission" in possible.sums
         self.emits = "emission" in possible.sums
         self.constant = None if self._reaches(varying) else possible.lobes(1, None)
+        self.fine = self.constant is None and any(n.type in _FINE for n in program.nodes)
         if self.constant is None:
             self.evaluate(patch(self._layers(), side=2))
 
