@@ -30,6 +30,9 @@ MOST_PASTS = 16
 MOST_TRIANGLES = 4_000_000
 """How many scenes as they stood are kept, and of how many triangles together; of memory frames
 beyond, what moved since is forgotten."""
+MOST_BOXES = 64
+MOST_LAMPS = 16
+"""Boxes around what is gone, and the strongest lamps, whose shadows are looked for."""
 _MOST_BENT = 64
 """Shapes of one mesh that are kept, as of so many memory frames."""
 _UNKNOWN = Background(np.zeros((1, 1, 3), np.float32))
@@ -80,7 +83,8 @@ class Then:
             size = float((box[1] - box[0]).max())
             off = np.maximum(np.maximum(box[0] - position, position - box[1]), 0)
             touched |= (off**2).sum(axis=1) < (REACH * size) ** 2
-        for lamp in self.geometry.scene.lamps if len(self.gone) else ():
+        lamps = sorted(self.geometry.scene.lamps, key=lambda lamp: -sum(lamp.power))
+        for lamp in lamps[:MOST_LAMPS] if len(self.gone) else ():
             ways = lamp.matrix[:3, 3] - position
             if lamp.kind == "SUN":
                 ways = np.broadcast_to(lamp.matrix[:3, 2] * _FAR, position.shape)
@@ -106,6 +110,23 @@ class Then:
         other = (then != here).any(axis=(1, 2))
         turns[other] = then[other] @ np.linalg.pinv(here[other])
         return turns.astype(np.float32)
+
+
+def fewer(boxes: np.ndarray) -> np.ndarray:
+    """(D, 2, 3) boxes, neighbours joined where there are more than `MOST_BOXES`."""
+    parts = [boxes]
+    while len(parts) < MOST_BOXES < len(boxes):
+        spans = [np.ptp(part.mean(axis=1), axis=0) if len(part) > 1 else _NO_SPAN for part in parts]
+        widest = int(np.argmax([span.max() for span in spans]))
+        part, axis = parts.pop(widest), int(spans[widest].argmax())
+        part = part[np.argsort(part[:, :, axis].sum(axis=1), kind="stable")]
+        parts += [part[: len(part) // 2], part[len(part) // 2 :]]
+    if len(parts) == 1:
+        return boxes
+    return np.array([[part[:, 0].min(axis=0), part[:, 1].max(axis=0)] for part in parts])
+
+
+_NO_SPAN = np.full(3, -1.0)
 
 
 def _matrices(scene: Scene) -> np.ndarray:
@@ -185,7 +206,7 @@ def _of_what_stands_still(now: Lighting, stood: _Stood) -> Then | None:
         matrices = np.array([one.matrix for one in place.instances]).reshape(-1, 4, 4)
         there = matrices[:, :3, :3].any(axis=(1, 2))
         boxes.append(boxes_around(place, matrices)[there & ~np.array(still, bool)])
-    return Then(now, stood.fits & still, np.concatenate(boxes), stood.other)
+    return Then(now, stood.fits & still, fewer(np.concatenate(boxes)), stood.other)
 
 
 @dataclass(frozen=True, eq=False)
@@ -223,7 +244,7 @@ def _stood(scene: Scene, names: Names | None, moment: Moment | None) -> _Stood |
     gone[place[place >= 0]] = False
     other = np.zeros(len(gone), bool)
     other[place[(place >= 0) & ~found.looks]] = True
-    boxes = moment.bounds[gone], moment.bounds[other]
+    boxes = fewer(moment.bounds[gone]), fewer(moment.bounds[other])
     then = replace(
         scene,
         meshes=tuple(meshes),

@@ -20,7 +20,7 @@ from backend.conditioning.memory import lookup
 from backend.conditioning.memory.lookup import fetch
 from backend.conditioning.memory.ratio import Corrected, Memory
 from backend.conditioning.memory.remembered import Remembered, points_of
-from backend.conditioning.memory.then import Past
+from backend.conditioning.memory.then import MOST_BOXES, Past, fewer
 from backend.shared.camera import Camera
 from backend.shared.frame import MemoryFrame
 from backend.shared.moment import Moment
@@ -317,6 +317,20 @@ def test_another_sky_makes_memory_of_no_use_unless_it_was_kept() -> None:
     lit, made = corrected(after, replace(one, moment=Moment.of(scene)), ASIDE)
     assert (made.confidence > 0.9).mean() > 0.5
     assert np.abs(made.color / lit.color - 1).mean() < 0.03
+
+
+def test_many_boxes_are_joined_to_few_that_hold_them() -> None:
+    rng = np.random.default_rng(0)
+    low = rng.uniform(-5, 5, (1000, 3))
+    boxes = np.stack([low, low + 0.1], axis=1).astype(np.float32)
+    few = fewer(boxes)
+    assert len(few) == MOST_BOXES and few.dtype == np.float32
+    inside = (few[None, :, 0] <= boxes[:, None, 0]) & (few[None, :, 1] >= boxes[:, None, 1])
+    assert inside.all(axis=2).any(axis=1).all()
+    assert np.prod(few[:, 1] - few[:, 0], axis=1).sum() < 1.6 * 10**3
+    same = np.repeat(boxes[:1], 100, axis=0)
+    assert (fewer(same)[0] == same[0]).all() and fewer(boxes[:5]) is not None
+    np.testing.assert_array_equal(fewer(boxes[:5]), boxes[:5])
 
 
 def test_pasts_that_are_too_many_forget_what_moved_and_keep_the_rest(monkeypatch) -> None:
