@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from threading import Event, Lock
@@ -104,13 +104,13 @@ class PreparedScene:
         return self.carried
 
     def carry(self, last: PreparedScene) -> None:
-        """Remember in drafts what `last` does, where things only moved."""
-        same = len(self.frames) == len(last.frames) and all(
-            one is other for one, other in zip(self.frames, last.frames, strict=True)
+        """Remember in drafts what `last` does, where things moved or light changed."""
+        same = _same_objects(self.frames, last.frames) and _same_objects(
+            self.scene.materials, last.scene.materials
         )
         memory = last.draft_memory() if same else None
         if memory is not None and self.draft is not None:
-            self.carried = memory.carried(self.draft.geometry)
+            self.carried = memory.carried(self.draft)
 
     def memory(self, lighting: Lighting) -> Memory | None:
         """What memory frames saw beside their lit pictures; made when it is first asked for."""
@@ -206,7 +206,7 @@ class LitWorld:
             prepared.draft = Lighting.of(
                 prepared.scene, prepared.matter, FIRST, self._forest, before
             )
-            if last is not None and prepared.carries:
+            if last is not None:
                 prepared.carry(last)
             prepared.timings["light"] = 1e3 * (time.perf_counter() - began)
         self._shown = prepared
@@ -285,13 +285,16 @@ class LitWorld:
         )
 
 
+def _same_objects(one: Sequence[object], other: Sequence[object]) -> bool:
+    return len(one) == len(other) and all(a is b for a, b in zip(one, other, strict=True))
+
+
 def _shine_alike(one: Scene, other: Scene) -> bool:
     """Whether two scenes differ in where things stand at most, not in what shines."""
     return (
         one.background is other.background
         and same_tree(one.lamps, other.lamps)
-        and len(one.materials) == len(other.materials)
-        and all(a is b for a, b in zip(one.materials, other.materials, strict=True))
+        and _same_objects(one.materials, other.materials)
         and one.fog_density == other.fog_density
     )
 

@@ -122,7 +122,12 @@ def test_what_is_dragged_keeps_its_memory_in_drafts():
         floor = reply.passes["Confidence"] > 0.9
         share = reply.color.astype(np.float32)[floor] / reply.passes["Lit"][floor]
         assert 1.5 < np.median(share) < 2.5
-    added = replace(world(scene(0.3, 1.0), 3), memory=[memory])
+    night = scene(0.3, sky=Background(np.full((1, 1, 3), 0.1, np.float32)))
+    reply = lit.render(
+        lit.prepare(replace(world(night, 3), memory=[memory])), FrameRequest(CAMERA, draft=True)
+    )
+    assert reply.passes["Confidence"].mean() > 0.5, "other light, the same surfaces"
+    added = replace(world(scene(0.3, 1.0), 4), memory=[memory])
     assert lit.render(lit.prepare(added), FrameRequest(CAMERA, draft=True)).draft
 
 

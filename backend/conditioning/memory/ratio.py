@@ -9,7 +9,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...shared.camera import Camera
-from ..anchors.geometry import Geometry
 from ..light.frame import LitFrame
 from ..light.grid import STEP
 from ..light.shade import Lighting
@@ -110,9 +109,11 @@ class Memory:
         self._poses: dict[int, _Pose] = {}
         self.agreement = agreement(list(self.remembered.values()), self.smoothed, self.geometry)
 
-    def carried(self, now: Geometry) -> Memory | None:
-        """The same beside triangles of which some stand elsewhere, for drafts: at no cost, and
-        without what the move changes in bounced light. None where they are not the same ones."""
+    def carried(self, lighting: Lighting) -> Memory | None:
+        """The same beside triangles of which some stand elsewhere, or in other light, for drafts:
+        at no cost, and without what a move changes in bounced light. None where they are not the
+        same triangles."""
+        now = lighting.geometry
         if not np.array_equal(self.geometry.first, now.first) or not np.array_equal(
             self.geometry.material, now.material
         ):
@@ -121,7 +122,7 @@ class Memory:
         if any(one.key != other.key for one, other in zip(mine, theirs, strict=True)):
             return None
         made = copy(self)
-        made.geometry, made._poses = now, {}
+        made.geometry, made.usual, made._poses = now, usual_light(lighting), {}
         return made
 
     def _pose(self, number: int) -> _Pose | None:
