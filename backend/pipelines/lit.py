@@ -5,10 +5,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from threading import Event, Lock
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, WeakSet
 
 import numpy as np
 
@@ -67,12 +67,23 @@ class Remembering:
 
 
 @dataclass(eq=False)
+class Drafts:
+    """Light for whoever looks on, better and better, and the last of it; one for all scenes that
+    differ in their viewpoints alone, as those of several viewports do.
+
+    carries: whether the first shows the bounced light of an earlier scene.
+    """
+
+    light: Lighting | None = None
+    final: Lighting | None = None
+    carries: bool = False
+
+
+@dataclass(eq=False)
 class PreparedScene:
     """A scene, and its light as far as it is known.
 
-    draft: for whoever looks on, better and better; final: the last of these. whole: for renders.
-    carries: whether the first draft shows the bounced light of an earlier scene. carried: what
-    drafts remember until the memory of this scene is made.
+    whole: for renders. carried: what drafts remember until the memory of this scene is made.
     """
 
     scene: Scene
@@ -80,10 +91,8 @@ class PreparedScene:
     revision: int
     frames: list[MemoryFrame]
     remembering: Remembering
-    draft: Lighting | None = None
+    drafts: Drafts = field(default_factory=Drafts)
     whole: Lighting | None = None
-    final: Lighting | None = None
-    carries: bool = False
     carried: Memory | None = None
     timings: dict[str, float] = field(default_factory=dict)
     _memories: dict[int, Memory | None] = field(default_factory=dict)
@@ -91,7 +100,8 @@ class PreparedScene:
     @property
     def complete(self) -> bool:
         """Whether the draft cannot become better."""
-        return self.final is not None and self.remembers(self.final)
+        final = self.drafts.final
+        return final is not None and self.remembers(final)
 
     def remembers(self, lighting: Lighting) -> bool:
         """Whether `memory` is made for this light."""
@@ -99,8 +109,9 @@ class PreparedScene:
 
     def draft_memory(self) -> Memory | None:
         """The best there is for a draft."""
-        if self.draft is not None and self.remembers(self.draft):
-            return self.memory(self.draft)
+        light = self.drafts.light
+        if light is not None and self.remembers(light):
+            return self.memory(light)
         return self.carried
 
     def carry(self, last: PreparedScene) -> None:
@@ -109,8 +120,8 @@ class PreparedScene:
             self.scene.materials, last.scene.materials
         )
         memory = last.draft_memory() if same else None
-        if memory is not None and self.draft is not None:
-            self.carried = memory.carried(self.draft)
+        if memory is not None and self.drafts.light is not None:
+            self.carried = memory.carried(self.drafts.light)
 
     def memory(self, lighting: Lighting) -> Memory | None:
         """What memory frames saw beside their lit pictures; made when it is first asked for."""
@@ -153,6 +164,7 @@ class LitWorld:
         self._refiner = Refiner()
         self._remembering = Remembering(quality)
         self._last: PreparedScene | None = None
+        self._known: WeakSet[PreparedScene] = WeakSet()
 
     def prepare(self, world: World) -> PreparedScene:
         """Geometry and materials of a world. Raises WorldError when nothing is in it."""
@@ -161,69 +173,63 @@ class LitWorld:
             raise WorldError(
                 "The world has no surfaces; add objects to the scene or capture memory frames."
             )
-        last = self._last
-        if last is not None and same_tree(last.scene, scene):  # only memory changed
-            made = PreparedScene(
-                last.scene,
-                last.matter,
-                world.revision,
-                list(world.memory),
-                self._remembering,
-                last.draft,
-                last.whole,
-                last.final,
-                last.carries,
-            )
-            self._last = made
-            return made
+        seen = next((one for one in self._known if _same_but_viewpoints(one.scene, scene)), None)
+        if seen is not None:
+            matter, timings = seen.matter, dict[str, float]()
+        else:
+            matter, timings = self._matter(scene)
+        made = PreparedScene(
+            scene, matter, world.revision, list(world.memory), self._remembering, timings=timings
+        )
+        if seen is not None:
+            made.drafts = seen.drafts
+            made.whole = seen.whole if same_tree(seen.scene, scene) else None
+        self._known.add(made)
+        self._last = made
+        return made
+
+    def _matter(self, scene: Scene) -> tuple[Matter, dict[str, float]]:
+        """And the milliseconds that it took."""
         began = time.perf_counter()
         self._geometry = Geometry.of(scene, self._geometry)
         placed = time.perf_counter()
         matter = Matter(self._geometry, self._materials(scene))
         timings = {"geometry": placed - began, "materials": time.perf_counter() - placed}
-        self._last = PreparedScene(
-            scene,
-            matter,
-            world.revision,
-            list(world.memory),
-            self._remembering,
-            timings={k: 1e3 * v for k, v in timings.items()},
-        )
-        return self._last
+        return matter, {name: 1e3 * spent for name, spent in timings.items()}
 
     def _drafted(self, prepared: PreparedScene) -> Lighting:
         """The best light there is of a scene, and a better one on its way.
 
         What only moved is shown in the bounced light that was there before.
         """
-        if prepared.draft is None:
+        drafts = prepared.drafts
+        if drafts.light is None:
             began = time.perf_counter()
             last = self._shown
-            light = last.draft if last is not None else None
+            light = last.drafts.light if last is not None else None
             same = light is not None and _shine_alike(light.geometry.scene, prepared.scene)
             before = light.bounced if light is not None and same else None
-            prepared.carries = before is not None
-            prepared.draft = Lighting.of(
-                prepared.scene, prepared.matter, FIRST, self._forest, before
-            )
+            drafts.carries = before is not None
+            drafts.light = Lighting.of(prepared.scene, prepared.matter, FIRST, self._forest, before)
             if last is not None:
                 prepared.carry(last)
             prepared.timings["light"] = 1e3 * (time.perf_counter() - began)
         self._shown = prepared
         if not prepared.complete:
-            self._refiner.better(partial(self._refine, prepared, prepared.carries))
-        return prepared.draft
+            self._refiner.better(partial(self._refine, prepared, drafts.carries))
+        return drafts.light
 
     def _refine(self, prepared: PreparedScene, carries: bool, stop: Event) -> None:
         """In the refiner's thread."""
-        draft = prepared.draft
+        drafts = prepared.drafts
+        draft = drafts.light
         assert draft is not None
-        if prepared.final is None and carries:
-            prepared.draft = draft.refined(FIRST, stop)
+        if drafts.final is None and carries:
+            drafts.light = draft.refined(FIRST, stop)
             self.on_refined()
-        final = prepared.final or draft.refined(self.quality, stop)
+        final = drafts.final or draft.refined(self.quality, stop)
         prepared.memory(final)
-        prepared.draft = prepared.final = final
+        drafts.light = drafts.final = final
         self.on_refined()
 
     def _whole(self, prepared: PreparedScene) -> Lighting:
@@ -287,6 +293,10 @@ class LitWorld:
 
 def _same_objects(one: Sequence[object], other: Sequence[object]) -> bool:
     return len(one) == len(other) and all(a is b for a, b in zip(one, other, strict=True))
+
+
+def _same_but_viewpoints(one: Scene, other: Scene) -> bool:
+    return same_tree(replace(one, viewpoints=()), replace(other, viewpoints=()))
 
 
 def _shine_alike(one: Scene, other: Scene) -> bool:

@@ -216,3 +216,18 @@ def test_the_newest_work_is_done_and_none_twice():
     refiner.better(partial(work, 4))
     assert over.wait(10)
     assert done == [3, 4]
+
+
+def test_viewports_share_the_light_of_a_scene():
+    lit, done = LitWorld(SMALL), threading.Semaphore(0)
+    lit.on_refined = done.release
+    aside = replace(scene(0.0), viewpoints=())
+    views = [lit.prepare(world(one, i)) for i, one in enumerate((scene(0.0), aside))]
+    assert lit.render(views[0], FrameRequest(CAMERA, draft=True)).draft
+    assert done.acquire(timeout=30)
+    assert not lit.render(views[1], FrameRequest(CAMERA, draft=True)).draft
+    fresh = LitWorld(SMALL)
+    for i, one in enumerate((scene(0.0), aside)):  # renders are each one's own all the same
+        right = picture(fresh, fresh.prepare(world(one)), draft=False)
+        np.testing.assert_array_equal(picture(lit, views[i], draft=False), right)
+        fresh = LitWorld(SMALL)

@@ -70,7 +70,6 @@ class Day:
             bpy.ops.screen.region_quadview()
         yield from self.after("quad", picture=True)
         self.ui.result["quarters"] = sorted({text.split(" | ")[0] for text in said})
-        self.ui.result["Blender writes"] = bpy.app.version < (4, 4, 0)
         with self.here():
             bpy.ops.screen.region_quadview()
         self.area, self.region, self.space = artist.viewport()
