@@ -31,6 +31,8 @@ DARKEST = 0.01
 """Base colour that counts as black."""
 _EXPLAINED = 0.3
 _QUIET = 1e-4
+_NOISY = 3.0
+"""Times the median square of noise that the mean around a pixel stays below."""
 _CLIPPED = 254
 _CHANCE = 0.15
 
@@ -203,12 +205,24 @@ def smoothed(values: np.ndarray, weight: np.ndarray, guide: Guide) -> np.ndarray
 
 
 def _unexplained(detail: np.ndarray, weight: np.ndarray, guide: Guide) -> np.ndarray:
-    """(H, W) the part of the detail seen (its first three channels) that was lit otherwise."""
-    differs = ((detail[..., :3] - detail[..., 3:]) ** 2).sum(axis=2)
-    varies = (detail[..., :3] ** 2).sum(axis=2)
+    """(H, W) the part of the detail seen (its first three channels) that was lit otherwise, and is
+    more than the noise of a picture that was not denoised."""
+    other = detail[..., :3] - detail[..., 3:]
+    differs, varies = (other**2).sum(axis=2), (detail[..., :3] ** 2).sum(axis=2)
     around = complete(np.stack([differs, varies], axis=2) * weight[..., None], weight, guide)
-    part = around[..., 0] / (around[..., 1] + _QUIET)
+    part = np.maximum(around[..., 0] - _NOISY * _noise(other, weight), 0)
+    part /= around[..., 1] + _QUIET
     return np.clip((part - _EXPLAINED) / (1 - _EXPLAINED), 0, 1) * weight
+
+
+def _noise(other: np.ndarray, weight: np.ndarray) -> float:
+    """Square, over all channels of (H, W, 3), of what differs from pixel to pixel nearly
+    everywhere: textures that light does not know are somewhere, noise is on most surfaces."""
+    inner = (slice(1, -1), slice(1, -1))
+    sides = (other[:-2, 1:-1] + other[2:, 1:-1] + other[1:-1, :-2] + other[1:-1, 2:]) / 4
+    alone = ((other[inner] - sides) ** 2).sum(axis=2) / 1.25
+    known = cv2.erode(weight, np.ones((3, 3), np.uint8))[inner] > 0
+    return float(np.median(alone[known])) if known.any() else 0.0
 
 
 def points_of(geometry: Geometry, camera: Camera, lit: LitFrame) -> Points:

@@ -384,3 +384,20 @@ def test_the_shadow_of_what_was_deleted_goes_with_it() -> None:
     lit, made = corrected(lit_of(scene), one, FRONT)
     assert np.abs(made.color / lit.color - 1).max() < 0.25
     assert 0.2 < (made.confidence > 0.9).mean() < 0.9
+
+
+def test_noise_of_a_picture_that_was_not_denoised_is_not_remembered() -> None:
+    lighting = lit_of(room(BOX))
+    there = frame.render(lighting, FRONT)
+    grain = np.exp(0.3 * np.random.default_rng(0).normal(size=there.color.shape))
+    lit, made = corrected(lighting, memory_of(grain * there.color, FRONT), FRONT)
+    known = made.confidence > 0.9
+    assert known.mean() > 0.5
+    left = np.log(made.color[known] / lit.color[known]).std()
+    assert left < 0.1
+    # stripes that light does not know, on one of the surfaces, are
+    owner = owners(lighting, there)
+    stripes = np.where((owner == 1) & (np.arange(48) // 2 % 2 == 0), 2.0, 1.0)[..., None]
+    _, made = corrected(lighting, memory_of(stripes * there.color, FRONT), FRONT)
+    box = (owner == 1) & (made.confidence > 0.9)
+    assert np.log(made.color[box] / lit.color[box]).std() > 0.2
