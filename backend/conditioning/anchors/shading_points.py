@@ -42,6 +42,12 @@ class ShadingPoints:
     def __len__(self) -> int:
         return len(self.triangle)
 
+    def take(self, index: np.ndarray) -> ShadingPoints:
+        """The points of numbers `index`."""
+        names = ("triangle", "u", "v", "position", "normal", "flat", "incoming", "width", "back")
+        taken = {name: getattr(self, name)[index] for name in names}
+        return replace(self, **taken, shift=None if self.shift is None else self.shift[index])
+
     def of_corners(self, corners: np.ndarray) -> np.ndarray:
         """(N, C) values interpolated from (T, 3, C) corner values."""
         made = np.empty((len(self), corners.shape[2]), np.float32)

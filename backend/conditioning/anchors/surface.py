@@ -12,6 +12,7 @@ from .geometry import Geometry
 from .lobes import Lobes
 from .materials import CompiledMaterial
 from .placing import begin, place
+from .several import evaluated
 from .shading_points import ShadingPoints
 from .tracing import Hits
 
@@ -94,13 +95,16 @@ class Matter:
         clear = ~self._opaque[self.geometry.material]
         return np.flatnonzero(clear).astype(np.int32) if clear.any() else None
 
-    def from_side(self, hits: Hits, side: np.ndarray, width: np.ndarray) -> Surface:
+    def from_side(
+        self, hits: Hits, side: np.ndarray, width: np.ndarray, whole: bool = False
+    ) -> Surface:
         """Points of triangles as light meets them that comes along unit normals (N, 3) `side`.
 
-        hits: as if by rays of length one. width: (N,) metres that a point stands for.
+        hits: as if by rays of length one. width: (N,) metres that a point stands for. whole: see
+        `surface`.
         """
         place = self.geometry.at(hits.triangle, hits.u, hits.v)
-        return self.surface(hits, place + side, -side, width, is_camera=False)
+        return self.surface(hits, place + side, -side, width, is_camera=False, whole=whole)
 
     def surface(
         self,
@@ -109,10 +113,12 @@ class Matter:
         ways: np.ndarray,
         spread: np.ndarray,
         is_camera: bool = True,
+        whole: bool = False,
     ) -> Surface:
         """What rays (N, 3) met; every one of them has met something.
 
         spread: (N,) metres across that a sample covers at a distance of one length of its ray.
+        whole: it is all that is asked of that place, so patterns are averaged over it.
         """
         count = len(hits.triangle)
         geometry, triangle = self.geometry, hits.triangle
@@ -131,7 +137,17 @@ class Matter:
         in_pieces(work, count)
         width = (spread * hits.distance).astype(np.float32)
         lobes = self._lobes(
-            triangle, hits.u, hits.v, position, normal, flat, incoming, width, back, is_camera
+            triangle,
+            hits.u,
+            hits.v,
+            position,
+            normal,
+            flat,
+            incoming,
+            width,
+            back,
+            is_camera,
+            whole,
         )
         return Surface(position, flat, incoming, width, triangle, back, lift, lobes)
 
@@ -147,6 +163,7 @@ class Matter:
         width: np.ndarray,
         back: np.ndarray,
         is_camera: bool,
+        whole: bool,
     ) -> Lobes:
         material = self.geometry.material[triangle]
         lobes = self._table.take(material)
@@ -182,7 +199,8 @@ class Matter:
                     back=back[index],
                     is_camera=is_camera,
                 )
-                lobes.put(index, self.materials[material[index[0]]].evaluate(points))
+                mine = self.materials[material[index[0]]]
+                lobes.put(index, evaluated(mine, points) if whole else mine.evaluate(points))
 
         in_pieces(evaluate, len(parts), piece=1)
         return lobes

@@ -10,7 +10,7 @@ from ..anchors.surface import Surface
 from ..anchors.tracing import NUDGE
 from . import direct
 from .colors import brightest, length, mean
-from .fog import through_fog
+from .fog import dimmed, through_fog
 from .reflection import refracted
 from .samples import Samples
 from .shade import Light, Lighting, Shares, outgoing, passes_on, shares
@@ -113,7 +113,10 @@ def _look_on(
         hole = missed & film.transparent & (film.transparent_glass | ~through_glass)
         made[index[hole], 3] -= mean(left[hole])
         there = missed & ~hole
-        made[index[there], :3] += lighting.sky.seen(ways[there]) * left[there]
+        beyond = lighting.sky.seen(ways[there])
+        tile, far = samples.tile[index], hits.distance
+        beyond = dimmed(lighting, origins[there], ways[there], far[there], tile[there], beyond)
+        made[index[there], :3] += beyond * left[there]
         met = np.flatnonzero(hits.triangle >= 0)
         if not len(met):
             return
@@ -125,6 +128,7 @@ def _look_on(
         light = own_light(lighting, surface, share, samples.tile[index])
         color, passes = outgoing(surface, share, light), passes_on(surface, share)
         cut = _cut_out(lighting, surface, light, color, passes)
+        color = dimmed(lighting, origins[met], ways, far[met], tile[met], color)
         made[index, :3] += left * color
         made[index, 3] -= mean(left) * cut
         left = left * passes

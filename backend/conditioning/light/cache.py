@@ -211,6 +211,10 @@ class Bounced:
         cells = self.cells.of(hits, ways)
         free = (cells < 0).reshape(-1, count)
         sky = (self.sky.gathered(ways) * (cells < 0)[:, None]).reshape(-1, count, 3).mean(axis=1)
+        fog, left = self.matter.geometry.scene.fog_density, np.ones((1, 1, 1), np.float32)
+        if fog > 0:  # none of the sky's light gets through fog without end
+            sky = np.zeros_like(sky)
+            left = np.exp(-fog * hits.distance).reshape(-1, count, 1).astype(np.float32)
         sent, which = np.unique(cells[cells >= 0], return_inverse=True)
         places = np.full(len(cells), len(sent), np.int64)
         places[cells >= 0] = which
@@ -224,7 +228,8 @@ class Bounced:
         for _ in range(ROUNDS):
             falls = np.einsum("nk,nkc->nc", weight, (straight + light)[near])
             out = np.concatenate([base * falls + unasked, none])
-            light = sky + extra + out[places].mean(axis=1)
+            arrives = out[places] if fog <= 0 else out[places] * left
+            light = sky + extra + arrives.mean(axis=1)
         self._straight, self._light = straight, light
         self.ambient: np.ndarray = light.mean(axis=0)
         """(3,) mean of bounced light, as radiance."""
@@ -236,7 +241,7 @@ class Bounced:
         hits, flat = self.cells.middles(cells)
         geometry, triangle = self.matter.geometry, hits.triangle
         size = np.sqrt(geometry.area[triangle]) / self.cells.count[triangle]
-        surface = self.matter.from_side(hits, flat, size)
+        surface = self.matter.from_side(hits, flat, size, whole=True)
         lobes = surface.lobes
         shine = albedo(lobes.specular, lobes.edge, lobes.roughness, np.full(len(cells), 0.7))
         base = lobes.diffuse * (1 - shine.max(axis=1, keepdims=True)) + shine

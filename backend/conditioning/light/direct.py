@@ -12,6 +12,7 @@ from ..anchors.surface import Surface
 from ..anchors.tracing import NUDGE, Rays
 from ..jit import inlined, kernel
 from ..threads import in_pieces
+from .colors import length
 from .ggx import SMOOTHEST, again, curve
 from .lamps import BOTH, FACING, FAR, NEAR, OUTWARDS, POINTS, SETS, STARTS, Lights
 from .polygons import from_faces
@@ -94,7 +95,22 @@ def receive(receiver: Receiver, lights: Lights, index: int) -> Received:
             lights.glow[index, shining], lights.middle[index], float(lights.radius[index]),
             bool(lights.kind[index] == OUTWARDS), behind, made.diffuse, made.behind,
         )  # fmt: skip
+    left = _through_fog(surface.position, lights, index)
+    if left is not None:
+        for part in (made.diffuse, made.specular, made.behind):
+            part *= left
     return made
+
+
+def _through_fog(position: np.ndarray, lights: Lights, index: int) -> np.ndarray | None:
+    """(N, 1) what fog leaves of a light on its way to places (N, 3): nothing from far away, as in
+    Cycles; None without any."""
+    fog = lights.fog[index]
+    if fog <= 0:
+        return None
+    if lights.kind[index] == FAR:
+        return np.zeros((len(position), 1), np.float32)
+    return np.exp(-fog * length(position - lights.middle[index]))[:, None].astype(np.float32)
 
 
 def shadow_rays(
@@ -136,7 +152,8 @@ def sent(position: np.ndarray, lights: Lights, index: int) -> tuple[np.ndarray, 
         _sent(position[part], *light, made[part], ways[part])
 
     in_pieces(work, len(position))
-    return made, ways
+    left = _through_fog(position, lights, index)
+    return made if left is None else made * left, ways
 
 
 def arrival(

@@ -3,22 +3,47 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from ..anchors.tracing import NUDGE
 from . import direct
 from .colors import length
-from .samples import Samples
-from .shade import Lighting
+from .lamps import FAR
+
+if TYPE_CHECKING:
+    from .samples import Samples
+    from .shade import Lighting
 
 STEPS = 6
 """Places along a ray that light is scattered at."""
+_LEAST = 0.5
+"""Radii of a light that rays count as passing it by at least."""
+REACH = 2.0
+"""Sizes of a scene up to which surfaces light fog."""
 FARTHEST = 6.0
 """Mean free ways beyond which fog hides everything."""
 
 
 def through_fog(lighting: Lighting, samples: Samples, color: np.ndarray) -> np.ndarray:
-    """(N, 3) colours (N, 3) seen through the scene's fog; themselves without any.
+    """(N, 3) colours (N, 3) that samples show, seen through the scene's fog."""
+    reach = length(samples.ways)
+    ways = samples.ways / reach[:, None]
+    distance = samples.hits.distance * reach
+    return dimmed(lighting, samples.origins, ways, distance, samples.tile, color)
+
+
+def dimmed(
+    lighting: Lighting,
+    origins: np.ndarray,
+    ways: np.ndarray,
+    distance: np.ndarray,
+    tile: np.ndarray,
+    color: np.ndarray,
+) -> np.ndarray:
+    """(N, 3) colours (N, 3) seen `distance` metres away along rays of unit ways through the scene's
+    fog; themselves without any.
 
     Light is scattered once from lamps, with their shadows, by the phase function of Henyey and
     Greenstein (1941); what was scattered before counts as the mean of bounced light.
@@ -27,30 +52,57 @@ def through_fog(lighting: Lighting, samples: Samples, color: np.ndarray) -> np.n
     density = scene.fog_density
     if density <= 0 or not len(color):
         return color
-    reach = length(samples.ways)
-    ways = samples.ways / reach[:, None]
-    whole = np.minimum(samples.hits.distance * reach, FARTHEST / density)
+    whole = np.minimum(distance, FARTHEST / density)
     left = np.exp(-density * whole)[:, None]
-    hidden = samples.hits.distance * reach > FARTHEST / density
+    hidden = distance > FARTHEST / density
     left[hidden] = 0
     albedo = np.array(scene.fog_color, np.float32)
     ambient = lighting.bounced.ambient
-    scattered = (1 - left) * albedo * ambient
-    # places that each stand for an equal part of what is scattered
+    # far from everything there is no bounced light
+    among = np.minimum(whole, REACH * lighting.bounced.scale)
+    scattered = (1 - np.exp(-density * among))[:, None] * albedo * ambient
     for k in range(STEPS):
-        part = (k + (samples.tile * 7 % 16 + 0.5) / 16) / STEPS
-        along = -np.log1p(-part * (1 - np.exp(-density * whole))) / density
-        place = (samples.origins + ways * along[:, None]).astype(np.float32)
+        part = ((k + (tile * 7 % 16 + 0.5) / 16) / STEPS).astype(np.float32)
         for i in range(len(lighting.lights)):
+            along, share = _places(lighting, i, origins, ways, whole, part)
+            place = (origins + ways * along[:, None]).astype(np.float32)
             sent, towards = direct.sent(place, lighting.lights, i)
             lit = np.ones(len(place), bool)
             if lighting.lights.shadow[i]:
                 off = NUDGE * towards
                 lit = ~lighting.between.blocked(place + off, towards - 2 * off)
             phase = _phase(ways, towards, scene.fog_anisotropy)
-            share = (1 - left[:, 0]) / STEPS * phase * lit
-            scattered += share[:, None] * albedo * sent
+            scattered += (share * phase * lit / STEPS)[:, None] * albedo * sent
     return (color * left + scattered).astype(np.float32)
+
+
+def _places(
+    lighting: Lighting,
+    i: int,
+    origins: np.ndarray,
+    ways: np.ndarray,
+    whole: np.ndarray,
+    part: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Metres along rays (N,) of places for parts (N,) of them, and what each stands for: how much
+    is scattered a metre there over how densely places lie.
+
+    Of a light that is near they see it turn by equal angles (Kulla and Fajardo, 2012); of one
+    that is far each stands for as much of what is scattered.
+    """
+    density, lights = lighting.geometry.scene.fog_density, lighting.lights
+    if lights.kind[i] == FAR:
+        gone = 1 - np.exp(-density * whole)
+        return -np.log1p(-part * gone) / density, gone
+    to = lights.middle[i] - origins
+    nearest = np.einsum("ni,ni->n", to, ways)
+    off = length(to - nearest[:, None] * ways)
+    off = np.maximum(off, max(_LEAST * float(lights.radius[i]), 1e-4))
+    first, last = np.arctan2(-nearest, off), np.arctan2(whole - nearest, off)
+    from_nearest = off * np.tan(first + part * (last - first))
+    along = np.clip(nearest + from_nearest, 0, whole)
+    metres = (last - first) * (off**2 + from_nearest**2) / off
+    return along, density * np.exp(-density * along) * metres
 
 
 def _phase(ways: np.ndarray, towards: np.ndarray, g: float) -> np.ndarray:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 from functools import cached_property
 
 import numpy as np
@@ -46,7 +47,7 @@ class Grid:
         row, column = (a.ravel() for a in np.mgrid[: self.shape[0], : self.shape[1]])
         self.samples = sample(lighting, camera, np.stack([column + 0.5, row + 0.5], axis=1), 1.0)
         self.met = self.samples.met()
-        self.surface = surface_of(lighting, self.samples, self.met)
+        self.surface = surface_of(lighting, self.samples, self.met, whole=True)
         self.share = shares(self.surface)
         self.tile, self.wide = self.samples.tile[self.met], self.samples.wide[self.met]
         self.receiver = direct.Receiver.of(self.surface)
@@ -222,7 +223,7 @@ class Grid:
     ) -> np.ndarray:
         """Values (N,) or (N, C), already times their weights (N,), around each point; wanted: (N,)
         bool, None = all."""
-        wide = values.reshape(len(values), -1)
+        wide = values.reshape(len(values), math.prod(values.shape[1:]))
         chosen = None if wanted is None else self.image(wanted, False)
         made = complete(self.image(wide), self.image(weights), self.guide, chosen)
         return made.reshape(-1, wide.shape[1])[self.met].reshape(values.shape)
@@ -238,7 +239,8 @@ class Grid:
         far, reach = self._cached()
         bounced, surface = self.lighting.bounced, self.surface
         ways = near_ways(surface, self.wide) * reach[:, None]
-        hits = bounced.met(surface.origins(ways, NUDGE), ways)
+        origins = surface.origins(ways, NUDGE)
+        hits = bounced.met(origins, ways)
         near = np.flatnonzero(hits.distance < 1)
         if not len(near):
             return far
@@ -247,7 +249,10 @@ class Grid:
         found = bounced.radiance(kept, ways[near])
         # shining meshes were asked as lamps
         material = self.lighting.geometry.material[kept.triangle]
-        found[self.lighting.sampled[material]] = 0
+        asked = np.flatnonzero(self.lighting.sampled[material])
+        there = near[asked]
+        found[asked] -= self.lighting.glow(kept.take(asked), origins[there], ways[there])
+        np.maximum(found, 0, out=found)
         change[near] = found - far[near]
         every = np.ones(len(far), np.float32)
         return np.maximum(far + self._complete_wide(change, every), 0)

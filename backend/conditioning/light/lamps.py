@@ -52,7 +52,8 @@ class Lights:
     (L, 3) from there to the rim of an AREA, zero for others; round: (L,) bool, whether it has no
     corners. area: (L,) square metres that NEAR and FAR ones have none of. faces: (L, FACES, 3, 3)
     and glow: (L, FACES, 3), corners of a shining mesh's triangles and what they send out, the first
-    count: (L,) int32 of which there are; meshes of more have none.
+    count: (L,) int32 of which there are; meshes of more have none. fog: (L,) what a metre of the
+    scene's fog takes of their light.
     """
 
     kind: np.ndarray
@@ -73,6 +74,7 @@ class Lights:
     faces: np.ndarray
     glow: np.ndarray
     count: np.ndarray
+    fog: np.ndarray
 
     def __len__(self) -> int:
         return len(self.kind)
@@ -82,8 +84,8 @@ class Lights:
         return Lights(*(getattr(self, name)[keep] for name in self.__dataclass_fields__))
 
     @classmethod
-    def of(cls, parts: list[Light]) -> Lights:
-        """From one or more single lights."""
+    def of(cls, parts: list[Light], fog: float = 0.0) -> Lights:
+        """From one or more single lights; fog: extinction per metre."""
         count = len(parts)
         made = cls(
             np.array([p.kind for p in parts], np.int32).reshape(count),
@@ -106,6 +108,7 @@ class Lights:
             np.zeros((count, FACES, 3, 3), np.float32),
             np.zeros((count, FACES, 3), np.float32),
             np.array([len(p.faces) for p in parts], np.int32).reshape(count),
+            np.full(count, fog, np.float32),
         )
         for i, part in enumerate(parts):
             made.faces[i, : len(part.faces)], made.glow[i, : len(part.faces)] = (

@@ -131,8 +131,11 @@ def _join(
                     break
 
 
-def surface_of(lighting: Lighting, samples: Samples, met: np.ndarray) -> Surface:
-    """The surfaces that the rays of numbers `met` met."""
+def surface_of(
+    lighting: Lighting, samples: Samples, met: np.ndarray, whole: bool = False
+) -> Surface:
+    """The surfaces that the rays of numbers `met` met; whole: see `Matter.surface`."""
     kept = samples.hits.take(met)
     spread = samples.spread[met]
-    return lighting.matter.surface(kept, samples.origins[met], samples.ways[met], spread)
+    origins, ways = samples.origins[met], samples.ways[met]
+    return lighting.matter.surface(kept, origins, ways, spread, whole=whole)

@@ -18,6 +18,7 @@ from .cache import WHOLE, Bounced, Quality
 from .carried import carried
 from .colors import brightest, mean
 from .emitters import emitter_lights
+from .fog import dimmed
 from .ggx import albedo
 from .lamps import MOST_LIGHTS, Lights, light_of, sky_light
 from .passing import first_solid, left_over
@@ -106,6 +107,11 @@ class Lighting:
             quality, sampled,
         )  # fmt: skip
 
+    def glow(self, hits: Hits, origins: np.ndarray, ways: np.ndarray) -> np.ndarray:
+        """(N, 3) what surfaces that rays met send out by themselves."""
+        spread = np.full(len(ways), 1e-2, np.float32)
+        return self.matter.surface(hits, origins, ways, spread, is_camera=False).lobes.emission
+
     def refined(self, quality: Quality, stop: Event) -> Lighting:
         """The same with bounced light of this quality. Raises Stopped once `stop` is set."""
         gathered, between = self.gathered.until(stop), self.between.until(stop)
@@ -140,7 +146,8 @@ def _lights(scene: Scene, matter: Matter, sky: Sky) -> tuple[Lights, Lights, np.
     order = np.argsort(strength, kind="stable")
     near = [found[i] for i in sorted(order[:MOST_LIGHTS])]
     apart = [found[i] for i in sorted(order[MOST_LIGHTS:])]
-    return Lights.of(near), Lights.of(apart), sampled
+    fog = scene.fog_density
+    return Lights.of(near, fog), Lights.of(apart, fog), sampled
 
 
 @dataclass(frozen=True, eq=False)
@@ -299,8 +306,10 @@ def reflection(
         found[clear] = _looked_at(lighting, hits, origins, ways, some.width, rough, clear)
     if lighting.sampled.any():  # emitters were asked as lamps: lobes this wide do not meet them
         material = lighting.geometry.material[np.where(missed, 0, hits.triangle)]
-        met = ~missed & lighting.sampled[material] & (roughness[index] > MIRROR)
-        found[met] = 0
+        met = np.flatnonzero(~missed & lighting.sampled[material] & (roughness[index] > MIRROR))
+        found[met] -= lighting.glow(hits.take(met), origins[met], ways[met])
+        np.maximum(found, 0, out=found)
+    found = dimmed(lighting, origins, ways, hits.distance, tile[index], found)
     alpha = (roughness[index] ** 2).astype(np.float32)
     lamps = lighting.lights.only((lighting.lights.visible & GLOSSY) != 0)
     found += direct.reflected_lamps(origins, ways, hits.distance, alpha, lamps)
