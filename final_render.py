@@ -13,7 +13,7 @@ from . import display, file_version, history, runtime
 from .backend.client import BackendState, Ticket
 from .backend.shared.errors import CameraError, Cancelled
 from .backend.shared.frame import FrameReply, FrameRequest
-from .scene_sync.cameras import render_camera, scene_camera
+from .scene_sync.cameras import lens_focus, render_camera, scene_camera
 
 _POLL_SECONDS = 0.05
 
@@ -62,7 +62,9 @@ def render(engine: bpy.types.RenderEngine, depsgraph: bpy.types.Depsgraph) -> No
             "WorldFM renders one eye only; turn off Stereoscopy in the Output properties."
         )
     settings = scene.worldfm
-    request = FrameRequest(camera, settings.steps, settings.seed, settings.references)
+    chosen = (settings.steps, settings.seed, settings.references)
+    aperture, focus = lens_focus(viewer, scene)
+    request = FrameRequest(camera, *chosen, aperture=aperture, focus=focus)
 
     client = runtime.running_client(scene)
     key = f"render/{scene.name_full}/{layer}"

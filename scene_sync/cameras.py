@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 import bpy
 import numpy as np
-from mathutils import Matrix
+from mathutils import Matrix, Vector
 
 from ..backend.shared.camera import MAX_SIZE, Camera
 from ..backend.shared.errors import CameraError
@@ -149,6 +149,23 @@ def render_camera(
     whole = lens_camera(lens_of(camera.data, camera.name), picture, c2w, scale)
     whole = replace(whole, near=camera.data.clip_start * scale, far=camera.data.clip_end * scale)
     return whole.cropped(*picture.border) if picture.border else whole
+
+
+def lens_focus(camera: bpy.types.Object, scene: bpy.types.Scene) -> tuple[float, float]:
+    """Radius of the lens and distance of what is sharp in metres, as Cycles has them; a radius of
+    0 where the camera has no depth of field. Blades and ratio are not looked at."""
+    data, scale = camera.data, scene.unit_settings.scale_length
+    dof = data.dof
+    if not dof.use_dof:
+        return 0.0, 1.0
+    distance = dof.focus_distance
+    if dof.focus_object is not None:
+        away = dof.focus_object.matrix_world.translation - camera.matrix_world.translation
+        forward = camera.matrix_world.to_3x3() @ Vector((0.0, 0.0, -1.0))
+        distance = abs(away.dot(forward.normalized()))
+    size = 1.0 if data.type == "ORTHO" else data.lens * 1e-3
+    radius = size / (2 * max(dof.aperture_fstop, 1e-5))
+    return min(radius * scale, 1000.0), min(max(distance * scale, 1e-6), 1e9)
 
 
 def lens_camera(lens: Lens, picture: Raster, c2w: np.ndarray, scale_length: float) -> Camera:

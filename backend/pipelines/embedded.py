@@ -37,6 +37,7 @@ from ..shared.color import halves_of_bytes
 from ..shared.errors import CameraError, InputError, OutOfMemoryError, WorldError
 from ..shared.frame import FrameReply, FrameRequest, MemoryFrame
 from ..shared.world import World
+from .focus import focused
 from .lit_seam import LitPipeline, LitPrepared, load_lit_pipeline
 from .schedulers import few_step_timesteps, signal_and_noise
 
@@ -203,6 +204,7 @@ class FramePipeline:
             model_hash=self.hash,
             timings=watch.milliseconds,
         )
+        reply = focused(reply)
         watch.lap("output")
         return reply
 

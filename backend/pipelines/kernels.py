@@ -26,7 +26,8 @@ _Node = tuple[str, dict[str, Any], dict[str, Any]]
 def compile_kernels(pipeline: LitPipeline) -> None:
     """Call every kernel once: half a minute the first time, a moment afterwards."""
     world = World(Anchors.empty(), [], 0, {}, _scene())
-    pipeline.render(pipeline.prepare(world), FrameRequest(_camera(), draft=True))
+    blurred = FrameRequest(_camera(), draft=True, aperture=0.5, focus=2.0)
+    pipeline.render(pipeline.prepare(world), blurred)
 
 
 def _camera() -> Camera:

@@ -29,6 +29,7 @@ from ..shared.frame import FrameReply, FrameRequest, MemoryFrame
 from ..shared.scene import Material, Scene, Texture
 from ..shared.tree_codec import same_tree
 from ..shared.world import World
+from .focus import focused
 from .refiner import Refiner
 
 if not AVAILABLE:
@@ -270,7 +271,7 @@ class LitWorld:
                 color = corrected.color
                 told = {"Confidence": corrected.confidence, "Memory": corrected.frame}
                 timings["memory"] = 1e3 * (time.perf_counter() - began)
-        return FrameReply(
+        reply = FrameReply(
             color=as_halves(color),
             alpha=lit.alpha.astype(np.float16),
             depth=np.where(met, lit.depth, np.inf).astype(np.float32),
@@ -289,6 +290,7 @@ class LitWorld:
             },
             draft=request.draft and not complete,
         )
+        return focused(reply)
 
 
 def _same_objects(one: Sequence[object], other: Sequence[object]) -> bool:

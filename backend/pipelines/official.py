@@ -53,6 +53,7 @@ from ..shared.errors import InputError, ModelError, WorldError
 from ..shared.frame import FrameReply, FrameRequest
 from ..shared.world import World
 from .embedded import Stopwatch, choose_device, choose_dtype, memory_errors
+from .focus import focused
 from .schedulers import (
     MultistepSolver,
     few_step_timesteps,
@@ -179,6 +180,7 @@ class OfficialPipeline:
             model_hash=self.hash,
             timings=watch.milliseconds,
         )
+        reply = focused(reply)
         watch.lap("output")
         return reply
 

@@ -99,6 +99,8 @@ _RANGES = {
     "steps": ("The sampler's steps", 1, 1000),
     "seed": ("The seed", 0, 2**32 - 1),
     "references": ("The memory frames to look at", 0, 1000),
+    "aperture": ("The lens's radius in metres", 0, 1000),
+    "focus": ("The metres to what is sharp", 1e-6, 1e9),
 }
 
 
@@ -110,7 +112,8 @@ class FrameRequest:
     references: most memory frames the model may look at. mode: of a scene's surfaces, "full",
     "lit" (with memory and no network) or "anchors" (without memory as well). draft: bounced light
     that is still being made will do; `Refined` tells when there is better. glance: of surfaces, one
-    look at each pixel will do, for a view that moves.
+    look at each pixel will do, for a view that moves. aperture: radius of the lens in metres, 0 =
+    all is sharp; focus: metres to what is sharp else.
     """
 
     camera: Camera
@@ -120,6 +123,8 @@ class FrameRequest:
     mode: str = "full"
     draft: bool = False
     glance: bool = False
+    aperture: float = 0.0
+    focus: float = 1.0
 
     def __post_init__(self) -> None:
         if self.mode not in MODES:

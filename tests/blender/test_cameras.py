@@ -21,5 +21,10 @@ def test_projection_is_blenders_and_bad_cameras_get_a_sentence(blender):
     assert "border is empty" in said["empty border"]
     assert "no active camera" in said["none"]
 
+    # 50 mm at f/2 is 12.5 mm to each side, in units of half a metre; along the view, not aside
+    assert found["lens"][0] == [0.0, 1.0]
+    assert found["lens"][1] == pytest.approx([0.00625, 2.0])
+    assert found["lens"][2] == pytest.approx([0.00625, 3.5], rel=1e-4)
+
     assert found["border_size"] == [100, 50]
     assert found["border_shift"] == [50.0, 0.0]  # upper half: no rows above it are cut off

@@ -99,6 +99,8 @@ def test_requests_differ_in_any_field() -> None:
         "mode": "lit",
         "draft": True,
         "glance": True,
+        "aperture": 0.1,
+        "focus": 2.0,
     }
     assert changes.keys() == {f.name for f in fields(FrameRequest)}
     assert same_tree(request, FrameRequest(Camera(CAMERA.K, CAMERA.c2w, 4, 2)))

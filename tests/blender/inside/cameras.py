@@ -152,10 +152,23 @@ def refusals(cameras: Any, scene: bpy.types.Scene, ob: bpy.types.Object) -> dict
     render.border_max_x = 0.25
     sentence("empty border")
     render.use_border = False
+    lens = [cameras.lens_focus(ob, scene)]
+    dof, data = ob.data.dof, ob.data
+    dof.use_dof, dof.focus_distance, dof.aperture_fstop, data.lens = True, 4.0, 2.0, 50.0
+    scene.unit_settings.scale_length = 0.5
+    lens.append(cameras.lens_focus(ob, scene))
+    there = bpy.data.objects.new("Sharp", None)
+    scene.collection.objects.link(there)
+    there.location = ob.matrix_world @ Vector((3.0, 1.0, -7.0))
+    dof.focus_object = there
+    bpy.context.view_layer.update()
+    lens.append(cameras.lens_focus(ob, scene))
+    scene.unit_settings.scale_length = 1.0
     scene.camera = None
     sentence("none")
     moved = (whole.K - part.K)[:2, 2].tolist()
-    return {"said": said, "border_size": [part.width, part.height], "border_shift": moved}
+    return {"said": said, "border_size": [part.width, part.height], "border_shift": moved,
+            "lens": lens}  # fmt: skip
 
 
 extension.run(main)
