@@ -22,7 +22,7 @@ BPY_3.13 := bpy==5.3.0
 ALSO ?=
 OTHERS := $(ALSO:%=$(VENV_BLENDER)-%/.installed)
 
-.PHONY: help setup demo demo-plan scenes race test test-gui extension bench soak fuzz lint types
+.PHONY: help setup demo demo-plan scenes race test test-gui extension bench soak fuzz lint types train-card check-card
 
 help:
 	@echo 'make setup      the backend in .venv (command: .venv/bin/worldfm), Blender as a module in .venv-blender'
@@ -35,6 +35,8 @@ help:
 	@echo 'make bench      measure this machine: outputs/bench.json'
 	@echo 'make fuzz       damaged files to every reader for MINUTES (30): outputs/fuzz.json'
 	@echo 'make soak       an hour of small frames: outputs/soak.json says what they leave in memory'
+	@echo 'make check-card MINUTES=3   a graphics card: its tests, conformance, speed of both models: outputs/card-checks'
+	@echo 'make train-card MINUTES=8   the same, then training on it till time is up: outputs/card'
 	@echo 'make lint       ruff'
 	@echo 'make types      mypy over the backend'
 
@@ -131,11 +133,25 @@ soak: $(BACKEND) extension
 types: $(BACKEND)
 	@$(VENV)/bin/mypy
 
-MINUTES ?= 30
 INPUTS ?= 0
 
+fuzz: MINUTES ?= 30
 fuzz: $(BACKEND)
 	@$(VENV)/bin/python -m tests.fuzz.run --minutes $(MINUTES) --inputs $(INPUTS)
+
+# DEVICE=cpu tries both out without a card; CARD has further options of `worldfm train card`
+DEVICE ?= cuda
+VECTORS ?= $(wildcard conformance)
+CARD ?=
+card = $(VENV)/bin/python -m backend train card --minutes $(MINUTES) --device $(DEVICE) $(VECTORS:%=--vectors %) $(CARD)
+
+check-card: MINUTES ?= 3
+check-card: $(BACKEND)
+	@$(card) --checks --overwrite -o outputs/card-checks
+
+train-card: MINUTES ?= 8
+train-card: $(BACKEND)
+	@$(card) -o outputs/card
 
 lint: $(BACKEND)
 	@$(VENV)/bin/ruff check .

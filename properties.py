@@ -107,6 +107,11 @@ class WorldFMSceneSettings(bpy.types.PropertyGroup):
         default="embedded",
         subtype="FILE_PATH",
     )
+    use_adapted: BoolProperty(
+        name="Adapted Model",
+        description="Use the model that was adapted to this scene's world instead of the one above",
+        default=False,
+    )
     point_budget: IntProperty(
         name="Anchor Points",
         description="Most surface points the scene is turned into; more show finer detail",

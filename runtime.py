@@ -17,6 +17,7 @@ from .backend.shared.errors import BackendError
 from .backend.shared.frame import FrameReply
 from .backend.shared.scene import Scene
 from .backend.shared.world import World
+from .scene_sync.adapted import chosen_model
 from .scene_sync.memory import forget_frames
 from .scene_sync.scene_reader import SceneReader
 from .scene_sync.textures import forget_textures
@@ -117,7 +118,7 @@ def running_client(scene: bpy.types.Scene) -> BackendClient:
     Raises BackendError when the backend is not installed.
     """
     chosen = client()
-    chosen.start(launch_settings(scene.worldfm.model))
+    chosen.start(launch_settings(chosen_model(scene)))
     return chosen
 
 

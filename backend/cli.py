@@ -31,7 +31,7 @@ COMMANDS = {
     "film": "Join the pictures of a folder to a film.",
     "evaluate": "Measure the model against posed pictures and classical baselines.",
     "bench": "Measure speed, memory and quality on this machine.",
-    "train": "Train the frame model: stage 1, 2 and 3.",
+    "train": "Adapt the frame model to a world, or train it: stage 1, 2 and 3.",
     "data": "Make training and validation data.",
     "models": "List, download, verify, convert and remove models.",
     "conformance": "Compare with the test vectors of the reference implementation.",

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from . import (
+    adapt,
     backend,
     bake,
     bake_world,
@@ -35,6 +36,7 @@ CLASSES = (
     *memory.CLASSES,
     *recapture.CLASSES,
     *models.CLASSES,
+    *adapt.CLASSES,
     *export.CLASSES,
     *bake_world.CLASSES,
     *camera_path.CLASSES,

@@ -104,6 +104,7 @@ class WORLDFM_PT_model(_RenderPanel, bpy.types.Panel):
         """Saved with the file."""
         layout = _settings(self.layout)
         layout.prop(context.scene.worldfm, "model")
+        layout.prop(context.scene.worldfm, "use_adapted")
         layout.operator("worldfm.download_model", icon="IMPORT")
         client = runtime.client()
         if client.model_name:

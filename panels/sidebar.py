@@ -9,6 +9,7 @@ from bpy.app.translations import pgettext_iface as iface_
 from .. import file_version, memory_states, runtime
 from ..backend.shared.reading import MALFORMED, number, parse_json, whole_number
 from ..next_step import can_start, next_step
+from ..scene_sync.adapted import adapted_of
 from ..scene_sync.capture import captured_at
 from ..scene_sync.fitting import LISTED, Fit, State
 from ..scene_sync.import_world import RESOLUTION
@@ -300,6 +301,10 @@ class WORLDFM_PT_worlds(_Sidebar, bpy.types.Panel):
             draw_text(layout, context, str(ob[FOLDER]), "FILE_FOLDER")
             column.operator("worldfm.world_to_file", icon="PACKAGE")
             column.operator("worldfm.find_world_folder", icon="VIEWZOOM")
+            column.operator("worldfm.adapt_to_world", icon="MODIFIER")
+            row = layout.row()
+            row.enabled = adapted_of(ob) is not None
+            row.prop(context.scene.worldfm, "use_adapted")
         else:
             column.operator("worldfm.world_to_folder", icon="FILE_FOLDER")
 

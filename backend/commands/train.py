@@ -1,202 +1,97 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""`worldfm train`: the three stages, and the samples they train on."""
+"""`worldfm train`: adapting to a world everywhere; making the model where the source is."""
 
 from __future__ import annotations
 
-import os
+import importlib
+import importlib.util
+import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from . import train_depth
-from .options import (
-    Overwrite,
-    Threads,
-    check_size,
-    make_folder,
-    progress_bar,
-    refuse_existing,
-    tracked,
-)
+from .options import Overwrite, Threads, told
 
 if TYPE_CHECKING:
-    from ..training.cell_nets import CellTask
+    from ..learning.adapt import Adaptation, Closeness
 
 app = typer.Typer(
     add_completion=False,
-    help="Train the frame model: samples, then stage1, stage2, stage3. "
+    no_args_is_help=True,
+    help="Train the frame model: adapt it to a world; or samples, then stage1, stage2, stage3. "
     "docs/training.md tells the whole story; for several GPUs, start with accelerate launch.",
 )
 
-app.add_typer(train_depth.app, name="depth")
 
-Config = Annotated[
-    Path, typer.Argument(help="TOML file, such as those in backend/training/configs.")
-]
-Processes = Annotated[int, typer.Option(min=1, help="How many to render with, one thread each.")]
-Resume = Annotated[bool, typer.Option(help="Go on from the last checkpoint of the output folder.")]
-
-
-def _run(stage: str, config: Path, resume: bool, overwrite: bool) -> None:
-    from ..training.config import read_config
-
-    settings = read_config(config)
-    if not resume and os.environ.get("RANK", "0") == "0":  # its companions come to the same place
-        refuse_existing(Path(settings.output), overwrite)
-    from ..training.loop import Trainer
-
-    Trainer(stage, settings, resume).run()
+def _mount() -> None:
+    """The extension comes without what makes the model."""
+    for module, name in (("train_stages", None), ("train_card", None), ("train_depth", "depth")):
+        if importlib.util.find_spec(f".{module}", __package__) is not None:
+            group = importlib.import_module(f".{module}", __package__).app
+            app.add_typer(group, name=name)
 
 
 @app.command()
-def stage1(
-    config: Config, resume: Resume = False, overwrite: Overwrite = False, threads: Threads = 0
-) -> None:
-    """Image diffusion and a small autoencoder, from scratch or from PixArt-Sigma ('pixart')."""
-    _run("stage1", config, resume, overwrite)
-
-
-@app.command()
-def stage2(
-    config: Config, resume: Resume = False, overwrite: Overwrite = False, threads: Threads = 0
-) -> None:
-    """Controllable frame model: anchors, memory frames and cameras as conditions."""
-    _run("stage2", config, resume, overwrite)
-
-
-@app.command()
-def stage3(
-    config: Config, resume: Resume = False, overwrite: Overwrite = False, threads: Threads = 0
-) -> None:
-    """Few-step generator: distillation to one and two steps, regression, discriminator."""
-    _run("stage3", config, resume, overwrite)
-
-
-@app.command()
-def samples(
-    output: Annotated[Path, typer.Option("-o", "--output", help="Folder of samples to fill.")],
-    scenes: Annotated[int, typer.Option(min=1, help="Procedural scenes to render.")] = 100,
-    first_seed: Annotated[int, typer.Option(min=0, help="Seed of the first scene.")] = 0,
-    size: Annotated[int, typer.Option(help="Side of the pictures in pixels.")] = 128,
-    per_flight: Annotated[int, typer.Option(min=1, help="Samples a flight; a scene has two.")] = 14,
-    dataset: Annotated[
-        Path | None, typer.Option(help="A nerfstudio dataset to take samples from instead.")
-    ] = None,
+def adapt(
+    world: Annotated[Path, typer.Argument(help="Folder of a world of points.")],
+    minutes: Annotated[float, typer.Option(min=0.01, help="How long to train.")] = 5.0,
+    model: Annotated[
+        str, typer.Option(help="Name or folder of the frame model to begin with.")
+    ] = "embedded",
+    seed: Annotated[int, typer.Option(min=0, help="Seed of what is drawn.")] = 0,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, ...")] = "auto",
     threads: Threads = 0,
-    processes: Processes = 1,
+    overwrite: Overwrite = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Progress and result as lines of JSON.")
+    ] = False,
 ) -> None:
-    """Make training samples from procedural scenes, or from a dataset with depth."""
-    check_size(size, size)
-    from ..training.sample_cache import add_dataset, fill_cache
+    """Train the model on for one world, on its memory frames, each left out in turn.
 
-    make_folder(output)
-    if dataset is not None:
-        count = scenes * per_flight
-        done = add_dataset(output, dataset, dataset.name, count, first_seed)
-        tracked(done, count, "Taking samples")
+    WORLD/adapted is a complete model then, about 9 MB: --model takes it. It is kept only if frames
+    that were not trained on come out better with it.
+    """
+    from ..learning.adapt import adapt as train_on
+    from ..learning.adapted_files import check_place, keep
+    from ..models.feature_weights import features_here, load_features
+    from ..models.load_frame_model import load_frame_model
+    from ..pipelines.embedded import EMBEDDED, choose_device
+    from ..serving.priority import give_way
+    from ..shared.world_folder import load_world
+
+    if as_json:  # somebody works on meanwhile
+        give_way()
+    place = check_place(world, overwrite)
+    features = load_features() if features_here() else None
+    base = load_frame_model(EMBEDDED if model == "embedded" else Path(model))
+    loaded, where = load_world(world), choose_device(device)
+    with told(as_json) as tell:
+        learnt, found = train_on(
+            loaded, base, where, minutes, features=features, seed=seed, tell=tell
+        )
+        if found.better:
+            keep(learnt, found, model, place)
+    _report(found, place, as_json)
+
+
+def _report(found: Adaptation, place: Path, as_json: bool) -> None:
+    if as_json:
+        result: dict[str, Any] = found.report() | {"model": str(place) if found.better else None}
+        print(json.dumps(result))
         return
-    done = fill_cache(output, range(first_seed, first_seed + scenes), size, per_flight, processes)
-    tracked(done, scenes, "Rendering scenes")
+    measured, trained = len(found.measured), len(found.trained)
+    print(f"{found.iterations} iterations on {trained} frames; {measured} others, measured:")
+    print(f"  before  {_line(found.before)}")
+    print(f"  after   {_line(found.after)}")
+    print(f"Kept in {place}." if found.better else "That is no gain, so nothing was kept.")
 
 
-Examples = Annotated[Path, typer.Option(help="Folder of examples; rendered into if need be.")]
-Network = Annotated[Path, typer.Option("-o", "--output", help="Folder of the trained network.")]
-Scenes = Annotated[int, typer.Option(min=0, help="Procedural scenes to render first.")]
-FirstSeed = Annotated[int, typer.Option(min=0, help="Seed of the first scene.")]
-Minutes = Annotated[float, typer.Option(min=0.01, help="How long to train.")]
-Batch = Annotated[int, typer.Option(min=1, help="Examples a step.")]
-Start = Annotated[Path | None, typer.Option(help="A network of this kind to go on from.")]
-Device = Annotated[str, typer.Option(help="Where to train: auto, cpu, cuda, ...")]
-
-
-@app.command()
-def completion(
-    output: Network,
-    examples: Examples,
-    scenes: Scenes = 200,
-    first_seed: FirstSeed = 0,
-    minutes: Minutes = 15.0,
-    batch: Batch = 32,
-    start: Start = None,
-    device: Device = "auto",
-    processes: Processes = 1,
-    threads: Threads = 0,
-    overwrite: Overwrite = False,
-) -> None:
-    """The small network that completes depth where there are no anchors."""
-    from ..training.completion import COMPLETION
-
-    _train_cells(
-        COMPLETION,
-        output,
-        examples,
-        range(first_seed, first_seed + scenes),
-        processes,
-        minutes,
-        batch,
-        device,
-        start,
-        overwrite,
+def _line(closeness: Closeness) -> str:
+    features = closeness.features
+    return f"{closeness.psnr:.2f} dB" + (
+        "" if features is None else f", feature distance {features:.3f}"
     )
 
 
-@app.command()
-def colors(
-    output: Network,
-    examples: Examples,
-    scenes: Scenes = 300,
-    first_seed: FirstSeed = 0,
-    minutes: Minutes = 30.0,
-    batch: Batch = 32,
-    start: Start = None,
-    device: Device = "auto",
-    processes: Processes = 1,
-    threads: Threads = 0,
-    overwrite: Overwrite = False,
-) -> None:
-    """The small network that colours what no memory frame saw."""
-    from ..training.cell_colors import CELL_COLORS
-
-    _train_cells(
-        CELL_COLORS,
-        output,
-        examples,
-        range(first_seed, first_seed + scenes),
-        processes,
-        minutes,
-        batch,
-        device,
-        start,
-        overwrite,
-    )
-
-
-def _train_cells(
-    task: CellTask,
-    output: Path,
-    examples: Path,
-    seeds: range,
-    processes: int,
-    minutes: float,
-    batch: int,
-    device: str,
-    start: Path | None,
-    overwrite: bool,
-) -> None:
-    refuse_existing(output, overwrite)
-    from ..pipelines.embedded import choose_device
-    from ..training.cell_nets import check_start, render_flights, train_cells
-
-    place = choose_device(device)
-    check_start(task, start)  # before the rendering, which may take hours
-    make_folder(examples)
-    tracked(render_flights(task, examples, seeds, processes), len(seeds), "Rendering scenes")
-    with progress_bar(share=True) as bar:
-        training = bar.add_task("Training", total=60 * minutes)
-        for figures in train_cells(task, examples, output, minutes, batch, place, start=start):
-            text = "  ".join(f"{name} {value:.3f}" for name, value in figures.items())
-            elapsed = bar.tasks[training].elapsed or 0.0
-            bar.update(training, completed=min(elapsed, 60 * minutes), description=text)
-        bar.update(training, completed=60 * minutes)
-    typer.echo(text)
+_mount()

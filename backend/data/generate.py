@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
 import torch
 
@@ -15,8 +14,6 @@ from ..serving.device_errors import is_out_of_memory
 from ..shared.errors import InputError, OutOfMemoryError
 from .nerfstudio import PosedFrame, write_dataset
 from .synth import KINDS, fly_path, make_scene, render_view
-
-_PICTURES = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp")
 
 RESERVED_SEED = 9_000_000
 """Seeds from here on are for validation; training keeps below 1,000,000."""
@@ -52,18 +49,6 @@ def plan(
         name = f"{kind}-{seed + i:07d}"
         jobs.append(SceneJob(Path(folder) / name, kind, seed + i, views, size))
     return jobs
-
-
-def read_photos(folder: Path) -> list[np.ndarray]:
-    """The pictures in `folder`, (H, W, 3) uint8 each. Raises InputError when there is none."""
-    paths = sorted(path for path in folder.glob("*") if path.suffix.lower() in _PICTURES)
-    photos = [cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_COLOR) for path in paths]
-    for path, photo in zip(paths, photos, strict=True):
-        if photo is None or min(photo.shape[:2]) < 16:
-            raise InputError(f"'{path}' is not a picture of 16 x 16 pixels or more; remove it.")
-    if not photos:
-        raise InputError(f"There is no picture in '{folder}'; put some .jpg or .png files there.")
-    return [np.ascontiguousarray(photo[:, :, ::-1]) for photo in photos]
 
 
 def is_written(job: SceneJob) -> bool:

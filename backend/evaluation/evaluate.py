@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import torch
 
 from ..conditioning.anchors.lifting import lift
 from ..data.nerfstudio import PosedFrame
@@ -24,6 +25,7 @@ from ..shared.frame import FrameReply, MemoryFrame
 from ..shared.world import World
 from . import metrics
 from .baselines import BASELINES, BaselineRenderer, Made
+from .features import FeatureMeter
 
 GEOMETRIES = ("references", "all")
 OURS = "model"
@@ -31,6 +33,10 @@ FIGURES = (
     "psnr",
     "ssim",
     "psnr_holes",
+    "feature_distance",
+    "feature_distance_holes",
+    "grain",
+    "grain_truth",
     "gradient_holes",
     "gradient_holes_truth",
     "gradient_ratio_holes",
@@ -38,7 +44,8 @@ FIGURES = (
     "warp_error",
     "warp_error_truth",
 )
-"""What is measured of every target; None where a target cannot say."""
+"""What is measured of every target; None where a target cannot say. Grain is that of patches that
+are flat in the truth."""
 Predict = Callable[[World, Camera, int], "np.ndarray | FrameReply"]
 """(world, camera, seed) -> (H, W, 3) uint8, or a FrameReply whose timings are kept."""
 
@@ -88,6 +95,7 @@ def evaluate(
     baselines: Sequence[str] = BASELINES,
     *,
     ablations: Mapping[str, Predict] | None = None,
+    features: FeatureMeter | None = None,
     seed: int = 0,
     progress: Callable[[], None] = lambda: None,
 ) -> Evaluation:
@@ -95,8 +103,8 @@ def evaluate(
 
     references: indices into `frames`. geometry: one of GEOMETRIES. predict: None measures the
     baselines alone. ablations: the same with less of memory, measured beside it; no baselines,
-    since they are models of ours. progress is called once a target. Raises InputError for
-    references that do not exist or have no depth.
+    since they are models of ours. features: measures feature distance, if any. progress is called
+    once a target. Raises InputError for references that do not exist or have no depth.
     """
     unknown = [name for name in baselines if name not in BASELINES]
     if unknown or geometry not in GEOMETRIES:
@@ -120,7 +128,12 @@ def evaluate(
         for name, method in ours.items():
             made[name].append(_predicted(method, world, target.camera, seed))
         progress()
-    scores = {name: _score(pictures, targets, holes) for name, pictures in made.items()}
+    true = [features.levels(target.rgb) for target in targets] if features is not None else []
+    scores = {}
+    for name, pictures in made.items():
+        scores[name] = _score(pictures, targets, holes)
+        if features is not None:
+            _score_features(scores[name], features, pictures, true, holes)
     results: dict[str, Any] = {
         "references": list(references),
         "geometry": geometry,
@@ -191,6 +204,9 @@ def _score(
         entry = {"name": target.name} | dict.fromkeys(FIGURES)
         entry["psnr"] = metrics.psnr(picture.rgb, target.rgb)
         entry["ssim"] = metrics.ssim(picture.rgb, target.rgb)
+        flat = metrics.flat_patches(target.rgb)
+        entry["grain"] = metrics.grain(picture.rgb, flat)
+        entry["grain_truth"] = metrics.grain(target.rgb, flat)
         if holes[i] is not None:
             entry |= _score_holes(picture.rgb, target, holes[i])
         if i + 1 < len(targets):
@@ -198,6 +214,23 @@ def _score(
             entry |= _score_motion(pair, (target, targets[i + 1]))
         entries.append(entry | {"ms": picture.ms})
     return {"targets": entries, "mean": _mean(entries)}
+
+
+def _score_features(
+    scores: dict[str, Any],
+    features: FeatureMeter,
+    made: list[Made],
+    true: list[list[torch.Tensor]],
+    holes: list[np.ndarray | None],
+) -> None:
+    """Adds feature distances to one method's figures."""
+    entries = scores["targets"]
+    for entry, picture, levels, hole in zip(entries, made, true, holes, strict=True):
+        ours = features.levels(picture.rgb)
+        entry["feature_distance"] = features.distance(ours, levels)
+        if hole is not None:
+            entry["feature_distance_holes"] = features.distance(ours, levels, hole)
+    scores["mean"] = _mean(entries)
 
 
 def _score_holes(

@@ -160,8 +160,9 @@ def flat_patches(truth: np.ndarray) -> np.ndarray:
 
 
 def grain(frame: np.ndarray, mask: np.ndarray) -> float | None:
-    """Mean absolute difference of luma from the median of 5 x 5 inside `mask`, levels of 255."""
+    """Mean absolute difference of luma from the mean of 5 x 5 inside `mask`, levels of 255."""
     if np.count_nonzero(mask) < FEWEST_PIXELS:
         return None
     luma = frame.astype(np.float32) @ _LUMA
-    return float(np.abs(luma - cv2.medianBlur(luma, 5))[mask].mean(dtype=np.float64))
+    smooth = cv2.blur(luma, (5, 5), borderType=cv2.BORDER_REPLICATE)
+    return float(np.abs(luma - smooth)[mask].mean(dtype=np.float64))

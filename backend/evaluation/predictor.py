@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from ..pipelines.embedded import FramePipeline
+from ..pipelines.lit_seam import LitPrepared
 from ..serving.session import Pipeline
 from ..shared.camera import Camera
 from ..shared.errors import InputError
@@ -20,7 +21,8 @@ class Memory(enum.Enum):
 
     WHOLE = "model"
     FETCHED = "without tokens"
-    """The transformer attends to no memory frame, what is fetched and filled from them stays."""
+    """The transformer attends to no memory frame, what is fetched and filled from them stays. Lit
+    surfaces have no transformer: their frames are the whole ones."""
     NONE = "without memory"
 
 
@@ -53,6 +55,6 @@ class PipelinePredictor:
         if self._memory is Memory.NONE:
             return self._pipeline.prepare(replace(world, memory=[]))
         prepared = self._pipeline.prepare(world)
-        if self._memory is Memory.WHOLE:
-            return prepared
+        if self._memory is Memory.WHOLE or isinstance(prepared, LitPrepared):
+            return prepared  # what is lit attends to no tokens
         return replace(prepared, tokens=[None] * len(prepared.tokens))

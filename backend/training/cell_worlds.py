@@ -17,8 +17,8 @@ from ..conditioning.channels import Layout
 from ..conditioning.conditions import world_scale
 from ..conditioning.memory.sampling import MemoryImages
 from ..data.nerfstudio import PosedFrame
+from ..learning.samples import choose_references, flaw_depth, to_memory, world_anchors
 from .sample_cache import Flight
-from .samples import choose_references, flaw_depth, to_memory, world_anchors
 
 SIZE = 128
 WORLDS_PER_FLIGHT, FLOWN, TURNED = 8, 4, 2

@@ -16,6 +16,9 @@ from torch import nn
 from ..shared.errors import InputError
 
 NAME = "checkpoint"
+SHARD_BYTES = 15 << 20
+"""Of tensors in one file, unless one alone is larger: machines that are lent for minutes give back
+small files only."""
 
 
 def write_checkpoint(
@@ -24,17 +27,14 @@ def write_checkpoint(
     optimizers: dict[str, torch.optim.Optimizer],
     state: dict[str, Any],
 ) -> None:
-    """Write `folder`/checkpoint: one safetensors file a module and an optimiser, state as JSON."""
+    """Write `folder`/checkpoint: safetensors of each module and optimiser, state as JSON."""
     partial, final, previous = (folder / (NAME + end) for end in (".tmp", "", ".old"))
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
     for name, tensors in modules.items():
-        save_file(
-            {k: v.detach().cpu().contiguous() for k, v in tensors.items()},
-            partial / f"{name}.safetensors",
-        )
+        _write_shards({k: v.detach().cpu().contiguous() for k, v in tensors.items()}, partial, name)
     for name, optimizer in optimizers.items():
-        save_file(_flatten(optimizer), partial / f"optimizer-{name}.safetensors")
+        _write_shards(_flatten(optimizer), partial, f"optimizer-{name}")
     (partial / "state.json").write_text(json.dumps(state), encoding="utf-8")
     shutil.rmtree(previous, ignore_errors=True)
     if final.exists():
@@ -52,10 +52,19 @@ def find_checkpoint(folder: Path) -> Path | None:
     return None
 
 
+def remove_checkpoints(folder: Path) -> None:
+    """Of the run in `folder`, whole and half-written ones."""
+    for end in ("", ".old", ".tmp"):
+        shutil.rmtree(folder / (NAME + end), ignore_errors=True)
+
+
 def read_tensors(path: Path, name: str) -> dict[str, torch.Tensor]:
     """The tensors of one module. Raises InputError when they are missing or damaged."""
     try:
-        return load_file(path / f"{name}.safetensors")
+        tensors = load_file(path / f"{name}.safetensors")
+        for shard in path.glob(f"{name}.*.safetensors"):
+            tensors |= load_file(shard)
+        return tensors
     except (SafetensorError, OSError) as error:
         raise InputError(f"The checkpoint '{path}' has no usable {name}: {error}.") from error
 
@@ -90,6 +99,21 @@ def restore_optimizer(optimizer: torch.optim.Optimizer, path: Path, name: str) -
             optimizer.state[parameter] = {
                 k: v if k == "step" else v.to(parameter.device) for k, v in found.items()
             }
+
+
+def _write_shards(tensors: dict[str, torch.Tensor], folder: Path, name: str) -> None:
+    """NAME.safetensors, then NAME.1.safetensors and so on."""
+    shards: list[dict[str, torch.Tensor]] = [{}]
+    room = SHARD_BYTES
+    for key, tensor in tensors.items():
+        size = tensor.numel() * tensor.element_size()
+        if size > room and shards[-1]:
+            shards.append({})
+            room = SHARD_BYTES
+        shards[-1][key] = tensor
+        room -= size
+    for number, shard in enumerate(shards):
+        save_file(shard, folder / f"{name}{f'.{number}' if number else ''}.safetensors")
 
 
 def _flatten(optimizer: torch.optim.Optimizer) -> dict[str, torch.Tensor]:

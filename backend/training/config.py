@@ -27,32 +27,42 @@ class ModelConfig:
 class LossConfig:
     """Weights of the losses; a loss of weight 0 is not computed.
 
-    pixel: Charbonnier distance to the truth. diffusion: latent x0 error (stages 1 and 2).
-    gradient: finite differences against the truth's. energy: local gradient energy, which a blurred
-    picture lacks. gan: hinge loss of the patch discriminator. dmd: distribution matching.
+    pixel: Charbonnier distance to the truth. diffusion: latent x0 error.
+    perceptual: distance of EfficientNet-lite0's features. gan: relativistic discriminator on the
+    same features, its gradient penalties weighted by `penalty`. dmd: distribution matching.
     hole_gain: how much more an uncovered pixel counts than a covered one.
     """
 
     pixel: float = 1.0
     diffusion: float = 0.1
-    gradient: float = 0.5
-    energy: float = 0.0
+    perceptual: float = 0.0
     gan: float = 0.0
+    penalty: float = 0.5
     dmd: float = 0.0
     hole_gain: float = 2.0
+
+    @property
+    def needs_features(self) -> bool:
+        """Whether a loss compares features."""
+        return bool(self.perceptual or self.gan)
 
 
 @dataclass(frozen=True)
 class TrainConfig:
     """One stage's run.
 
-    samples: folders of cached samples. start: a checkpoint folder whose weights to begin with.
+    samples: folders of cached samples. start: the run whose weights to begin with, or a model's
+    folder, or "embedded", the one that ships; a model alone has no latent encoder.
+    features: file of the feature network; the one installed if empty (`worldfm models features`).
     pixart: a folder with the transformer of PixArt-Sigma to begin with instead (see pixart.py).
     vae: a folder with an AutoencoderKL that makes the latents; without, stage 1 trains an encoder.
     crop: side in pixels of training crops; larger samples are cropped, smaller ones kept.
     drop_memory, drop_color: how often a sample loses its memory tokens or its colours.
-    drop_ramp: iterations over which drop_color falls from 1 (geometry, memory) to its value,
-    so that the model does not learn to lean on the easiest condition first.
+    mask_anchors: part of the anchors that is hidden at first, in blocks: what is hidden has to come
+    from memory (masked pretraining, arXiv 2601.05116).
+    drop_ramp: iterations over which drop_color falls from 1 (geometry, memory) to its value and
+    mask_anchors to 0, so that the model does not learn to lean on the easiest condition first.
+    precision: no, bf16 or fp16; auto takes bf16 where it is quicker.
     minutes: limit of time spent in iterations (0 = none), over all resumptions;
     checkpoint_minutes: time between checkpoints.
     """
@@ -61,6 +71,7 @@ class TrainConfig:
     samples: tuple[str, ...]
     iterations: int
     start: str = ""
+    features: str = ""
     pixart: str = ""
     vae: str = ""
     batch: int = 8
@@ -69,9 +80,10 @@ class TrainConfig:
     warmup: int = 200
     ema: float = 0.999
     accumulate: int = 1
-    precision: str = "no"
+    precision: str = "auto"
     drop_memory: float = 0.1
     drop_color: float = 0.05
+    mask_anchors: float = 0.0
     drop_ramp: int = 0
     minutes: float = 0.0
     checkpoint_minutes: float = 4.0

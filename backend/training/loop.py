@@ -19,25 +19,33 @@ from torch.nn.parallel import DistributedDataParallel
 from torch.utils.data import DataLoader
 from torch.utils.tensorboard import SummaryWriter
 
+from ..learning.batches import Batch, SampleBatches
+from ..learning.samples import NOISE_CHANNELS
+from ..models.config_file import CONFIG
+from ..models.feature_net import FeatureNet
+from ..models.feature_weights import load_features
 from ..models.frame_model import FrameModel, LatentEncoder
 from ..models.load_frame_model import load_frame_model, save_frame_model
 from ..shared.errors import InputError, OutOfMemoryError
-from .batches import Batch, SampleBatches
 from .checkpoints import (
     find_checkpoint,
     read_state,
     read_tensors,
+    remove_checkpoints,
     restore_module,
     restore_optimizer,
     write_checkpoint,
 )
-from .config import TrainConfig
+from .config import ModelConfig, TrainConfig
 from .pixart import start_from_pixart
+from .precision import quicker_precision
 from .pretrained_latents import PretrainedLatents
-from .samples import NOISE_CHANNELS
 from .stages import STAGES, Stage, StageOutput
 
 GRADIENT_LIMIT = 1.0
+SHIPPED = "embedded"
+"""A config's `start` that stands for the model that ships."""
+EMBEDDED = Path(__file__).parents[1] / "models" / "embedded"
 LOG_EVERY = 20
 """Iterations between figures; reading one waits for the accelerator."""
 HEALTH_EVERY = 50
@@ -50,7 +58,17 @@ and the loss need not show it: the model then adds nothing to its guesses."""
 class Trainer:
     """One run of one stage. `run` ends at the last iteration or when the minutes are up."""
 
-    def __init__(self, stage_name: str, config: TrainConfig, resume: bool) -> None:
+    def __init__(
+        self,
+        stage_name: str,
+        config: TrainConfig,
+        resume: bool,
+        device: str = "auto",
+        overwrite: bool = False,
+    ) -> None:
+        """resume: go on from the last checkpoint. overwrite: begin anew where a run is already.
+        device: "cpu", or the first accelerator. Raises InputError when there is nothing to resume,
+        or a run that would be begun anew without having been told to."""
         self.config = config
         self.stage_name = stage_name
         self.output = Path(config.output)
@@ -58,9 +76,11 @@ class Trainer:
         self.seconds = 0.0
         if config.threads:
             torch.set_num_threads(config.threads)
+        precision = quicker_precision() if config.precision == "auto" else config.precision
         self.accelerator = Accelerator(
+            cpu=device == "cpu",
             gradient_accumulation_steps=config.accumulate,
-            mixed_precision=config.precision,
+            mixed_precision=precision,
             # a batch without memory leaves memory's encoder without gradients
             kwargs_handlers=[DistributedDataParallelKwargs(find_unused_parameters=True)],
         )
@@ -71,11 +91,7 @@ class Trainer:
         self.optimizers = {"generator": self._optimizer(self.stage.generator_parameters())}
         if self.stage.adversaries():
             self.optimizers["adversary"] = self._optimizer(self.stage.adversaries())
-        found = find_checkpoint(self.output) if resume else None
-        if resume and found is None:
-            raise InputError(
-                f"There is no checkpoint in '{self.output}' to resume; leave --resume out."
-            )
+        found = self._found(resume, overwrite)
         self.stage.to(self.accelerator.device)
         self.ema.to(self.accelerator.device)
         if found:
@@ -83,6 +99,23 @@ class Trainer:
         self._keep_adversaries_apart()
         self.prepared = self.accelerator.prepare(self.stage)
         self.optimizers = {n: self.accelerator.prepare(o) for n, o in self.optimizers.items()}
+
+    def _found(self, resume: bool, overwrite: bool) -> Path | None:
+        """The checkpoint to go on from."""
+        found = find_checkpoint(self.output)
+        if resume and found is None:
+            raise InputError(
+                f"There is no checkpoint in '{self.output}' to resume; leave --resume out."
+            )
+        if resume or found is None or not self.accelerator.is_main_process:
+            return found if resume else None
+        if not overwrite:
+            raise InputError(
+                f"There is a run in '{self.output}' already; go on with --resume, begin anew with "
+                "--overwrite, or name another output."
+            )
+        remove_checkpoints(self.output)  # else a kill before the first new one would resume it
+        return None
 
     def run(self) -> None:
         """Train. An accelerator that runs out of memory is named with the setting to lower."""
@@ -262,15 +295,27 @@ class Trainer:
 
 def build_stage(stage_name: str, config: TrainConfig) -> Stage:
     """A stage with fresh weights, those of the run `config.start`, or those of `config.pixart`."""
-    shape = config.model
     if config.pixart and config.start:
         raise InputError("The config names both 'pixart' and 'start'; leave one of them out.")
-    if shape.latent_channels > NOISE_CHANNELS:
+    if config.model.latent_channels > NOISE_CHANNELS:
         raise InputError(
             f"Samples have noise for {NOISE_CHANNELS} latent channels; "
-            f"lower latent_channels, which is {shape.latent_channels}."
+            f"lower latent_channels, which is {config.model.latent_channels}."
         )
-    model = FrameModel(
+    model = _fresh_model(config.model)
+    encoder = _latent_encoder(config)
+    if config.pixart:
+        start_from_pixart(model, Path(config.pixart))
+    if config.start:
+        _start_from(config, stage_name, model, encoder)
+    model.to(memory_format=torch.channels_last)
+    if stage_name != "stage1":
+        encoder.requires_grad_(False)
+    return STAGES[stage_name](config, model, encoder, _features(config))
+
+
+def _fresh_model(shape: ModelConfig) -> FrameModel:
+    return FrameModel(
         latent_channels=shape.latent_channels,
         widths=shape.widths,
         token_width=shape.token_width,
@@ -278,14 +323,18 @@ def build_stage(stage_name: str, config: TrainConfig) -> Stage:
         layers=shape.layers,
         time_layers=shape.time_layers,
     )
-    encoder = _latent_encoder(config)
-    if config.pixart:
-        start_from_pixart(model, Path(config.pixart))
-    if config.start:
-        start = Path(config.start)
-        found = find_checkpoint(start)
-        if found is None:
-            raise InputError(f"There is no checkpoint in '{start}' to start from.")
+
+
+def _start_from(
+    config: TrainConfig,
+    stage_name: str,
+    model: FrameModel,
+    encoder: LatentEncoder | PretrainedLatents,
+) -> None:
+    """Puts the weights of `config.start` into model and encoder."""
+    start = EMBEDDED if config.start == SHIPPED else Path(config.start)
+    found = find_checkpoint(start)
+    if found is not None:
         tensors = read_tensors(found, "stage")
         prefix = "encoder."
         restore_module(
@@ -293,11 +342,22 @@ def build_stage(stage_name: str, config: TrainConfig) -> Stage:
             {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)},
             found,
         )
-        restore_module(model, load_frame_model(start / "model").state_dict(), found)
-    model.to(memory_format=torch.channels_last)
-    if stage_name != "stage1":
-        encoder.requires_grad_(False)
-    return STAGES[stage_name](config, model, encoder)
+        start = start / "model"
+    elif not (start / CONFIG).is_file():
+        raise InputError(f"There is neither a checkpoint nor a model in '{start}' to start from.")
+    elif stage_name != "stage3" or config.loss.diffusion or config.loss.dmd:
+        raise InputError(
+            f"'{start}' is a model without its latent encoder; start from a run's folder, or train "
+            "stage3 with diffusion = 0 and dmd = 0."
+        )
+    restore_module(model, load_frame_model(start).state_dict(), found or start)
+
+
+def _features(config: TrainConfig) -> FeatureNet | None:
+    if not config.loss.needs_features:
+        return None
+    network = load_features(Path(config.features) if config.features else None)
+    return network.to(memory_format=torch.channels_last)
 
 
 def _latent_encoder(config: TrainConfig) -> LatentEncoder | PretrainedLatents:

@@ -14,24 +14,26 @@ import torch.nn.functional as F
 from torch import nn
 
 from ..conditioning.channels import HINTS
-from ..models.frame_model import FrameModel, LatentEncoder, MemoryTokens
-from ..pipelines.schedulers import TRAIN_STEPS, alphas_cumprod, few_step_timesteps
-from .batches import Batch
-from .config import LossConfig, TrainConfig
-from .losses import (
-    PatchDiscriminator,
+from ..learning.batches import Batch
+from ..learning.generation import generate, memory_tokens, noised
+from ..learning.losses import (
+    FeatureDiscriminator,
     charbonnier,
-    energy_distance,
-    gradient_distance,
-    hinge_discriminator,
+    comparable,
+    gradient_penalty,
+    picture_distance,
+    relativistic,
 )
+from ..models.feature_net import FeatureNet, feature_distance
+from ..models.frame_model import FrameModel, LatentEncoder
+from ..pipelines.schedulers import TRAIN_STEPS, alphas_cumprod
+from .config import LossConfig, TrainConfig
+from .masking import hide_anchors
 
-HOLE_SOFTNESS = 0.25
-"""Difference up to which invented pixels are drawn to the mean of what may be there (as PSNR
-rewards it), instead of to its median."""
-
-DISCRIMINATOR_HINTS = HINTS.index(["log_depth", "base"])
+DISCRIMINATOR_HINTS = HINTS.index(["log_depth", "base", "memory_weight"])
 """Hint channels that the discriminator sees."""
+LEAST_HOLE = 0.02
+"""What a pixel that memory saw well counts for the discriminator."""
 
 
 @dataclass(eq=False)
@@ -40,6 +42,7 @@ class StageOutput:
 
     features: the deepest ones of the hints, without gradients.
     batch: what the model was told, after the random loss of conditions.
+    levels: features of picture and truth without gradients, where they were compared.
     """
 
     loss: torch.Tensor
@@ -47,16 +50,24 @@ class StageOutput:
     pictures: dict[str, torch.Tensor]
     features: torch.Tensor
     batch: Batch
+    levels: tuple[list[torch.Tensor], list[torch.Tensor]] | None = None
 
 
 class Stage(nn.Module):
     """What the stages share: the generator, the latent encoder, noise levels, condition dropout."""
 
-    def __init__(self, config: TrainConfig, model: FrameModel, encoder: LatentEncoder) -> None:
+    def __init__(
+        self,
+        config: TrainConfig,
+        model: FrameModel,
+        encoder: LatentEncoder,
+        features: FeatureNet | None,
+    ) -> None:
         super().__init__()
         self.model = model
         self.encoder = encoder
         self.config = config
+        self._frozen = [] if features is None else [features]  # no part of checkpoints
         self.register_buffer("alphas_cumprod", alphas_cumprod().float(), persistent=False)
 
     @property
@@ -64,15 +75,14 @@ class Stage(nn.Module):
         """The weights of the losses."""
         return self.config.loss
 
-    def memory(self, model: FrameModel, batch: Batch) -> MemoryTokens | None:
-        """The batch's memory tokens, or None where it has none."""
-        pairs = zip(batch.memory, batch.memory_views, strict=True)
-        return MemoryTokens.join([model.encode_memory(image, view) for image, view in pairs])
+    def seen(self, picture: torch.Tensor) -> list[torch.Tensor]:
+        """The feature network's levels of a picture."""
+        network = self._frozen[0].to(picture.device)
+        return network(picture.contiguous(memory_format=torch.channels_last))
 
     def add_noise(self, clean: torch.Tensor, noise: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
-        """sqrt(ac) * clean + sqrt(1 - ac) * noise at timesteps t (B,)."""
-        signal = self.alphas_cumprod[t][:, None, None, None]
-        return signal.sqrt() * clean + (1 - signal).sqrt() * noise
+        """See `noised`."""
+        return noised(self.alphas_cumprod, clean, noise, t)
 
     def random_timesteps(self, batch: Batch) -> torch.Tensor:
         """(B,) whole timesteps, uniform."""
@@ -89,6 +99,9 @@ class Stage(nn.Module):
             batch = replace(batch, memory=batch.memory[:0], memory_views=[])
         ramp = self.config.drop_ramp
         early = max(0.0, 1 - iteration / ramp) if ramp else 0.0
+        if early * self.config.mask_anchors > 0:
+            hints = hide_anchors(batch.hints, early * self.config.mask_anchors)
+            batch = replace(batch, hints=hints)
         if not self.draw(max(early, self.config.drop_color)):
             return batch
         return replace(batch, hints=HINTS.blank_colors(batch.hints))
@@ -105,17 +118,20 @@ class Stage(nn.Module):
 
     def picture_losses(
         self, picture: torch.Tensor, batch: Batch, parts: dict[str, torch.Tensor]
-    ) -> None:
-        """Adds the distances between the picture and the truth that have a weight."""
+    ) -> tuple[list[torch.Tensor], list[torch.Tensor]] | None:
+        """Adds the distances between the picture and the truth that have a weight; gives the
+        features of both where they are needed, those of the picture with gradients."""
         weight = self.hole_weight(batch)
         if self.losses.pixel:
-            soft = 0.01 + HOLE_SOFTNESS * (1 - batch.weight)
-            parts["pixel"] = charbonnier(picture, batch.target, weight, soft)
-        if self.losses.gradient:
-            parts["gradient"] = gradient_distance(picture, batch.target, weight)
-        if self.losses.energy:
-            holes = (1 - batch.weight).clamp(min=0.02)
-            parts["energy"] = energy_distance(picture, batch.target, holes)
+            parts["pixel"] = picture_distance(picture, batch.target, batch.weight, weight)
+        if not self.losses.needs_features:
+            return None
+        ours = self.seen(picture)
+        with torch.no_grad():
+            true = self.seen(batch.target)
+        if self.losses.perceptual:
+            parts["perceptual"] = feature_distance(ours, true, weight)
+        return ours, true
 
     def figures(self, output: StageOutput) -> dict[str, torch.Tensor]:
         """What is logged and not minimised. "activation": root mean square of the deepest hint
@@ -167,9 +183,10 @@ class ImageDiffusion(Stage):
         guess = self.model.denoise(noisy, t, features, batch.view, None)
         parts = {
             "pixel": charbonnier(picture, batch.target, ones),
-            "gradient": gradient_distance(picture, batch.target, ones),
             "diffusion": F.mse_loss(guess, clean.detach()),
         }
+        if self.losses.perceptual:
+            parts["perceptual"] = feature_distance(self.seen(picture), self.seen(batch.target))
         pictures = {"reconstruction": picture.detach()}
         return StageOutput(self.total(parts), parts, pictures, features[-1].detach(), batch)
 
@@ -182,7 +199,7 @@ class ControllableFrames(Stage):
             clean = self.encoder(batch.target)
         batch = self.thinned(batch, iteration)
         features = self.model.encode_hints(batch.hints)
-        memory = self.memory(self.model, batch)
+        memory = memory_tokens(self.model, batch)
         t = self.random_timesteps(batch)
         noisy = self.add_noise(clean, torch.randn_like(clean), t)
         guess = self.model.denoise(noisy, t, features, batch.view, memory)
@@ -196,20 +213,27 @@ class ControllableFrames(Stage):
 class FewStepGenerator(Stage):
     """Stage 3: from the world's noise to the picture in one or two steps.
 
-    Regression on real data keeps geometry; the discriminator and distribution matching keep
-    what is invented sharp. `teacher` is the frozen stage 2 model, `fake` follows the generator.
+    Regression on real data keeps geometry; features, the discriminator on them and distribution
+    matching keep what is invented like pictures. `teacher` is the frozen stage 2 model, `fake`
+    follows the generator.
     """
 
-    def __init__(self, config: TrainConfig, model: FrameModel, encoder: LatentEncoder) -> None:
-        super().__init__(config, model, encoder)
+    def __init__(
+        self,
+        config: TrainConfig,
+        model: FrameModel,
+        encoder: LatentEncoder,
+        features: FeatureNet | None,
+    ) -> None:
+        super().__init__(config, model, encoder, features)
         self.teacher: FrameModel | None = None
         self.fake: FrameModel | None = None
-        self.discriminator: PatchDiscriminator | None = None
+        self.discriminator: FeatureDiscriminator | None = None
         if config.loss.dmd:
             self.teacher = _copy(model).requires_grad_(False)
             self.fake = _copy(model)
         if config.loss.gan:
-            self.discriminator = PatchDiscriminator(len(DISCRIMINATOR_HINTS))
+            self.discriminator = FeatureDiscriminator(len(DISCRIMINATOR_HINTS))
 
     def adversaries(self) -> list[nn.Parameter]:
         networks = [n for n in (self.fake, self.discriminator) if n is not None]
@@ -218,41 +242,25 @@ class FewStepGenerator(Stage):
     def forward(self, batch: Batch, iteration: int) -> StageOutput:
         batch = self.thinned(batch, iteration)
         features = self.model.encode_hints(batch.hints)
-        memory = self.memory(self.model, batch)
+        memory = memory_tokens(self.model, batch)
         steps = 2 if self.draw(0.25) else 1
-        latent = self.generate(batch, features, memory, steps)
+        latent = generate(self.model, batch, features, memory, steps, self.alphas_cumprod)
         picture = self.decode(latent, features, batch)
         parts: dict[str, torch.Tensor] = {}
-        self.picture_losses(picture, batch, parts)
+        levels = self.picture_losses(picture, batch, parts)
         if self.losses.diffusion:
             with torch.no_grad():
                 clean = self.encoder(batch.target)
             parts["diffusion"] = F.mse_loss(latent, clean)
         if self.teacher is not None:
             parts["dmd"] = self.distribution_matching(latent, batch)
-        if self.discriminator is not None:
-            self.discriminator.requires_grad_(False)
-            parts["gan"] = -self.discriminator(picture, batch.hints[:, DISCRIMINATOR_HINTS]).mean()
-            self.discriminator.requires_grad_(True)
+        if levels is not None and self.discriminator is not None:
+            parts["gan"] = self._deceived(levels, batch)
         pictures = {"generated": picture.detach(), "latent": latent.detach()}
-        return StageOutput(self.total(parts), parts, pictures, features[-1].detach(), batch)
-
-    def generate(
-        self,
-        batch: Batch,
-        features: list[torch.Tensor],
-        memory: MemoryTokens | None,
-        steps: int,
-    ) -> torch.Tensor:
-        """The latent after one or two steps; only the last one carries gradients."""
-        noise = batch.noise[:, :, : self.model.config.latent_channels]
-        latent = torch.zeros_like(noise[:, 0])
-        for step, timestep in enumerate(few_step_timesteps(steps)):
-            t = torch.full((len(latent),), timestep, device=latent.device)
-            noisy = self.add_noise(latent.detach(), noise[:, step], t)
-            with torch.set_grad_enabled(step == steps - 1):
-                latent = self.model.denoise(noisy, t, features, batch.view, memory)
-        return latent
+        output = StageOutput(self.total(parts), parts, pictures, features[-1].detach(), batch)
+        if levels is not None:
+            output.levels = [f.detach() for f in levels[0]], list(levels[1])
+        return output
 
     def distribution_matching(self, latent: torch.Tensor, batch: Batch) -> torch.Tensor:
         """A loss whose gradient is the difference of the fake's and the teacher's predictions.
@@ -270,7 +278,7 @@ class FewStepGenerator(Stage):
     def _predict(
         self, network: FrameModel, noisy: torch.Tensor, t: torch.Tensor, batch: Batch
     ) -> torch.Tensor:
-        features, memory = network.encode_hints(batch.hints), self.memory(network, batch)
+        features, memory = network.encode_hints(batch.hints), memory_tokens(network, batch)
         return network.denoise(noisy, t, features, batch.view, memory)
 
     def after_backward(self, output: StageOutput) -> torch.Tensor | None:
@@ -281,12 +289,30 @@ class FewStepGenerator(Stage):
             t = self.random_timesteps(batch)
             noisy = self.add_noise(latent, torch.randn_like(latent), t)
             losses.append(F.mse_loss(self._predict(self.fake, noisy, t, batch), latent))
-        if self.discriminator is not None:
-            condition = batch.hints[:, DISCRIMINATOR_HINTS]
-            real = self.discriminator(batch.target, condition)
-            fake = self.discriminator(output.pictures["generated"], condition)
-            losses.append(hinge_discriminator(real, fake))
+        if self.discriminator is not None and output.levels is not None:
+            losses.append(self._told_apart(*output.levels, batch))
         return sum(losses) if losses else None
+
+    def _deceived(
+        self, levels: tuple[list[torch.Tensor], list[torch.Tensor]], batch: Batch
+    ) -> torch.Tensor:
+        """The generator's part: its picture should be taken for the truer one."""
+        judge, condition = self.discriminator, batch.hints[:, DISCRIMINATOR_HINTS]
+        judge.requires_grad_(False)
+        fake, real = (judge(comparable(each), condition) for each in levels)
+        judge.requires_grad_(True)
+        return relativistic(fake, real, _holes(batch))
+
+    def _told_apart(
+        self, fake: list[torch.Tensor], real: list[torch.Tensor], batch: Batch
+    ) -> torch.Tensor:
+        """The discriminator's part, with R1 and R2."""
+        condition, holes = batch.hints[:, DISCRIMINATOR_HINTS], _holes(batch)
+        shown = [[f.requires_grad_() for f in comparable(levels)] for levels in (fake, real)]
+        of_fake, of_real = (self.discriminator(levels, condition) for levels in shown)
+        penalty = gradient_penalty(of_fake, shown[0], holes)
+        penalty = penalty + gradient_penalty(of_real, shown[1], holes)
+        return relativistic(of_real, of_fake, holes) + 0.5 * self.losses.penalty * penalty
 
 
 STAGES: dict[str, type[Stage]] = {
@@ -294,6 +320,11 @@ STAGES: dict[str, type[Stage]] = {
     "stage2": ControllableFrames,
     "stage3": FewStepGenerator,
 }
+
+
+def _holes(batch: Batch) -> torch.Tensor:
+    """(B, 1, H, W): how much of a pixel is invented."""
+    return (1 - batch.weight).clamp(min=LEAST_HOLE)
 
 
 def _copy(model: FrameModel) -> FrameModel:

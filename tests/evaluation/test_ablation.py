@@ -16,8 +16,12 @@ from backend.evaluation.predictor import Memory, PipelinePredictor
 from backend.evaluation.summary import summarise
 from backend.models.frame_model import FrameModel
 from backend.pipelines.embedded import FramePipeline
+from backend.pipelines.lit import LitWorld
+from backend.shared.anchors import Anchors
 from backend.shared.errors import InputError
+from backend.shared.frame import MemoryFrame
 from backend.shared.world import World
+from tests.conditioning.light.lit_room import QUICK, box_mesh, camera_at, lamp_at, matt, scene_of
 from tests.scenes.world_room import photograph, room_camera
 
 
@@ -58,6 +62,20 @@ def test_only_the_tokens_are_left_out(frames, pipeline):
     assert not np.array_equal(ablated.rgb, forgetful.rgb)
     again = PipelinePredictor(pipeline)(world, camera, 0)
     assert np.array_equal(whole.rgb, again.rgb)
+
+
+def test_lit_surfaces_go_without_memory_and_know_no_tokens(pipeline):
+    box = [(box_mesh((-2, -2, 0), (2, 2, 2.5)), matt((0.7, 0.6, 0.5)))]
+    scene = scene_of(box, [lamp_at("POINT", (0.5, -0.5, 2), 60.0)])
+    camera = camera_at((0.2, -1.6, 1.2), (0, 0, 0.8), size=32, fov=1.1)
+    seen = MemoryFrame("m", "m", camera, radiance=np.full((32, 32, 3), 0.5, np.float16))
+    world = World(Anchors.empty(), [seen], 1, {}, scene)
+    pipeline.lit = LitWorld(QUICK)
+    whole, untold, alone = (
+        PipelinePredictor(pipeline, memory=kind)(world, camera, 0).rgb for kind in Memory
+    )
+    assert np.array_equal(whole, untold)
+    assert not np.array_equal(whole, alone)
 
 
 def test_it_is_measured_beside_the_model_and_is_no_baseline(frames, pipeline):

@@ -210,6 +210,11 @@ def test_summary_says_which_aims_are_reached(frames: list[PosedFrame]) -> None:
     }
     assert any("psnr above" in aim for aim in missed)
     assert any("gradient" in aim for aim in missed)
+    noisy = np.random.default_rng(0).integers(0, 256, frames[0].rgb.shape, dtype=np.uint8)
+    rough = evaluate(frames, [2], "references", lambda *_: noisy).metrics | {"dataset": "noise"}
+    missed = {a["aim"] for a in summarise([runs[0], rough])[0]["aims"] if not a["reached"]}
+    assert "gradient in holes over the truth's, highest scene" in missed
+    assert "warp error over the truth's, highest scene" in missed
 
 
 def test_contact_sheet_holds_every_picture(frames: list[PosedFrame]) -> None:

@@ -182,3 +182,30 @@ def test_warp_error_needs_a_common_surface() -> None:
     depths = (wall(cameras[0]), wall(cameras[1]))
     frame = picture(1, 32, 40)
     assert metrics.warp_error(frame, frame, cameras, depths) is None
+
+
+def test_grain_is_its_twin() -> None:
+    frame = picture(9)
+    mask = np.random.default_rng(1).random(frame.shape[:2]) < 0.7
+    luma = frame.astype(float) @ [0.299, 0.587, 0.114]
+    padded = np.pad(luma, 2, mode="edge")
+    left = [abs(luma[y, x] - padded[y : y + 5, x : x + 5].mean()) for y, x in np.argwhere(mask)]
+    assert metrics.grain(frame, mask) == pytest.approx(np.mean(left), rel=1e-4)
+
+
+def test_grain_of_a_slope_is_nothing_and_a_weave_is_seen() -> None:
+    slope = np.repeat(np.arange(40, dtype=np.uint8)[None, :, None] * 2, 40, 0).repeat(3, 2)
+    inside = np.zeros((40, 40), bool)
+    inside[4:-4, 4:-4] = True
+    assert metrics.grain(slope, inside) == pytest.approx(0, abs=1e-4)
+    weave = slope + (np.indices((40, 40)).sum(0) % 2 * 6).astype(np.uint8)[..., None]
+    assert metrics.grain(weave, inside) == pytest.approx(3, abs=0.2)
+    assert metrics.grain(weave, np.zeros((40, 40), bool)) is None
+
+
+def test_flat_patches_are_where_nothing_but_noise_is() -> None:
+    truth = np.full((40, 60, 3), 90, np.uint8)
+    truth[:, 30:] = picture(2, 40, 30)
+    truth[:, :30] += np.random.default_rng(0).integers(0, 2, (40, 30, 1), dtype=np.uint8)
+    flat = metrics.flat_patches(truth)
+    assert flat[5:-5, 5:20].all() and not flat[:, 32:].any()

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import pytest
 import torch
 
-from backend.commands.models import _bar
+from backend.commands.options import told
 from backend.models import download as downloading
 from backend.models.convert import VAE_FILES
 from backend.models.download import PINS, REPOSITORY, download, release
@@ -248,7 +248,7 @@ def test_only_published_names_are_downloaded():
 
 def test_programs_are_told_the_progress_as_lines(capsys: pytest.CaptureFixture[str]) -> None:
     """Blender's status bar shows them."""
-    with _bar(as_json=True) as progress:
+    with told(as_json=True) as progress:
         for share in (0.0, 0.00001, 0.25, 0.25):
             progress("model.safetensors", share)
     lines = [json.loads(line) for line in capsys.readouterr().err.splitlines()]

@@ -18,12 +18,12 @@ from backend.conditioning.unseen.cell_colors import (
 )
 from backend.conditioning.unseen.surfels import memory_cells, surfels
 from backend.data.nerfstudio import PosedFrame
+from backend.learning.samples import to_memory
 from backend.models.cell_net import CellNet, load_colors
 from backend.shared.camera import Camera
 from backend.training import cell_colors as training
 from backend.training.cell_nets import Examples, measure, train_cells
 from backend.training.sample_cache import Flight
-from backend.training.samples import to_memory
 from tests.scenes.world_room import photograph, room_camera
 
 

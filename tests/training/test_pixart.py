@@ -14,6 +14,7 @@ from diffusers import AutoencoderKL, PixArtTransformer2DModel
 
 from backend.conditioning.noise import world_noise
 from backend.data.nerfstudio import PosedFrame
+from backend.learning.samples import NOISE_CHANNELS, make_sample
 from backend.models.frame_model import FrameModel
 from backend.models.load_frame_model import load_frame_model
 from backend.models.prope import ViewEncoding
@@ -22,8 +23,8 @@ from backend.training.config import LossConfig, ModelConfig, TrainConfig
 from backend.training.loop import Trainer
 from backend.training.pixart import FOLDED_TIMESTEP, start_from_pixart
 from backend.training.pretrained_latents import PretrainedLatents
-from backend.training.samples import NOISE_CHANNELS, make_sample
 from tests.scenes.world_room import photograph, room_camera
+from tests.training.feature_file import random_features
 
 SIZE = 32
 WIDTHS = (8, 8, 16, 16)
@@ -227,8 +228,8 @@ def test_stages_run_from_pixart_on_pretrained_latents(pixart, vae, samples, tmp_
     second = Trainer("stage2", config(samples, tmp_path / "2", start=start, **common), False)
     assert torch.allclose(second.stage.model.token_out.weight, averaged(tmp_path / "1"), atol=1e-3)
     second.run()
-    losses = LossConfig(dmd=0.1, gan=0.1)
-    start = str(tmp_path / "2")
+    losses, start = LossConfig(dmd=0.1, gan=0.1), str(tmp_path / "2")
+    common["features"] = random_features(tmp_path)
     settings = config(samples, tmp_path / "3", start=start, loss=losses, **common)
     Trainer("stage3", settings, False).run()
     assert all(torch.isfinite(v).all() for v in averaged_model(tmp_path / "3").values())
@@ -243,8 +244,9 @@ def fresh_accelerator() -> Iterator[None]:
 
 
 def test_few_step_stage_runs_in_bfloat16(vae, samples, tmp_path, fresh_accelerator):
-    losses = LossConfig(energy=0.1, dmd=0.1, gan=0.1)
-    settings = config(samples, tmp_path, vae=str(vae), loss=losses, precision="bf16")
+    losses = LossConfig(perceptual=0.1, dmd=0.1, gan=0.1)
+    seen = {"vae": str(vae), "features": random_features(tmp_path)}
+    settings = config(samples, tmp_path, loss=losses, precision="bf16", **seen)
     Trainer("stage3", settings, False).run()
     found = averaged_model(tmp_path)
     assert all(torch.isfinite(v).all() for v in found.values())

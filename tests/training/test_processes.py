@@ -10,8 +10,9 @@ import sys
 from pathlib import Path
 
 from backend.data.nerfstudio import PosedFrame
-from backend.training.samples import make_sample
+from backend.learning.samples import make_sample
 from tests.scenes.world_room import photograph, room_camera
+from tests.training.feature_file import random_features
 
 
 def test_two_processes_train_the_same_networks_and_stop_together(tmp_path: Path) -> None:
@@ -22,6 +23,7 @@ def test_two_processes_train_the_same_networks_and_stop_together(tmp_path: Path)
     for i in range(2):
         sample = make_sample(frames, frames[1], [2 * i], True, i)
         sample.save(tmp_path / f"room-{i:02d}-r1.safetensors")
+    random_features(tmp_path)  # before two processes write it at once
     output = tmp_path / "run"
     launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]
     done = subprocess.run(

@@ -15,8 +15,9 @@ import torch
 from typer.testing import CliRunner
 
 from backend.commands.data import app, parse_size
-from backend.data.generate import RESERVED_SEED, SceneJob, plan, read_photos, write_scene
+from backend.data.generate import RESERVED_SEED, SceneJob, plan, write_scene
 from backend.data.nerfstudio import read_dataset
+from backend.data.picture_folder import PictureFolder
 from backend.data.synth import KINDS, Scene, fly_path, make_scene, render_view
 from backend.data.synth.paths import clearance
 from backend.data.validation import render_blender_scene, traced_jobs
@@ -114,11 +115,11 @@ def test_rooms_are_closed() -> None:
 
 def test_photos_become_textures(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no picture"):
-        read_photos(tmp_path)
+        PictureFolder(tmp_path)
     red = np.zeros((40, 30, 3), np.uint8)
     red[..., 2] = 255
     cv2.imwrite(str(tmp_path / "red.png"), red)
-    photos = read_photos(tmp_path)
+    photos = PictureFolder(tmp_path)
     assert (photos[0][0, 0] == (255, 0, 0)).all()
     scene = make_scene("abstract", 3, photos)
     means = np.array([image[..., :3].mean((0, 1)) for image in scene.textures.images])
@@ -126,7 +127,7 @@ def test_photos_become_textures(tmp_path: Path) -> None:
     assert is_red.any() and not is_red.all()
     (tmp_path / "blue.png").write_bytes(b"blue")
     with pytest.raises(InputError, match=r"blue\.png"):
-        read_photos(tmp_path)
+        PictureFolder(tmp_path)
 
 
 def test_unknown_kind() -> None:

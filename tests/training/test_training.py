@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import numpy as np
@@ -11,17 +12,27 @@ import torch
 
 from backend.conditioning.channels import HINTS
 from backend.data.nerfstudio import PosedFrame
+from backend.learning.batches import SampleBatches, mirror_sample, recolor_sample
+from backend.learning.losses import (
+    FeatureDiscriminator,
+    charbonnier,
+    comparable,
+    gradient_penalty,
+    relativistic,
+)
+from backend.learning.samples import Sample, make_sample
+from backend.models.feature_net import LEVEL_CHANNELS
+from backend.models.feature_weights import load_features
 from backend.models.load_frame_model import load_frame_model
 from backend.shared.errors import InputError
-from backend.training import loop
-from backend.training.batches import SampleBatches, _mirror, _recolor
+from backend.training import checkpoints, loop
 from backend.training.checkpoints import find_checkpoint, read_state
 from backend.training.config import LossConfig, ModelConfig, TrainConfig, read_config
 from backend.training.loop import Trainer
-from backend.training.losses import charbonnier, energy_distance
+from backend.training.masking import hide_anchors
 from backend.training.sample_cache import TRAINING_SEEDS, fill_cache
-from backend.training.samples import Sample, make_sample
 from tests.scenes.world_room import photograph, room_camera
+from tests.training.feature_file import random_features
 
 SIZE = 32
 
@@ -44,6 +55,11 @@ def samples(frames, tmp_path_factory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="module")
+def features(tmp_path_factory) -> str:
+    return random_features(tmp_path_factory.mktemp("features"))
+
+
 def tiny(samples: Path, output: Path, **settings) -> TrainConfig:
     values = {
         "output": str(output),
@@ -54,16 +70,25 @@ def tiny(samples: Path, output: Path, **settings) -> TrainConfig:
         "warmup": 1,
         "workers": 0,
         "picture_every": 1,
+        "precision": "no",
         "model": ModelConfig(8, (8, 8, 16, 16), 32, 2, 2),
     }
     return TrainConfig(**(values | settings))
 
 
-def test_three_stages_follow_each_other(samples, tmp_path):
+def test_three_stages_follow_each_other(samples, features, tmp_path):
     start = ""
     for number, stage in enumerate(("stage1", "stage2", "stage3"), 1):
-        losses = LossConfig(energy=0.1, gan=0.1, dmd=0.1) if number == 3 else LossConfig()
-        config = tiny(samples, tmp_path / stage, start=start, loss=losses)
+        against = {"gan": 0.1, "dmd": 0.1} if number == 3 else {}
+        config = tiny(
+            samples,
+            tmp_path / stage,
+            start=start,
+            features=features,
+            mask_anchors=0.5,
+            drop_ramp=4,
+            loss=LossConfig(perceptual=0.3, **against),
+        )
         trainer = Trainer(stage, config, resume=False)
         before = {k: v.clone() for k, v in trainer.stage.model.state_dict().items()}
         trainer.run()
@@ -90,6 +115,32 @@ def test_killed_run_goes_on_where_its_checkpoint_was(samples, tmp_path):
     assert torch.equal(moment, again)
     second.run()
     assert read_state(find_checkpoint(tmp_path))["iteration"] == 3
+
+
+def test_a_run_is_begun_anew_only_when_that_was_asked_for(samples, tmp_path):
+    config = tiny(samples, tmp_path)
+    Trainer("stage1", config, resume=False).run()
+    with pytest.raises(InputError, match="begin anew with --overwrite"):
+        Trainer("stage1", config, resume=False)
+    assert read_state(find_checkpoint(tmp_path))["iteration"] == 2
+    # a kill before the first new checkpoint must not leave the old run to be resumed
+    assert Trainer("stage1", config, resume=False, overwrite=True).iteration == 0
+    assert find_checkpoint(tmp_path) is None
+    with pytest.raises(InputError, match="no checkpoint"):
+        Trainer("stage1", config, resume=True)
+
+
+def test_checkpoints_come_in_small_files(samples, tmp_path, monkeypatch):
+    monkeypatch.setattr(checkpoints, "SHARD_BYTES", 90_000)
+    trainer = Trainer("stage1", tiny(samples, tmp_path), resume=False)
+    trainer.run()
+    files = list((tmp_path / "checkpoint").glob("*.safetensors"))
+    assert len(files) > 6 and all(path.stat().st_size < 100_000 for path in files)
+    again = Trainer("stage1", tiny(samples, tmp_path), resume=True)
+    for mine, theirs in zip(again.stage.parameters(), trainer.stage.parameters(), strict=True):
+        assert torch.equal(mine, theirs)
+    moments = [t.optimizers["generator"].optimizer.state_dict()["state"] for t in (again, trainer)]
+    assert all(torch.equal(moments[0][i]["exp_avg"], moments[1][i]["exp_avg"]) for i in moments[0])
 
 
 def test_run_that_diverges_stops_and_leaves_its_last_checkpoint(samples, tmp_path, monkeypatch):
@@ -134,7 +185,7 @@ def test_mirrored_sample_shows_the_mirrored_world(frames):
     sample = make_sample(frames, frames[1], [0, 3], True, 5)
     points = np.array([[0.2, 1.0, 0.1], [-0.4, 2.0, -0.3]])
     before, depth = sample.camera().project(points)
-    after, mirrored_depth = _mirror(sample).camera().project(points * [-1, 1, 1])
+    after, mirrored_depth = mirror_sample(sample).camera().project(points * [-1, 1, 1])
     assert np.allclose(after[:, 0], SIZE - before[:, 0])
     assert np.allclose(after[:, 1], before[:, 1])
     assert np.allclose(depth, mirrored_depth)
@@ -144,7 +195,7 @@ def test_recolouring_changes_all_pictures_alike(frames):
     sample = make_sample(frames, frames[1], [0, 2, 3], True, 1)
     seen = HINTS.of(sample.hints, "memory_weight")[0] > 0.99
     before = (HINTS.of(sample.hints, "memory") - sample.target)[:, seen].abs().mean()
-    changed = _recolor(sample, np.random.default_rng(0))
+    changed = recolor_sample(sample, np.random.default_rng(0))
     after = (HINTS.of(changed.hints, "memory") - changed.target)[:, seen].abs().mean()
     assert after < 1.2 * before
 
@@ -155,13 +206,123 @@ def test_batches_are_reproducible(samples):
     assert first.memory.shape == (2, 2, 5, 128, 128)
 
 
-def test_losses_vanish_on_equal_pictures_only():
+def test_a_model_alone_is_trained_on_without_what_needs_its_encoder(samples, features, tmp_path):
+    made = tmp_path / "made"
+    trainer = Trainer("stage2", tiny(samples, made, loss=LossConfig(diffusion=0)), resume=False)
+    trainer.save()
+    alone = made / "model"
+    losses = LossConfig(diffusion=0, perceptual=0.5, gan=0.1)
+    config = tiny(samples, tmp_path / "on", start=str(alone), features=features, loss=losses)
+    on = Trainer("stage3", config, resume=False)
+    for mine, theirs in zip(
+        on.stage.model.parameters(), load_frame_model(alone).parameters(), strict=True
+    ):
+        assert torch.equal(mine, theirs)
+    on.run()
+    for wrong in (LossConfig(diffusion=0.1), LossConfig(diffusion=0, dmd=0.1)):
+        with pytest.raises(InputError, match="without its latent encoder"):
+            config = tiny(samples, tmp_path / "x", start=str(alone), loss=wrong)
+            Trainer("stage3", config, resume=False)
+    with pytest.raises(InputError, match="neither a checkpoint nor a model"):
+        Trainer("stage3", tiny(samples, tmp_path / "y", start=str(tmp_path)), resume=False)
+
+
+def test_the_feature_network_is_no_part_of_checkpoints(samples, features, tmp_path):
+    losses = LossConfig(diffusion=0, perceptual=0.5, gan=0.1)
+    config = tiny(samples, tmp_path, features=features, loss=losses)
+    trainer = Trainer("stage3", config, resume=False)
+    network = trainer.stage._frozen[0]
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    trainer.run()
+    assert not any("stem" in name for name in trainer.stage.state_dict())
+    assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
+
+
+def test_pixel_loss_vanishes_on_equal_pictures_only():
     picture = torch.rand(1, 3, 32, 32)
     weight = torch.ones(1, 1, 32, 32)
     assert charbonnier(picture, picture, weight) == pytest.approx(0.01)
-    assert energy_distance(picture, picture, weight) == 0
-    blurred = torch.nn.functional.avg_pool2d(picture, 5, 1, 2)
-    assert energy_distance(blurred, picture, weight) > 0.5
+    assert charbonnier(picture, picture.flip(-1), weight) > 0.1
+
+
+def test_the_relativistic_loss_and_its_penalty_are_those_written_out():
+    torch.manual_seed(0)
+    condition = torch.randn(1, 2, 64, 64)
+    judge = FeatureDiscriminator(2)
+    levels = [
+        torch.randn(1, c, 64 // s, 64 // s)
+        for c, s in zip(LEVEL_CHANNELS, (2, 4, 8, 16), strict=True)
+    ]
+    shown = [level.requires_grad_() for level in comparable(levels)]
+    assert all(level.square().mean().item() == pytest.approx(1, rel=1e-4) for level in shown)
+    logits, weight = judge(shown, condition), torch.ones(1, 1, 64, 64)
+    other = [logit + 1 for logit in logits]
+    assert relativistic(other, logits, weight).item() == pytest.approx(math.log(1 + math.exp(-1)))
+    assert relativistic(logits, logits, weight).item() == pytest.approx(math.log(2), rel=1e-5)
+
+    # by finite differences, in double precision, along one direction of one level
+    exact, told = judge.double(), condition.double()
+    shown = [level.detach().double().requires_grad_() for level in shown]
+    slopes = torch.autograd.grad(sum(x.sum() for x in exact(shown, told)), shown)
+    direction, step = torch.randn_like(shown[3]), 1e-5
+    ends = []
+    for sign in (1, -1):
+        moved = [*shown[:3], shown[3] + sign * step * direction]
+        ends.append(sum(x.sum() for x in exact(moved, told)).item())
+    assert (slopes[3] * direction).sum().item() == pytest.approx(
+        (ends[0] - ends[1]) / (2 * step), rel=1e-5
+    )
+    lengths = [slope.square().sum(1).mean().item() for slope in slopes]
+    penalty = gradient_penalty(exact(shown, told), shown, weight)
+    assert penalty.item() == pytest.approx(sum(lengths) / 4, rel=1e-5)
+    penalty.backward()
+    assert any(p.grad is not None and p.grad.abs().sum() > 0 for p in exact.parameters())
+
+
+def test_the_discriminator_learns_to_tell_blur_from_pictures(features):
+    torch.manual_seed(0)
+    network, judge = load_features(Path(features)), FeatureDiscriminator(1)
+    optimizer = torch.optim.Adam(judge.parameters(), 3e-3)
+    weight, told = torch.ones(4, 1, 32, 32), torch.zeros(4, 1, 32, 32)
+    losses = []
+    for _ in range(30):
+        true = torch.rand(4, 3, 32, 32) * 2 - 1
+        blurred = torch.nn.functional.avg_pool2d(true, 5, 1, 2)
+        of_true, of_blurred = (judge(comparable(network(x)), told) for x in (true, blurred))
+        loss = relativistic(of_true, of_blurred, weight)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    assert losses[0] == pytest.approx(math.log(2), abs=0.05)
+    assert losses[-1] < 0.5 * losses[0]
+
+
+def test_hidden_anchors_look_as_holes_do_and_the_rest_stays(frames):
+    hints = make_sample(frames, frames[1], [0, 3], True, 5).hints[None].float()
+    torch.manual_seed(0)
+    hidden = hide_anchors(hints, 0.5)
+    gone = HINTS.of(hidden, "known") != HINTS.of(hints, "known")
+    gone |= HINTS.of(hidden, "memory_weight") != HINTS.of(hints, "memory_weight")
+    blocks = torch.nn.functional.max_pool2d(gone.float(), 16)
+    assert 0 < blocks.mean() < 1
+    there = torch.nn.functional.interpolate(blocks, scale_factor=16)[0, 0] == 0
+    assert torch.equal(hidden[0][:, there], hints[0][:, there])
+    for name in ("memory", "memory_weight", "anchors", "coverage", "known", "sky"):
+        assert not HINTS.of(hidden, name)[0][:, ~there].any()
+    assert torch.equal(HINTS.of(hidden, "log_depth"), HINTS.of(hints, "log_depth"))
+    assert torch.equal(hide_anchors(hints, 0.0), hints)
+    # no hidden colour is left in the guesses: another picture below gives the same ones
+    torch.manual_seed(0)
+    other = hints.clone()
+    for name in ("base", "fill", "memory"):
+        HINTS.of(other, name)[0][:, ~there] = 0.7
+    for name in ("base", "fill"):
+        torch.testing.assert_close(
+            HINTS.of(hide_anchors(other, 0.5), name)[0][:, ~there],
+            HINTS.of(hidden, name)[0][:, ~there],
+        )
+        torch.manual_seed(0)
 
 
 @pytest.mark.parametrize(

@@ -36,6 +36,7 @@ def main(samples: str, output: str) -> None:
         crop=32,
         warmup=1,
         workers=0,
+        features=str(Path(samples, "features.safetensors")),
         model=ModelConfig(4, (8, 8, 16, 16), 32, 2, 2),
         loss=LossConfig(gan=0.1, dmd=0.1),
     )

@@ -95,44 +95,78 @@ class Sample:
             raise InputError(f"The sample '{path}' is damaged ({error}); delete it.") from error
 
 
+@dataclass(eq=False)
+class SampleWorld:
+    """What some references tell: points, memory images, and what the transformer is shown of them.
+
+    Several targets may be asked of one world; what is found in it is kept with it.
+    """
+
+    cloud: PointCloud
+    images: MemoryImages
+    shown: torch.Tensor
+    cameras: list[Camera]
+    scale: float
+
+    @classmethod
+    def draw(
+        cls,
+        frames: list[PosedFrame],
+        references: list[int],
+        whole: bool,
+        seed: int,
+        device: torch.device | str = "cpu",
+    ) -> SampleWorld:
+        """The world of the `references` among `frames`, all of one scene, on `device`.
+
+        whole: geometry comes from every frame's depth, as with an artist's proxies; their points
+        have no colour. Otherwise it comes from the references' depth alone. Flaws of depth and
+        missing points are drawn by `seed`.
+        """
+        rng = np.random.default_rng(seed)
+        memory = [to_memory(frames[i], f"{i:04d}") for i in references]
+        flawed = [flaw_depth(frame, rng) for frame in memory]
+        others = [
+            to_memory(frames[i], f"{i:04d}") for i in range(len(frames)) if i not in references
+        ]
+        anchors = world_anchors(flawed, others if whole else [])
+        scale = world_scale(memory, anchors)
+        return cls(
+            PointCloud(_thin(anchors, rng), device),
+            MemoryImages(flawed, device),
+            torch.stack([memory_image(frame, scale) for frame in flawed]),
+            [memory_camera(frame) for frame in memory],
+            scale,
+        )
+
+    def sample(self, target: PosedFrame, seed: int) -> Sample:
+        """The sample that shows `target`, on the CPU; its noise is drawn by `seed`."""
+        camera = target.camera
+        conditions = build_conditions(
+            self.cloud, self.images, camera, references=len(self.cameras), scale=self.scale
+        )
+        noise = [
+            conditions.latent_noise(LATENT_STRIDE, NOISE_CHANNELS, 2 * seed + 1 + step)
+            for step in range(2)
+        ]
+        return Sample(
+            target=torch.from_numpy(target.rgb).permute(2, 0, 1).float() / 127.5 - 1,
+            hints=conditions.hints(self.scale, seed).cpu(),
+            noise=torch.stack(noise).cpu(),
+            memory=self.shown,
+            memory_K=torch.from_numpy(np.stack([c.K for c in self.cameras])),
+            memory_c2w=torch.from_numpy(np.stack([c.c2w for c in self.cameras])),
+            K=torch.from_numpy(camera.K),
+            c2w=torch.from_numpy(camera.c2w),
+            scale=self.scale,
+        )
+
+
 def make_sample(
     frames: list[PosedFrame], target: PosedFrame, references: list[int], whole: bool, seed: int
 ) -> Sample:
-    """The sample that shows `target` given the `references` among `frames`, all of one scene.
-
-    whole: geometry comes from every frame's depth, as with an artist's proxies; their points have
-    no colour. Otherwise it comes from the references' depth alone. Depth flaws are drawn by `seed`.
-    """
-    rng = np.random.default_rng(seed)
-    memory = [to_memory(frames[i], f"{i:04d}") for i in references]
-    flawed = [flaw_depth(frame, rng) for frame in memory]
-    others = [to_memory(frames[i], f"{i:04d}") for i in range(len(frames)) if i not in references]
-    anchors = world_anchors(flawed, others if whole else [])
-    scale = world_scale(memory, anchors)
-    camera = target.camera
-    conditions = build_conditions(
-        PointCloud(_thin(anchors, rng)),
-        MemoryImages(flawed),
-        camera,
-        references=len(references),
-        scale=scale,
-    )
-    noise = [
-        conditions.latent_noise(LATENT_STRIDE, NOISE_CHANNELS, 2 * seed + 1 + step)
-        for step in range(2)
-    ]
-    cameras = [memory_camera(frame) for frame in memory]
-    return Sample(
-        target=torch.from_numpy(target.rgb).permute(2, 0, 1).float() / 127.5 - 1,
-        hints=conditions.hints(scale, seed),
-        noise=torch.stack(noise),
-        memory=torch.stack([memory_image(frame, scale) for frame in flawed]),
-        memory_K=torch.from_numpy(np.stack([c.K for c in cameras])),
-        memory_c2w=torch.from_numpy(np.stack([c.c2w for c in cameras])),
-        K=torch.from_numpy(camera.K),
-        c2w=torch.from_numpy(camera.c2w),
-        scale=scale,
-    )
+    """The sample that shows `target` given the `references` among `frames`: see `SampleWorld`."""
+    return SampleWorld.draw(frames, references, whole, seed).sample(target, seed)
 
 
 _remembered: WeakKeyDictionary[PosedFrame, MemoryFrame] = WeakKeyDictionary()

@@ -94,37 +94,40 @@ class SampleBatches(IterableDataset):
             references = int(rng.choice(list(sizes), p=[n / total for n in sizes.values()]))
             paths = rng.choice(self.files[references], self.batch)
             samples = [self._augmented(Path(path), rng) for path in paths]
-            yield self._collate(samples)
+            yield collate(samples, self.head_dim)
 
     def _augmented(self, path: Path, rng: np.random.Generator) -> Sample:
-        sample = _crop(Sample.load(path), self.crop, rng)
+        sample = crop_sample(Sample.load(path), self.crop, rng)
         if rng.random() < 0.5:
-            sample = _mirror(sample)
-        return _recolor(sample, rng)
+            sample = mirror_sample(sample)
+        return recolor_sample(sample, rng)
 
-    def _collate(self, samples: list[Sample]) -> Batch:
-        def views(cameras: list[Camera]) -> ViewEncoding:
-            return ViewEncoding.stack(
-                [
-                    encode_view(
-                        camera,
-                        (camera.height // TOKEN_STRIDE, camera.width // TOKEN_STRIDE),
-                        sample.scale,
-                        self.head_dim,
-                    )
-                    for camera, sample in zip(cameras, samples, strict=True)
-                ]
-            )
 
-        memory_cameras = zip(*(sample.memory_cameras() for sample in samples), strict=True)
-        return Batch(
-            target=torch.stack([s.target for s in samples]).half(),
-            hints=torch.stack([s.hints for s in samples]).half(),
-            noise=torch.stack([s.noise for s in samples]).half(),
-            memory=torch.stack([s.memory for s in samples], dim=1).half(),
-            view=views([s.camera() for s in samples]),
-            memory_views=[views(list(cameras)) for cameras in memory_cameras],
+def collate(samples: list[Sample], head_dim: int) -> Batch:
+    """Samples of one size and number of memory frames, as a batch. head_dim: the model's."""
+
+    def views(cameras: list[Camera]) -> ViewEncoding:
+        return ViewEncoding.stack(
+            [
+                encode_view(
+                    camera,
+                    (camera.height // TOKEN_STRIDE, camera.width // TOKEN_STRIDE),
+                    sample.scale,
+                    head_dim,
+                )
+                for camera, sample in zip(cameras, samples, strict=True)
+            ]
         )
+
+    memory_cameras = zip(*(sample.memory_cameras() for sample in samples), strict=True)
+    return Batch(
+        target=torch.stack([s.target for s in samples]).half(),
+        hints=torch.stack([s.hints for s in samples]).half(),
+        noise=torch.stack([s.noise for s in samples]).half(),
+        memory=torch.stack([s.memory for s in samples], dim=1).half(),
+        view=views([s.camera() for s in samples]),
+        memory_views=[views(list(cameras)) for cameras in memory_cameras],
+    )
 
 
 def _scan(folders: list[Path]) -> dict[int, list[str]]:
@@ -138,7 +141,8 @@ def _scan(folders: list[Path]) -> dict[int, list[str]]:
     return dict(files)
 
 
-def _crop(sample: Sample, side: int, rng: np.random.Generator) -> Sample:
+def crop_sample(sample: Sample, side: int, rng: np.random.Generator) -> Sample:
+    """The sample itself, cut to a square of `side` at a place drawn by `rng`."""
     height, width = sample.target.shape[-2:]
     if min(height, width) < side:
         raise InputError(
@@ -155,7 +159,7 @@ def _crop(sample: Sample, side: int, rng: np.random.Generator) -> Sample:
     return sample
 
 
-def _mirror(sample: Sample) -> Sample:
+def mirror_sample(sample: Sample) -> Sample:
     """The mirrored world: pictures flipped, cameras on the other side of x = 0."""
 
     def flipped(K: torch.Tensor, c2w: torch.Tensor, width: int) -> tuple[torch.Tensor, ...]:
@@ -174,7 +178,7 @@ def _mirror(sample: Sample) -> Sample:
     return sample
 
 
-def _recolor(sample: Sample, rng: np.random.Generator) -> Sample:
+def recolor_sample(sample: Sample, rng: np.random.Generator) -> Sample:
     """One change of colours for all pictures of the sample: channels swapped, gain, offset."""
     order = torch.from_numpy(rng.permutation(3))
     gain = torch.from_numpy(rng.uniform(0.75, 1.05, (3, 1, 1)).astype(np.float32))

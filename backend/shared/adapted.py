@@ -1,0 +1,29 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Where a world's own model lies, and what is known of it; both sides look there."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from .reading import MALFORMED, read_json
+
+ADAPTED = "adapted"
+"""Folder in a world's folder: a complete model."""
+REPORT = "adapted.json"
+_WHOLE = ("config.json", "model.safetensors", REPORT)
+
+
+def adapted_model(world: Path) -> Path | None:
+    """Folder of the model that was adapted to the world in `world`; None where there is none."""
+    folder = world / ADAPTED
+    return folder if all((folder / name).is_file() for name in _WHOLE) else None
+
+
+def read_report(folder: Path) -> dict[str, Any]:
+    """What was measured of an adapted model; nothing where that cannot be read."""
+    try:
+        found = read_json(folder / REPORT)
+    except MALFORMED:
+        return {}
+    return found if isinstance(found, dict) else {}
