@@ -22,7 +22,7 @@ BPY_3.13 := bpy==5.3.0
 ALSO ?=
 OTHERS := $(ALSO:%=$(VENV_BLENDER)-%/.installed)
 
-.PHONY: help setup demo demo-plan scenes race test test-gui extension bench soak fuzz lint types train-card check-card
+.PHONY: help setup demo demo-plan scenes race test test-gui extension bench soak fuzz attack lint types train-card check-card
 
 help:
 	@echo 'make setup      the backend in .venv (command: .venv/bin/worldfm), Blender as a module in .venv-blender'
@@ -34,6 +34,7 @@ help:
 	@echo 'make extension  one zip per platform into dist'
 	@echo 'make bench      measure this machine: outputs/bench.json'
 	@echo 'make fuzz       damaged files to every reader for MINUTES (30): outputs/fuzz.json'
+	@echo 'make attack     a thousand injected faults: outputs/attack.json'
 	@echo 'make soak       an hour of small frames: outputs/soak.json says what they leave in memory'
 	@echo 'make check-card MINUTES=3   a graphics card: its tests, conformance, speed of both models: outputs/card-checks'
 	@echo 'make train-card MINUTES=8   the same, then training on it till time is up: outputs/card'
@@ -152,6 +153,11 @@ check-card: $(BACKEND)
 train-card: MINUTES ?= 8
 train-card: $(BACKEND)
 	@$(card) -o outputs/card
+
+FAULTS ?= 1000
+
+attack: $(BACKEND) extension
+	@$(VENV)/bin/python -m tests.attack.run --faults $(FAULTS)
 
 lint: $(BACKEND)
 	@$(VENV)/bin/ruff check .

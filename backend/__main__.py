@@ -5,7 +5,7 @@ import sys
 
 if __name__ == "__main__":
     if "--child" in sys.argv:  # before anything is imported that takes its time
-        from .serving.orphan import end_with_parent
+        from .shared.orphan import end_with_parent
 
         end_with_parent()
     from .cli import main

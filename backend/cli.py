@@ -3,11 +3,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import importlib
 import importlib.util
 import os
 import sys
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 from typer.core import TyperCommand, TyperGroup
@@ -41,6 +43,9 @@ COMMANDS = {
 
 COMPUTING = {"serve", "world", "render", "evaluate", "bench", "train", "conformance"}
 """Commands that load the libraries which need memory."""
+
+
+_OF_THE_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS)
 
 
 class LazyCommands(TyperGroup):
@@ -102,6 +107,15 @@ def worldfm(
     """Worlds of anchor points and memory frames, and a model that renders views of them."""
 
 
+def _end_without_output(code: int) -> NoReturn:
+    """What could not be written out is not tried again at the interpreter's end."""
+    with contextlib.suppress(OSError):
+        sys.stdout.flush()
+    with contextlib.suppress(OSError):
+        sys.stdout.close()
+    sys.exit(code)
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and exit: 0 done, 1 failed, 2 wrong input. Errors go to stderr."""
     stay_offline()
@@ -122,10 +136,8 @@ def main(arguments: list[str] | None = None) -> None:
         )
         sys.exit(1)
     except OSError as error:
-        if error.filename is None:
+        if error.filename is None and error.errno not in _OF_THE_DISK:
             raise
-        print(
-            f"Error: {error.strerror}: {error.filename}; choose a place that can be used.",
-            file=sys.stderr,
-        )
-        sys.exit(1)
+        what = error.filename or "the output cannot be written"
+        print(f"Error: {error.strerror}: {what}; choose a place that can be used.", file=sys.stderr)
+        _end_without_output(1)

@@ -21,6 +21,7 @@ from typing import IO
 
 from ..shared.errors import BackendError
 from ..shared.log_file import read_log, rotate_closed
+from ..shared.orphan import HOST
 from .process_group import ProcessGroup, group_for_this_system
 from .settings import LaunchSettings
 
@@ -91,6 +92,7 @@ class BackendProcess:
                 env={
                     "WORLDFM_MODELS": str(launch.data_dir / "models"),
                     KERNELS: str(launch.data_dir / "kernels"),
+                    HOST: str(os.getpid()),
                     **child_environment(os.environ, launch.threads),
                 },
                 stdin=subprocess.PIPE,

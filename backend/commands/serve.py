@@ -24,12 +24,12 @@ import typer
 
 from ..offline import allow_name
 from ..serving.loading import ModelChoice, load_pipeline
-from ..serving.orphan import end_with_parent
 from ..serving.priority import give_way
 from ..serving.server import Listen, Server
 from ..serving.session import Load
 from ..shared.errors import InputError, WorldFMError
 from ..shared.log_file import keep_short
+from ..shared.orphan import end_with_parent
 from .options import Threads
 
 app = typer.Typer(add_completion=False)

@@ -20,8 +20,6 @@ from .pictures import check_picture_size, is_exr, is_radiance, unreadable
 
 MAX_SIDE = 4096
 """Longer pictures are scaled down to this on import."""
-cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)  # one sentence tells all
-
 BAND = 256
 """Rows that are converted at a time."""
 _EXIF_IFD, _FOCAL_35MM = 0x8769, 0xA405

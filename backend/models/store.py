@@ -11,7 +11,6 @@ import json
 import os
 import re
 import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
@@ -19,21 +18,22 @@ from pathlib import Path
 
 import platformdirs
 
+from ..shared import files
 from ..shared.errors import InputError, ModelError, WorldFMError
+from ..shared.leftovers import beside, clear_beside
 from ..shared.reading import as_sentence, read_json
 from .loading import Progress, sha256
 
 RECORD = "model.json"
 WEIGHTS = "diffusion_pytorch_model.safetensors"
 FORMAT_VERSION = 2
+"""Rises when the names of converted weights change, or what stands in a record."""
 MOST_RECORD = 1 << 20
 """Bytes of a record: names of files and their hashes."""
-"""Rises when the names of converted weights change, or what stands in a record."""
 OFFICIAL = "official"
 """Stands for whichever published model is installed, the 2-step one first."""
 PUBLISHED = ("worldfm-2-step", "worldfm-1-step")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
-_PARTIAL = ".partial-"
 
 
 @dataclass(frozen=True)
@@ -144,8 +144,9 @@ def remove(name: str) -> None:
     folder = models_dir() / name
     if not (folder / RECORD).is_file():
         raise ModelError(f'There is no model "{name}" to remove; see "worldfm models list".')
-    doomed = Path(tempfile.mkdtemp(prefix=_PARTIAL, dir=models_dir()))
-    os.replace(folder, doomed / "model")  # gone for all others at once, then file by file
+    clear_beside(models_dir())
+    doomed = beside(folder)
+    os.replace(folder, doomed)  # gone for all others at once, then file by file
     shutil.rmtree(doomed)
 
 
@@ -159,27 +160,16 @@ def refuse_existing(folder: Path) -> None:
 def new_folder(destination: Path, needed: int) -> Iterator[Path]:
     """A folder beside `destination` that takes its place when the block ends well.
 
-    needed: bytes that will be written. Nothing is left behind when the block raises. Raises
-    InputError when `destination` exists, WorldFMError when there is no space left.
+    needed: bytes that will be written. Nothing is left behind when the block raises, and what a
+    kill left is cleared the next time. Raises InputError when `destination` exists, WorldFMError
+    when it cannot be written or there is no space left.
     """
     refuse_existing(destination)
-    parent = destination.parent
-    try:
-        parent.mkdir(parents=True, exist_ok=True)
-        partial = Path(tempfile.mkdtemp(prefix=_PARTIAL, dir=parent))
-    except OSError as error:
-        raise InputError(
-            f'"{parent}" cannot be written to ({error.strerror}); choose another folder.'
-        ) from error
-    try:
-        free = shutil.disk_usage(parent).free
+    with files.new_folder(destination) as partial:
+        free = shutil.disk_usage(destination.parent).free
         if free < needed:
-            raise no_space(parent, needed, free)
+            raise no_space(destination.parent, needed, free)
         yield partial
-        partial.chmod(0o755)
-        os.replace(partial, destination)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
 
 
 def no_space(folder: Path, needed: int, free: int) -> WorldFMError:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 import sys
 import threading
 from pathlib import Path
@@ -21,6 +22,7 @@ from backend.shared import log_file
 from backend.shared.errors import BackendError, Cancelled
 from backend.shared.log_file import read_log
 from backend.shared.messages import PROTOCOL
+from backend.shared.orphan import HOST
 
 from .conftest import ROOT, anchors, ask, backend_process, children, settings, until
 
@@ -47,6 +49,21 @@ def failure(client: BackendClient, launch: LaunchSettings) -> str:
     assert "\n" not in client.status_text
     assert not children()
     return client.status_text
+
+
+@pytest.mark.skipif(os.name == "nt", reason="a job object does it there")
+def test_a_host_that_died_before_its_backend_could_look(tmp_path: Path) -> None:
+    """It ends though its own parent lives and its stdin stays open."""
+    dead = subprocess.Popen([sys.executable, "-c", ""])
+    dead.wait()
+    backend = subprocess.Popen(
+        [sys.executable, "-m", "backend", "serve", "--child"],
+        cwd=ROOT,
+        stdin=subprocess.PIPE,
+        env={**os.environ, HOST: str(dead.pid)},
+    )
+    with backend:
+        assert backend.wait(30) == 0
 
 
 def test_no_interpreter(client: BackendClient, tmp_path: Path) -> None:

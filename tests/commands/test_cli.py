@@ -124,6 +124,20 @@ def test_waiting_threads_leave_the_processor_to_others() -> None:
     assert done.stdout.split()[-1] == "passive"
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="has no disk that is always full")
+def test_an_output_that_takes_nothing_is_one_sentence() -> None:
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "backend", "models", "list"],
+            cwd=ROOT, stdout=full, stderr=subprocess.PIPE, text=True, timeout=300,
+        )  # fmt: skip
+    assert done.returncode == 1
+    assert done.stderr == (
+        "Error: No space left on device: the output cannot be written; choose a place that can be "
+        "used.\n"
+    )
+
+
 def test_python_m_backend_is_the_command() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "backend", "render", "nowhere", "-o", "x", "--cameras", "none.json"],

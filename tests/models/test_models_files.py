@@ -9,6 +9,8 @@ import os
 import pickle
 import re
 import shutil
+import subprocess
+import sys
 from collections import namedtuple
 
 import pytest
@@ -36,6 +38,7 @@ from backend.models.store import (
     remove,
     verify,
 )
+from backend.shared import leftovers
 from backend.shared.errors import InputError, ModelError, WorldFMError
 
 from .official_room import CONFIG, VECTORS, reference_weights, write_vae
@@ -268,7 +271,18 @@ def test_an_interrupted_conversion_leaves_nothing(checkpoint, vae, monkeypatch):
     monkeypatch.setattr(conversion, "write_record", interrupted)
     with pytest.raises(KeyboardInterrupt):
         install(checkpoint, vae)
-    assert list(models_dir().iterdir()) == []
+    assert not models_dir().exists()
+
+
+def test_what_a_killed_conversion_left_is_cleared_by_the_next(checkpoint, vae):
+    done = subprocess.Popen([sys.executable, "-c", ""])
+    done.wait()
+    host, _, rest = leftovers.new_mark().split("-")
+    left = models_dir() / f".small.{host}-{done.pid:x}-{rest}.part"
+    left.mkdir(parents=True)
+    (left / "half").write_text("")
+    install(checkpoint, vae)
+    assert [path.name for path in models_dir().iterdir()] == ["small"]
 
 
 def test_an_installed_model_is_never_overwritten(checkpoint, vae):

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ...shared.errors import InputError
+from ...shared.orphan import end_with_parent
 
 try:
     import resource
@@ -64,6 +65,7 @@ def run_apart(module: str, *args: str | Path, what: str, seconds: float, gigabyt
 
 def limited(main: Callable[..., None], most_bytes: int, most_seconds: int) -> None:
     """In the process of its own: `main` with the command line's arguments, held to the limits."""
+    end_with_parent()
     if resource:
         with contextlib.suppress(ValueError, OSError):
             resource.setrlimit(resource.RLIMIT_AS, (most_bytes, most_bytes))

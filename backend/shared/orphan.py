@@ -15,6 +15,8 @@ import signal
 import sys
 import threading
 
+HOST = "WORLDFM_HOST"
+"""Environment variable with the number of the process that starts a backend."""
 _PR_SET_PDEATHSIG = 1
 
 
@@ -32,6 +34,29 @@ def end_with_parent() -> None:
             os._exit(0)
     elif hasattr(select, "kqueue"):
         threading.Thread(target=_wait_for_end, args=(parent,), daemon=True).start()
+    if _host_is_gone(parent):
+        os._exit(0)
+
+
+def _host_is_gone(parent: int) -> bool:
+    """Whether the host ended before this process could ask for anything.
+
+    A Python may be a script that starts another: then the parent is not the host, which lives.
+    """
+    host = os.environ.pop(HOST, "")
+    if sys.platform == "win32" or not host.isdecimal() or int(host) == parent:
+        return False
+    try:
+        os.kill(int(host), 0)
+    except ProcessLookupError:
+        return True
+    except OSError:  # it is somebody else's by now
+        return True
+    try:
+        with open(f"/proc/{host}/stat", encoding="utf-8", errors="replace") as stat:
+            return stat.read().rpartition(")")[2].split()[0] == "Z"
+    except (OSError, IndexError):
+        return False
 
 
 def _wait_for_end(parent: int) -> None:
