@@ -70,13 +70,13 @@ def render(lighting: Lighting, camera: Camera, glance: bool = False) -> LitFrame
     step = 6 * WIDE_TILE
     rows = max(STRIP_PIXELS // camera.width // step, 1) * step
     if camera.height <= rows + 2 * OVERLAP:
-        return _Painter(lighting, camera, coarser).paint(glance)
+        return _Painter(lighting, camera, coarser, glance).paint()
     strips = []
     for top in range(0, camera.height, rows):
         bottom = min(top + rows, camera.height)
         above, below = max(top - OVERLAP, 0), min(bottom + OVERLAP, camera.height)
         part = camera.cropped(0, above, camera.width, below - above)
-        painted = _Painter(lighting, part, coarser).paint(glance)
+        painted = _Painter(lighting, part, coarser, glance).paint()
         strips.append(painted.rows(top - above, bottom - above))
     return LitFrame.stacked(strips)
 
@@ -84,17 +84,18 @@ def render(lighting: Lighting, camera: Camera, glance: bool = False) -> LitFrame
 class _Painter:
     """One picture. Soft light may come from a coarser grid; edges get many samples a pixel."""
 
-    def __init__(self, lighting: Lighting, camera: Camera, coarser: int) -> None:
-        self.lighting, self.camera, self.coarser = lighting, camera, coarser
+    def __init__(self, lighting: Lighting, camera: Camera, coarser: int, glance: bool) -> None:
+        self.lighting, self.camera = lighting, camera
+        self.coarser, self.glance = coarser, glance
         self.film = lighting.geometry.scene.film
-        self.grid = Grid(lighting, camera)
+        self.grid = Grid(lighting, camera, whole=not glance)
         self.lender = self.grid
         if coarser > 1:
             width, height = (-(-side // coarser) for side in (camera.width, camera.height))
             whole = camera.cropped(0, 0, width * coarser, height * coarser)
-            self.lender = Grid(lighting, whole.resized(width, height))
+            self.lender = Grid(lighting, whole.resized(width, height), whole=not glance)
 
-    def paint(self, glance: bool) -> LitFrame:
+    def paint(self) -> LitFrame:
         grid, shape = self.grid, self.grid.shape
         light, shadow = grid.sharp_light()
         if self.lender is grid:
@@ -107,7 +108,7 @@ class _Painter:
         picture = shown(self.lighting, grid.samples, grid.met, grid.surface, grid.share, light)
         first = np.full(shape, -1, np.int32)
         many = np.zeros((0, 4), np.float32)
-        if not glance:
+        if not self.glance:
             marks, varied = self._edges(shadow)
             first[marks] = np.arange(int(marks.sum()), dtype=np.int32) * film.SIDE**2
             many = self._many(marks, varied)

@@ -41,13 +41,14 @@ class Grid:
     surface, share: of these N points.
     """
 
-    def __init__(self, lighting: Lighting, camera: Camera) -> None:
+    def __init__(self, lighting: Lighting, camera: Camera, whole: bool = True) -> None:
+        """whole: see `Matter.surface`."""
         self.lighting = lighting
         self.shape = (camera.height + 2 * film.MARGIN, camera.width + 2 * film.MARGIN)
         row, column = (a.ravel() for a in np.mgrid[: self.shape[0], : self.shape[1]])
         self.samples = sample(lighting, camera, np.stack([column + 0.5, row + 0.5], axis=1), 1.0)
         self.met = self.samples.met()
-        self.surface = surface_of(lighting, self.samples, self.met, whole=True)
+        self.surface = surface_of(lighting, self.samples, self.met, whole)
         self.share = shares(self.surface)
         self.tile, self.wide = self.samples.tile[self.met], self.samples.wide[self.met]
         self.receiver = direct.Receiver.of(self.surface)
