@@ -18,21 +18,21 @@ from .memory.sampling import MemoryImages, sample_memory, usable
 from .memory.seen import Seen
 from .memory.views import select_views
 from .noise import world_noise
-from .unseen.cell_colors import fill_unseen
-from .unseen.depth_completion import complete_depth
+from .unseen.composer import complete
 from .unseen.depth_units import MAX_LOG_DEPTH
 from .unseen.fill import push_pull
-from .unseen.flat_surfaces import flat_surfaces, repeated_detail
+from .unseen.flat_surfaces import repeated_detail
 from .unseen.imagined import Imagined
 from .unseen.patterns import from_log, to_log
-from .unseen.planes import continue_planes
+from .unseen.proposals import SoFar
+from .view import View
 
 PIXEL_NOISE = len(HINTS.index(["noise"]))
 
 
 @dataclass(eq=False)
 class Conditions:
-    """Conditions of one view, H x W pixels; all tensors float32 on one device.
+    """Conditions of one view, H x W pixels; all tensors float32 on its device.
 
     anchors: what the points alone show; shown: the same with imagined surfaces.
     references: indices of the memory frames used.
@@ -48,7 +48,7 @@ class Conditions:
     -1 = none. remembered (H, W) in [0, 1]: how surely memory saw a pixel, nothing imagined.
     """
 
-    camera: Camera
+    view: View
     references: list[int]
     anchors: AnchorRender
     shown: AnchorRender
@@ -65,6 +65,11 @@ class Conditions:
     far: torch.Tensor
     owner: torch.Tensor
     remembered: torch.Tensor
+
+    @property
+    def camera(self) -> Camera:
+        """Where the view is from."""
+        return self.view.camera
 
     def hints(self, scale: float, seed: int, grain: float = 1.0) -> torch.Tensor:
         """(HINTS.count, H, W): the channels that enter the model; scale: see `world_scale`.
@@ -87,15 +92,15 @@ class Conditions:
             sky=self.sky,
             base=self.base,
             base_level=self.level / 8,
-            noise=grain * world_noise(self.camera, self.depth, seed, PIXEL_NOISE),
+            noise=grain * world_noise(self.view, self.depth, seed, PIXEL_NOISE),
             fill=self.fill,
             fill_distance=self.far,
         )
 
     def detail(self, images: MemoryImages) -> torch.Tensor:
         """(3, H, W): what repeats on the surfaces that memory did not see, log ratios."""
-        surfaces, unseen = flat_surfaces(images), 1 - self.remembered
-        return unseen * repeated_detail(self.depth, self.camera, surfaces, self.owner, unseen > 0)
+        surfaces, unseen = images.flat_surfaces, 1 - self.remembered
+        return unseen * repeated_detail(self.depth, self.view, surfaces, self.owner, unseen > 0)
 
     def detailed(self, image: torch.Tensor, images: MemoryImages) -> torch.Tensor:
         """A finished frame (1, 3, H, W) in [-1, 1] with that detail laid over it."""
@@ -115,7 +120,8 @@ class Conditions:
         finite = self.depth.nan_to_num(posinf=0.0)[None]
         depth = F.avg_pool2d(finite, stride)[0] / (1 - sky).clamp(min=1e-6)
         depth = torch.where(sky > 0.5, torch.inf, depth)
-        return world_noise(self.camera.resized(width, height), depth, seed, channels)
+        smaller = View(self.camera.resized(width, height), self.view.device)
+        return world_noise(smaller, depth, seed, channels)
 
 
 def build_conditions(
@@ -132,6 +138,7 @@ def build_conditions(
     references: most memory frames to use. scale: metres, see `world_scale`. imagined: surfaces
     and colours to show where neither anchors nor memory know better.
     """
+    view = View(camera, images.device)
     anchors = render_points(cloud, camera)
     chosen = select_views(images, camera, anchors.depth, references)
     # whole geometry leaves no place for others' surfaces: what was imagined only colours it
@@ -154,13 +161,10 @@ def build_conditions(
     else:  # nothing remembered: the anchors' own colours are all there is
         own = (anchors.coverage[None] > 0).float()
         base, level = push_pull(anchors.rgb.permute(2, 0, 1).float() / 127.5 - 1, own)
-    told = Seen(color, sure, base, known.float()[None])
-    depth = complete_depth(depth, camera, scale, told)
-    planes = [surface.plane for surface in flat_surfaces(images)]
-    depth, owner = continue_planes(depth, known, camera, planes)
-    fill, far = fill_unseen(images, depth, camera, scale, told)
+    known_so_far = Seen(color, sure, base, known.float()[None])
+    whole = complete(SoFar(view, images, scale, known_so_far, depth))
     return Conditions(
-        camera=camera,
+        view=view,
         references=chosen,
         anchors=anchors,
         shown=shown,
@@ -168,14 +172,14 @@ def build_conditions(
         seen=seen,
         color=color * (weight > 0),
         weight=weight,
-        depth=depth,
-        known=told.known,
+        depth=whole.depth,
+        known=known_so_far.known,
         sky=sky.float()[None],
         base=base,
         level=level,
-        fill=color * sure + fill * (1 - sure),
-        far=far,
-        owner=owner,
+        fill=whole.fill,
+        far=whole.far,
+        owner=whole.owner,
         remembered=remembered,
     )
 

@@ -14,8 +14,7 @@ from statistics import NormalDist
 
 import torch
 
-from ..shared.camera import Camera
-from .anchors.rays import camera_rays
+from .view import View
 
 _AXES = (73856093, 19349663, 83492791)  # Teschner et al. 2003, "Optimized Spatial Hashing"
 _MIX = (-4658895280553007687, -7723592293110705685)  # Stafford's Mix13 for splitmix64, signed
@@ -37,23 +36,21 @@ _TABLE = _quantiles()
 
 
 @torch.no_grad()
-def world_noise(camera: Camera, depth: torch.Tensor, seed: int, channels: int) -> torch.Tensor:
+def world_noise(view: View, depth: torch.Tensor, seed: int, channels: int) -> torch.Tensor:
     """(C, H, W) float32, each value ~N(0, 1): a function of the surface point, not of the pixel.
 
-    depth: (H, W) z-depth of `camera`; where it isn't finite and positive, noise is a function of
+    depth: (H, W) z-depth of the view; where it isn't finite and positive, noise is a function of
     the direction. The same seed gives the same field for all cameras; its grain follows the size
     of a pixel at the point's distance.
     """
-    device = depth.device
-    rays = camera_rays(camera, device).reshape(-1, 3)
+    rays = view.rays.reshape(-1, 3)
     flat = depth.reshape(-1)
     surface = torch.isfinite(flat) & (flat > 0)
     length = rays.norm(dim=1)
     reach = torch.where(surface, flat, 1.0 / length)
     distance = length * reach
-    position = torch.tensor(camera.position, dtype=torch.float32, device=device)
-    place = rays.T.contiguous() * reach + position[:, None] * surface
-    grain = torch.log2(distance / float(camera.K[0, 0])) - FINER
+    place = rays.T.contiguous() * reach + view.eye[:, None] * surface
+    grain = torch.log2(distance / float(view.camera.K[0, 0])) - FINER
     octave = grain.floor()
     mix = (grain - octave) * (math.pi / 2)
     salt = _salts(seed, surface)

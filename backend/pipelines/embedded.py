@@ -17,6 +17,7 @@ from torch import nn
 from ..conditioning.anchors.point_renderer import PointCloud
 from ..conditioning.conditions import Conditions, build_conditions, world_scale
 from ..conditioning.memory.free_space import contradicts
+from ..conditioning.memory.prepared import PreparedFrames
 from ..conditioning.memory.sampling import MemoryImages
 from ..conditioning.unseen.imagined import (
     PAINTED_GRAIN,
@@ -97,6 +98,7 @@ class FramePipeline:
         self._tokens: WeakKeyDictionary[MemoryFrame, tuple[float, MemoryTokens]] = (
             WeakKeyDictionary()
         )
+        self._frames = PreparedFrames(device)
         self._clouds: WeakValueDictionary[tuple[int, ...], PointCloud] = WeakValueDictionary()
         self.lit: LitPipeline | None = load_lit_pipeline()
 
@@ -140,7 +142,7 @@ class FramePipeline:
             tokens = [self._tokens_of(frame, scale) for frame in memory]
             return PreparedWorld(
                 cloud=self._cloud_of(world.anchors),
-                images=MemoryImages(memory, self.device),
+                images=MemoryImages(memory, self.device, self._frames),
                 tokens=tokens,
                 scale=scale,
                 revision=world.revision,

@@ -13,7 +13,7 @@ from ..conditioning.conditions import build_conditions
 from ..conditioning.memory.sampling import usable
 from ..conditioning.memory.seen import Seen
 from ..conditioning.unseen.cell_colors import color_cells, guess_cells
-from ..conditioning.unseen.surfels import cell_grid, memory_cells, surfels
+from ..conditioning.unseen.surfels import surfels
 from ..data.nerfstudio import PosedFrame
 from ..models.cell_net import CellNet
 from .cell_nets import CellTask, Examples
@@ -52,15 +52,13 @@ def _example(world: DrawnWorld, target: PosedFrame) -> tuple[torch.Tensor, ...]:
     camera, images, scale = target.camera, world.images, world.scale
     count = len(images.frames)
     seen = build_conditions(world.cloud, images, camera, references=count, scale=scale)
-    sure = usable(seen.weight)
-    cells = surfels(seen.depth, camera)
-    memory = memory_cells(images.frames, images.device)
-    guesses = guess_cells(memory, cells, sure[0] < 1, camera, scale)
-    told = color_cells(cells, guesses, camera, scale, Seen(seen.color, sure, seen.base, seen.known))
+    sure, view = usable(seen.weight), seen.view
+    cells = surfels(seen.depth, view)
+    guesses = guess_cells(images.cells, cells, sure[0] < 1, view, scale)
+    told = color_cells(cells, guesses, view, scale, Seen(seen.color, sure, seen.base, seen.known))
     truth = torch.from_numpy(target.rgb).permute(2, 0, 1).float() / 127.5 - 1
-    grid = cell_grid(camera.width, camera.height)
     unsure = torch.cat([truth * (1 - sure), 1 - sure])
-    color, mass = F.adaptive_avg_pool2d(unsure[None], grid)[0].split((3, 1))
+    color, mass = F.adaptive_avg_pool2d(unsure[None], view.grid)[0].split((3, 1))
     return told, color / mass.clamp(min=1e-3), mass[0]
 
 

@@ -17,7 +17,7 @@ from ..conditioning.unseen.depth_completion import (
     smooth_guess,
 )
 from ..conditioning.unseen.fill import push_pull
-from ..conditioning.unseen.surfels import cell_centres
+from ..conditioning.view import View
 from ..data.nerfstudio import PosedFrame
 from ..models.cell_net import CellNet
 from .cell_nets import CellTask, Examples
@@ -54,10 +54,10 @@ def _example(world: DrawnWorld, target: PosedFrame) -> tuple[torch.Tensor, torch
     depth = torch.where(sampled.sky, torch.inf, drawn)
     color, sure = sampled.rgb.permute(2, 0, 1) * 2 - 1, usable(sampled.weight[None].clamp(0, 1))
     seen = Seen(color, sure, push_pull(color, sure)[0], (depth > 0).float()[None])
-    guess, centres = smooth_guess(depth, scale), cell_centres(camera, depth.device)
-    told = completion_cells(depth, guess, camera, scale, seen)
-    truth = torch.from_numpy(target.depth)[centres]
-    return torch.cat([told, torch.log(guess[centres] / scale)[None]]), torch.log(truth / scale)
+    guess, view = smooth_guess(depth, scale), View(camera, depth.device)
+    told = completion_cells(depth, guess, view, scale, seen)
+    truth = torch.from_numpy(target.depth)[view.centres]
+    return torch.cat([told, torch.log(guess[view.centres] / scale)[None]]), torch.log(truth / scale)
 
 
 def completion_losses(network: CellNet, examples: Examples) -> dict[str, torch.Tensor]:

@@ -21,6 +21,7 @@ from ..conditioning.memory.free_space import contradicts
 from ..conditioning.memory.sampling import MemoryImages, sample_memory
 from ..conditioning.memory.seen import Seen
 from ..conditioning.unseen.depth_completion import complete_depth, smooth_guess
+from ..conditioning.view import View
 from ..models.depth import DepthEstimator, load_depth
 from ..shared.anchors import Anchors
 from ..shared.camera import Camera
@@ -147,7 +148,7 @@ def completed_depth(
     surface = bool((np.isfinite(known) & (known > 0)).any())
     if depth == "embedded" and surface:
         given = torch.from_numpy(known.astype(np.float32))
-        return complete_depth(given, camera, scale, Seen.where_known(rgb, given)).numpy()
+        return complete_depth(given, View(camera), scale, Seen.where_known(rgb, given)).numpy()
     if camera.position[2] > GROUND_CLEARANCE and min(rgb.shape[:2]) >= 32:
         estimator = load_depth(depth) if isinstance(depth, str) else depth
         guess = sharpen_edges(estimator.estimate(rgb, camera).depth)

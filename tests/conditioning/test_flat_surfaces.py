@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 from backend.conditioning.anchors.lifting import lift
 from backend.conditioning.anchors.point_renderer import PointCloud
 from backend.conditioning.conditions import build_conditions
+from backend.conditioning.memory.prepared import PreparedFrame
 from backend.conditioning.memory.sampling import MemoryImages
 from backend.conditioning.unseen import patterns
-from backend.conditioning.unseen.flat_surfaces import flat_surfaces
 from backend.conditioning.unseen.planes import continue_planes, find_planes
-from backend.conditioning.unseen.surfels import frame_cells
+from backend.conditioning.view import View
 from backend.shared.anchors import Anchors
 from backend.shared.camera import Camera, intrinsics, look_at
 from backend.shared.frame import MemoryFrame
@@ -57,7 +57,7 @@ def floor() -> MemoryFrame:
 def test_the_walls_of_a_room_are_found():
     frame = photograph(room_camera(size=(192, 144)))
     eye = torch.tensor(frame.camera.position, dtype=torch.float32)
-    planes = find_planes(frame_cells(frame, CPU), eye)
+    planes = find_planes(PreparedFrame(frame, CPU).cells, eye)
     found = []
     for plane in planes[:5]:
         axis = int(plane.normal.abs().argmax())
@@ -73,9 +73,9 @@ def test_a_ball_of_noise_has_no_planes():
     rng = np.random.default_rng(0)
     depth = rng.uniform(1, 5, (48, 64)).astype(np.float32)
     noise = MemoryFrame("0", "0", frame.camera, frame.rgb, depth)
-    assert find_planes(frame_cells(noise, CPU), torch.zeros(3)) == []
-    assert flat_surfaces(MemoryImages([noise])) == []
-    assert flat_surfaces(MemoryImages([])) == []
+    assert find_planes(PreparedFrame(noise, CPU).cells, torch.zeros(3)) == []
+    assert MemoryImages([noise]).flat_surfaces == []
+    assert MemoryImages([]).flat_surfaces == []
 
 
 def test_hills_are_no_planes():
@@ -90,14 +90,14 @@ def test_hills_are_no_planes():
     rgb = np.full((120, 160, 3), 128, np.uint8)
     eye = torch.tensor(camera.position, dtype=torch.float32)
     hilly = MemoryFrame("0", "hills", camera, rgb, depth.astype(np.float32))
-    assert find_planes(frame_cells(hilly, CPU), eye) == []
-    assert find_planes(frame_cells(photograph_floor(camera), CPU), eye)
+    assert find_planes(PreparedFrame(hilly, CPU).cells, eye) == []
+    assert find_planes(PreparedFrame(photograph_floor(camera), CPU).cells, eye)
 
 
 def test_what_nobody_saw_is_moved_onto_the_planes():
     frame = photograph(room_camera(size=(192, 144)))
     eye = torch.tensor(frame.camera.position, dtype=torch.float32)
-    planes = find_planes(frame_cells(frame, CPU), eye)
+    planes = find_planes(PreparedFrame(frame, CPU).cells, eye)
     target = room_camera((0.4, -2.6, 0.0), (1.5, 1.0, -0.3), (160, 120), fov=1.3)
     shot = photograph(target)
     truth = torch.from_numpy(shot.depth)
@@ -107,7 +107,7 @@ def test_what_nobody_saw_is_moved_onto_the_planes():
     wrong = torch.from_numpy(np.exp(rng.uniform(-0.1, 0.1, (1, 1, 4, 5))).astype(np.float32))
     guess = torch.nn.functional.interpolate(wrong, truth.shape, mode="bilinear")[0, 0] * truth
     guess = torch.where(known, truth, guess)
-    depth, owner = continue_planes(guess, known, target, planes)
+    depth, owner = continue_planes(guess, known, View(target), planes)
     assert torch.equal(depth[known], truth[known]) and (owner[known] == -1).all()
     points = torch.from_numpy(target.position + target.rays() * truth[..., None].numpy())
     wall = (points.abs() - torch.from_numpy(HALF)).abs().amin(-1) < 1e-3
@@ -183,7 +183,7 @@ def test_texels_on_the_border_of_a_period_stay_on_one_side(rounding):
 
 
 def test_a_chessboard_goes_on_where_nobody_looked(floor):
-    (surface,) = flat_surfaces(MemoryImages([floor]))
+    (surface,) = MemoryImages([floor]).flat_surfaces
     laid, pattern = surface.texture
     assert pattern.trust > 0.7
     rng = np.random.default_rng(4)
@@ -199,7 +199,7 @@ def test_a_texture_without_repetition_adds_nothing(floor):
     rng = np.random.default_rng(5)
     coarse = rng.integers(0, 255, (15, 20, 3)).astype(np.uint8)
     cloudy = photograph_floor(floor.camera, np.kron(coarse, np.ones((8, 8, 1), np.uint8)))
-    (surface,) = flat_surfaces(MemoryImages([cloudy]))
+    (surface,) = MemoryImages([cloudy]).flat_surfaces
     assert surface.texture is None
 
 
@@ -222,7 +222,7 @@ def test_any_texture_can_be_searched(seed, height, width, coarse):
 @settings(max_examples=20, deadline=None)
 @given(st.integers(-5, 5), st.integers(-5, 5), st.floats(-3, 3), st.floats(-3, 3))
 def test_a_pattern_repeats(floor, i, j, x, y):
-    pattern = flat_surfaces(MemoryImages([floor]))[0].texture[1]
+    pattern = MemoryImages([floor]).flat_surfaces[0].texture[1]
     steps = torch.linalg.inv(pattern.to_periods)
     place = torch.tensor([[x, y]])
     width = torch.tensor([pattern.texel])

@@ -11,12 +11,13 @@ from hypothesis import strategies as st
 
 from backend.conditioning.anchors.rays import computed_rays
 from backend.conditioning.noise import world_noise
+from backend.conditioning.view import View
 from backend.shared.camera import Camera
 from tests.scenes.world_room import room_camera, trace
 
 
 def _noise(camera: Camera, seed: int = 0, channels: int = 4) -> torch.Tensor:
-    return world_noise(camera, torch.from_numpy(trace(camera)[1]), seed, channels)
+    return world_noise(View(camera), torch.from_numpy(trace(camera)[1]), seed, channels)
 
 
 @pytest.mark.parametrize("channels", [1, 4, 10])
@@ -56,9 +57,9 @@ def test_noise_of_the_sky_follows_the_direction_only() -> None:
     c2w = camera.c2w.copy()
     c2w[:3, 3] += (5.0, -7.0, 1.0)
     moved = Camera(camera.K, c2w, 128, 96)
-    here, there = world_noise(camera, sky, 1, 4), world_noise(moved, sky, 1, 4)
+    here, there = world_noise(View(camera), sky, 1, 4), world_noise(View(moved), sky, 1, 4)
     torch.testing.assert_close(here, there)
-    unknown = world_noise(camera, torch.zeros(96, 128), 1, 4)
+    unknown = world_noise(View(camera), torch.zeros(96, 128), 1, 4)
     torch.testing.assert_close(here, unknown)
     assert (here.std() - 1).abs() < 0.05
 

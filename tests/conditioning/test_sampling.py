@@ -3,11 +3,15 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
+
 import numpy as np
 import pytest
 import torch
 
 from backend.conditioning.memory import sampling
+from backend.conditioning.memory.prepared import PreparedFrames
 from backend.conditioning.memory.sampling import MemoryImages, Sampled, sample_memory
 from backend.shared.camera import Camera, intrinsics, look_at
 from backend.shared.frame import MemoryFrame
@@ -140,3 +144,16 @@ def test_only_so_many_images_are_kept_ready_and_all_can_be_asked_for(
         after = sample_memory(few, [0, 1, 2], camera, depth)
         assert torch.equal(before.rgb, after.rgb)
     assert len(few._cache) == 2
+
+
+def test_worlds_share_what_a_frame_is_prepared_to_and_let_go_of_it_together() -> None:
+    frames = [photograph(room_camera((x, -3.0, 0.2), size=(48, 36))) for x in (0.0, 1.0)]
+    known = PreparedFrames(torch.device("cpu"))
+    first = MemoryImages(frames, known=known)
+    second = MemoryImages(frames[:1], known=known)
+    assert second.prepared[0] is first.prepared[0]
+    assert second.cells.color.shape[0] == first.cells.color.shape[0] // 2
+    kept = weakref.ref(first.prepared[1])
+    del first
+    gc.collect()
+    assert kept() is None and second.prepared[0] is known.of(frames[0])

@@ -16,8 +16,10 @@ from backend.conditioning.conditions import build_conditions
 from backend.conditioning.memory.sampling import MemoryImages
 from backend.conditioning.memory.seen import Seen
 from backend.conditioning.unseen import surfels as fill
-from backend.conditioning.unseen.cell_colors import fill_unseen, guess_cells
+from backend.conditioning.unseen.cell_colors import guess_cells, propose_alike
 from backend.conditioning.unseen.depth_completion import complete_depth, smooth_guess
+from backend.conditioning.unseen.proposals import SoFar
+from backend.conditioning.view import View
 from backend.data.synth import fly_path, make_scene, render_view
 from backend.models.cell_net import CellNet, load_colors, load_completion
 from backend.shared.anchors import Anchors
@@ -84,9 +86,9 @@ def slow_guess(
 
 
 def test_guesses_agree_with_their_slow_twin():
-    memory = fill.memory_cells([memory_of(camera_at(0, 0))], torch.device("cpu"))
+    memory = MemoryImages([memory_of(camera_at(0, 0))]).cells
     camera = camera_at(1.0, 3.0)
-    target = fill.surfels(torch.from_numpy(floor_and_wall(camera)[1]), camera)
+    target = fill.surfels(torch.from_numpy(floor_and_wall(camera)[1]), View(camera))
     told = fill.guess_colors(target, memory, 3.0)
     for i in range(0, len(target.sky), 97):
         for name, falloff in fill.FALLOFFS.items():
@@ -106,22 +108,22 @@ def test_unseen_floor_is_coloured_like_the_floor_and_not_like_the_wall_beside_it
     memory = memory_of(camera_at(0, 0))
     camera = camera_at(3.0, 7.0)
     truth, depth = floor_and_wall(camera)
-    target = fill.surfels(torch.from_numpy(depth), camera)
-    seen = fill.memory_cells([memory], torch.device("cpu"))
+    target = fill.surfels(torch.from_numpy(depth), View(camera))
+    seen = MemoryImages([memory]).cells
     color = fill.guess_colors(target, seen, 3.0)[:, GUESSES["nearest"]]
     expected = fill.surfels(
-        torch.from_numpy(depth), camera, torch.from_numpy(truth).permute(2, 0, 1) / 127.5 - 1
+        torch.from_numpy(depth), View(camera), torch.from_numpy(truth).permute(2, 0, 1) / 127.5 - 1
     ).color
     assert (color - expected).abs().median() < 0.02
     assert (color - expected).abs().mean() < 0.1
 
 
 def test_colour_stays_on_its_surface_when_the_camera_moves():
-    memory = fill.memory_cells([memory_of(camera_at(0, 0))], torch.device("cpu"))
+    memory = MemoryImages([memory_of(camera_at(0, 0))]).cells
     colours = []
     for x in (2.0, 2.3):
         camera = camera_at(x, x + 3)
-        target = fill.surfels(torch.from_numpy(floor_and_wall(camera)[1]), camera)
+        target = fill.surfels(torch.from_numpy(floor_and_wall(camera)[1]), View(camera))
         point = torch.tensor([3.0, 3.0, 0.0])
         nearest = (target.position - point).norm(dim=1).argmin()
         colours.append(fill.guess_colors(target, memory, 3.0)[nearest, GUESSES["nearest"]])
@@ -133,11 +135,11 @@ def test_colours_spread_over_pixels_do_not_run_over_a_silhouette():
     rgb, depth = floor_and_wall(camera)
     depth = torch.from_numpy(depth)
     truth = torch.from_numpy(rgb).permute(2, 0, 1) / 127.5 - 1
-    cells = fill.surfels(depth, camera)
-    at = fill.cell_centres(camera, depth.device)
+    cells = fill.surfels(depth, View(camera))
+    at = View(camera).centres
     values = truth[:, at[0], at[1]].reshape(3, -1).T
     everywhere = torch.ones(128, 128, dtype=torch.bool)
-    fine = fill.spread_cells(cells, values, depth, camera, everywhere)
+    fine = fill.spread_cells(cells, values, depth, View(camera), everywhere)
     assert ((fine - truth).abs().amax(0) < 0.1).float().mean() > 0.97
     plain = torch.nn.functional.interpolate(
         values.T.view(1, 3, 32, 32), (128, 128), mode="bilinear"
@@ -145,38 +147,39 @@ def test_colours_spread_over_pixels_do_not_run_over_a_silhouette():
     assert ((plain[0] - truth).abs().amax(0) < 0.1).float().mean() < 0.95
     half = everywhere.clone()
     half[:64] = False
-    part = fill.spread_cells(cells, values, depth, camera, half)
+    part = fill.spread_cells(cells, values, depth, View(camera), half)
     assert (part[:, :64] == 0).all()
     assert torch.equal(part[:, 64:], fine[:, 64:])
 
 
 def test_only_the_cells_around_holes_are_asked_and_the_rest_changes_nothing():
-    memory = fill.memory_cells([memory_of(camera_at(0, 0))], torch.device("cpu"))
+    memory = MemoryImages([memory_of(camera_at(0, 0))]).cells
     camera = camera_at(1.0, 3.0, 96)
     depth = torch.from_numpy(floor_and_wall(camera)[1])
     everywhere = torch.ones(96, 96, dtype=torch.bool)
     somewhere = torch.zeros_like(everywhere)
     somewhere[20:31, 50:] = True
     somewhere[95, 0] = True
-    asked = fill.cells_around(somewhere, camera)
+    asked = fill.cells_around(somewhere, View(camera))
     assert 0 < asked.sum() < 0.3 * len(asked)
-    target = fill.surfels(depth, camera)
+    target = fill.surfels(depth, View(camera))
+    view = View(camera)
     some, all_of_it = (
-        fill.spread_cells(target, guess_cells(memory, target, w, camera, 3.0), depth, camera, w)
+        fill.spread_cells(target, guess_cells(memory, target, w, view, 3.0), depth, view, w)
         for w in (somewhere, everywhere)
     )
     assert torch.allclose(some[:, somewhere], all_of_it[:, somewhere], atol=1e-4)
     assert (some[:, ~somewhere] == 0).all()
-    assert not fill.cells_around(~everywhere, camera).any()
+    assert not fill.cells_around(~everywhere, View(camera)).any()
 
 
 def test_many_frames_are_thinned_and_none_give_grey():
     frames = [memory_of(camera_at(0.1 * i, 0)) for i in range(9)]
-    cells = fill.memory_cells(frames, torch.device("cpu"))
+    cells = MemoryImages(frames).cells
     assert 0 < len(cells.sky) <= fill.MOST_CELLS
-    nothing = fill.memory_cells([], torch.device("cpu"))
+    nothing = MemoryImages([]).cells
     camera = camera_at(0, 0)
-    target = fill.surfels(torch.from_numpy(floor_and_wall(camera)[1]), camera)
+    target = fill.surfels(torch.from_numpy(floor_and_wall(camera)[1]), View(camera))
     color, far, rest = fill.guess_colors(target, nothing, 1.0).tensor_split((3, 4), dim=1)
     assert (color == 0).all() and (far == 1).all() and (rest == 0).all()
 
@@ -186,8 +189,8 @@ def test_without_memory_nothing_is_corrected():
     depth = torch.from_numpy(floor_and_wall(camera)[1])
     nothing = torch.zeros(4, 64, 64).split((3, 1))
     seen = Seen(nothing[0], nothing[1], nothing[0], torch.ones(1, 64, 64))
-    color, far = fill_unseen(MemoryImages([]), depth, camera, 1.0, seen)
-    assert (color == 0).all() and torch.allclose(far, torch.ones(1), atol=1e-4)
+    proposed = propose_alike(SoFar(View(camera), MemoryImages([]), 1.0, seen, depth))
+    assert (proposed.color == 0).all() and torch.allclose(proposed.far, torch.ones(1), atol=1e-4)
 
 
 @pytest.mark.parametrize("whole", [True, False])
@@ -212,13 +215,15 @@ def test_completed_depth_keeps_what_is_known_and_knows_every_pixel():
     depth = torch.from_numpy(z)
     partly = depth.clone()
     partly[:, 30:] = 0
-    whole = complete_depth(partly, camera, 3.0, Seen.where_known(rgb, partly))
+    whole = complete_depth(partly, View(camera), 3.0, Seen.where_known(rgb, partly))
     assert torch.equal(whole[:, :30], depth[:, :30])
     assert (whole > 0).all()
-    assert torch.equal(complete_depth(depth, camera, 3.0, Seen.where_known(rgb, depth)), depth)
+    assert torch.equal(
+        complete_depth(depth, View(camera), 3.0, Seen.where_known(rgb, depth)), depth
+    )
     none = torch.zeros(16, 16)
     nobody = Seen.where_known(rgb[:16, :16], none)
-    assert (complete_depth(none, camera.resized(16, 16), 2.0, nobody) == 2.0).all()
+    assert (complete_depth(none, View(camera.resized(16, 16)), 2.0, nobody) == 2.0).all()
 
 
 def test_the_shipped_network_continues_scenes_it_never_saw_better_than_the_smooth_guess():
@@ -233,7 +238,10 @@ def test_the_shipped_network_continues_scenes_it_never_saw_better_than_the_smoot
             scale = float(truth[torch.isfinite(truth)].median())
             sky = 8 * scale
             for name, made in (
-                ("network", complete_depth(partly, camera, scale, Seen.where_known(rgb, partly))),
+                (
+                    "network",
+                    complete_depth(partly, View(camera), scale, Seen.where_known(rgb, partly)),
+                ),
                 ("guess", smooth_guess(partly, scale)),
             ):
                 wrong = (torch.log(made.clamp(max=sky)) - torch.log(truth.clamp(max=sky))).abs()

@@ -14,7 +14,8 @@ from backend.conditioning.anchors.point_cloud import PointCloud
 from backend.conditioning.anchors.point_renderer import _draw
 from backend.conditioning.conditions import build_conditions, world_scale
 from backend.conditioning.memory.sampling import MemoryImages
-from backend.conditioning.unseen.surfels import guess_colors, memory_cells, surfels
+from backend.conditioning.unseen.surfels import guess_colors, surfels
+from backend.conditioning.view import View
 from backend.models.autoencoder import ProductAttention
 from backend.models.prope import encode_view, transform_key, transform_query
 from backend.pipelines.embedded import FramePipeline, choose_device
@@ -65,8 +66,8 @@ def test_surfaces_are_continued_alike(world):
     for device in ("cpu", "cuda"):
         place = choose_device(device)
         depth = torch.from_numpy(world.memory[1].depth).to(place)
-        target = surfels(depth, world.memory[1].camera)
-        parts.append(guess_colors(target, memory_cells(world.memory, place), 3.0).cpu())
+        target = surfels(depth, View(world.memory[1].camera, place))
+        parts.append(guess_colors(target, MemoryImages(world.memory, place).cells, 3.0).cpu())
     assert (parts[0] - parts[1]).abs().quantile(0.99) < 0.02
 
 

@@ -11,12 +11,14 @@ import torch
 from safetensors.torch import save_file
 
 from backend.conditioning.channels import COLOR_CELLS
+from backend.conditioning.memory.sampling import MemoryImages
 from backend.conditioning.memory.seen import Seen
 from backend.conditioning.unseen.cell_colors import (
     color_cells,
     guess_cells,
 )
-from backend.conditioning.unseen.surfels import memory_cells, surfels
+from backend.conditioning.unseen.surfels import surfels
+from backend.conditioning.view import View
 from backend.data.nerfstudio import PosedFrame
 from backend.learning.samples import to_memory
 from backend.models.cell_net import CellNet, load_colors
@@ -83,11 +85,12 @@ def told(camera: Camera, memory: PosedFrame, mirrored: bool) -> torch.Tensor:
     color = torch.from_numpy(pictures[0]).permute(2, 0, 1).float() / 127.5 - 1
     sure = torch.zeros(1, *depth.shape)
     sure[..., 24:72] = 1
-    cells = surfels(depth, camera)
+    view = View(camera)
+    cells = surfels(depth, view)
     frame = to_memory(PosedFrame(cameras[1], *pictures[2:], "m"), "m")
-    seen = memory_cells([frame], depth.device)
-    guesses = guess_cells(seen, cells, sure[0] < 1, camera, 3.0)
-    return color_cells(cells, guesses, camera, 3.0, Seen(color * sure, sure, color, sure))
+    seen = MemoryImages([frame]).cells
+    guesses = guess_cells(seen, cells, sure[0] < 1, view, 3.0)
+    return color_cells(cells, guesses, view, 3.0, Seen(color * sure, sure, color, sure))
 
 
 def through_the_mirror(camera: Camera) -> Camera:

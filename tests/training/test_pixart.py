@@ -13,6 +13,7 @@ from accelerate.state import AcceleratorState
 from diffusers import AutoencoderKL, PixArtTransformer2DModel
 
 from backend.conditioning.noise import world_noise
+from backend.conditioning.view import View
 from backend.data.nerfstudio import PosedFrame
 from backend.learning.samples import NOISE_CHANNELS, make_sample
 from backend.models.frame_model import FrameModel
@@ -274,5 +275,5 @@ def test_settings_that_exclude_each_other_are_named(pixart, samples, vae, tmp_pa
 def test_fewer_latent_channels_have_the_first_of_the_noise():
     camera = room_camera((0, -2.5, 0.2), (0, 1, -0.2), (8, 8))
     depth = torch.rand(8, 8) + 1
-    every = world_noise(camera, depth, 3, NOISE_CHANNELS)
-    assert torch.equal(world_noise(camera, depth, 3, 4), every[:4])
+    every = world_noise(View(camera), depth, 3, NOISE_CHANNELS)
+    assert torch.equal(world_noise(View(camera), depth, 3, 4), every[:4])

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -17,6 +18,9 @@ from torch.nn.functional import grid_sample, interpolate
 
 from ...shared.camera import Camera
 from ...shared.frame import MemoryFrame
+from ..unseen.flat_surfaces import FlatSurface, flat_surfaces
+from ..unseen.surfels import Surfels, joined_cells
+from .prepared import GRID, PreparedFrames
 
 DEPTH_TOLERANCE = 0.015
 """Relative difference of depth up to which two views are taken to see the same surface."""
@@ -39,8 +43,6 @@ WHOLE_SHARE = 0.999
 _CORNERS = ((0, 0), (0, 1), (1, 0), (1, 1))
 KEPT_PIXELS = 20_000_000
 """Pixels of memory images kept ready on the device, 32 bytes each."""
-GRID = 64
-"""Cells a side of the coarse depth bounds that views are chosen by."""
 
 
 @dataclass(eq=False)
@@ -79,17 +81,39 @@ class _Image:
 
 
 class MemoryImages:
-    """Memory frames as tensors on a device, prepared once. Indices are those of `frames`."""
+    """Memory frames on a device, prepared once. Indices are those of `frames`.
 
-    def __init__(self, frames: list[MemoryFrame], device: torch.device | str = "cpu") -> None:
+    near, far: (N, G, G) bounds of depth, for the choice of views.
+    """
+
+    def __init__(
+        self,
+        frames: Sequence[MemoryFrame],
+        device: torch.device | str = "cpu",
+        known: PreparedFrames | None = None,
+    ) -> None:
+        """known: where frames may be prepared already, on the same device."""
         self.frames = list(frames)
         self.device = torch.device(device)
+        known = known or PreparedFrames(self.device)
+        self.prepared = [known.of(frame) for frame in self.frames]
         self._cache: OrderedDict[int, _Image] = OrderedDict()
-        near, far = zip(*(_bounds(f) for f in frames), strict=True) if frames else ((), ())
+        near = [frame.bounds[0] for frame in self.prepared]
+        far = [frame.bounds[1] for frame in self.prepared]
         empty = torch.zeros(0, GRID, GRID)
-        # nearest and farthest depth in each cell of a coarse grid, for the choice of views
         self.near = (torch.stack(near) if near else empty).to(self.device)
         self.far = (torch.stack(far) if far else empty).to(self.device)
+
+    @cached_property
+    def cells(self) -> Surfels:
+        """The cells of all frames that have depth: the same for every camera that looks at them."""
+        parts = [one.cells for one in self.prepared if one.frame.depth is not None]
+        return joined_cells(parts, self.device)
+
+    @cached_property
+    def flat_surfaces(self) -> list[FlatSurface]:
+        """The flat surfaces that memory saw, the largest first, each once."""
+        return flat_surfaces(self.prepared, self.device)
 
     def __len__(self) -> int:
         return len(self.frames)
@@ -107,21 +131,6 @@ class MemoryImages:
 
 def _pixels(image: _Image) -> int:
     return len(image.inverse)
-
-
-def _bounds(frame: MemoryFrame) -> tuple[torch.Tensor, torch.Tensor]:
-    """(G, G) nearest and farthest depth in cells of the picture; near = inf where none is known."""
-    depth = frame.depth
-    if depth is None or not frame.enabled:
-        nothing = torch.full((GRID, GRID), torch.inf)
-        return nothing, torch.zeros(GRID, GRID)
-    rows = np.linspace(0, depth.shape[0] - 1, 3 * GRID).round().astype(int)
-    columns = np.linspace(0, depth.shape[1] - 1, 3 * GRID).round().astype(int)
-    cells = depth[np.ix_(rows, columns)].reshape(GRID, 3, GRID, 3)
-    known = cells > 0
-    near = np.where(known, cells, np.inf).min(axis=(1, 3))
-    far = np.where(known, cells, 0.0).max(axis=(1, 3))
-    return torch.from_numpy(near.astype(np.float32)), torch.from_numpy(far.astype(np.float32))
 
 
 def _prepare(frame: MemoryFrame, device: torch.device) -> _Image:

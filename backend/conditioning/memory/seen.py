@@ -9,9 +9,8 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from ...shared.camera import Camera
 from ..unseen.fill import push_pull
-from ..unseen.surfels import cell_grid
+from ..view import View
 
 
 @dataclass(eq=False)
@@ -31,11 +30,10 @@ class Seen:
         known = (depth > 0).float()[None]
         return cls(color, known, push_pull(color, known)[0], known)
 
-    def cells(self, camera: Camera) -> dict[str, torch.Tensor]:
+    def cells(self, view: View) -> dict[str, torch.Tensor]:
         """Of each cell (.., rows, columns), by the names of `channels`: the mean colour of what is
         sure, how much is, the mean base, and how much has a known depth."""
         pictures = torch.cat([self.color * self.sure, self.sure, self.base, self.known])
-        grid = cell_grid(camera.width, camera.height)
-        color, sure, rest = F.adaptive_avg_pool2d(pictures[None], grid)[0].split((3, 1, 4))
+        color, sure, rest = F.adaptive_avg_pool2d(pictures[None], view.grid)[0].split((3, 1, 4))
         seen = color / sure.clamp(min=1e-3)
         return {"seen": seen, "sure": sure, "base": rest[:3], "known": rest[3:]}

@@ -12,16 +12,15 @@ from __future__ import annotations
 import torch
 
 from ...models.cell_net import load_colors
-from ...shared.camera import Camera
 from ..channels import COLOR_CELLS, GUESSES
-from ..memory.sampling import MemoryImages
 from ..memory.seen import Seen
+from ..view import View
 from .depth_units import MAX_LOG_DEPTH
+from .proposals import ColorProposal, SoFar
 from .surfels import (
     Surfels,
     cells_around,
     guess_colors,
-    memory_cells,
     spread_cells,
     surfels,
 )
@@ -31,32 +30,28 @@ HELD_BACK = 0.5
 and in scenes unlike those of the training the whole correction made it worse."""
 
 
-def fill_unseen(
-    images: MemoryImages, depth: torch.Tensor, camera: Camera, scale: float, seen: Seen
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Colours (3, H, W) where `seen` is unsure, and how far they come from (1, H, W); else 0.
-
-    depth: (H, W) metres, +inf = sky, all known. scale: metres, see `world_scale`.
-    """
+def propose_alike(so_far: SoFar) -> ColorProposal:
+    """The colours of alike surfaces, corrected, where what was seen is unsure; else 0."""
+    view, scale, seen, depth = so_far.view, so_far.scale, so_far.seen, so_far.depth
     where = seen.sure[0] < 1
-    target = surfels(depth, camera)
-    memory = memory_cells(images.frames, images.device)
-    guesses = guess_cells(memory, target, where, camera, scale)
+    target, memory = surfels(depth, view), so_far.images.cells
+    guesses = guess_cells(memory, target, where, view, scale)
     nearest, distance = guesses[:, GUESSES["nearest"]], guesses[:, GUESSES["distance"]]
     if where.any() and memory.known.any():
-        told = color_cells(target, guesses, camera, scale, seen)
-        trusted = 1 - HELD_BACK * COLOR_CELLS.of(told, "known")
-        correction = load_colors(depth.device)(told[None])[0] * trusted
+        cells = color_cells(target, guesses, view, scale, seen)
+        trusted = 1 - HELD_BACK * COLOR_CELLS.of(cells, "known")
+        correction = load_colors(depth.device)(cells[None])[0] * trusted
         nearest = (nearest + correction.flatten(1).T).clamp(-1, 1)
     values = torch.cat([nearest, distance], 1)
-    return spread_cells(target, values, depth, camera, where).split((3, 1))
+    color, far = spread_cells(target, values, depth, view, where).split((3, 1))
+    return ColorProposal(color, 1 - seen.sure, far)
 
 
 def guess_cells(
-    memory: Surfels, target: Surfels, where: torch.Tensor, camera: Camera, scale: float
+    memory: Surfels, target: Surfels, where: torch.Tensor, view: View, scale: float
 ) -> torch.Tensor:
     """(N, C): `guess_colors` of the cells around the pixels `where` (H, W) marks, else 0."""
-    wanted = cells_around(where, camera)
+    wanted = cells_around(where, view)
     guesses = torch.zeros(len(wanted), GUESSES.count, device=where.device)
     if wanted.any():
         guesses[wanted] = guess_colors(target.only(wanted), memory, scale)
@@ -64,7 +59,7 @@ def guess_cells(
 
 
 def color_cells(
-    target: Surfels, guesses: torch.Tensor, camera: Camera, scale: float, seen: Seen
+    target: Surfels, guesses: torch.Tensor, view: View, scale: float, seen: Seen
 ) -> torch.Tensor:
     """(COLOR_CELLS.count, rows, columns): what the network is told of each cell.
 
@@ -72,11 +67,10 @@ def color_cells(
     camera's right, so that they change their sign in a mirror, and so that the way north does not
     matter.
     """
-    cells = seen.cells(camera)
-    axes = torch.tensor(camera.c2w[:3, :3], dtype=torch.float32, device=guesses.device)
-    eye = torch.tensor(camera.position, dtype=torch.float32, device=guesses.device)
+    cells = seen.cells(view)
+    axes = view.axes
     solid = ~target.sky
-    away = target.position - eye
+    away = target.position - view.eye
     reach = torch.where(solid, (away @ axes[:, 2]).clamp(min=1e-6) / scale, 1.0)
     normal = target.normal
     right, down = (target.direction @ axes[:, :2]).T

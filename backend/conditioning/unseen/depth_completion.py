@@ -11,21 +11,28 @@ import torch
 import torch.nn.functional as F
 
 from ...models.cell_net import CellNet, load_completion
-from ...shared.camera import Camera
 from ..channels import COMPLETION_CELLS
 from ..memory.seen import Seen
+from ..view import View
 from .depth_units import MAX_LOG_DEPTH
 from .fill import push_pull
-from .surfels import cell_centres, cell_grid, cell_normals, cell_samples
+from .proposals import DepthProposal, SoFar
+from .surfels import cell_normals, cell_samples
 
 WORTH_IT = 0.01
 """Part of the picture that has to be unknown for the network to be asked."""
 
 
+def propose_completion(so_far: SoFar) -> DepthProposal:
+    """Depth for every pixel that has none."""
+    completed = complete_depth(so_far.depth, so_far.view, so_far.scale, so_far.seen)
+    return DepthProposal(completed, (so_far.depth <= 0).float())
+
+
 @torch.no_grad()
 def complete_depth(
     depth: torch.Tensor,
-    camera: Camera,
+    view: View,
     scale: float,
     seen: Seen,
     network: CellNet | None = None,
@@ -41,7 +48,7 @@ def complete_depth(
     if (~known).float().mean() < WORTH_IT or not (known & torch.isfinite(depth)).any():
         return torch.where(known, depth, guess)
     network = network or load_completion(depth.device)
-    drawn = network(completion_cells(depth, guess, camera, scale, seen)[None])
+    drawn = network(completion_cells(depth, guess, view, scale, seen)[None])
     correction, sky = F.interpolate(drawn, depth.shape, mode="bilinear")[0]
     completed = torch.where(sky > 0, torch.inf, guess * torch.exp(correction))
     return torch.where(known, depth, completed)
@@ -63,19 +70,17 @@ def smooth_guess(depth: torch.Tensor, scale: float) -> torch.Tensor:
 
 
 def completion_cells(
-    depth: torch.Tensor, guess: torch.Tensor, camera: Camera, scale: float, seen: Seen
+    depth: torch.Tensor, guess: torch.Tensor, view: View, scale: float, seen: Seen
 ) -> torch.Tensor:
     """(COMPLETION_CELLS.count, rows, columns): what the network is told of each cell."""
-    rows, columns = cell_grid(camera.width, camera.height)
-    at = cell_centres(camera, depth.device)
-    z, smooth = depth[at], guess[at]
-    rays = torch.from_numpy(camera.resized(columns, rows).rays()).to(depth.device, torch.float32)
-    facing = torch.tensor(camera.c2w[:3, :3], dtype=torch.float32, device=depth.device)
-    image = rays @ facing
+    rows, columns = view.grid
+    z, smooth = depth[view.centres], guess[view.centres]
+    rays = torch.from_numpy(view.camera.resized(columns, rows).rays()).to(view.device)
+    image = rays @ view.axes
     solid = ((z > 0) & torch.isfinite(z)).float()
     rise = rays[..., 2]
-    right, up, forward = _facing(depth, camera)
-    colors = seen.cells(camera)
+    right, up, forward = _facing(depth, view)
+    colors = seen.cells(view)
     return COMPLETION_CELLS.pack(
         solid=solid,
         sky=torch.isinf(z).float(),
@@ -94,13 +99,13 @@ def completion_cells(
     )
 
 
-def _facing(depth: torch.Tensor, camera: Camera) -> torch.Tensor:
+def _facing(depth: torch.Tensor, view: View) -> torch.Tensor:
     """(3, rows, columns): normals along the camera's right, the world's up and the camera's view;
     0 where they are unknown."""
-    z, rays = cell_samples(depth, camera)
+    z, rays = cell_samples(depth, view)
     solid = (z > 0) & torch.isfinite(z)
     normal = cell_normals(rays * torch.where(solid, z, 0.0)[..., None], rays[1::3, 1::3])
     known = solid[1::3, 0::3] & solid[1::3, 2::3] & solid[0::3, 1::3] & solid[2::3, 1::3]
-    axes = torch.tensor(camera.c2w[:3, :3], dtype=torch.float32, device=depth.device)
+    axes = view.axes
     facing = (normal @ axes[:, 0], normal[..., 2], normal @ axes[:, 2])
     return torch.stack(facing) * known

@@ -3,28 +3,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from weakref import WeakKeyDictionary
+from typing import TYPE_CHECKING
 
 import torch
 
-from ...shared.camera import Camera
-from ...shared.frame import MemoryFrame
-from ..anchors.rays import camera_rays
-from ..memory.sampling import MemoryImages
-from .patterns import Pattern, find_pattern, seen_pixels
-from .planes import OFF_PLANE, Plane, find_planes
-from .surfels import frame_cells
+from ..view import View
+from .patterns import Pattern
+from .planes import OFF_PLANE, Plane
+
+if TYPE_CHECKING:
+    from ..memory.prepared import PreparedFrame
 
 MOST_FRAMES = 6
 """Memory frames that are looked at; of more, so many evenly chosen."""
 MOST_SURFACES = 16
 SAME = 0.97
 """Cosine between two frames' normals of one plane."""
-PATTERNED_PLANES = 6
-"""Largest planes of a frame that are searched for a pattern."""
 
 
 @dataclass(eq=False)
@@ -32,7 +29,7 @@ class FlatSurface:
     """A plane, and which planes of which frames it was: (frame, number of the plane there)."""
 
     plane: Plane
-    sightings: list[tuple[MemoryFrame, int]]
+    sightings: list[tuple[PreparedFrame, int]]
 
     @cached_property
     def texture(self) -> tuple[Plane, Pattern] | None:
@@ -42,7 +39,7 @@ class FlatSurface:
         """
         best, most = None, 0.0
         for frame, number in self.sightings:
-            plane, pattern = _planes_of(frame)[number], _pattern_of(frame, number)
+            plane, pattern = frame.planes[number], frame.pattern(number)
             merit = plane.cells * pattern.trust if pattern else 0.0
             if merit > most:
                 best, most = (plane, pattern), merit
@@ -50,54 +47,22 @@ class FlatSurface:
         return best and (best[0].to(device), best[1].to(device))
 
 
-_planes: WeakKeyDictionary[MemoryFrame, list[Plane]] = WeakKeyDictionary()
-_patterns: WeakKeyDictionary[MemoryFrame, list[Pattern | None]] = WeakKeyDictionary()
-_joined: WeakKeyDictionary[MemoryImages, list[FlatSurface]] = WeakKeyDictionary()
-
-
 @torch.no_grad()
-def flat_surfaces(images: MemoryImages) -> list[FlatSurface]:
-    """The flat surfaces that memory saw, the largest first, each once; on the images' device.
-
-    Kept for as long as the images live, and what a frame showed for as long as that does.
-    """
-    if images not in _joined:
-        frames = [frame for frame in images.frames if frame.enabled and frame.depth is not None]
-        step = max(1, -(-len(frames) // MOST_FRAMES))
-        found = [(plane, frame, i) for frame in frames[::step] for i, plane in _numbered(frame)]
-        each: list[FlatSurface] = []
-        for plane, frame, i in sorted(found, key=lambda sighting: -sighting[0].cells):
-            same = next((surface for surface in each if _same(surface.plane, plane)), None)
-            if same:
-                same.sightings.append((frame, i))
-            else:
-                each.append(FlatSurface(plane, [(frame, i)]))
-        for surface in each:
-            surface.plane = surface.plane.to(images.device)
-        _joined[images] = each[:MOST_SURFACES]
-    return _joined[images]
-
-
-def _numbered(frame: MemoryFrame) -> Iterable[tuple[int, Plane]]:
-    return enumerate(_planes_of(frame))
-
-
-def _planes_of(frame: MemoryFrame) -> list[Plane]:
-    """On the CPU: see `seen_pixels`."""
-    if frame not in _planes:
-        eye = torch.tensor(frame.camera.position, dtype=torch.float32)
-        _planes[frame] = find_planes(frame_cells(frame, torch.device("cpu")), eye)
-    return _planes[frame]
-
-
-def _pattern_of(frame: MemoryFrame, number: int) -> Pattern | None:
-    """What repeats on one of the planes of a frame; all of its large ones are searched at once."""
-    if frame not in _patterns:
-        seen = seen_pixels(frame)
-        large = _planes_of(frame)[:PATTERNED_PLANES]
-        _patterns[frame] = [find_pattern(plane, seen) for plane in large]
-    found = _patterns[frame]
-    return found[number] if number < len(found) else None
+def flat_surfaces(memory: Sequence[PreparedFrame], device: torch.device) -> list[FlatSurface]:
+    """The flat surfaces that memory saw, the largest first, each once; on `device`."""
+    usable = [one for one in memory if one.frame.enabled and one.frame.depth is not None]
+    step = max(1, -(-len(usable) // MOST_FRAMES))
+    found = [(plane, one, i) for one in usable[::step] for i, plane in enumerate(one.planes)]
+    each: list[FlatSurface] = []
+    for plane, frame, i in sorted(found, key=lambda sighting: -sighting[0].cells):
+        same = next((surface for surface in each if _same(surface.plane, plane)), None)
+        if same:
+            same.sightings.append((frame, i))
+        else:
+            each.append(FlatSurface(plane, [(frame, i)]))
+    for surface in each:
+        surface.plane = surface.plane.to(device)
+    return each[:MOST_SURFACES]
 
 
 def _same(plane: Plane, other: Plane) -> bool:
@@ -109,7 +74,7 @@ def _same(plane: Plane, other: Plane) -> bool:
 @torch.no_grad()
 def repeated_detail(
     depth: torch.Tensor,
-    camera: Camera,
+    view: View,
     surfaces: list[FlatSurface],
     owner: torch.Tensor,
     where: torch.Tensor,
@@ -125,10 +90,9 @@ def repeated_detail(
         return result.view(3, *depth.shape)
     textures = [(i, surface.texture) for i, surface in enumerate(surfaces)]
     patterned = [(i, *texture) for i, texture in textures if texture]
-    ray = camera_rays(camera, depth.device).reshape(-1, 3)[pixel]
-    eye = torch.tensor(camera.position, dtype=torch.float32, device=depth.device)
+    ray = view.rays.reshape(-1, 3)[pixel]
     reach, length = depth.reshape(-1)[pixel], ray.norm(dim=1)
-    points = eye + ray * reach[:, None]
+    points = view.eye + ray * reach[:, None]
     shown = owner.reshape(-1)[pixel]
     for i, laid, pattern in patterned:
         plane = surfaces[i].plane
@@ -136,6 +100,6 @@ def repeated_detail(
         on = ((shown == i) | lies).nonzero().squeeze(1)
         shown = torch.where(lies, i, shown)
         cosine = -(ray[on] @ plane.normal) / length[on]
-        footprint = reach[on] * length[on] / float(camera.K[0, 0]) / cosine.clamp(min=0.02)
+        footprint = reach[on] * length[on] / float(view.camera.K[0, 0]) / cosine.clamp(min=0.02)
         result[:, pixel[on]] = pattern.at(laid.across(points[on]), footprint).T
     return result.view(3, *depth.shape)

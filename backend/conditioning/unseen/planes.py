@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import torch
 import torch.nn.functional as F
 
-from ...shared.camera import Camera
-from ..anchors.rays import camera_rays
+from ..view import View
+from .proposals import DepthProposal, SoFar
 from .surfels import Surfels
 
 OFF_PLANE = 0.012
@@ -151,8 +151,15 @@ def _rectangle(position: torch.Tensor, middle: torch.Tensor, normal: torch.Tenso
     return Plane(normal, float(normal @ centre), centre, axes, extent, len(position))
 
 
+def propose_planes(so_far: SoFar) -> DepthProposal:
+    """The flat surfaces that memory saw, gone on where guesses come near them."""
+    planes = [surface.plane for surface in so_far.images.flat_surfaces]
+    depth, owner = continue_planes(so_far.depth, so_far.known, so_far.view, planes)
+    return DepthProposal(depth, (owner >= 0).float(), owner)
+
+
 def continue_planes(
-    depth: torch.Tensor, known: torch.Tensor, camera: Camera, planes: list[Plane]
+    depth: torch.Tensor, known: torch.Tensor, view: View, planes: list[Plane]
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Unknown depths that lie near a plane's continuation are moved onto it.
 
@@ -163,9 +170,9 @@ def continue_planes(
     wanted = ~known & torch.isfinite(depth)
     if not planes or not wanted.any():
         return depth, owner
-    ray = camera_rays(camera, depth.device)[wanted]
+    ray = view.rays[wanted]
     guess = depth[wanted]
-    eye = torch.tensor(camera.position, dtype=torch.float32, device=depth.device)
+    eye = view.eye
     best = torch.full_like(guess, TOLERANCE)
     found, number = guess.clone(), owner[wanted]
     largest = max(plane.cells for plane in planes)

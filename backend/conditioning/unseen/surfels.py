@@ -11,19 +11,13 @@ camera moves. A piece of sky takes the colour of sky in a like direction.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from weakref import WeakKeyDictionary
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 
-from ...shared.camera import Camera
-from ...shared.frame import MemoryFrame
-from ..anchors.rays import camera_rays, pixel_rays
+from ..anchors.rays import pixel_rays
 from ..channels import GUESSES
-
-CELLS = 32
-"""Cells along the longer side of a picture."""
+from ..view import View
 
 
 @dataclass(frozen=True)
@@ -86,30 +80,10 @@ class Surfels:
         )
 
 
-_kept: WeakKeyDictionary[MemoryFrame, Surfels] = WeakKeyDictionary()
-
-
-def cell_grid(width: int, height: int) -> tuple[int, int]:
-    """(rows, columns) of the cells of a picture."""
-    longer = max(width, height)
-    return tuple(max(1, round(CELLS * side / longer)) for side in (height, width))
-
-
-def cell_centres(camera: Camera, device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
-    """Indices (rows, 1) and (1, columns) of the pixels in the middle of a picture's cells."""
-    rows, columns = cell_grid(camera.width, camera.height)
-    y, x = (
-        torch.from_numpy(((np.arange(n) + 0.5) * side / n).astype(np.int64)).to(device)
-        for n, side in ((rows, camera.height), (columns, camera.width))
-    )
-    return y[:, None], x[None]
-
-
-def surfels(depth: torch.Tensor, camera: Camera, color: torch.Tensor | None = None) -> Surfels:
+def surfels(depth: torch.Tensor, view: View, color: torch.Tensor | None = None) -> Surfels:
     """The cells of a view. depth: (H, W) metres, +inf = sky, 0 = unknown; color: (3, H, W)."""
-    rows, columns = cell_grid(camera.width, camera.height)
-    z, rays = cell_samples(depth, camera)
-    origin = torch.tensor(camera.position, dtype=torch.float32, device=depth.device)
+    rows, columns = view.grid
+    z, rays = cell_samples(depth, view)
     solid = (z > 0) & torch.isfinite(z)
     points = rays * torch.where(solid, z, 0.0)[..., None]
     middle = (slice(1, None, 3), slice(1, None, 3))
@@ -119,7 +93,7 @@ def surfels(depth: torch.Tensor, camera: Camera, color: torch.Tensor | None = No
     if color is not None:
         mean = F.adaptive_avg_pool2d(color[None], (rows, columns))[0].permute(1, 2, 0)
     return Surfels(
-        position=(points[middle] + origin).reshape(-1, 3),
+        position=(points[middle] + view.eye).reshape(-1, 3),
         normal=normal.reshape(-1, 3),
         direction=ray.reshape(-1, 3),
         color=mean.reshape(-1, 3),
@@ -128,14 +102,10 @@ def surfels(depth: torch.Tensor, camera: Camera, color: torch.Tensor | None = No
     )
 
 
-def cell_samples(depth: torch.Tensor, camera: Camera) -> tuple[torch.Tensor, torch.Tensor]:
+def cell_samples(depth: torch.Tensor, view: View) -> tuple[torch.Tensor, torch.Tensor]:
     """depth (H, W) and rays (3) of 3 x 3 pixels a cell: (3 rows, 3 columns), (.., .., 3)."""
-    rows, columns = cell_grid(camera.width, camera.height)
-    y, x = (
-        torch.from_numpy(((np.arange(n) + 0.5) * side / n).astype(np.int64)).to(depth.device)
-        for n, side in ((3 * rows, camera.height), (3 * columns, camera.width))
-    )
-    return depth[y[:, None], x[None]], pixel_rays(camera, y, x)
+    y, x = view.pixels_of_cells(3)
+    return depth[y[:, None], x[None]], pixel_rays(view.camera, y, x)
 
 
 def cell_normals(points: torch.Tensor, ray: torch.Tensor) -> torch.Tensor:
@@ -149,28 +119,14 @@ def cell_normals(points: torch.Tensor, ray: torch.Tensor) -> torch.Tensor:
     return torch.where((normal * ray).sum(-1, keepdim=True) > 0, -normal, normal)
 
 
-def memory_cells(frames: list[MemoryFrame], device: torch.device) -> Surfels:
-    """The cells of all frames that have depth: the same for every camera that looks at them.
-
-    With many frames they are thinned evenly to `MOST_CELLS`.
-    """
-    parts = [frame_cells(frame, device) for frame in frames if frame.depth is not None]
+def joined_cells(parts: list[Surfels], device: torch.device) -> Surfels:
+    """The cells of many pictures; more than `MOST_CELLS` are thinned evenly."""
     if not parts:
         none, nowhere = torch.zeros(0, 3, device=device), torch.zeros(0, dtype=torch.bool)
         return Surfels(none, none, none, none, nowhere.to(device), nowhere.to(device))
     cells = Surfels.join(parts)
     step = -(-len(cells.sky) // MOST_CELLS)
     return cells if step == 1 else cells.only(slice(None, None, step))
-
-
-def frame_cells(frame: MemoryFrame, device: torch.device) -> Surfels:
-    """The cells of a frame that has depth; kept for as long as it lives."""
-    kept = _kept.get(frame)
-    if kept is None or kept.sky.device != device:
-        color = torch.from_numpy(frame.rgb).to(device).permute(2, 0, 1).float() / 127.5 - 1
-        kept = surfels(torch.from_numpy(frame.depth).to(device), frame.camera, color)
-        _kept[frame] = kept
-    return kept
 
 
 def guess_colors(target: Surfels, memory: Surfels, scale: float) -> torch.Tensor:
@@ -240,15 +196,14 @@ def _sky_weights(target: Surfels, memory: Surfels) -> tuple[torch.Tensor, torch.
     return -SKY_AZIMUTH * angle - SKY_ELEVATION * rise, angle / (angle + 1)
 
 
-def cells_around(where: torch.Tensor, camera: Camera) -> torch.Tensor:
+def cells_around(where: torch.Tensor, view: View) -> torch.Tensor:
     """(N,) bool: the cells that `spread_cells` looks at for the pixels `where` (H, W) marks."""
-    grid = cell_grid(camera.width, camera.height)
-    own = F.adaptive_max_pool2d(where.float()[None], grid)
+    own = F.adaptive_max_pool2d(where.float()[None], view.grid)
     return F.max_pool2d(own, 3, 1, 1).reshape(-1) > 0
 
 
 def spread_cells(
-    cells: Surfels, values: torch.Tensor, depth: torch.Tensor, camera: Camera, where: torch.Tensor
+    cells: Surfels, values: torch.Tensor, depth: torch.Tensor, view: View, where: torch.Tensor
 ) -> torch.Tensor:
     """(C, H, W): the cells' `values` (N, C) at the pixels that `where` (H, W) marks, 0 elsewhere.
 
@@ -256,16 +211,15 @@ def spread_cells(
     its point lies on, so that colours do not run over a silhouette. depth: (H, W), all known.
     """
     height, width = depth.shape
-    rows, columns = cell_grid(camera.width, camera.height)
+    rows, columns = view.grid
     result = torch.zeros(values.shape[1], height * width, device=depth.device)
     pixel = torch.nonzero(where.reshape(-1)).squeeze(1)
     y, x = pixel // width, pixel % width
     z = depth.reshape(-1)[pixel]
     sky = torch.isinf(z)
-    ray = camera_rays(camera, depth.device).view(-1, 3)[pixel]
+    ray = view.rays.view(-1, 3)[pixel]
     reach = torch.where(sky, 1.0, z)
-    origin = torch.tensor(camera.position, dtype=torch.float32, device=depth.device)
-    point = ray * reach[:, None] + origin
+    point = ray * reach[:, None] + view.eye
     v, u = ((p + 0.5) * n / side - 0.5 for p, n, side in ((y, rows, height), (x, columns, width)))
     total = torch.full_like(z, 1e-12)
     mean = torch.zeros(len(pixel), values.shape[1], device=depth.device)
