@@ -9,7 +9,7 @@ import importlib
 import importlib.util
 import os
 import sys
-from typing import Annotated, NoReturn
+from typing import Annotated, Any, NoReturn
 
 import typer
 from typer.core import TyperCommand, TyperGroup
@@ -51,10 +51,10 @@ _OF_THE_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS)
 class LazyCommands(TyperGroup):
     """Commands whose modules (and the libraries these need) are imported only to be run."""
 
-    def list_commands(self, ctx: typer.Context) -> list[str]:
+    def list_commands(self, ctx: Any) -> list[str]:
         return [name for name in COMMANDS if _is_here(name)]
 
-    def get_command(self, ctx: typer.Context, name: str) -> TyperCommand | None:
+    def get_command(self, ctx: Any, name: str) -> TyperCommand | None:
         """A stand-in that has the command's name and help, enough to list it."""
         if name not in COMMANDS:
             return None
@@ -64,9 +64,7 @@ class LazyCommands(TyperGroup):
             )
         return TyperCommand(name, help=COMMANDS[name])
 
-    def resolve_command(
-        self, ctx: typer.Context, args: list[str]
-    ) -> tuple[str | None, TyperCommand | None, list[str]]:
+    def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
         name, command, rest = super().resolve_command(ctx, args)
         if command is not None:
             if command.name in COMPUTING and "--help" not in args:

@@ -17,6 +17,11 @@ from .shared.files import replacing, write_atomically
 from .shared.reading import MALFORMED
 
 _EXR_PREFIX = "worldfm/"
+_UNREADABLE: tuple[type[Exception], ...] = (
+    RuntimeError,
+    Image.DecompressionBombError,
+    *MALFORMED,
+)
 
 
 def write_png(path: Path, picture: np.ndarray, metadata: Mapping[str, str]) -> None:
@@ -38,8 +43,9 @@ def read_metadata(path: Path) -> dict[str, str]:
     try:
         with Image.open(path) as image:
             image.load()
-            return dict(image.text)
-    except (*MALFORMED, Image.DecompressionBombError):  # AttributeError: of another format
+            text: dict[str, str] = getattr(image, "text", {})  # other formats have none
+            return dict(text)
+    except _UNREADABLE:
         return {}
 
 
@@ -65,7 +71,7 @@ def _read_exr_metadata(path: Path) -> dict[str, str]:
     try:
         with _openexr().File(str(path)) as file:
             header = dict(file.header())
-    except (RuntimeError, *MALFORMED):
+    except _UNREADABLE:
         return {}
     cut = len(_EXR_PREFIX)
     return {key[cut:]: value for key, value in header.items() if key.startswith(_EXR_PREFIX)}

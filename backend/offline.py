@@ -83,7 +83,7 @@ def _tell_libraries(variables: Mapping[str, str | None]) -> None:
             os.environ.pop(name, None)
         else:
             os.environ[name] = value
-    constants = sys.modules.get("huggingface_hub.constants")
+    constants: Any = sys.modules.get("huggingface_hub.constants")
     if constants is not None:  # it reads its variables once, when it is imported
         said = variables["HF_HUB_OFFLINE"] or variables["TRANSFORMERS_OFFLINE"] or ""
         constants.HF_HUB_OFFLINE = said.upper() in ("1", "ON", "YES", "TRUE")

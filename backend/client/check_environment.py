@@ -20,6 +20,7 @@ import re
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 TORCH_LOCK = "requirements-torch.txt"
 _CHUNK = 1 << 20
@@ -127,7 +128,8 @@ def _compare(name: str, operator: str, value: str) -> bool:
         "platform_python_implementation": platform.python_implementation(),
         "implementation_name": sys.implementation.name,
     }[name]
-    a, b = (_numbers(here), _numbers(value)) if version else (here, value)
+    a: Any = _numbers(here) if version else here
+    b: Any = _numbers(value) if version else value
     return {
         "==": a == b,
         "!=": a != b,

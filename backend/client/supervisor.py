@@ -105,7 +105,11 @@ class Supervisor:
 
     async def _supervise(self) -> None:
         loop, stop = asyncio.get_running_loop(), asyncio.Event()
-        self._wake_loop = lambda: loop.call_soon_threadsafe(stop.set)
+
+        def wake() -> None:
+            loop.call_soon_threadsafe(stop.set)
+
+        self._wake_loop = wake
         work = asyncio.create_task(self._keep_up())
         watch = asyncio.create_task(self._watch_host(stop))
         try:

@@ -6,7 +6,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -48,7 +48,7 @@ def conformance(
     failed = [case for case in cases if not case.passed]
     console.print(f"{len(cases)} comparisons, {len(failed)} over tolerance, {len(skipped)} skipped")
     if as_json:
-        report = {
+        report: dict[str, Any] = {
             "cases": [{**asdict(case), "passed": case.passed} for case in cases],
             "skipped": [asdict(part) for part in skipped],
             "passed": not failed,

@@ -166,9 +166,11 @@ def _predictors(
     pipeline = open_pipeline(ModelChoice(model, device))
     steps = pipeline.default_steps if steps is None else steps
     pipeline.check_steps(steps)
-    about = {"name": pipeline.name, "hash": pipeline.hash, "steps": steps}
+    about: dict[str, Any] = {"name": pipeline.name, "hash": pipeline.hash, "steps": steps}
     less = ABLATIONS if ablation else ()
-    ablations = {each.value: PipelinePredictor(pipeline, steps, each) for each in less}
+    ablations: dict[str, Predict] = {
+        each.value: PipelinePredictor(pipeline, steps, each) for each in less
+    }
     return PipelinePredictor(pipeline, steps), ablations, about
 
 

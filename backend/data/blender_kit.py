@@ -10,6 +10,7 @@ import colorsys
 import math
 import random
 from collections.abc import Callable
+from typing import Any
 
 import bpy
 import numpy as np
@@ -18,7 +19,8 @@ from mathutils import Vector
 Flight = tuple[list[tuple], list[tuple], float]
 """Knots of the camera's path and of its target's, and the field of view in degrees."""
 
-Node = bpy.types.Node
+Node = Any
+"""A node of Blender's: what it has depends on its kind."""
 
 
 class Kit:
@@ -162,12 +164,12 @@ class Kit:
         turn: float = 0.0,
     ) -> bpy.types.Object:
         """A box from corner to corner; its mesh is in metres, so patterns keep their size."""
-        low, high = Vector(low), Vector(high)
+        start, end = Vector(low), Vector(high)
         bpy.ops.mesh.primitive_cube_add(size=1)
         thing = bpy.context.object
         for vertex in thing.data.vertices:
-            vertex.co = Vector(a * b for a, b in zip(vertex.co, high - low, strict=True))
-        thing.location, thing.rotation_euler = (low + high) / 2, (0, 0, turn)
+            vertex.co = Vector(a * b for a, b in zip(vertex.co, end - start, strict=True))
+        thing.location, thing.rotation_euler = (start + end) / 2, (0, 0, turn)
         if bevel:
             edge = thing.modifiers.new("edge", "BEVEL")
             edge.width, edge.segments = bevel, 2

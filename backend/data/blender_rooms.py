@@ -38,18 +38,18 @@ def room(k: Kit) -> Flight:
     k.box((-30, 8, -4), (30, 9, 1.2), k.material("noise", 0.3))
     k.box((-1.4, -1, 0.005), (1.2, 0.9, 0.02), k.material("stripes", 2))
     k.box((-0.7, -0.5, 0.68), (0.7, 0.4, 0.72), wood, 0.01)
-    for x in (-0.62, 0.62):
+    for leg in (-0.62, 0.62):
         for y in (-0.42, 0.32):
-            k.box((x - 0.03, y - 0.03, 0), (x + 0.03, y + 0.03, 0.68), wood)
+            k.box((leg - 0.03, y - 0.03, 0), (leg + 0.03, y + 0.03, 0.68), wood)
     k.tube((0.2, 0, 0.72), 0.07, 0.25, k.plain(roughness=0.2), 0.12)
     k.ball((-0.3, -0.1, 0.8), 0.08, k.material("noise", 6))
     k.monkey((-0.35, 0.2, 0.86), 0.28, k.plain(roughness=0.3), 0.6)
     for side in (-1, 1):
         k.box((side * 1.15 - 0.22, -0.25, 0.4), (side * 1.15 + 0.22, 0.2, 0.45), cloth, 0.02)
         k.box((side * 1.35 - 0.03, -0.25, 0.45), (side * 1.35 + 0.03, 0.2, 0.95), wood, 0.01)
-        for x in (-0.18, 0.18):
+        for leg in (-0.18, 0.18):
             for y in (-0.2, 0.16):
-                k.tube((side * 1.15 + x, y, 0), 0.02, 0.4, wood)
+                k.tube((side * 1.15 + leg, y, 0), 0.02, 0.4, wood)
     k.box((-2.98, -2.2, 0), (-2.6, -0.6, 1.9), wood, 0.01)
     for i in range(4):
         for j in range(7):
@@ -57,8 +57,8 @@ def room(k: Kit) -> Flight:
             k.box((-2.62, y, 0.12 + i * 0.45), (-2.52, y + 0.15, 0.4 + i * 0.45), k.plain())
     k.box((1.2, -2.45, 0.1), (2.9, -1.6, 0.45), cloth, 0.06)
     k.box((1.2, -2.48, 0.4), (2.9, -2.2, 0.95), cloth, 0.06)
-    for i, x in enumerate((-1.6, -0.4, 1.9)):
-        k.box((x - 0.35, -2.5, 1.3), (x + 0.35, -2.46, 1.9), k.picture(i == 1))
+    for i, middle in enumerate((-1.6, -0.4, 1.9)):
+        k.box((middle - 0.35, -2.5, 1.3), (middle + 0.35, -2.46, 1.9), k.picture(i == 1))
     k.box((2.96, -0.2, 0), (3.0, 0.8, 2.05), k.material("wood", 2))
     k.tube((2.5, 2.0, 0), 0.03, 1.5, k.plain(metallic=1, roughness=0.3))
     k.tube((2.5, 2.0, 1.45), 0.22, 0.28, k.glow((1, 0.75, 0.45, 1), 4), 0.13)

@@ -154,5 +154,5 @@ def straighten(lens: Lens) -> Straight:
     rays[:, 0] = columns
     for row in range(height):
         rays[:, 1] = (row + 0.5 - K[1, 2]) / K[1, 1]
-        x[row], y[row] = (camera.img_from_cam(rays) - 0.5).T
+        x[row], y[row] = (np.asarray(camera.img_from_cam(rays)) - 0.5).T
     return Straight(K, width, height, x, y)

@@ -168,13 +168,14 @@ def _write_frames(part: Path, frames: Iterable[PosedFrame]) -> None:
         entries[name] = _write_frame(part, name, frame)
     if not entries:
         raise InputError("There is no frame to write; a dataset needs at least one.")
-    header = {"camera_model": "OPENCV", "frames": list(entries.values())}
+    listed = list(entries.values())
+    header: dict[str, Any] = {"camera_model": "OPENCV", "frames": listed}
     shared = ("fl_x", "fl_y", "cx", "cy", "w", "h")
-    first = header["frames"][0]
+    first = listed[0]
     for key in shared:  # values that all frames share are stated once
-        if all(entry[key] == first[key] for entry in header["frames"]):
+        if all(entry[key] == first[key] for entry in listed):
             header[key] = first[key]
-    for entry in header["frames"]:
+    for entry in listed:
         for key in [key for key in shared if key in header]:
             del entry[key]
     (part / "transforms.json").write_text(json.dumps(header, indent=1), encoding="utf-8")

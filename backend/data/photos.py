@@ -119,7 +119,8 @@ def _to_srgb(image: Image.Image) -> tuple[np.ndarray, np.ndarray | None]:
 
     def colours(part: Image.Image) -> Image.Image:
         part = part.convert(mode)
-        return part.convert("RGB") if to_srgb is None else ImageCms.applyTransform(part, to_srgb)
+        made = None if to_srgb is None else ImageCms.applyTransform(part, to_srgb)
+        return part.convert("RGB") if made is None else made
 
     return _banded(image, colours, (3,)), alpha
 
@@ -144,7 +145,7 @@ def _banded(
     made = np.empty((height, width, *channels), np.uint8)
     for top in range(0, height, BAND):
         bottom = min(top + BAND, height)
-        made[top:bottom] = convert(image.crop((0, top, width, bottom)))
+        made[top:bottom] = np.asarray(convert(image.crop((0, top, width, bottom))))
     return made
 
 

@@ -29,7 +29,7 @@ def lens_of(merged: dict[str, Any], picture: Path, listed: str) -> Lens:
         )
     try:
         # where no size is stated the numbers speak of the stored picture
-        size = merged.get("w"), merged.get("h")
+        size: tuple[Any, Any] = merged.get("w"), merged.get("h")
         width, height = (int(size[0]), int(size[1])) if all(size) else check_picture_size(picture)
         if not _has_focal(merged, "x") and "camera_angle_y" in merged:
             fx = fy = _focal(merged, "y", height)

@@ -148,5 +148,6 @@ def _with_depth(world: World) -> list[MemoryFrame]:
 
 def _sky(frame: MemoryFrame) -> tuple[np.ndarray, np.ndarray]:
     """Directions (N, 3) and colours (N, 3) of the sky pixels of a frame."""
+    assert frame.depth is not None
     sky = np.isposinf(frame.depth)
     return frame.camera.rays()[sky], frame.rgb[sky]

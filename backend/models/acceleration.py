@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable
 from functools import cache
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -58,6 +59,9 @@ class Fp8Linear(nn.Module):
     before it: float16 would not hold the product of what 8 bits hold.
     """
 
+    weight: Tensor
+    scale: Tensor
+
     def __init__(self, layer: nn.Linear) -> None:
         super().__init__()
         weight = layer.weight.detach().float()
@@ -72,6 +76,7 @@ class Fp8Linear(nn.Module):
 
 def quantize_blocks(model: OfficialTransformer) -> None:
     """Replace the four matrices of every block by `Fp8Linear`."""
+    block: Any
     for block in model.blocks:
         block.qkv, block.proj = Fp8Linear(block.qkv), Fp8Linear(block.proj)
         block.mlp[0], block.mlp[2] = Fp8Linear(block.mlp[0]), Fp8Linear(block.mlp[2])

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from functools import cache
 from importlib import import_module
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import torch
 from torch import Tensor
@@ -73,6 +73,6 @@ def attention(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
     if name == "sdpa":
         return scaled_dot_product_attention(q, k, v)
     q, k, v = (x.transpose(1, 2) for x in (q, k, v))  # both libraries want (B, N, H, D)
-    library = _library(name)
+    library: Any = _library(name)
     run = library.flash_attn_func if name == "flash" else library.memory_efficient_attention
     return run(q, k, v).transpose(1, 2)

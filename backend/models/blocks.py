@@ -135,7 +135,8 @@ class TimestepEmbedding(nn.Module):
 
         Nothing is narrowed before the cosines are taken: bfloat16 has no 999, it becomes 1000.
         """
-        angles = timestep.float()[:, None] * self.frequency_bits.view(torch.float32)
+        bits: Tensor = self.frequency_bits  # type: ignore[assignment]
+        angles = timestep.float()[:, None] * bits.view(torch.float32)
         return torch.cat([angles.cos(), angles.sin()], dim=1)
 
 

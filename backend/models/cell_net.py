@@ -52,7 +52,7 @@ class CellNet(ModelMixin, ConfigMixin):
         self.ups = nn.ModuleList(nn.Conv2d(b, a, 1) for a, b in pairs)
         self.conv_out = nn.Conv2d(widths[0], out_channels, 3, padding=1)
         nn.init.zeros_(self.conv_out.weight)
-        nn.init.zeros_(self.conv_out.bias)
+        nn.init.zeros_(self.conv_out.bias)  # type: ignore[arg-type]
 
     def forward(self, cells: torch.Tensor) -> torch.Tensor:
         """Any grid of at least 2 x 2 cells."""

@@ -183,7 +183,8 @@ def held_to_room(
 def network_size(width: int, height: int) -> tuple[int, int]:
     """The size at which the embedded network sees a picture of `width` x `height`."""
     scale = math.sqrt(EMBEDDED_PIXELS / (width * height))
-    return tuple(max(3, round(side * scale / STRIDE)) * STRIDE for side in (width, height))
+    wide, high = (max(3, round(side * scale / STRIDE)) * STRIDE for side in (width, height))
+    return wide, high
 
 
 def _to_metres(maps: np.ndarray, camera: Camera) -> DepthGuess:

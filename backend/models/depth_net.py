@@ -96,7 +96,7 @@ class DepthNet(nn.Module):
         self.rays = nn.ModuleList(nn.Conv2d(4, w[i], 1) for i in range(1, len(w)))
         self.head = nn.Conv2d(w[0], 3 * 4, 3, padding=1)
         nn.init.zeros_(self.head.weight)
-        nn.init.zeros_(self.head.bias)
+        nn.init.zeros_(self.head.bias)  # type: ignore[arg-type]
 
     def forward(self, image: Tensor, directions: Tensor) -> Tensor:
         rays = ray_features(directions)

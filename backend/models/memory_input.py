@@ -22,8 +22,11 @@ MEMORY_SIDE = 128
 def memory_size(width: int, height: int) -> tuple[int, int]:
     """(width, height) in whole tokens, the aspect kept as nearly as tokens allow."""
     aspect = math.sqrt(width / height)
-    sides = (MEMORY_SIDE * aspect, MEMORY_SIDE / aspect)
-    return tuple(max(TOKEN_STRIDE, round(side / TOKEN_STRIDE) * TOKEN_STRIDE) for side in sides)
+    wide, high = (
+        max(TOKEN_STRIDE, round(side / TOKEN_STRIDE) * TOKEN_STRIDE)
+        for side in (MEMORY_SIDE * aspect, MEMORY_SIDE / aspect)
+    )
+    return wide, high
 
 
 def memory_image(frame: MemoryFrame, scale: float) -> torch.Tensor:

@@ -97,7 +97,7 @@ class OfficialTransformer(ModelMixin, ConfigMixin):
         Attention does not mind the order of tokens, and this one keeps the target's together.
         """
         latents = torch.stack((target, anchor, memory), dim=1).flatten(0, 1)
-        x = self.token_in(latents.to(self.token_in.bias.dtype))
+        x = self.token_in(latents.to(self.token_in.weight.dtype))
         tokens = x.flatten(2).transpose(1, 2).reshape(len(target), -1, x.shape[1])
         return tokens + self.positions(*x.shape[-2:])
 
@@ -106,8 +106,8 @@ class OfficialTransformer(ModelMixin, ConfigMixin):
 
         The released model counts x over the joined width, so each view has its own stretch.
         """
-        bias, config = self.token_in.bias, self.config
-        key = (rows, columns, bias.device, bias.dtype)
+        weight, config = self.token_in.weight, self.config
+        key = (rows, columns, weight.device, weight.dtype)
         if key not in self._positions:
             with torch.inference_mode(False):  # what is kept must also serve a training pass
                 codes = sincos_positions(
@@ -118,7 +118,7 @@ class OfficialTransformer(ModelMixin, ConfigMixin):
                     config.pe_interpolation,
                 )
                 codes = codes.view(rows, JOINED_VIEWS, columns, -1).transpose(0, 1).flatten(0, 2)
-                self._positions[key] = codes[None].to(bias.device, bias.dtype)
+                self._positions[key] = codes[None].to(weight.device, weight.dtype)
         return self._positions[key]
 
     def patches(self, x: torch.Tensor, embedding: torch.Tensor) -> torch.Tensor:

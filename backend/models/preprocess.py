@@ -17,7 +17,7 @@ def fit_render(rgb: Tensor, height: int, width: int) -> Tensor:
     Bicubic (a = -0.75) without antialiasing, so points stay points; values may overshoot.
     """
     image = from_bytes(rgb[None])
-    new_h, new_w = _covering(*image.shape[2:], height, width)
+    new_h, new_w = _covering(image.shape[2], image.shape[3], height, width)
     if (new_h, new_w) != tuple(image.shape[2:]):
         image = interpolate(image, (new_h, new_w), mode="bicubic", align_corners=False)
     top, left = (new_h - height) // 2, (new_w - width) // 2
@@ -26,7 +26,7 @@ def fit_render(rgb: Tensor, height: int, width: int) -> Tensor:
 
 def fit_picture(rgb: np.ndarray, height: int, width: int) -> np.ndarray:
     """A memory frame, uint8 (h, w, 3), as uint8 (height, width, 3): antialiased bicubic."""
-    new_h, new_w = _covering(*rgb.shape[:2], height, width)
+    new_h, new_w = _covering(rgb.shape[0], rgb.shape[1], height, width)
     if (new_h, new_w) != rgb.shape[:2]:
         rgb = np.asarray(Image.fromarray(rgb).resize((new_w, new_h), Image.Resampling.BICUBIC))
     top, left = round((new_h - height) / 2), round((new_w - width) / 2)

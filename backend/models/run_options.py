@@ -7,6 +7,7 @@ import importlib.util
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -83,12 +84,12 @@ def read_options(text: str) -> tuple[OfficialSettings, RunOptions]:
     return settings, options
 
 
-def _flag(field: str) -> Callable[[str], dict[str, bool]]:
+def _flag(field: str) -> Callable[[str], dict[str, Any]]:
     values = {"": True, "on": True, "off": False}
     return lambda text: {field: values[text]}
 
 
-SWITCHES: dict[str, Callable[[str], dict[str, object]]] = {
+SWITCHES: dict[str, Callable[[str], dict[str, Any]]] = {
     "fp8": _flag("fp8"),
     "offload": _flag("offload"),
     "slicing": _flag("slicing"),

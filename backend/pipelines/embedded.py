@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -57,7 +57,7 @@ class PreparedWorld:
 
     cloud: PointCloud
     images: MemoryImages
-    tokens: list[MemoryTokens | None]
+    tokens: Sequence[MemoryTokens | None]
     scale: float
     revision: int
     imagined: tuple[int, Imagined] | None = None
@@ -91,7 +91,7 @@ class FramePipeline:
     ) -> None:
         self.model = model.eval().requires_grad_(False)
         # ModelMixin.to() warns of a cast even where nothing has to stay in float32
-        nn.Module.to(self.model, device, dtype, memory_format=torch.channels_last)
+        nn.Module.to(self.model, device, dtype, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.name = name
         self.hash = digest
         self.device = device

@@ -4,12 +4,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
 import torch
 from PIL import Image
+from torch import Tensor
 
 from ..models.preprocess import fit_picture, fit_render
 from .cases import Arrays, Case, byte_case, read_arrays, relative_error
@@ -60,9 +61,9 @@ def preprocess(path: Path) -> Iterator[Case]:
         )
     if "bilinear_resize/in_u8" in arrays:
         reference = arrays["bilinear_resize/out_u8"]
-        size = reference.shape[1], reference.shape[0]
+        wanted = reference.shape[1], reference.shape[0]
         image = Image.fromarray(arrays["bilinear_resize/in_u8"])
-        ours = np.asarray(image.resize(size, Image.Resampling.BILINEAR))
+        ours = np.asarray(image.resize(wanted, Image.Resampling.BILINEAR))
         yield byte_case(part, "bilinear_resize", ours, reference, allowed=0)
 
 
@@ -82,8 +83,10 @@ def point_renderer(path: Path) -> Iterator[Case]:
                 for c2w in case["c2w"]
             ]
             masked = case[f"{mode}/tie"] | case[f"{mode}/ambiguous"]
-            ours = tuple(np.stack(images) for images in zip(*shown, strict=True))
-            share = _differing(ours, (case[f"{mode}/rgb"], case[f"{mode}/depth"]), masked)
+            colors, depths = (np.stack(images) for images in zip(*shown, strict=True))
+            share = _differing(
+                (colors, depths), (case[f"{mode}/rgb"], case[f"{mode}/depth"]), masked
+            )
             yield Case("geometry/point_renderer", f"{scene}/{mode}", share, 0.0, PIXELS)
         if any(key.startswith("opt_") for key in case):
             yield from _render_options(scene, case, size)
@@ -249,7 +252,8 @@ def _view_depths(part: str, precision: str, arrays: Arrays, case: Arrays) -> Ite
         return
     xyz, rgb = lift_panorama(arrays["pano_bgr"][..., ::-1], arrays["depth"])
     points = ReferencePoints.of(xyz, rgb, half=precision == "fp16")
-    size = tuple(int(side) for side in arrays["render_size"])
+    width, height = (int(side) for side in arrays["render_size"])
+    size = width, height
     scale = np.diag([*(arrays["render_size"] / arrays["cond_size"]), 1.0])
     views, targets = arrays["cond_c2w"], arrays["c2w_cur"]
     for name, matrices, cameras in (
@@ -300,7 +304,11 @@ def _group(arrays: Arrays, name: str) -> Arrays:
 
 
 def _compare(
-    part: str, ours: dict[str, object], arrays: Arrays, tolerance: float, label: str = ""
+    part: str,
+    ours: Mapping[str, Tensor | np.ndarray],
+    arrays: Arrays,
+    tolerance: float,
+    label: str = "",
 ) -> Iterator[Case]:
     for name, value in ours.items():
         if name in arrays:

@@ -91,7 +91,7 @@ def sample_pixels(width: int, height: int, s: SelectionSettings) -> Tensor:
     if s.uniform_sampling or s.center_frac <= 0 or s.center_grid <= 0:
         return rows * width + columns
     x, y = (
-        [0.5 * (1 - s.center_frac) * (n - 1), 0.5 * (1 + s.center_frac) * (n - 1)]
+        (0.5 * (1 - s.center_frac) * (n - 1), 0.5 * (1 + s.center_frac) * (n - 1))
         for n in (width, height)
     )
     middle = (columns >= round(x[0])) & (columns <= round(x[1]))
@@ -102,8 +102,8 @@ def sample_pixels(width: int, height: int, s: SelectionSettings) -> Tensor:
 
 
 def _grid(x: tuple[float, float], y: tuple[float, float], count: int) -> tuple[Tensor, Tensor]:
-    columns = torch.linspace(*map(float, x), count).round().long()
-    rows = torch.linspace(*map(float, y), count).round().long()
+    columns = torch.linspace(float(x[0]), float(x[1]), count).round().long()
+    rows = torch.linspace(float(y[0]), float(y[1]), count).round().long()
     return columns.repeat(count), rows.repeat_interleave(count)
 
 

@@ -22,6 +22,7 @@ from .lit_first import LitFirst
 if TYPE_CHECKING:
     from ..pipelines.embedded import FramePipeline
     from ..pipelines.official import OfficialPipeline
+    from .session import Pipeline
 
 EMBEDDED = "embedded"
 WARM_UP_SIZE = 64
@@ -115,7 +116,7 @@ def open_pipeline(choice: ModelChoice) -> FramePipeline | OfficialPipeline:
     return kind.from_pretrained(choice.model, choice.device, choice.dtype)
 
 
-def warm_up(pipeline: FramePipeline | OfficialPipeline) -> None:
+def warm_up(pipeline: Pipeline) -> None:
     """Render one small frame of a flat grey world, so that the user's first is not slow."""
     from ..shared.world import World
 

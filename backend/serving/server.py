@@ -12,7 +12,7 @@ import ssl
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from websockets.asyncio.server import serve
 from websockets.exceptions import ConnectionClosed
@@ -98,7 +98,7 @@ class Server:
         self._entrance = entrance = Entrance(local=listen.tls is None)
         try:
             server = await serve(
-                self._accept,
+                cast(Any, self._accept),
                 listen.host,
                 listen.port,
                 ssl=listen.tls,
@@ -106,7 +106,7 @@ class Server:
                 compression=None,
                 max_size=MAX_FRAME_BYTES,
                 process_request=entrance.check_request,
-                create_connection=entrance.connection,
+                create_connection=cast(Any, entrance.connection),
                 logger=entrance.websockets_log,
                 ping_interval=20.0 if remote else None,
                 ping_timeout=60.0,

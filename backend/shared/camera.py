@@ -177,7 +177,7 @@ def look_at(
     forward = np.asarray(target, float) - np.asarray(position, float)
     forward /= np.linalg.norm(forward)
     right = np.cross(forward, np.asarray(up, float))
-    length = np.linalg.norm(right)
+    length = float(np.linalg.norm(right))
     if length < 1e-6:  # looking along `up`: any right will do
         right, length = np.array([1.0, 0.0, 0.0]), 1.0
     right /= length

@@ -205,10 +205,12 @@ def _complete(rows: Mapping[str, np.ndarray]) -> np.ndarray:
         x = x if np.linalg.det(np.stack([x, y, z])) > 0 else -x
         return np.stack([x, y, z])
     if z is None:
+        assert x is not None and y is not None, "two directions make a basis"
         z = np.cross(x, y)
         if z[1] > 0:
             x, z = -x, -z
         return np.stack([x, y, z])
     if x is None:
+        assert y is not None
         return np.stack([np.cross(y, z), y, z])
     return np.stack([x, np.cross(z, x), z])

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -51,7 +52,7 @@ def camera_path_text(cameras: Sequence[Camera]) -> str:
         raise CameraError(
             "A camera path is perspective or orthographic throughout; write two paths instead."
         )
-    data = {
+    data: dict[str, Any] = {
         "K": [camera.K.tolist() for camera in cameras],
         "size": list(sizes.pop()),
         "c2w": [camera.c2w.tolist() for camera in cameras],

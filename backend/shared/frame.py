@@ -47,7 +47,7 @@ class MemoryFrame:
     id: str
     name: str
     camera: Camera
-    rgb: np.ndarray = field(default=None, metadata=derived_from("radiance"))  # type: ignore[assignment]
+    rgb: np.ndarray = field(default=None, metadata=derived_from("radiance"))  # type: ignore[arg-type, assignment]
     depth: np.ndarray | None = None
     enabled: bool = True
     radiance: np.ndarray | None = None

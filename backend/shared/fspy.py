@@ -11,6 +11,7 @@ import math
 import struct
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -53,7 +54,7 @@ def read_fspy(path: Path) -> FspyProject:
     return FspyProject(camera, data[end:])
 
 
-def _camera(parameters: dict[str, object]) -> Camera:
+def _camera(parameters: dict[str, Any]) -> Camera:
     width, height = int(parameters["imageWidth"]), int(parameters["imageHeight"])
     half = max(width, height) / 2
     focal = width / 2 / math.tan(float(parameters["horizontalFieldOfView"]) / 2)

@@ -19,6 +19,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from platform import node
+from typing import Any
 
 MARK = r"[0-9a-f]{4}-[0-9a-f]{1,8}-[0-9a-f]{8}"
 _BESIDE = re.compile(rf"\..*\.(?P<mark>{MARK})\.part(?:\.[^.]*)?")
@@ -103,8 +104,9 @@ def _is_alive(process: int) -> bool:
 
 
 def _is_alive_on_windows(process: int) -> bool:
-    import ctypes
+    import ctypes as any_ctypes
 
+    ctypes: Any = any_ctypes  # half of it is in Windows alone
     query_limited, still_active, invalid = 0x1000, 259, 87
     kernel = ctypes.WinDLL("kernel32", use_last_error=True)
     kernel.OpenProcess.restype = ctypes.c_void_p

@@ -256,9 +256,9 @@ def encode(message: Any) -> tuple[str, list[np.ndarray]]:
 class Header:
     """A parsed header: what comes next on the wire, not yet a message."""
 
-    type: type
+    message: type
     body: dict[str, Any]
-    layout: list[tuple[type, tuple[int, ...]]]
+    layout: list[tuple[type[np.generic], tuple[int, ...]]]
 
 
 def read_header(text: str) -> Header:
@@ -289,7 +289,7 @@ def build(header: Header, arrays: list[np.ndarray]) -> Any:
         return arrays[index]
 
     try:
-        return decode_tree(header.type, header.body, get)
+        return decode_tree(header.message, header.body, get)
     except Malformed as error:
         raise _not_understood(str(error)) from error
 

@@ -14,6 +14,7 @@ import select
 import signal
 import sys
 import threading
+from typing import Any
 
 HOST = "WORLDFM_HOST"
 """Environment variable with the number of the process that starts a backend."""
@@ -32,7 +33,7 @@ def end_with_parent() -> None:
             ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
         if os.getppid() != parent:  # it ended in between
             os._exit(0)
-    elif hasattr(select, "kqueue"):
+    elif sys.platform != "win32" and hasattr(select, "kqueue"):
         threading.Thread(target=_wait_for_end, args=(parent,), daemon=True).start()
     if _host_is_gone(parent):
         os._exit(0)
@@ -60,9 +61,10 @@ def _host_is_gone(parent: int) -> bool:
 
 
 def _wait_for_end(parent: int) -> None:
-    queue = select.kqueue()
-    event = select.kevent(
-        parent, select.KQ_FILTER_PROC, select.KQ_EV_ADD, fflags=select.KQ_NOTE_EXIT
+    kernel: Any = select  # these are in macOS and the BSDs alone
+    queue = kernel.kqueue()
+    event = kernel.kevent(
+        parent, kernel.KQ_FILTER_PROC, kernel.KQ_EV_ADD, fflags=kernel.KQ_NOTE_EXIT
     )
     with contextlib.suppress(OSError):  # the parent has ended already
         queue.control([event], 1, None)

@@ -122,6 +122,7 @@ def look(texels: Texels, frame: MemoryFrame) -> tuple[np.ndarray, np.ndarray]:
     weight, rgb = np.zeros(len(z)), np.zeros((len(z), 3))
     at = uv[inside]
     x, y = at[:, 0].astype(int), at[:, 1].astype(int)
+    assert frame.depth is not None
     seen = frame.depth[y, x]
     # at a slant neighbouring pixels differ in depth by themselves
     slack = z[inside] * (OCCLUSION + 1.5 / camera.K[0, 0] / facing[inside])

@@ -23,6 +23,8 @@ import numpy as np
 from .errors import WorldFMError
 from .reading import MALFORMED
 
+_REFUSED: tuple[type[Exception], ...] = (WorldFMError, *MALFORMED)
+
 TreePath = tuple[str | int, ...]
 """Where in a tree: names of fields, numbers of items, keys."""
 
@@ -35,7 +37,13 @@ Get = Callable[[Any], np.ndarray]
 INLINE = 16
 """Most values of an array that is written out in the JSON: a matrix, one colour."""
 
-DTYPES = {"|u1": np.uint8, "<f2": np.float16, "<f4": np.float32, "<f8": np.float64, "<i4": np.int32}
+DTYPES: dict[str, type[np.generic]] = {
+    "|u1": np.uint8,
+    "<f2": np.float16,
+    "<f4": np.float32,
+    "<f8": np.float64,
+    "<i4": np.int32,
+}
 """The arrays that a tree may hold."""
 
 
@@ -94,7 +102,8 @@ def encode_tree(value: Any, put: Put, path: TreePath = ()) -> Any:
     if hasattr(value, "to_json"):
         return value.to_json()
     written = {}
-    for name, default, source in _plan(type(value)):
+    kind: Any = type(value)
+    for name, default, source in _plan(kind):
         item = getattr(value, name)
         follows = source is not None and getattr(value, source) is not None
         if not follows and not _is_default(item, default):
@@ -206,7 +215,7 @@ class _Reader:
             raise Malformed(where)
         try:
             return make(**values)
-        except (WorldFMError, *MALFORMED) as error:
+        except _REFUSED as error:
             raise Malformed(f"{where}: {str(error).rstrip('.')}") from error
 
 

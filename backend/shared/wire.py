@@ -32,7 +32,7 @@ async def send_message(socket: Socket, message: Any) -> None:
     header, arrays = encode(message)
     await socket.send(header)
     for array in arrays:
-        data = memoryview(array.reshape(-1).view(np.uint8))
+        data = array.reshape(-1).view(np.uint8).data
         for start in range(0, len(data), CHUNK_BYTES):
             await socket.send(data[start : start + CHUNK_BYTES])
 
@@ -53,7 +53,7 @@ async def receive_message(socket: Socket, *, with_arrays: bool = True) -> Any:
 
 
 async def _receive_array(socket: Socket, dtype: type, shape: tuple[int, ...]) -> np.ndarray:
-    array = np.empty(shape, dtype)
+    array: np.ndarray = np.empty(shape, dtype)
     data = array.reshape(-1).view(np.uint8)
     at = 0
     while at < len(data):

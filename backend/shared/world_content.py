@@ -45,10 +45,11 @@ def write_content(world: World) -> tuple[np.ndarray, dict[str, np.ndarray]]:
         if array.dtype.str not in DTYPES:
             raise Malformed(f"{'.'.join(map(str, path))} is of type {array.dtype}")
         written = inline(array) if path[0] == "scene" or "moment" in path else None
-        if written is None:
-            written = kept_hash(array)
-            arrays[written] = array
-        return written
+        if written is not None:
+            return written
+        name = kept_hash(array)
+        arrays[name] = array
+        return name
 
     try:
         text = json.dumps(encode_tree(world, put), separators=(",", ":"))

@@ -226,7 +226,8 @@ class Views:
             height, width = views.sky.shape[1:]
             scale = min(1.0, math.sqrt(pixels / (width * height)))
             views = resized(views, (round(width * scale), round(height * scale)))
-            shapes.setdefault(views.sky.shape[1:], []).append(compact(views))
+            size = views.sky.shape[1], views.sky.shape[2]
+            shapes.setdefault(size, []).append(compact(views))
         self.groups = [
             {name: torch.cat([scene[name] for scene in scenes]) for name in scenes[0]}
             for scenes in shapes.values()

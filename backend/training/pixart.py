@@ -20,7 +20,6 @@ from typing import Any
 
 import torch
 from diffusers import PixArtTransformer2DModel
-from torch import nn
 
 from ..models.config_file import read_config
 from ..models.frame_model import FrameModel
@@ -94,6 +93,7 @@ def _check_shape(model: FrameModel, config: dict[str, Any], folder: Path) -> Non
 
 @torch.no_grad()
 def _copy_weights(model: FrameModel, source: PixArtTransformer2DModel) -> None:
+    ours: Any
     for ours, theirs in zip(model.blocks, source.transformer_blocks, strict=True):
         attention = theirs.attn1
         for part in ("weight", "bias"):
@@ -114,11 +114,14 @@ def _copy_weights(model: FrameModel, source: PixArtTransformer2DModel) -> None:
     latent = model.config.latent_channels
     model.token_in.weight.zero_()
     model.token_in.weight[:, :latent] = source.pos_embed.proj.weight
-    model.token_in.bias.copy_(source.pos_embed.proj.bias)
+    bias = model.token_in.bias
+    assert bias is not None
+    bias.copy_(source.pos_embed.proj.bias)
     _copy_output(model, source)
 
 
-def _copy_linear(ours: nn.Linear, theirs: nn.Linear) -> None:
+def _copy_linear(ours: Any, theirs: Any) -> None:
+    """Of one `nn.Linear` to another; their owners do not say that they are."""
     ours.weight.copy_(theirs.weight)
     ours.bias.copy_(theirs.bias)
 

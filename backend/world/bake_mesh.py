@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -65,7 +66,7 @@ def export_mesh(memory: Sequence[MemoryFrame], path: Path, progress: Progress = 
     return count
 
 
-def _joined(sheets: Sequence[Sheet]) -> object:
+def _joined(sheets: Sequence[Sheet]) -> Any:
     import trimesh
 
     offsets = np.cumsum([0, *(len(sheet.vertices) for sheet in sheets)])

@@ -70,14 +70,14 @@ def export_environment(
     known = best > 0.05
     if not known.any():
         raise InputError("No memory frame shows anything around that place; choose another.")
-    rgb = rgb / np.maximum(best, 1e-6)[..., None]
-    bytes_ = filled((np.clip(rgb, 0, 1) * 255 + 0.5).astype(np.uint8), known)
-    rgb = np.where(known[..., None], rgb, bytes_.astype(np.float32) / 255)
+    mean = rgb / np.maximum(best, 1e-6)[..., None]
+    bytes_ = filled((np.clip(mean, 0, 1) * 255 + 0.5).astype(np.uint8), known)
+    mean = np.where(known[..., None], mean, bytes_.astype(np.float32) / 255)
     with replacing(Path(path)) as beside:
-        encoded, data = cv2.imencode(".hdr", np.ascontiguousarray(srgb_to_linear(rgb)[..., ::-1]))
+        encoded, data = cv2.imencode(".hdr", np.ascontiguousarray(srgb_to_linear(mean)[..., ::-1]))
         if not encoded:
             raise InputError(f"'{path}' could not be encoded.")
-        beside.write_bytes(data)
+        beside.write_bytes(data.tobytes())
     progress(1.0, "Done")
 
 

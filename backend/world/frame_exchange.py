@@ -42,7 +42,7 @@ def write_growth(path: Path, grown: Growth) -> None:
     with replacing(path) as part, part.open("wb") as file:
         np.savez(
             file,
-            depth=grown.frame.depth,
+            depth=np.asarray(grown.frame.depth),
             xyz=grown.anchors.xyz,
             rgb=grown.anchors.rgb,
             radius=grown.anchors.radius,

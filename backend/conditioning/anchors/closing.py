@@ -282,8 +282,8 @@ def _look_around(
     width, columns = samples.size[1], cells.shape[1]
     y = torch.div(pixel, width, rounding_mode="floor")
     x = pixel - y * width
-    offsets = [j * columns + i for j in (-1, 0, 1) for i in (-1, 0, 1)]
-    offsets = torch.tensor(offsets, device=pixel.device)[:, None]
+    around = [j * columns + i for j in (-1, 0, 1) for i in (-1, 0, 1)]
+    offsets = torch.tensor(around, device=pixel.device)[:, None]
     index = cells.view(-1)[
         torch.div(y, cell, rounding_mode="floor") * columns + x // cell + offsets
     ]

@@ -177,7 +177,9 @@ def _stratified(count: int) -> np.ndarray:
     """(N,) the order of sorted points that makes every chunk's prefix an even choice of it."""
     bits = CHUNK.bit_length() - 1
     number = np.arange(CHUNK)
-    reverse = sum(((number >> bit) & 1) << (bits - 1 - bit) for bit in range(bits))
+    reverse = np.zeros_like(number)
+    for bit in range(bits):
+        reverse += ((number >> bit) & 1) << (bits - 1 - bit)
     order = (np.arange(0, count, CHUNK)[:, None] + reverse[None]).reshape(-1)
     return order[order < count]
 
@@ -192,5 +194,5 @@ def _area(radius: np.ndarray, codes: np.ndarray, cell: float) -> float:
         return 0.0
     spacing = 2.0 * float(np.percentile(radius, 90))
     level = int(np.clip(np.ceil(np.log2(max(spacing / max(cell, 1e-12), 1.0))), 0, _MOST_BITS))
-    occupied = 1 + np.count_nonzero(np.diff(codes >> np.uint64(3 * level)))
+    occupied = 1 + int(np.count_nonzero(np.diff(codes >> np.uint64(3 * level))))
     return float(min(occupied, len(codes)) * (cell * 2.0**level) ** 2 / _CELLS_PER_AREA)

@@ -129,6 +129,6 @@ def _gather(
     points, radius, rgb = cloud.look_up(torch.where(seen, halves[:, 0], 0), least)
     z = torch.where(seen, halves[:, 1].contiguous().view(torch.float32), torch.inf)
     inverse = z.reciprocal()
-    u, v = (_transform(points, row).mul_(inverse) for row in rows[:2])
+    u, v = (_transform(points.unbind(), row).mul_(inverse) for row in rows[:2])
     radius = radius.mul(focal).mul_(inverse)
     return Samples(z, u, v, radius, rgb * seen[:, None], size, focal, MARGIN)

@@ -20,8 +20,9 @@ def push_pull(values: torch.Tensor, weight: torch.Tensor) -> tuple[torch.Tensor,
     """
     weighted, weights = [(values * weight)[None]], [weight[None]]
     while max(weights[-1].shape[-2:]) > 1:
-        size = [-(-side // 2) for side in weights[-1].shape[-2:]]
-        pooled = F.adaptive_avg_pool2d(torch.cat([weighted[-1], weights[-1]], 1), size)
+        height, width = (-(-side // 2) for side in weights[-1].shape[-2:])
+        both = torch.cat([weighted[-1], weights[-1]], 1)
+        pooled = F.adaptive_avg_pool2d(both, (height, width))
         # four times the mean is the sum of a 2x2 cell: one known pixel makes its cell known
         total = pooled[:, -1:]
         gain = torch.where(total > 0, (4 * total).clamp(max=1) / total.clamp(min=1e-12), 0.0)

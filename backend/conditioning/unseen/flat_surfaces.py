@@ -37,14 +37,15 @@ class FlatSurface:
 
         Of several frames' patterns the one that was seen largest and foretells itself best.
         """
-        best, most = None, 0.0
+        best: tuple[Plane, Pattern] | None = None
+        most = 0.0
         for frame, number in self.sightings:
             plane, pattern = frame.planes[number], frame.pattern(number)
             merit = plane.cells * pattern.trust if pattern else 0.0
-            if merit > most:
+            if pattern is not None and merit > most:
                 best, most = (plane, pattern), merit
         device = self.plane.normal.device
-        return best and (best[0].to(device), best[1].to(device))
+        return None if best is None else (best[0].to(device), best[1].to(device))
 
 
 @torch.no_grad()

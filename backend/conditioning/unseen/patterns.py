@@ -117,6 +117,7 @@ class SeenPixels:
 def seen_pixels(frame: MemoryFrame) -> SeenPixels:
     """Of a frame that has depth; on the CPU, like all that looks for patterns, since sums over
     cells have no fixed order on a GPU and the same world has to give the same bytes."""
+    assert frame.depth is not None
     step = max(1, math.ceil(math.sqrt(frame.depth.size / MOST_PIXELS)))
     thin = (slice(None, None, step), slice(None, None, step))
     depth = torch.from_numpy(frame.depth[thin].copy())
@@ -275,7 +276,8 @@ def _folded(texels: _Texels, steps: torch.Tensor) -> _Lattice:
     trust: squared correlation between the detail and what other periods foretell. gain: the
     factor by which their mean has to be multiplied to miss the detail least.
     """
-    shape = tuple(int(s.norm().round().clamp(2, MOST_CELLS)) for s in steps)
+    first, second = (int(s.norm().round().clamp(2, MOST_CELLS)) for s in steps)
+    shape = first, second
     periods = texels.place.double() @ torch.linalg.inv(steps.double())
     copy = (periods + BORDER).floor()
     inside = ((periods - copy) * copy.new_tensor(shape) + BORDER).long()

@@ -152,8 +152,8 @@ def guess_colors(target: Surfels, memory: Surfels, scale: float) -> torch.Tensor
                 far[solid] = share.mul_(distance).sum(1, keepdim=True)
     if sky.any():
         theirs = memory.only(sky)
-        logits, distance = _sky_weights(target, theirs)
-        share = torch.softmax(logits, dim=1)
+        above_logits, distance = _sky_weights(target, theirs)
+        share = torch.softmax(above_logits, dim=1)
         above[:, :3], above[:, 3] = share @ theirs.color, 1
         for color in colors.values():
             color[target.sky] = above[target.sky, :3]

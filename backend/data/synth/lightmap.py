@@ -176,11 +176,13 @@ def _radiosity(
     ways = _sphere(_DIRECTIONS, point.device)
     cosine = ways @ normal.T  # (D, T')
     way, texel = torch.nonzero(cosine > 0.03, as_tuple=True)
-    hit_t, hit = [], []
+    hit_t: list[torch.Tensor] = []
+    hit: list[torch.Tensor] = []
     for a in range(0, len(way), _RAYS):
         part = slice(a, a + _RAYS)
         t, prim = nearest(geometry, start[texel[part]], ways[way[part]])
-        hit_t.append(t), hit.append(prim)
+        hit_t.append(t)
+        hit.append(prim)
     t, prim = torch.cat(hit_t), torch.cat(hit)
     weight = cosine[way, texel]
     total = torch.zeros(len(point), device=point.device).index_add_(0, texel, weight)

@@ -261,6 +261,7 @@ def _scatter(b: Builder, reach: float, style: str) -> None:
     bark, leaf = f.pick(b, ["wood", "rock"], gloss=0.0), f.pick(b, ["leaves"], repeat=1.5)
     stone = f.pick(b, ["rock", "concrete"], repeat=2.0, gloss=0.0)
     terrain = b.terrain
+    assert terrain is not None
     trees = {"hills": 40, "canyon": 12, "dunes": 4, "range": 45}[style]
     for _ in range(int(trees * rng.uniform(0.3, 1))):
         x, y = rng.normal(0, 0.45, 2) * reach
@@ -305,6 +306,7 @@ def _hut(b: Builder, origin: tuple[float, float, float], yaw: float) -> None:
 
 def _camera_zone(b: Builder, style: str, extent: float) -> None:
     rng, terrain = b.rng, b.terrain
+    assert terrain is not None
     centre = rng.uniform(-0.3, 0.3, 2) * extent
     if style == "canyon":  # on its floor
         xs = np.full(200, centre[0])

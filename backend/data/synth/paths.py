@@ -48,7 +48,7 @@ def _at_roomiest(
     scene: Scene, rng: np.random.Generator, count: int, size: tuple[int, int]
 ) -> list[Camera]:
     """A short move about the freest of many spots, for scenes too crowded for a flight."""
-    spots = rng.uniform(*scene.room, (400, 3))
+    spots = rng.uniform(scene.room[0], scene.room[1], (400, 3))
     if scene.terrain is not None:
         spots[:, 2] = scene.terrain.at(spots[:, 0], spots[:, 1]) + 2.5 * scene.near
     free = clearance(scene, spots)

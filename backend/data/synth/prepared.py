@@ -6,6 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 import torch
 
 from .fields import SIZE
@@ -56,7 +57,7 @@ def prepare(scene: Scene, device: torch.device | str) -> Prepared:
     key = f"prepared {device}"
     if key not in scene.cache:
 
-        def put(a: np.ndarray) -> torch.Tensor:
+        def put(a: npt.ArrayLike) -> torch.Tensor:
             return torch.tensor(np.asarray(a), dtype=torch.float32, device=device)
 
         looks = [

@@ -74,6 +74,7 @@ def _baked(
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Light (N, 3) from around and of lamps, at unit-cube points of primitives."""
     light = prepared.light
+    assert light is not None
     geometry = prepared.geometry
     cube = cube_coordinates(geometry.shape[prim], geometry.taper[prim], local)
     around = sample(light.around, *light.coarse.texels(prim, cube))

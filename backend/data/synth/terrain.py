@@ -34,6 +34,7 @@ class TerrainField:
     @classmethod
     def of(cls, scene: Scene, device: torch.device | str) -> TerrainField:
         terrain = scene.terrain
+        assert terrain is not None
         h = terrain.height.astype(np.float64)
         cell = 2 * terrain.extent / (h.shape[0] - 1)
         dy, dx = np.gradient(h, cell)

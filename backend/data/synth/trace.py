@@ -327,7 +327,7 @@ def _box_outline(
     """
     slabs = [_slab(o, d) for o, d in zip(origin, direction, strict=True)]
     lengths = [(d + _TINY).abs() * half[:, :, i : i + 1] for i, d in enumerate(direction)]
-    inside = None
+    inside: torch.Tensor | None = None
     for i, j in ((0, 1), (0, 2), (1, 2)):
         scale = lengths[i] * lengths[j] / (lengths[i] ** 2 + lengths[j] ** 2).sqrt()
         gap = torch.minimum(slabs[j][1] - slabs[i][0], slabs[i][1] - slabs[j][0]) * scale
@@ -340,4 +340,5 @@ def _box_outline(
     far = torch.minimum(torch.minimum(leave[0], leave[1]), leave[2])
     ahead = (far > 1e-5) & (near < rays.limit - 1e-5)
     at = 0.5 * (torch.minimum(near, far).clamp_min(0) + far).clamp(0, min(rays.limit, 1e6))
+    assert inside is not None
     return inside, at, ahead

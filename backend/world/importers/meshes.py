@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -63,7 +63,7 @@ def _anchors(path: Path, up: str | None, scale: float, most: int) -> tuple[Ancho
     ending = path.suffix.lower()
     with path.open("rb") as file:
         scene = trimesh.load_scene(
-            file, file_type=ending[1:], resolver=_Inside(path.parent), process=False
+            file, file_type=ending[1:], resolver=cast(Any, _Inside(path.parent)), process=False
         )
     meshes = [m for m in scene.dump() if isinstance(m, trimesh.Trimesh) and len(m.faces)]
     if not meshes or sum(len(m.faces) for m in meshes) > MOST_TRIANGLES:

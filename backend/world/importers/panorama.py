@@ -78,7 +78,7 @@ def world_from_panorama(
     for i, (yaw, pitch) in enumerate(MEMORY_DIRECTIONS):
         progress(0.75 + 0.04 * i, "Keeping views")
         view = _memory_view(rgb, merged, yaw, pitch, camera_height, i)
-        if (view.depth > 0).mean() > LEAST_KNOWN:
+        if view.depth is not None and (view.depth > 0).mean() > LEAST_KNOWN:
             memory.append(view)
     provenance = {"source": "panorama", "file": Path(path).name, "depth": estimator.name}
     progress(1.0, "Done")

@@ -43,7 +43,8 @@ def main(source: str, target: str) -> None:
     ]
     points = list(model.points3D.values())
     number = {image: n for n, image in enumerate(ids)}
-    image, point = [], []
+    image: list[int] = []
+    point: list[int] = []
     for n, one in enumerate(points):
         if len(image) > MOST_SEEN:
             break

@@ -7,6 +7,7 @@ import shutil
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from ...data.capture_views import ENDINGS
 from ...data.pictures import check_picture_size
@@ -62,9 +63,8 @@ def reconstruct(folder: Path, work: Path, progress: Progress = silent) -> tuple[
         )  # fmt: skip
 
     def matches() -> None:
-        compare = pycolmap.match_exhaustive
-        if len(names) > EXHAUSTIVE:
-            compare = pycolmap.match_sequential
+        many = len(names) > EXHAUSTIVE
+        compare: Any = pycolmap.match_sequential if many else pycolmap.match_exhaustive
         compare(database, device=pycolmap.Device.cpu, cancellation_token=stop)
 
     placed = [0]

@@ -193,4 +193,4 @@ def save_blockout(meshes: Sequence[BlockMesh], path: Path) -> None:
     for i, mesh in enumerate(meshes):
         arrays |= {f"verts{i}": mesh.verts, f"faces{i}": mesh.faces, f"uvs{i}": mesh.uvs}
     with replacing(Path(path)) as part, part.open("wb") as file:
-        np.savez(file, **arrays)
+        np.savez(file, allow_pickle=False, **arrays)

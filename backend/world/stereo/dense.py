@@ -84,9 +84,10 @@ def dense_depth(
             done.append(Dense(frame.depth, 1.0))
             continue
         depth = _complete(i, frame, views, depths, good, matched[i], near[i], points, guess)
-        if views[i].known is not None:
-            depth = np.where(views[i].known, depth, np.float32(0))
-        share = float(good[i].mean() if views[i].known is None else good[i][views[i].known].mean())
+        known = views[i].known
+        if known is not None:
+            depth = np.where(known, depth, np.float32(0))
+        share = float(good[i].mean() if known is None else good[i][known].mean())
         height, width = frame.rgb.shape[:2]
         done.append(Dense(resize_depth(depth.astype(np.float32), width, height), share))
     return done
@@ -301,9 +302,11 @@ def _nearest_along(
     last = np.flip(length - 1 - np.where(last < 0, length, last), axis) if step < 0 else last
     found = (last >= 0) & (last < length)
     last = np.clip(last, 0, length - 1)
-    rows, columns = np.indices(solid.shape)
-    distance = np.abs(last - (rows if axis == 0 else columns))
-    return (last, columns, found, distance) if axis == 0 else (rows, last, found, distance)
+    places = np.indices(solid.shape)
+    distance = np.abs(last - places[axis])
+    if axis == 0:
+        return last, places[1], found, distance
+    return places[0], last, found, distance
 
 
 def _farthest_around(known: np.ndarray) -> np.ndarray:

@@ -40,6 +40,7 @@ def left_out_error(memory: Sequence[MemoryFrame]) -> list[float]:
 
 def _error(memory: Sequence[MemoryFrame], target: int) -> float | None:
     wanted = _small(memory[target])
+    assert wanted.depth is not None
     forward = np.array([frame.camera.c2w[:3, 2] for frame in memory])
     places = np.array([frame.camera.position for frame in memory])
     reach = max(

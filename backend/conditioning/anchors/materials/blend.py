@@ -10,8 +10,10 @@ import numpy as np
 from ..lobes import Lobes
 from .values import LUMINANCE, unit
 
-ADDED = ("diffuse", "translucent", "specular", "edge", "coat", "transmission", "transparent")
-ADDED += ("emission", "holdout")
+ADDED = (
+    *("diffuse", "translucent", "specular", "edge", "coat", "transmission", "transparent"),
+    *("emission", "holdout"),
+)
 LIMIT = np.float32(1e8)
 """Bounds what a program can make of emission."""
 
@@ -67,9 +69,9 @@ class Blend:
             low = -LIMIT if name == "emission" else np.float32(0)
             np.fmin(np.fmax(value, low), LIMIT, out=getattr(made, name), casting="same_kind")
         for name, share in (("roughness", _shine), ("ior", _shine), ("coat_roughness", _coat)):
-            value = self._mean(name, share)
-            if value is not None:
-                getattr(made, name)[:] = value
+            mean = self._mean(name, share)
+            if mean is not None:
+                getattr(made, name)[:] = mean
         bent = self._normal(normal)
         if bent is not None:
             made.normal[:] = bent

@@ -42,7 +42,7 @@ def walk(evaluation: Evaluation, surface: Link, blend: Blend) -> None:
 
     Links point backwards, so a node's weight is whole when its turn comes.
     """
-    weights: dict[int, np.ndarray] = {surface.node: np.float32(1)}
+    weights: dict[int, np.ndarray] = {surface.node: np.ones((), np.float32)}
     outputs = {surface.node: surface.out}
     for index in range(surface.node, -1, -1):
         weight = weights.pop(index, None)
@@ -60,7 +60,7 @@ def walk(evaluation: Evaluation, surface: Link, blend: Blend) -> None:
 def _shares(call: Call) -> list[tuple[Link, np.ndarray]]:
     first, second = call.linked("Shader"), call.linked("Shader_001")
     if call.node.type == "ADD_SHADER":
-        found = [(first, np.float32(1)), (second, np.float32(1))]
+        found = [(first, np.ones((), np.float32)), (second, np.ones((), np.float32))]
     elif call.node.type == "MIX_SHADER":
         share = np.clip(call.float("Fac", 0.5), 0, 1)
         found = [(first, 1 - share), (second, share)]
@@ -279,7 +279,9 @@ def metallic(call: Call) -> Closure:
     return Closure(specular=front, edge=edge, roughness=rough, normal=_normal(call))
 
 
-def conductor(index: np.ndarray, absorbed: np.ndarray, cosine: np.ndarray) -> np.ndarray:
+def conductor(
+    index: np.ndarray, absorbed: np.ndarray, cosine: np.ndarray | np.floating
+) -> np.ndarray:
     """Unpolarised reflectance of a metal (the approximation for n^2 + k^2 much above 1)."""
     both = index**2 + absorbed**2
     c2, nc = cosine**2, 2 * index * cosine

@@ -170,9 +170,11 @@ class CompiledMaterial:
         return True
 
     def _displaced(self, points: ShadingPoints) -> np.ndarray:
+        displacement = self._program.displacement
+        assert displacement is not None
         with np.errstate(all="ignore"):
             evaluation = Evaluation(self._program, points, self._around, self._folded)
-            return displaced_normals(evaluation, self._program.displacement)
+            return displaced_normals(evaluation, displacement)
 
     def _blend(self, points: ShadingPoints | None, known: dict[int, Outputs]) -> Blend:
         blend = Blend()
@@ -181,7 +183,7 @@ class CompiledMaterial:
             with np.errstate(all="ignore"):
                 walk(Evaluation(self._program, points, self._around, known), surface, blend)
         elif self._program.volume:
-            blend.add(Closure(transparent=np.ones(3, np.float32)), np.float32(1))
+            blend.add(Closure(transparent=np.ones(3, np.float32)), np.ones((), np.float32))
         return blend
 
     def _layers(self) -> set[str]:

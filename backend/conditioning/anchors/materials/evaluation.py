@@ -19,6 +19,10 @@ Textures = Mapping[int, TexturePyramid]
 """Those that a program asks for, by number."""
 
 
+Number = float
+"""Under a name that `Call.float` does not take."""
+
+
 @dataclass(frozen=True)
 class Surroundings:
     """What a program is evaluated with. units: metres in one of Blender's units.
@@ -63,11 +67,16 @@ class Evaluation:
         """() or (N,), what an output holds as one number."""
         return as_float(*self.value(link))
 
+    def standing(self) -> ShadingPoints:
+        """The points; only nodes that are registered as varying ask."""
+        assert self.points is not None
+        return self.points
+
     def moved(self, axis: int, share: float = 1.0) -> tuple[Evaluation, np.ndarray]:
         """The same program aside of the points, and the way there: see `ShadingPoints.moved`."""
         found = self._moved.get((axis, share))
         if found is None:
-            points, way = self.points.moved(axis, share)
+            points, way = self.standing().moved(axis, share)
             found = Evaluation(self.program, points, self.around, self.folded), way
             self._moved[axis, share] = found
         return found
@@ -103,7 +112,7 @@ class Call:
     @property
     def points(self) -> ShadingPoints:
         """The points; only nodes that are registered as varying ask."""
-        return self.evaluation.points
+        return self.evaluation.standing()
 
     @property
     def units(self) -> float:
@@ -137,15 +146,15 @@ class Call:
         """() or (N,)."""
         return as_float(*self._input(name, default))
 
-    def vector(self, name: str, default: Sequence[float] = (0.0, 0.0, 0.0)) -> np.ndarray:
+    def vector(self, name: str, default: Sequence[Number] = (0.0, 0.0, 0.0)) -> np.ndarray:
         """(3,) or (N, 3)."""
         return as_wide(*self._input(name, default))
 
-    def color(self, name: str, default: Sequence[float] = (0.8, 0.8, 0.8)) -> np.ndarray:
+    def color(self, name: str, default: Sequence[Number] = (0.8, 0.8, 0.8)) -> np.ndarray:
         """(3,) or (N, 3)."""
         return as_wide(*self._input(name, default))
 
-    def is_constant(self, name: str, value: float, default: float | None = None) -> bool:
+    def is_constant(self, name: str, value: Number, default: Number | None = None) -> bool:
         """Whether an input is known to be this number at all points.
 
         default: what it is where the program has no such input; `value` itself if not given.
@@ -153,7 +162,7 @@ class Call:
         found = self.float(name, value if default is None else default)
         return found.ndim == 0 and float(found) == value
 
-    def _input(self, name: str, default: float | Sequence[float]) -> tuple[np.ndarray, Kind]:
+    def _input(self, name: str, default: Number | Sequence[Number]) -> tuple[np.ndarray, Kind]:
         found = self.node.inputs.get(name)
         if isinstance(found, Link):
             return self.evaluation.value(found)

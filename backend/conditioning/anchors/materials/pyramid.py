@@ -67,6 +67,7 @@ class TexturePyramid:
     def mean(self) -> np.ndarray:
         """(4,) linear colour times alpha, and alpha: the smallest level."""
         self.levels()
+        assert self._mean is not None
         return self._mean
 
     def levels(self) -> tuple[np.ndarray, np.ndarray]:

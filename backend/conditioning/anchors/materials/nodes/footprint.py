@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from ..evaluation import Call, Evaluation, Outputs
@@ -26,7 +28,7 @@ def layer_footprint(call: Call) -> tuple[str, float] | None:
     return known[call.index]
 
 
-def _found(call: Call, folded: dict[int, Outputs]) -> tuple[str, float] | None:
+def _found(call: Call, folded: Mapping[int, Outputs]) -> tuple[str, float] | None:
     program, link = call.evaluation.program, call.linked("Vector")
     if link is None:
         made, layer = _PROBES, ""
@@ -43,7 +45,7 @@ def _found(call: Call, folded: dict[int, Outputs]) -> tuple[str, float] | None:
     return layer, float(np.sqrt(abs(a[0] * b[1] - a[1] * b[0])))
 
 
-def _source(program: Program, link: Link, folded: dict[int, Outputs]) -> tuple[int, str] | None:
+def _source(program: Program, link: Link, folded: Mapping[int, Outputs]) -> tuple[int, str] | None:
     """The node with the UV layer at the other end of a chain of affine nodes, and its name."""
     while True:
         node = program.nodes[link.node]

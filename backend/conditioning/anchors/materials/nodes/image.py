@@ -82,11 +82,11 @@ def coordinates(evaluation: Evaluation, call: Call) -> np.ndarray:
     """(N, 3) where the picture is looked up, in the space of its projection."""
     link = call.linked("Vector")
     if link is None:
-        place = default_coordinates(evaluation.points, "UV")
+        place = default_coordinates(evaluation.standing(), "UV")
     else:
         place = as_wide(*evaluation.value(link))
     place = texture_mapping(call.props, place)
-    return np.broadcast_to(place, (len(evaluation.points), 3))
+    return np.broadcast_to(place, (len(evaluation.standing()), 3))
 
 
 def _flat_width(call: Call, uv: np.ndarray) -> np.ndarray:

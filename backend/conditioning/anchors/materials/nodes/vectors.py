@@ -207,10 +207,10 @@ def displacement(call: Call) -> np.ndarray:
 
 def displaced_normals(evaluation: Evaluation, way: Link) -> np.ndarray:
     """(N, 3) normals of the surface moved by the vectors of `way`, the surface left in place."""
-    normal = evaluation.points.normal
+    normal = evaluation.standing().normal
 
     def height(at: Evaluation) -> np.ndarray:
         return dot(normal, np.broadcast_to(as_wide(*at.value(way)), normal.shape))
 
-    distance = np.where(evaluation.points.back, -1, 1).astype(np.float32)
+    distance = np.where(evaluation.standing().back, -1, 1).astype(np.float32)
     return bumped(evaluation, normal, height, distance, FILTER_WIDTH)
