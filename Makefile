@@ -22,6 +22,9 @@ BPY_3.13 := bpy==5.3.0
 ALSO ?=
 OTHERS := $(ALSO:%=$(VENV_BLENDER)-%/.installed)
 
+# What runs inside Blender, but for the backend that it carries.
+BLENDERS_SIDE := operators panels scene_sync viewport $(filter-out __init__,$(basename $(wildcard *.py)))
+
 .PHONY: help setup demo demo-plan scenes race test test-gui extension bench soak fuzz attack lint types train-card check-card
 
 help:
@@ -39,7 +42,7 @@ help:
 	@echo 'make check-card MINUTES=3   a graphics card: its tests, conformance, speed of both models: outputs/card-checks'
 	@echo 'make train-card MINUTES=8   the same, then training on it till time is up: outputs/card'
 	@echo 'make lint       ruff'
-	@echo 'make types      mypy over the backend'
+	@echo 'make types      mypy over the backend and over what runs inside Blender'
 
 setup: $(BACKEND) $(HEADLESS)
 
@@ -132,7 +135,9 @@ soak: $(BACKEND) extension
 	WORLDFM_TEST_ZIP="$$PWD/$$zip" $(VENV)/bin/python -m pytest tests/soak -s
 
 types: $(BACKEND)
-	@$(VENV)/bin/mypy
+	@$(VENV)/bin/python -m mypy
+	@mkdir -p build/types && ln -sfn ../.. build/types/worldfm
+	@$(VENV)/bin/python -m mypy --config-file .ci/mypy-blender.ini $(BLENDERS_SIDE:%=-p worldfm.%)
 
 INPUTS ?= 0
 

@@ -116,7 +116,7 @@ def _poll() -> float | None:
         return _POLL_SECONDS
     ended, finish = _task, _finish
     _task = _finish = None
-    if ended is not None:
+    if ended is not None and finish is not None:
         outcome = str(ended.error) if ended.error else finish(ended.result)
     return None
 

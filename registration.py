@@ -17,7 +17,7 @@ from . import (
     translations,
 )
 from .operators import CLASSES as OPERATORS
-from .operators import build_process, live_image, record_walk
+from .operators import child_run, live_image, record_walk
 from .panels import CLASSES as PANELS
 from .panels import sidebar, standard
 from .viewport import painter, views
@@ -50,7 +50,7 @@ def unregister() -> None:
     history.detach()
     handlers.detach()
     installation.detach()
-    build_process.stop_all()
+    child_run.stop_all()
     live_image.stop()
     record_walk.stop()
     views.forget_all()

@@ -150,8 +150,9 @@ def forget_scenes() -> None:
 def note_frame(reply: FrameReply, world: World | None = None, final: bool = False) -> None:
     """A viewport or a final render shows this frame now. world: that it may be of."""
     global _latest, _shown, _shown_final
-    same = world is not None and world.revision == reply.world_revision
-    _latest, _shown, _shown_final = reply, world.scene if same else None, final
+    _latest, _shown, _shown_final = reply, None, final
+    if world is not None and world.revision == reply.world_revision:
+        _shown = world.scene
 
 
 def latest_frame() -> FrameReply | None:

@@ -5,8 +5,6 @@ from __future__ import annotations
 
 import json
 import os
-import threading
-import weakref
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,27 +12,17 @@ from typing import Any
 import bpy
 
 from .. import runtime
-from ..backend.client.child_process import run_child
 from ..backend.client.process import child_environment
 from ..backend.shared.errors import BackendError, WorldFMError, error_from_code
 from ..backend.shared.leftovers import temporary_folder
+from .child_run import ChildRun
 from .steps import Step, StepOperator
 
 _KILLED = (-9, 137)
-_runs: weakref.WeakSet[CommandRun] = weakref.WeakSet()
 
 
-def stop_all() -> None:
-    """End every command, as on unregister: their operators are gone and cannot."""
-    for run in list(_runs):
-        run.cancel()
-
-
-class CommandRun:
-    """`worldfm ARGUMENTS --json`: progress and, at the end, the result as lines of JSON.
-
-    It ends with its host, however that ends (backend/client/child_process.py).
-    """
+class CommandRun(ChildRun):
+    """`worldfm ARGUMENTS --json`: progress and, at the end, the result as lines of JSON."""
 
     def __init__(self, arguments: list[str]) -> None:
         """Start it. Raises BackendError when the backend isn't installed."""
@@ -45,31 +33,14 @@ class CommandRun:
         self.text = "Starting"
         self._answer: dict[str, Any] | None = None
         self._said: list[str] = []
-        self._code = 0
-        self._error: WorldFMError | None = None
-        self._cancel = threading.Event()
-        self._thread = threading.Thread(
-            target=self._run, args=(words, environment), name="worldfm-command"
-        )
-        self._thread.start()
-        _runs.add(self)
-
-    @property
-    def running(self) -> bool:
-        """Whether it is still at work."""
-        return self._thread.is_alive()
-
-    def cancel(self) -> None:
-        """End it; the command writes beside and renames, so nothing half-written is left."""
-        self._cancel.set()
-        self._thread.join(timeout=10)
+        super().__init__(words, environment, runtime.ROOT, "worldfm-command")
 
     def result(self) -> dict[str, Any]:
         """What it printed; waits for its end. Raises the WorldFMError it ended with."""
-        self._thread.join()
-        if self._error is not None:
-            raise self._error
-        if self._code == 0:
+        self.wait()
+        if self.failure is not None:
+            raise self.failure
+        if self.code == 0:
             if self._answer is None:
                 raise BackendError(
                     f"The backend's answer was not understood; send {self._keep_log()} to the "
@@ -78,14 +49,14 @@ class CommandRun:
             return self._answer
         message = next((e for e in reversed(self._said) if e.startswith("Error: ")), "")
         if message:
-            code = "input" if self._code == 2 else "failed"
+            code = "input" if self.code == 2 else "failed"
             raise error_from_code(code, message.removeprefix("Error: "))
-        if self._code in _KILLED:
+        if self.code in _KILLED:
             raise BackendError(
                 "The work was ended by the system, most often for want of memory; close other "
                 "programs, or choose smaller pictures."
             )
-        last = self._said[-1] if self._said else f"code {self._code}"
+        last = self._said[-1] if self._said else f"code {self.code}"
         raise WorldFMError(
             f"The backend failed ({last}); send {self._keep_log()} to the maintainers."
         )
@@ -96,19 +67,8 @@ class CommandRun:
         log.write_text("\n".join(self._said) + "\n", encoding="utf-8")
         return log
 
-    def _run(self, words: list[str], environment: dict[str, str]) -> None:
-        try:
-            self._code = run_child(
-                words,
-                env=environment,
-                cwd=runtime.ROOT,
-                on_line=self._hear,
-                cancel=self._cancel,
-            )
-        except WorldFMError as error:
-            self._error = error
-
-    def _hear(self, line: str) -> None:
+    def hear(self, line: str) -> None:
+        """Progress, the result, or what goes into the log."""
         try:
             told = json.loads(line)
             if not isinstance(told, dict):

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import json
 import os
-import threading
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -13,15 +12,15 @@ from pathlib import Path
 import bpy
 import numpy as np
 
-from ..backend.client.child_process import run_child
 from ..backend.shared.arrays import read_npz
 from ..backend.shared.camera import Camera
-from ..backend.shared.errors import BackendError, Cancelled, InputError, WorldFMError
+from ..backend.shared.errors import BackendError, InputError, WorldFMError
 from ..backend.shared.leftovers import temporary_folder
 from ..backend.shared.reading import as_sentence, parse_json
 from ..scene_sync.capture import Captured, Shot, capture, private_scene
 from ..scene_sync.moment_reader import MomentReader
 from ..scene_sync.moments import Moments
+from .child_run import ChildRun
 
 PACKAGE = __package__.rpartition(".")[0]
 _FAILED = "worldfm-error: "
@@ -31,7 +30,7 @@ Picture = tuple[int, Captured]
 
 
 @dataclass(frozen=True)
-class Order:
+class CaptureSettings:
     """How shots are rendered. percentage: of the scene's size, where a shot has no camera."""
 
     engine: str
@@ -45,16 +44,22 @@ def can_capture_outside(engine: str) -> bool:
     return bool(bpy.app.binary_path) and not bpy.app.background and engine == "CYCLES"
 
 
-def inside(scene: bpy.types.Scene, order: Order, shots: list[Shot]) -> Iterator[Picture]:
+def inside(
+    scene: bpy.types.Scene, settings: CaptureSettings, shots: list[Shot]
+) -> Iterator[Picture]:
     """In this Blender, which waits for each. Raises WorldFMError."""
-    copying = private_scene(scene, order.engine, order.samples, order.percentage, order.layer)
+    copying = private_scene(
+        scene, settings.engine, settings.samples, settings.percentage, settings.layer
+    )
     with copying as copy:
         reader = MomentReader()
         for number, shot in enumerate(shots):
             yield number, capture(copy, shot, reader)
 
 
-def outside(scene: bpy.types.Scene, order: Order, shots: list[Shot]) -> Iterator[Picture | None]:
+def outside(
+    scene: bpy.types.Scene, settings: CaptureSettings, shots: list[Shot]
+) -> Iterator[Picture | None]:
     """In a second Blender, which opens a copy of the file; None while nothing new is there.
 
     It ends when this iterator is closed, and with this Blender. Raises WorldFMError.
@@ -66,8 +71,8 @@ def outside(scene: bpy.types.Scene, order: Order, shots: list[Shot]) -> Iterator
             {"name": s.name, "frame": s.frame, "camera": s.camera and s.camera.to_json()}
             for s in shots
         ]
-        given = {"scene": scene.name, "order": asdict(order), "shots": listed}
-        (folder / "order.json").write_text(json.dumps(given), encoding="utf-8")
+        given = {"scene": scene.name, "settings": asdict(settings), "shots": listed}
+        (folder / "capture.json").write_text(json.dumps(given), encoding="utf-8")
         run = _Run(file, folder)
         try:
             for number in range(len(shots)):
@@ -81,7 +86,7 @@ def outside(scene: bpy.types.Scene, order: Order, shots: list[Shot]) -> Iterator
             run.cancel()
 
 
-class _Run:
+class _Run(ChildRun):
     """The other Blender."""
 
     def __init__(self, file: Path, folder: Path) -> None:
@@ -94,20 +99,12 @@ class _Run:
         words = [bpy.app.binary_path, "--background", str(file), "--python-exit-code", "1"]
         words += ["--python-expr", code]
         self._said: list[str] = []
-        self._cancel = threading.Event()
-        self._thread = threading.Thread(target=self._work, args=(words,), name="worldfm-capture")
-        self._thread.start()
-
-    @property
-    def running(self) -> bool:
-        return self._thread.is_alive()
-
-    def cancel(self) -> None:
-        self._cancel.set()
-        self._thread.join(timeout=10)
+        super().__init__(words, os.environ, folder, "worldfm-capture")
 
     def error(self) -> WorldFMError:
         """Why a picture is missing."""
+        if self.failure is not None:
+            return self.failure
         for line in reversed(self._said):
             if line.startswith(_FAILED):
                 return WorldFMError(line.removeprefix(_FAILED))
@@ -116,35 +113,22 @@ class _Run:
             f"The background Blender ended early ({last}); capture without In a Background Blender."
         )
 
-    def _work(self, words: list[str]) -> None:
-        try:
-            run_child(
-                words,
-                env=dict(os.environ),
-                cwd=Path(words[2]).parent,
-                on_line=self._hear,
-                cancel=self._cancel,
-            )
-        except Cancelled:
-            pass
-        except WorldFMError as error:
-            self._said.append(f"{_FAILED}{error}")
-
-    def _hear(self, line: str) -> None:
+    def hear(self, line: str) -> None:
+        """Kept for `error`."""
         if line.strip():
             self._said = [*self._said[-50:], line.strip()]
 
 
 def work(folder: str) -> None:
     """What the other Blender does: every shot to a file that appears when it is whole."""
-    given = json.loads((Path(folder) / "order.json").read_text(encoding="utf-8"))
+    given = json.loads((Path(folder) / "capture.json").read_text(encoding="utf-8"))
     scene = bpy.data.scenes[given["scene"]]
     shots = [
         Shot(s["name"], s["frame"], s["camera"] and Camera.from_json(s["camera"]))
         for s in given["shots"]
     ]
     try:
-        for number, made in inside(scene, Order(**given["order"]), shots):
+        for number, made in inside(scene, CaptureSettings(**given["settings"]), shots):
             part = Path(folder) / f"{number:04d}.part.npz"
             arrays = {"radiance": made.radiance, "depth": made.depth}
             for name in ("render", "view"):

@@ -7,10 +7,11 @@ import bpy
 
 from ..scene_sync.memory import camera_of, read_snapshot, store_frame
 from .image_window import show_image
+from .mixin import OperatorMixin
 from .reports import reports_errors
 
 
-class _OfHistory:
+class _OfHistory(OperatorMixin):
     """Works on the chosen render."""
 
     bl_options = {"REGISTER", "UNDO"}

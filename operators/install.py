@@ -14,6 +14,7 @@ from .. import installation, runtime
 from ..backend.client import Installation
 from ..backend.shared.errors import BackendError
 from .file_choice import ChoosesFile
+from .mixin import OperatorMixin
 from .reports import reports_errors
 
 _OFFLINE = (
@@ -21,7 +22,7 @@ _OFFLINE = (
 )
 
 
-class _Task:
+class _Task(OperatorMixin):
     """Operators that begin a task and return; the preferences show how it goes."""
 
     bl_options = {"INTERNAL"}

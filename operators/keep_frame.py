@@ -69,7 +69,7 @@ class WORLDFM_OT_keep_frame(CommandOperator, bpy.types.Operator):
         }
         seen = [f for f in read_frames(context.scene)[0] if f.depth is not None]
         for i, frame in enumerate(seen):
-            arrays[f"depth{i}"] = frame.depth
+            arrays[f"depth{i}"] = np.asarray(frame.depth)
             arrays[f"camera{i}"] = np.array(json.dumps(frame.camera.to_json()))
         np.savez(folder / "frame.npz", **arrays)
         return ["world", "complete", str(folder / "frame.npz"), "-o", str(folder / "grown.npz"),

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import bpy
 import gpu
 import numpy as np
@@ -190,7 +192,7 @@ def _ends(lines: np.ndarray, frame: tuple[np.ndarray, np.ndarray]) -> np.ndarray
     return corner + lines[:, 1:].reshape(-1, 2, 2) * size * [1, -1]
 
 
-def _state(ob: bpy.types.Object) -> tuple[object, ...]:
+def _state(ob: bpy.types.Object) -> tuple[list[Any], list[Any], list[Any] | None]:
     """What adjusting changes. Not the matrix: what is set as one comes back rounded."""
     place = [tuple(getattr(ob, name)) for name in _PLACE]
     drawn = ob.data.get(LINES)
@@ -198,7 +200,7 @@ def _state(ob: bpy.types.Object) -> tuple[object, ...]:
     return place, lens, None if drawn is None else list(drawn)
 
 
-def _restore(ob: bpy.types.Object, state: tuple[object, ...]) -> None:
+def _restore(ob: bpy.types.Object, state: tuple[list[Any], list[Any], list[Any] | None]) -> None:
     place, lens, drawn = state
     for name, value in zip(_PLACE, place, strict=True):
         setattr(ob, name, value)

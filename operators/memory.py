@@ -19,7 +19,7 @@ from ..scene_sync.capture import ENGINES, Shot, can_denoise, source_of
 from ..scene_sync.gaps import find_gaps, sized
 from ..scene_sync.memory import store_frame
 from ..scene_sync.pictures import depth_seen_from, load_picture
-from .capture_work import Order, can_capture_outside, inside, outside
+from .capture_work import CaptureSettings, can_capture_outside, inside, outside
 from .file_choice import ChoosesFile
 from .reports import reports_errors, warn_once
 from .steps import Step, StepOperator
@@ -145,7 +145,7 @@ class WORLDFM_OT_capture_memory(_CaptureSettings, StepOperator, bpy.types.Operat
                 {"WARNING"},
                 "This Blender has no denoiser: raise Samples if the memory frames are noisy.",
             )
-        order = Order(self.engine, self.samples, self.percentage, context.view_layer.name)
+        order = CaptureSettings(self.engine, self.samples, self.percentage, context.view_layer.name)
         name = scene.name
         pictures = outside(scene, order, shots) if self._outside else inside(scene, order, shots)
         said: set[str] = set()

@@ -14,7 +14,7 @@ from bpy.props import BoolProperty, IntProperty
 from .. import memory_states
 from ..scene_sync.capture import Captured, Shot, captured_at, source_of
 from ..scene_sync.memory import camera_of, frame_key, store_frame
-from .capture_work import Order, can_capture_outside, inside, outside
+from .capture_work import CaptureSettings, can_capture_outside, inside, outside
 from .reports import warn_once
 from .steps import Step, StepOperator
 
@@ -77,7 +77,7 @@ class WORLDFM_OT_recapture(StepOperator, bpy.types.Operator):
         yield Step(f"Rendering 1 of {len(again)} memory frames", 0.0)
         for engine in dict.fromkeys(one.engine for one in again):
             mine = [one for one in again if one.engine == engine]
-            order = Order(engine, self.samples, 100, layer)
+            order = CaptureSettings(engine, self.samples, 100, layer)
             self._outside = self.watched and can_capture_outside(engine)
             render = outside if self._outside else inside
             pictures = render(bpy.data.scenes[scene], order, [one.shot for one in mine])

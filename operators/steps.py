@@ -9,6 +9,7 @@ from typing import NamedTuple
 import bpy
 
 from ..backend.shared.errors import WorldFMError
+from .mixin import OperatorMixin
 from .reports import reports_errors
 
 
@@ -19,7 +20,7 @@ class Step(NamedTuple):
     fraction: float | None = None
 
 
-class StepOperator:
+class StepOperator(OperatorMixin):
     """An operator whose work is an iterator; mixed in before bpy.types.Operator.
 
     stopped: what Esc is answered with. keeps: whether what was done until then stays.
@@ -74,7 +75,7 @@ class StepOperator:
         if event.type != "TIMER":
             return going_on
         try:
-            step = next(self._work, None)
+            step = next(self._work, None) if self._work is not None else None
         except WorldFMError as error:
             self._end(context)
             self.report({"ERROR"}, str(error))
@@ -99,7 +100,8 @@ class StepOperator:
         context.window_manager.progress_end()
         context.workspace.status_text_set(None)
         self._timer = None
-        self._work.close()
+        if self._work is not None:
+            self._work.close()
 
 
 def _show(context: bpy.types.Context, step: Step) -> None:

@@ -12,10 +12,11 @@ from ..scene_sync.anchor_points import is_anchors
 from ..scene_sync.move_world import point_to_folder, world_to_file, world_to_folder
 from ..scene_sync.world_folder import FOLDER
 from .file_choice import ChoosesFile
+from .mixin import OperatorMixin
 from .reports import reports_errors
 
 
-class _ActiveWorld:
+class _ActiveWorld(OperatorMixin):
     """Works on the active object's world."""
 
     bl_options = {"REGISTER", "UNDO"}

@@ -31,6 +31,7 @@ from .build_process import CommandOperator
 from .camera_path_file import add_camera_path, check_path
 from .camera_view import largest_viewport, look_through_camera
 from .file_choice import ChoosesFile
+from .mixin import OperatorMixin
 from .photo_match import LINES
 from .reports import reports_errors
 
@@ -47,7 +48,7 @@ LONGEST = 1024
 """Pixels of the longer side of what is rendered of a world that is looked at at once."""
 
 
-class _Keeps:
+class _Keeps(OperatorMixin):
     """The user's choice of where a new world is kept."""
 
     in_folder: BoolProperty(
@@ -70,7 +71,7 @@ class _Keeps:
             self.report({"WARNING"}, f"The world is kept in this file: {error}")
 
 
-class _Shows:
+class _Shows(OperatorMixin):
     """Whether the user sees the new world at once, without what was in the scene before."""
 
     put_aside: BoolProperty(

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from typing import Any, cast
+
 import bpy
 
 _NOT_OURS = ("freestyle", "gpencil", "grease_pencil", "greasepencil", "stereoscopy", "output_views")
@@ -30,10 +32,10 @@ def _panels() -> list[type]:
 def inherit(engine: str) -> None:
     """Show them for `engine` too."""
     for panel in _panels():
-        panel.COMPAT_ENGINES.add(engine)
+        cast(Any, panel).COMPAT_ENGINES.add(engine)
 
 
 def disinherit(engine: str) -> None:
     """And no longer."""
     for panel in _panels():
-        panel.COMPAT_ENGINES.discard(engine)
+        cast(Any, panel).COMPAT_ENGINES.discard(engine)

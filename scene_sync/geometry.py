@@ -190,7 +190,7 @@ def _bounds(mesh: bpy.types.Mesh) -> np.ndarray:
 def _array(
     collection: object, name: str, count: int, width: int, dtype: type = np.float32
 ) -> np.ndarray:
-    flat = np.empty(count * width, dtype)
+    flat: np.ndarray = np.empty(count * width, dtype)
     collection.foreach_get(name, flat)
     return flat.reshape(count, width)
 

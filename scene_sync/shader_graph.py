@@ -40,8 +40,8 @@ class Shader:
 
     name: str
     nodes: tuple[dict[str, Any], ...] = ()
-    surface: Value | None = None
-    volume: Value | None = None
+    surface: Any = None
+    volume: Any = None
     displacement: Value | None = None
     bump_only: bool = True
     pictures: tuple[Picture, ...] = ()

@@ -26,6 +26,7 @@ WIDTH = 2048
 _SECONDS = 300
 _CHANNELS = 3
 _KEPT = 8
+_FAILED: tuple[type[Exception], ...] = (subprocess.TimeoutExpired, *MALFORMED)
 _SCRIPT = Path(__file__).parent / "world_script.py"
 
 
@@ -71,7 +72,7 @@ class WorldRender:
             if made.shape[2] < _CHANNELS:
                 raise ValueError(f"its picture has the shape {made.shape}")
             self._pixels = made
-        except (*MALFORMED, subprocess.TimeoutExpired) as error:
+        except _FAILED as error:
             self._process.kill()
             said, _ = self._process.communicate()
             last = said.decode(errors="replace").strip().splitlines()[-1:] or [str(error)]

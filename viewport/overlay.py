@@ -26,9 +26,9 @@ def say(engine: bpy.types.RenderEngine, context: bpy.types.Context, text: str) -
     shown = bool(text) and overlay.show_overlays and overlay.show_text
     scale = context.preferences.system.ui_scale
     free = _free(context, scale) if shown else None
-    long = shown and _width(text, scale) > free.width
+    long = free is not None and _width(text, scale) > free.width
     engine.update_stats("", "" if long else text)
-    if shown and (long or _later_quarter(context)):
+    if free is not None and (long or _later_quarter(context)):
         _write(text, free, scale)
 
 

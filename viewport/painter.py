@@ -9,6 +9,7 @@ the view transform.
 from __future__ import annotations
 
 import time
+from typing import Any
 
 import gpu
 import numpy as np
@@ -92,6 +93,7 @@ class Painter:
     def frame(self, frame: Shown, x: float, y: float, width: float, height: float) -> None:
         """The frame as it is, in a rectangle of the region's pixels (y upwards)."""
         self._take(frame)
+        assert self._picture is not None
         reach = frame.size[0] / self._picture.width, frame.size[1] / self._picture.height
         _draw_picture(self._picture, x, y, width, height, reach)
 
@@ -189,6 +191,7 @@ class Painter:
         shader.uniform_float("dot_size", float(per_metre))
         shader.uniform_float("widest", WIDEST_DOT * share**0.5)  # they cover as much as all would
         gpu.state.program_point_size_set(True)
+        assert self._points is not None
         self._points.draw(shader)
         gpu.state.program_point_size_set(False)
 
@@ -217,7 +220,7 @@ def _texture(values: np.ndarray, kind: str) -> gpu.types.GPUTexture:
     return gpu.types.GPUTexture((width, height), format=kind, data=buffer)
 
 
-_kept: dict[object, object] = {}
+_kept: dict[object, Any] = {}
 _detail = Detail()
 
 

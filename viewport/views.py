@@ -15,6 +15,7 @@ import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from queue import Empty, SimpleQueue
+from typing import cast
 
 import bpy
 import numpy as np
@@ -165,7 +166,7 @@ def _draw(
             target.far,
             target.rectangle,
         )
-    if painting.exact:
+    if painting.exact and painting.frame is not None:
         view.painter.frame(painting.frame, *target.rectangle)
     say(engine, context, _line(view) if context.scene.worldfm.show_statistics else "")
 
@@ -269,7 +270,7 @@ def _read_launch(view: View, model: str) -> list[Action]:
 
 def _build(view: View, wanted: BuildWorld) -> None:
     source = view.source
-    copy: SceneCopy = wanted.copy
+    copy = cast(SceneCopy, wanted.copy)
     if wanted.guides is not None:
         copy = replace(copy, guides=wanted.guides)
 

@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from weakref import WeakKeyDictionary, WeakValueDictionary
 
-import numpy as np
 import torch
 from torch import nn
 
@@ -34,12 +33,12 @@ from ..models.prope import encode_view
 from ..models.weights_file import weights_hash
 from ..shared.anchors import Anchors
 from ..shared.camera import Camera
-from ..shared.color import halves_of_bytes
 from ..shared.errors import CameraError, InputError, OutOfMemoryError, WorldError
 from ..shared.frame import FrameReply, FrameRequest, MemoryFrame
 from ..shared.world import World
 from .focus import focused
 from .lit_seam import LitPipeline, LitPrepared, load_lit_pipeline
+from .picture_reply import picture_reply
 from .schedulers import few_step_timesteps, signal_and_noise
 
 IMAGINED_REFERENCES = 4
@@ -194,17 +193,15 @@ class FramePipeline:
             watch.lap("anchors")
             image = self.generate(conditions, prepared, request.seed, request.steps, watch)
             image = conditions.detailed(image, prepared.images)
-        crop = slice(0, camera.height), slice(0, camera.width)
-        reply = FrameReply(
-            color=halves_of_bytes(_bytes(image)[crop]),
-            depth=torch.where(conditions.seen, conditions.depth, 0.0)[crop].cpu().numpy(),
-            coverage=conditions.coverage[crop].cpu().numpy(),
-            anchor_rgb=conditions.anchors.rgb[crop].cpu().numpy(),
-            request=request,
-            world_revision=prepared.revision,
-            model_name=self.name,
-            model_hash=self.hash,
-            timings=watch.milliseconds,
+        reply = picture_reply(
+            self,
+            prepared.revision,
+            request,
+            watch.milliseconds,
+            rgb=_bytes(image),
+            depth=torch.where(conditions.seen, conditions.depth, 0.0),
+            coverage=conditions.coverage,
+            anchor_rgb=conditions.anchors.rgb,
         )
         reply = focused(reply)
         watch.lap("output")
@@ -230,7 +227,7 @@ class FramePipeline:
             new = to_imagine(conditions, whole)
             depth = torch.where(new, conditions.depth, 0.0).cpu().numpy()
             depth[contradicts(depth, conditions.camera, prepared.images.frames)] = 0
-            imagined = imagined.joined(conditions.camera, _bytes(image), depth)
+            imagined = imagined.joined(conditions.camera, _bytes(image).cpu().numpy(), depth)
         return imagined
 
     def _aside(self, prepared: PreparedWorld, imagined: Imagined, camera: Camera) -> Conditions:
@@ -280,10 +277,10 @@ class FramePipeline:
         return image
 
 
-def _bytes(image: torch.Tensor) -> np.ndarray:
+def _bytes(image: torch.Tensor) -> torch.Tensor:
     """(1, 3, H, W) in [-1, 1] to (H, W, 3) uint8."""
     rgb = (image[0].permute(1, 2, 0).float() * 127.5 + 127.5).round().clamp(0, 255)
-    return rgb.to(torch.uint8).cpu().numpy()
+    return rgb.to(torch.uint8)
 
 
 def padded_camera(camera: Camera) -> Camera:

@@ -14,7 +14,6 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -47,22 +46,19 @@ from ..models.store import (
     read_record,
 )
 from ..shared.camera import Camera
-from ..shared.color import halves_of_bytes
 from ..shared.content import content_hash
 from ..shared.errors import InputError, ModelError, WorldError
 from ..shared.frame import FrameReply, FrameRequest
 from ..shared.world import World
 from .embedded import Stopwatch, choose_device, choose_dtype, memory_errors
 from .focus import focused
+from .picture_reply import picture_reply
 from .schedulers import (
     MultistepSolver,
     few_step_timesteps,
     sample_few_steps,
     seeded_noise,
 )
-
-if TYPE_CHECKING:
-    pass
 
 MOST_STEPS = 100
 MOST_LATENTS = 1024
@@ -160,7 +156,6 @@ class OfficialPipeline:
         """
         watch = Stopwatch(self.device)
         camera = self.padded(request.camera)
-        crop = slice(0, request.camera.height), slice(0, request.camera.width)
         with memory_errors(), self._no_compilation():
             anchors = render_points(prepared.cloud, camera)
             chosen = select_views(prepared.images, camera, anchors.depth, 1)
@@ -169,16 +164,15 @@ class OfficialPipeline:
             memory = self.memory_latent(prepared, chosen, camera) if chosen else None
             watch.lap("memory")
             rgb = self.generate(points, memory, request.seed, request.steps, watch)
-        reply = FrameReply(
-            color=halves_of_bytes(rgb[crop].cpu().numpy()),
-            depth=anchors.depth[crop].cpu().numpy(),
-            coverage=anchors.coverage[crop].cpu().numpy(),
-            anchor_rgb=points[crop].cpu().numpy(),
-            request=request,
-            world_revision=prepared.revision,
-            model_name=self.name,
-            model_hash=self.hash,
-            timings=watch.milliseconds,
+        reply = picture_reply(
+            self,
+            prepared.revision,
+            request,
+            watch.milliseconds,
+            rgb=rgb,
+            depth=anchors.depth,
+            coverage=anchors.coverage,
+            anchor_rgb=points,
         )
         reply = focused(reply)
         watch.lap("output")

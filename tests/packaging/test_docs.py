@@ -56,3 +56,22 @@ def test_links_and_pictures_lead_somewhere(page):
     for target in re.findall(r"\]\(([^)#]+?)(?:#[^)]*)?\)", page.read_text(encoding="utf-8")):
         if "://" not in target:
             assert (page.parent / target).exists(), f"{page.name} names {target}"
+
+
+def test_the_way_of_one_request_has_fifteen_stations_and_enters_none_twice():
+    page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    way = page.partition("## The way of one request")[2].partition("\n## ")[0]
+    stations = re.findall(r"^\| \d+ \| `([\w/.]+)`", way, re.MULTILINE)
+    assert 10 <= len(stations) <= 15 and len(set(stations)) == len(stations)
+    for station in stations:
+        places = [ROOT / station, ROOT / "backend" / station]
+        assert any(place.is_file() for place in places), station
+
+
+def test_what_must_never_happen_is_guarded_by_tests_that_are_there():
+    page = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    table = page.partition("## What must never happen")[2]
+    named = re.findall(r"`(tests/[\w/.*]+)`", table)
+    assert len(named) > 12
+    for pattern in named:
+        assert list(ROOT.glob(pattern)), pattern
