@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, replace
 
 import bpy
@@ -223,8 +222,3 @@ def apply_camera(camera: Camera, target: bpy.types.Object, scale_length: float) 
         data.lens = float(camera.K[0, 0]) / camera.width * data.sensor_width
     data.shift_x = (camera.width / 2 - float(camera.K[0, 2])) / camera.width
     data.shift_y = (float(camera.K[1, 2]) - camera.height / 2) / camera.width
-
-
-def field_of_view(camera: Camera) -> float:
-    """Horizontal angle in radians."""
-    return 2 * math.atan(camera.width / 2 / float(camera.K[0, 0]))

@@ -4,7 +4,9 @@
 from __future__ import annotations
 
 import ast
+import re
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -157,3 +159,28 @@ def _circles(needs: dict[str, set[str | None]]) -> Iterator[list[str]]:
 
     for module in sorted(needs):
         yield from visit(module, [])
+
+
+def test_nothing_is_there_that_nobody_names() -> None:
+    """Functions, classes and constants of modules; hooks of libraries are methods or decorated."""
+    files = [f for folder in ("backend", *BLENDERS_ROOMS) for f in (ROOT / folder).rglob("*.py")]
+    mine = [*files, *ROOT.glob("*.py")]
+    others = [f for folder in ("tests", "demo", "wheels") for f in (ROOT / folder).rglob("*.py")]
+    texts = [file.read_text(encoding="utf-8") for file in (*mine, *others)]
+    texts.append((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    count = Counter(word for text in texts for word in re.findall(r"[A-Za-z_]\w*", text))
+    unused = [
+        f"{module_of(file)}: {name}"
+        for file in mine
+        for name in _defined(ast.parse(file.read_text(encoding="utf-8")))
+        if count[name] == 1
+    ]
+    assert unused == []
+
+
+def _defined(tree: ast.Module) -> Iterator[str]:
+    for node in tree.body:
+        if isinstance(node, (ast.FunctionDef, ast.ClassDef)) and not node.decorator_list:
+            yield node.name
+        elif isinstance(node, ast.Assign):
+            yield from (target.id for target in node.targets if isinstance(target, ast.Name))

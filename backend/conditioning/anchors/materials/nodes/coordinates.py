@@ -36,11 +36,6 @@ def from_object_normal(points: ShadingPoints, normals: np.ndarray) -> np.ndarray
     return unit(normals @ to_object(points))
 
 
-def outward(points: ShadingPoints, normals: np.ndarray) -> np.ndarray:
-    """Normals on the surface's own front, whichever side is seen."""
-    return np.where(points.back[:, None], -normals, normals)
-
-
 @node(
     "TEX_COORD",
     varies=True,
