@@ -13,8 +13,8 @@ from ..shared.log_file import read_log
 from ..shared.messages import DeviceInfo, Devices, Notice, Progress, Ready, Refined
 from ..shared.scene import Scene
 from ..shared.world import World
-from .connection import Told
-from .orders import Orders
+from .connection import Event
+from .pending import PendingFrames
 from .settings import BackendState, LaunchSettings
 from .snapshot import Snapshot
 from .supervisor import Supervisor
@@ -48,7 +48,7 @@ class BackendClient:
         self.restarts = 0
         self.log_path: Path | None = None
         self._lock = threading.Lock()
-        self._orders = Orders()
+        self._pending = PendingFrames()
         self._supervisor: Supervisor | None = None
         self._listener: _Listener | None = None
         self._failure: WorldFMError | None = None
@@ -65,7 +65,7 @@ class BackendClient:
             self.restarts, self.notice, self._failure, self.lights = 0, "", None, None
             self.state, self.status_text = BackendState.STARTING, "The backend is starting."
             self._listener = _Listener(self)
-            self._supervisor = Supervisor(launch, self._orders, self._listener, after=old)
+            self._supervisor = Supervisor(launch, self._pending, self._listener, after=old)
         self._changed()
 
     def stop(self, timeout: float = 2.0) -> None:
@@ -77,7 +77,7 @@ class BackendClient:
             supervisor, self._supervisor, self._listener = self._supervisor, None, None
         if supervisor is not None:
             supervisor.stop_soon()
-        self._orders.fail_all(Cancelled("The backend was stopped."))
+        self._pending.fail_all(Cancelled("The backend was stopped."))
         self.state, self.status_text = BackendState.STOPPED, "The backend is not running."
         self.progress = None
         self._changed()
@@ -96,11 +96,11 @@ class BackendClient:
 
         The arrays are read later, in another thread: never change them in place afterwards.
         """
-        self._orders.set_world(key, World(anchors, memory, revision, {}, scene))
+        self._pending.set_world(key, World(anchors, memory, revision, {}, scene))
 
     def forget_world(self, key: str) -> None:
         """Let go of a world; the backend does with the next one that it is sent."""
-        self._orders.forget_world(key)
+        self._pending.forget_world(key)
 
     def request(self, key: str, request: FrameRequest) -> Ticket:
         """Queue a frame of the world `key` as it is now. It is answered whatever happens.
@@ -112,7 +112,7 @@ class BackendClient:
             ticket = Ticket(request, lambda _: None)
             ticket.settle(error=error)
             return ticket
-        ticket = self._orders.add_render(world, request)
+        ticket = self._pending.add_render(world, request)
         self._fail_if_down()
         return ticket
 
@@ -120,9 +120,9 @@ class BackendClient:
         """Ask for a frame for the viewport `view`; it replaces the one that has not begun."""
         world, error = self._world_for(key)
         if world is None:
-            self._orders.set_error(view, error)
+            self._pending.set_error(view, error)
             return
-        self._orders.add_preview(world, view, request)
+        self._pending.add_preview(world, view, request)
         self._fail_if_down()
 
     def newest(self, view: str) -> FrameReply | None:
@@ -131,19 +131,19 @@ class BackendClient:
         `reply.request` is the very object given to `preview`, or one of a smaller camera when
         memory ran out.
         """
-        return self._orders.newest(view)
+        return self._pending.newest(view)
 
     def waiting(self, view: str) -> bool:
         """Whether a frame of `view` is still to come: False = nothing to redraw for."""
-        return self._orders.waiting(view)
+        return self._pending.waiting(view)
 
     def preview_error(self, view: str) -> WorldFMError | None:
         """Why the last preview of `view` failed; None once one has come."""
-        return self._orders.error(view)
+        return self._pending.error(view)
 
     def forget_view(self, view: str) -> None:
         """The viewport is gone: drop its frames and what it asked for."""
-        self._orders.forget_view(view)
+        self._pending.forget_view(view)
 
     def log_tail(self, lines: int = 40) -> str:
         """The last lines of the log, for a report; "" when there is none."""
@@ -152,7 +152,7 @@ class BackendClient:
         return "\n".join(read_log(self.log_path).splitlines()[-lines:])
 
     def _world_for(self, key: str) -> tuple[Snapshot | None, WorldFMError]:
-        world = self._orders.world(key)
+        world = self._pending.world(key)
         if self._failure is not None:
             return None, self._failure
         if self._supervisor is None:
@@ -162,9 +162,9 @@ class BackendClient:
     def _fail_if_down(self) -> None:
         """Closes the gap between the check and the order: a backend that failed in between."""
         if self._failure is not None:
-            self._orders.fail_all(self._failure)
+            self._pending.fail_all(self._failure)
         elif self._supervisor is None:
-            self._orders.fail_all(Cancelled("The backend was stopped."))
+            self._pending.fail_all(Cancelled("The backend was stopped."))
 
     def _changed(self) -> None:
         with self._counting:
@@ -193,12 +193,12 @@ class _Listener:
                 return
             client._failure = error
             self.set_state(BackendState.FAILED, str(error))
-            client._orders.fail_all(error)
+            client._pending.fail_all(error)
 
     def set_log_path(self, path: Path) -> None:
         self._client.log_path = path
 
-    def told(self, event: Told) -> None:
+    def on_event(self, event: Event) -> None:
         client = self._client
         if client._listener is not self:
             return

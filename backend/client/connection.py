@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One connection to one backend: sends worlds and orders, passes on answers, notices silence."""
+"""One connection to one backend: sends worlds and requests, passes on answers, notices silence."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ from ..shared.messages import (
     Welcome,
 )
 from ..shared.wire import MAX_FRAME_BYTES, receive_message, send_message
-from .orders import Order, Orders
+from .pending import PendingFrame, PendingFrames
 from .settings import LaunchSettings
 from .snapshot import Snapshot
 from .threads import in_thread
@@ -48,7 +48,7 @@ OPEN_LIMIT_S = 20.0
 LOADING_PATIENCE = 3
 LOADING_LIMIT_S = 900.0
 
-Told = Progress | Devices | Ready | Notice | Refined
+Event = Progress | Devices | Ready | Notice | Refined
 
 
 class Refusal(BackendError):
@@ -73,19 +73,19 @@ class Address:
 
 
 class Connection:
-    """Carries `orders` over one WebSocket until it breaks."""
+    """Carries `pending` over one WebSocket until it breaks."""
 
     def __init__(
         self,
         launch: LaunchSettings,
-        orders: Orders,
-        on_told: Callable[[Told], None],
+        pending: PendingFrames,
+        on_event: Callable[[Event], None],
         on_frame: Callable[[], None],
     ) -> None:
-        """on_told: state and remarks of the backend. on_frame: an order was answered."""
+        """on_event: state and remarks of the backend. on_frame: a frame has come."""
         self._launch = launch
-        self._orders = orders
-        self._on_told = on_told
+        self._pending = pending
+        self._on_event = on_event
         self._on_frame = on_frame
         self._ready = False
         self._silent_ticks = 0
@@ -109,7 +109,7 @@ class Connection:
                 f"No backend answers at {address.url} ({error}); start it, or allow the "
                 "connection in the firewall."
             ) from error
-        self._orders.wake = lambda: _call_in(loop, self._wake.set)
+        self._pending.wake = lambda: _call_in(loop, self._wake.set)
         try:
             await self._enter(socket, address.token)
             await self._carry(socket)
@@ -118,7 +118,7 @@ class Connection:
                 "The connection to the backend broke; see its log for the reason."
             ) from error
         finally:
-            self._orders.wake = lambda: None
+            self._pending.wake = lambda: None
             socket.transport.abort()
 
     async def _open(self, address: Address) -> ClientConnection:
@@ -153,7 +153,7 @@ class Connection:
         """Raises what ended first: reading, sending or the watch over both."""
         tasks = [
             asyncio.create_task(self._read(_Listening(socket, self._heard))),
-            asyncio.create_task(self._send_orders(socket)),
+            asyncio.create_task(self._send_pending(socket)),
             asyncio.create_task(self._watch()),
         ]
         try:
@@ -178,12 +178,12 @@ class Connection:
                 self._take_frame(message)
             case Failed():
                 error = error_from_code(message.code, message.message)
-                self._orders.answer(message.id, None, error)
+                self._pending.answer(message.id, None, error)
                 self._on_frame()
             case Missing():
-                order = self._orders.send_again(message.id)
-                if order is not None:
-                    self._known.discard(order.world.wire_key)
+                asked = self._pending.send_again(message.id)
+                if asked is not None:
+                    self._known.discard(asked.world.wire_key)
                 self._wake.set()
             case Need():
                 waiting = self._needs.get(message.key)
@@ -196,23 +196,23 @@ class Connection:
             case Refused():
                 raise BackendError(message.message)
             case Progress() | Devices() | Notice() | Refined():
-                self._on_told(message)
+                self._on_event(message)
             case Ready():
                 self._ready = True
-                self._on_told(message)
+                self._on_event(message)
             case _:
                 raise BackendError("The backend sent a message that only a client may send.")
 
     def _take_frame(self, message: Frame) -> None:
-        order = self._orders.find(message.id)
-        if order is None:
+        asked = self._pending.find(message.id)
+        if asked is None:
             return  # cancelled meanwhile
         reply = FrameReply(
             message.color,
             message.depth,
             message.coverage,
             message.anchor_rgb,
-            message.request or order.request,
+            message.request or asked.request,
             message.world_revision,
             message.model_name,
             message.model_hash,
@@ -221,26 +221,26 @@ class Connection:
             message.passes,
             message.draft,
         )
-        self._orders.answer(message.id, reply, None)
+        self._pending.answer(message.id, reply, None)
         self._on_frame()
 
-    async def _send_orders(self, socket: ClientConnection) -> None:
+    async def _send_pending(self, socket: ClientConnection) -> None:
         while True:
             self._wake.clear()
-            for order_id in self._orders.take_cancelled():
-                await send_message(socket, Cancel(order_id))
-            order = self._orders.next_unsent()
-            if order is None:
+            for frame_id in self._pending.take_cancelled():
+                await send_message(socket, Cancel(frame_id))
+            asked = self._pending.next_unsent()
+            if asked is None:
                 await self._wake.wait()
                 continue
             try:
-                await self._send_world(socket, order.world)
+                await self._send_world(socket, asked.world)
             except WorldError as error:
-                self._orders.answer(order.id, None, error)
+                self._pending.answer(asked.id, None, error)
                 self._on_frame()
                 continue
-            if self._orders.mark_sent(order):
-                await send_message(socket, _message_for(order))
+            if self._pending.mark_sent(asked):
+                await send_message(socket, _message_for(asked))
 
     async def _send_world(self, socket: ClientConnection, world: Snapshot) -> None:
         """Send what the backend lacks of a world, then let it forget those not needed now."""
@@ -254,7 +254,7 @@ class Connection:
             last = PutArray(missing[-1], world.array(missing[-1]))
             missing = await self._ask(socket, world.wire_key, last)
         self._known.add(world.wire_key)
-        for stale in self._known - self._orders.worlds_in_use() - {world.wire_key}:
+        for stale in self._known - self._pending.worlds_in_use() - {world.wire_key}:
             self._known.discard(stale)
             await send_message(socket, DropWorld(stale))
 
@@ -289,10 +289,10 @@ class Connection:
                 )
 
     def _check_frame(self, beat: Heartbeat) -> None:
-        order = self._orders.find(beat.busy_id) if beat.busy_id else None
-        if order is None:
+        asked = self._pending.find(beat.busy_id) if beat.busy_id else None
+        if asked is None:
             return
-        camera, steps = order.request.camera, max(1, order.request.steps)
+        camera, steps = asked.request.camera, max(1, asked.request.steps)
         megapixels = max(1.0, camera.width * camera.height / 1e6)
         if beat.busy_s > self._launch.frame_limit_s * megapixels * steps:
             raise BackendError(
@@ -317,14 +317,14 @@ class _Listening:
         await self._socket.send(message)
 
 
-def _message_for(order: Order) -> Render | Preview:
-    world = order.world
-    if order.view is not None:
-        return Preview(order.id, world.wire_key, world.revision, order.view, order.request)
-    return Render(order.id, world.wire_key, world.revision, order.request)
+def _message_for(asked: PendingFrame) -> Render | Preview:
+    world = asked.world
+    if asked.view is not None:
+        return Preview(asked.id, world.wire_key, world.revision, asked.view, asked.request)
+    return Render(asked.id, world.wire_key, world.revision, asked.request)
 
 
 def _call_in(loop: asyncio.AbstractEventLoop, function: Callable[[], None]) -> None:
-    # a loop that has just ended raises: the next connection looks at all orders anyway
+    # a loop that has just ended raises: the next connection looks at all of them anyway
     with contextlib.suppress(RuntimeError):
         loop.call_soon_threadsafe(function)

@@ -14,8 +14,8 @@ from typing import Protocol
 
 from ..shared.errors import BackendError, WorldFMError
 from ..shared.messages import Ready
-from .connection import Address, Connection, Refusal, Told, Unusable
-from .orders import Orders
+from .connection import Address, Connection, Event, Refusal, Unusable
+from .pending import PendingFrames
 from .process import BackendProcess
 from .settings import BackendState, LaunchSettings, RemoteBackend
 from .threads import in_thread
@@ -38,7 +38,7 @@ class Listener(Protocol):
         """No backend, and no further attempt: nothing open will be answered."""
 
     def set_log_path(self, path: Path) -> None: ...
-    def told(self, event: Told) -> None: ...
+    def on_event(self, event: Event) -> None: ...
     def frame_came(self) -> None: ...
 
 
@@ -52,13 +52,13 @@ class Supervisor:
     def __init__(
         self,
         launch: LaunchSettings,
-        orders: Orders,
+        pending: PendingFrames,
         listener: Listener,
         after: Supervisor | None = None,
     ) -> None:
         """after: the one this one replaces; it is waited for first."""
         self.launch = launch
-        self._orders = orders
+        self._pending = pending
         self._listener = listener
         self._after = after
         self._deaths = 0
@@ -146,7 +146,7 @@ class Supervisor:
             self._deaths = 0
         self._ready_at = None
         self._deaths += 1
-        self._orders.backend_died()
+        self._pending.backend_died()
         if self._deaths >= QUICK_DEATHS:
             self._fail(error)
             return False
@@ -193,13 +193,13 @@ class Supervisor:
         return error if self._was_ready else Refusal(str(error))
 
     async def _connect(self, address: Address) -> None:
-        await Connection(self.launch, self._orders, self._told, self._frame_came).run(address)
+        await Connection(self.launch, self._pending, self._on_event, self._frame_came).run(address)
 
-    def _told(self, event: Told) -> None:
+    def _on_event(self, event: Event) -> None:
         if isinstance(event, Ready):
             self._was_ready = True
             self._ready_at = time.monotonic()
-        self._listener.told(event)
+        self._listener.on_event(event)
 
     def _frame_came(self) -> None:
         self._deaths = 0

@@ -38,7 +38,7 @@ from ..shared.messages import (
 )
 from ..shared.wire import MAX_FRAME_BYTES, receive_message, send_message
 from .entrance import Entrance, Guest, is_loopback
-from .session import Event, Job, Load, Session
+from .session import Event, Load, QueuedFrame, Session
 from .world_store import WorldStore
 
 HEARTBEAT_S = 1.0
@@ -284,7 +284,9 @@ class _Client:
         def done(answer: FrameReply | WorldFMError) -> None:
             _call_in(self._loop, self.say, _as_message(message, answer))
 
-        self._session.submit(Job(self._number, message.id, world, message.request, done, view))
+        self._session.submit(
+            QueuedFrame(self._number, message.id, world, message.request, done, view)
+        )
 
 
 def _as_message(asked: Render | Preview, answer: FrameReply | WorldFMError) -> Frame | Failed:

@@ -53,7 +53,7 @@ Raises WorldFMError."""
 
 
 @dataclass(eq=False)
-class Job:
+class QueuedFrame:
     """A frame to make. owner: the client; view: of a preview, None for a render.
 
     done: called once with the reply or the error, unless a newer preview took its place.
@@ -72,7 +72,7 @@ class Job:
 class Busy:
     """The job in work and the time (`time.monotonic`) it began."""
 
-    job: Job
+    job: QueuedFrame
     since: float
 
 
@@ -98,8 +98,8 @@ class Session:
         self._give_up = give_up
         self._log_place = log
         self._change = threading.Condition()
-        self._renders: deque[Job] = deque()
-        self._previews: OrderedDict[tuple[Hashable, str], Job] = OrderedDict()
+        self._renders: deque[QueuedFrame] = deque()
+        self._previews: OrderedDict[tuple[Hashable, str], QueuedFrame] = OrderedDict()
         self._previews_turn = True
         self._closed = False
         self._prepared: OrderedDict[int, tuple[StoredWorld, Any]] = OrderedDict()
@@ -120,7 +120,7 @@ class Session:
         self._thread.join(timeout)
         return not self._thread.is_alive()
 
-    def submit(self, job: Job) -> None:
+    def submit(self, job: QueuedFrame) -> None:
         """Queue a job; a preview replaces the waiting one of its owner and view."""
         with self._change:
             if job.view is None:
@@ -137,7 +137,7 @@ class Session:
         """The client is gone: nothing of it needs an answer."""
         self._discard(lambda job: job.owner == owner)
 
-    def _discard(self, unwanted: Callable[[Job], bool]) -> None:
+    def _discard(self, unwanted: Callable[[QueuedFrame], bool]) -> None:
         with self._change:
             self._renders = deque(job for job in self._renders if not unwanted(job))
             for key, job in list(self._previews.items()):
@@ -199,7 +199,7 @@ class Session:
                 self.busy = None
             job.done(error)
 
-    def _next(self) -> Job | None:
+    def _next(self) -> QueuedFrame | None:
         """Wait for a job; renders and previews take turns. None = closed."""
         with self._change:
             while not (self._closed or self._renders or self._previews):
@@ -214,7 +214,7 @@ class Session:
             self.busy = Busy(job, time.monotonic())
             return job
 
-    def _answer(self, pipeline: Pipeline, job: Job) -> FrameReply | WorldFMError:
+    def _answer(self, pipeline: Pipeline, job: QueuedFrame) -> FrameReply | WorldFMError:
         try:
             if job.view is None:
                 return self._render(pipeline, job.world, job.request)

@@ -11,7 +11,7 @@ import pytest
 from backend.client.snapshot import Snapshot
 from backend.serving import session as session_module
 from backend.serving.device_errors import is_device_lost, is_out_of_memory
-from backend.serving.session import Job, Session, fitted
+from backend.serving.session import QueuedFrame, Session, fitted
 from backend.serving.world_store import StoredWorld, WorldStore
 from backend.shared.errors import OutOfMemoryError, WorldFMError
 from backend.shared.messages import Broken, Notice, Progress, PutArray, Ready
@@ -42,7 +42,7 @@ class Answers:
         def done(answer) -> None:
             self.answers.append((owner, view, number, answer))
 
-        self.session.submit(Job(owner, number, stored(), ask(number, **size), done, view))
+        self.session.submit(QueuedFrame(owner, number, stored(), ask(number, **size), done, view))
 
     def numbers(self) -> list[int]:
         return [number for _, _, number, _ in self.answers]
@@ -224,7 +224,7 @@ def test_a_bug_between_frames_ends_the_process() -> None:
     def done(answer) -> None:
         raise KeyError("nobody home")
 
-    answers.session.submit(Job("me", 1, stored(), ask(1), done))
+    answers.session.submit(QueuedFrame("me", 1, stored(), ask(1), done))
     answers.session.start()
     until(lambda: answers.lost)
     assert str(answers.lost[0]) == (

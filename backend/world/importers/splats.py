@@ -32,7 +32,6 @@ UP = {"spz": "y"}
 SPREAD = 1.5
 """Standard deviations to which a splat's points reach."""
 MOST_POINTS = 4_000_000
-MOST_PER_SPLAT = 64
 _SECONDS, _BYTES_A_SECOND, _GIGABYTES = 30.0, 5e6, 6.0
 
 

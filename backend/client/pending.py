@@ -19,7 +19,7 @@ MAX_DEATHS = 3
 
 
 @dataclass(eq=False)
-class Order:
+class PendingFrame:
     """A frame to ask for. ticket: of a render; view: of a preview; one of them is None.
 
     deaths: how many backends ended while this render was in work.
@@ -40,10 +40,10 @@ class _View:
 
     newest: FrameReply | None = None
     error: WorldFMError | None = None
-    open: list[Order] = field(default_factory=list)
+    open: list[PendingFrame] = field(default_factory=list)
 
 
-class Orders:
+class PendingFrames:
     """Renders in order, previews newest first; `wake` is called when there is news to send."""
 
     def __init__(self) -> None:
@@ -51,19 +51,19 @@ class Orders:
         self._lock = threading.Lock()
         self._ids = itertools.count(1)
         self._worlds: dict[str, Snapshot] = {}
-        self._renders: dict[int, Order] = {}
+        self._renders: dict[int, PendingFrame] = {}
         self._views: dict[str, _View] = {}
         self._cancelled: list[int] = []
 
     def set_world(self, key: str, world: World) -> None:
-        """What later orders of `key` see; nothing changes when it is what they see already."""
+        """What later requests of `key` see; nothing changes when it is what they see already."""
         with self._lock:
             known = self._worlds.get(key)
             if known is None or not known.shows(world):
                 self._worlds[key] = Snapshot(key, world)
 
     def forget_world(self, key: str) -> None:
-        """No later order will name it."""
+        """No later frame will name it."""
         with self._lock:
             self._worlds.pop(key, None)
 
@@ -76,8 +76,8 @@ class Orders:
         """Queue a render; its ticket."""
         ticket = Ticket(request, self._on_cancel)
         with self._lock:
-            order = Order(next(self._ids), world, request, ticket)
-            self._renders[order.id] = order
+            frame = PendingFrame(next(self._ids), world, request, ticket)
+            self._renders[frame.id] = frame
         self.wake()
         return ticket
 
@@ -85,8 +85,8 @@ class Orders:
         """Ask for a preview; those of this view that were not sent are forgotten."""
         with self._lock:
             slot = self._views.setdefault(view, _View())
-            slot.open = [order for order in slot.open if order.sent]
-            slot.open.append(Order(next(self._ids), world, request, view=view))
+            slot.open = [frame for frame in slot.open if frame.sent]
+            slot.open.append(PendingFrame(next(self._ids), world, request, view=view))
         self.wake()
 
     def newest(self, view: str) -> FrameReply | None:
@@ -114,58 +114,58 @@ class Orders:
         with self._lock:
             slot = self._views.pop(view, None)
             if slot is not None:
-                self._cancelled += [order.id for order in slot.open if order.sent]
+                self._cancelled += [frame.id for frame in slot.open if frame.sent]
         self.wake()
 
-    def next_unsent(self) -> Order | None:
+    def next_unsent(self) -> PendingFrame | None:
         """What to send next: previews first, then renders up to RENDERS_IN_FLIGHT."""
         with self._lock:
             for slot in self._views.values():
                 if slot.open and not slot.open[-1].sent:
                     return slot.open[-1]
-            unsent = (order for order in self._renders.values() if not order.sent)
-            in_flight = sum(order.sent for order in self._renders.values())
+            unsent = (frame for frame in self._renders.values() if not frame.sent)
+            in_flight = sum(frame.sent for frame in self._renders.values())
             return next(unsent, None) if in_flight < RENDERS_IN_FLIGHT else None
 
-    def mark_sent(self, order: Order) -> bool:
+    def mark_sent(self, frame: PendingFrame) -> bool:
         """Before sending; False when nobody wants it any more."""
         with self._lock:
-            order.sent = self._is_open(order)
-            return order.sent
+            frame.sent = self._is_open(frame)
+            return frame.sent
 
-    def send_again(self, order_id: int) -> Order | None:
-        """The backend lacked this order's world: it counts as not sent."""
+    def send_again(self, frame_id: int) -> PendingFrame | None:
+        """The backend lacked this frame's world: it counts as not sent."""
         with self._lock:
-            order = self._find(order_id)
-            if order is not None:
-                order.sent = False
-            return order
+            frame = self._find(frame_id)
+            if frame is not None:
+                frame.sent = False
+            return frame
 
     def take_cancelled(self) -> list[int]:
-        """Ids of sent orders that were cancelled since the last call."""
+        """Ids of sent requests that were cancelled since the last call."""
         with self._lock:
             taken, self._cancelled = self._cancelled, []
             return taken
 
-    def find(self, order_id: int) -> Order | None:
-        """The open order of this id."""
+    def find(self, frame_id: int) -> PendingFrame | None:
+        """The open frame of this id."""
         with self._lock:
-            return self._find(order_id)
+            return self._find(frame_id)
 
-    def answer(self, order_id: int, reply: FrameReply | None, error: WorldFMError | None) -> None:
-        """A frame or an error has come for an order."""
+    def answer(self, frame_id: int, reply: FrameReply | None, error: WorldFMError | None) -> None:
+        """A frame or an error has come for one of them."""
         with self._lock:
-            order = self._find(order_id)
-            if order is None:
+            frame = self._find(frame_id)
+            if frame is None:
                 return
-            if order.view is not None:
-                slot = self._views[order.view]
-                slot.open = [o for o in slot.open if o.id > order_id]
+            if frame.view is not None:
+                slot = self._views[frame.view]
+                slot.open = [o for o in slot.open if o.id > frame_id]
                 slot.newest, slot.error = reply or slot.newest, error
                 return
-            del self._renders[order_id]
-        assert order.ticket is not None
-        order.ticket.settle(reply, error)
+            del self._renders[frame_id]
+        assert frame.ticket is not None
+        frame.ticket.settle(reply, error)
         self.wake()
 
     def backend_died(self) -> None:
@@ -178,12 +178,12 @@ class Orders:
                 in_work.deaths += 1
                 if in_work.deaths >= MAX_DEATHS:
                     culprit = self._renders.pop(in_work.id)
-            for order in self._renders.values():
-                order.sent = False
+            for frame in self._renders.values():
+                frame.sent = False
             for slot in self._views.values():
                 slot.open = slot.open[-1:]
-                for order in slot.open:
-                    order.sent = False
+                for frame in slot.open:
+                    frame.sent = False
         if culprit is not None and culprit.ticket is not None:
             camera = culprit.request.camera
             culprit.ticket.settle(
@@ -201,36 +201,36 @@ class Orders:
             for slot in self._views.values():
                 if slot.open:
                     slot.open, slot.error = [], error
-        for order in renders.values():
-            assert order.ticket is not None
-            order.ticket.settle(error=error)
+        for frame in renders.values():
+            assert frame.ticket is not None
+            frame.ticket.settle(error=error)
 
     def worlds_in_use(self) -> set[str]:
-        """Wire keys of the worlds that are current or that open orders need."""
+        """Wire keys of the worlds that are current or that open requests need."""
         with self._lock:
-            orders = [*self._renders.values()]
+            frames = [*self._renders.values()]
             for slot in self._views.values():
-                orders += slot.open
-            worlds = [*self._worlds.values(), *(order.world for order in orders)]
+                frames += slot.open
+            worlds = [*self._worlds.values(), *(frame.world for frame in frames)]
             return {world.wire_key for world in worlds}
 
     def _on_cancel(self, ticket: Ticket) -> None:
         with self._lock:
-            for order in list(self._renders.values()):
-                if order.ticket is ticket:
-                    del self._renders[order.id]
-                    if order.sent:
-                        self._cancelled.append(order.id)
+            for frame in list(self._renders.values()):
+                if frame.ticket is ticket:
+                    del self._renders[frame.id]
+                    if frame.sent:
+                        self._cancelled.append(frame.id)
         self.wake()
 
-    def _find(self, order_id: int) -> Order | None:
-        if order_id in self._renders:
-            return self._renders[order_id]
+    def _find(self, frame_id: int) -> PendingFrame | None:
+        if frame_id in self._renders:
+            return self._renders[frame_id]
         for slot in self._views.values():
-            for order in slot.open:
-                if order.id == order_id:
-                    return order
+            for frame in slot.open:
+                if frame.id == frame_id:
+                    return frame
         return None
 
-    def _is_open(self, order: Order) -> bool:
-        return self._find(order.id) is order
+    def _is_open(self, frame: PendingFrame) -> bool:
+        return self._find(frame.id) is frame
