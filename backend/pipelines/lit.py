@@ -16,7 +16,7 @@ from ..conditioning.anchors.forest import Forest
 from ..conditioning.anchors.geometry import Geometry
 from ..conditioning.anchors.materials import UNASSIGNED, CompiledMaterial
 from ..conditioning.anchors.surface import Matter
-from ..conditioning.anchors.tracing import AVAILABLE
+from ..conditioning.anchors.tracing import AVAILABLE, Stopped
 from ..conditioning.light import frame
 from ..conditioning.light.cache import FIRST, WHOLE, Quality
 from ..conditioning.light.shade import Lighting
@@ -124,6 +124,12 @@ class PreparedScene:
         if memory is not None and self.drafts.light is not None:
             self.carried = memory.carried(self.drafts.light)
 
+    def settle(self) -> None:
+        """Nothing better is to come than the draft, and what it remembers."""
+        if self.drafts.light is not None:
+            self.drafts.final = self.drafts.light
+            self._memories.setdefault(id(self.drafts.light), self.carried)
+
     def memory(self, lighting: Lighting) -> Memory | None:
         """What memory frames saw beside their lit pictures; made when it is first asked for."""
         if not self.remembers(lighting):
@@ -221,7 +227,18 @@ class LitWorld:
         return drafts.light
 
     def _refine(self, prepared: PreparedScene, carries: bool, stop: Event) -> None:
-        """In the refiner's thread."""
+        """In the refiner's thread. What fails leaves the draft as the last word."""
+        try:
+            self._make_final(prepared, carries, stop)
+        except Stopped:
+            raise
+        except Exception:
+            prepared.settle()
+            self.on_refined()
+            raise
+        self.on_refined()
+
+    def _make_final(self, prepared: PreparedScene, carries: bool, stop: Event) -> None:
         drafts = prepared.drafts
         draft = drafts.light
         assert draft is not None
@@ -231,7 +248,6 @@ class LitWorld:
         final = drafts.final or draft.refined(self.quality, stop)
         prepared.memory(final)
         drafts.light = drafts.final = final
-        self.on_refined()
 
     def _whole(self, prepared: PreparedScene) -> Lighting:
         """The same light whatever was shown before."""

@@ -88,6 +88,29 @@ class Watch:
         drawn = bool(on_screen) and on_screen.keys() <= views.keys()
         return drawn and not any(views[k].state.unsettled(views[k].backend) for k in on_screen)
 
+    def waiting_for(self) -> list[str]:
+        """What keeps viewports from resting."""
+        said = []
+        for view in self.viewport._views.values():
+            state, backend = view.state, view.backend
+            flags = {
+                name: getattr(state, name)
+                for name in (
+                    "building",
+                    "preparing",
+                    "asking",
+                    "dirty",
+                    "reading",
+                    "built_before_sky",
+                )
+            }
+            flags["a frame to show"] = backend.newest is not state.shown
+            flags["a draft"] = state.shown is not None and state.shown.draft
+            flags["the backend"] = backend.waiting
+            flags["refined"] = not state.refined
+            said.append(", ".join(name for name, on in flags.items() if on))
+        return said
+
     def faults(self) -> list[str]:
         """Exceptions that viewports met while they were drawn."""
         return [view.failure for view in self.viewport._views.values() if view.failure]

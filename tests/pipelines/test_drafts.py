@@ -87,6 +87,17 @@ def test_a_draft_becomes_the_whole_and_tells_of_it():
     np.testing.assert_array_equal(last.color, whole.color)
 
 
+def test_a_picture_in_refined_light_is_not_given_up_when_other_light_is_wanted():
+    lit, told = LitWorld(SMALL), threading.Event()
+    lit.on_refined = told.set
+    first = lit.prepare(world(scene(0.0, 0.4)))
+    picture(lit, first, draft=True)
+    assert told.wait(30)
+    before = picture(lit, first, draft=True)
+    picture(lit, lit.prepare(world(scene(1.0), 1)), draft=True)  # asks for better light of its own
+    np.testing.assert_array_equal(picture(lit, first, draft=True), before)
+
+
 def test_what_moves_is_lit_at_once_and_right_in_the_end():
     lit, done = LitWorld(SMALL), threading.Semaphore(0)
     lit.on_refined = done.release
@@ -231,3 +242,19 @@ def test_viewports_share_the_light_of_a_scene():
         right = picture(fresh, fresh.prepare(world(one)), draft=False)
         np.testing.assert_array_equal(picture(lit, views[i], draft=False), right)
         fresh = LitWorld(SMALL)
+
+
+def test_light_that_cannot_be_refined_leaves_the_draft_at_rest(monkeypatch):
+    lit, told = LitWorld(SMALL), threading.Event()
+    lit.on_refined = told.set
+    prepared = lit.prepare(world(scene(0.0)))
+
+    def fails(*arguments: object) -> None:
+        raise ValueError("no light")
+
+    monkeypatch.setattr("backend.conditioning.light.shade.Lighting.refined", fails)
+    first = lit.render(prepared, FrameRequest(CAMERA, draft=True))
+    assert first.draft and told.wait(30)
+    again = lit.render(prepared, FrameRequest(CAMERA, draft=True))
+    assert not again.draft, "a better one would be waited for"
+    np.testing.assert_array_equal(again.color, first.color)

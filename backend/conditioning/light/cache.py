@@ -121,7 +121,7 @@ class Bounced:
         rays: what bounced light meets; between: what stops it on its way from lamps. sampled:
         (M,) bool of the materials whose light is among `lights`. Nothing else matters.
         """
-        self.matter, self.sky, self._rays = matter, sky, rays
+        self.matter, self.sky, self.rays = matter, sky, rays
         self.cells = Cells(matter.geometry)
         self.scale = _scale(matter.geometry, viewpoints)
         self.sampled = sampled
@@ -171,7 +171,7 @@ class Bounced:
 
     def met(self, origins: np.ndarray, ways: np.ndarray) -> Hits:
         """What bounced light comes from along rays."""
-        return first_solid(self._rays, self.matter, origins, ways)
+        return first_solid(self.rays, self.matter, origins, ways)
 
     def _features(self, position: np.ndarray, normal: np.ndarray, back: np.ndarray) -> np.ndarray:
         side = SIDE_WEIGHT * back[:, None].astype(np.float32)

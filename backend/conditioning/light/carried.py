@@ -20,7 +20,7 @@ def carried(before: Bounced, matter: Matter, rays: Rays, sky: Sky, sampled: np.n
     stays where it was looks as it did.
     """
     made = copy.copy(before)
-    made.matter, made.sky, made._rays, made.sampled = matter, sky, rays, sampled
+    made.matter, made.sky, made.rays, made.sampled = matter, sky, rays, sampled
     made.cells = Cells(matter.geometry)
     made._known = np.full(len(made.cells), -1, np.int32)
     made._radiance = np.zeros((0, 3), np.float32)

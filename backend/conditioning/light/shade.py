@@ -120,6 +120,7 @@ class Lighting:
             self.matter, gathered, between, self.lights, self.apart, self.sky, viewpoints, quality,
             self.sampled,
         )  # fmt: skip
+        bounced.rays = self.gathered  # pictures ask them too, when `stop` is long about other work
         return replace(self, bounced=bounced, quality=quality)
 
 

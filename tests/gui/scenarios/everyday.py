@@ -50,7 +50,11 @@ class Day:
     def after(self, what, picture=False):
         """Wait until every viewport rests; note what they met until then."""
         yield from self.ui.turns()
-        yield from self.ui.until(self.watch.all_settled, 120, f"rest after {what}")
+        try:
+            yield from self.ui.until(self.watch.all_settled, 120, f"rest after {what}")
+        except TimeoutError:
+            self.ui.result["waiting for"] = self.watch.waiting_for()
+            raise
         self.problems.extend(f"{what}: {fault}" for fault in self.watch.faults())
         if picture:
             yield from self.ui.picture(f"everyday-{what}")
