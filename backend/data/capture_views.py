@@ -23,6 +23,8 @@ from .pictures import check_picture_size
 
 MOST_PIXELS = 120_000_000
 """Of all views of a capture together; larger ones are scaled down."""
+LONGEST_PART, MOST_NAME = 240, 2000
+"""Bytes of a file's name, with room for an ending, and characters of a whole path."""
 SAME_SHAPE = 0.02
 """By how much a picture's aspect may differ from that of its camera."""
 ENDINGS = (".png", ".jpg", ".jpeg", ".JPG", ".PNG", ".JPEG", ".webp", ".tif", ".tiff", ".bmp")
@@ -216,6 +218,11 @@ def find_picture(folder: Path, listed: str) -> Path | None:
 
 def _places(folder: Path, listed: str) -> list[Path]:
     """Where in `folder` a file of that name may lie, the likeliest first."""
+    lengths = [len(part.encode("utf-8", "replace")) for part in re.split(r"[/\\]", listed)]
+    if max(lengths) > LONGEST_PART or len(listed) > MOST_NAME or "\0" in listed:
+        raise InputError(
+            f"The capture names a file '{listed[:40]}...' that cannot be one; export it again."
+        )
     root = folder.resolve()
     name = listed.replace("\\", "/")
     parts = [part for part in name.split("/") if part not in ("", ".")]

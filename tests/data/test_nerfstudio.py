@@ -92,6 +92,7 @@ FAULTS: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
     "duplicate": (lambda t: t["frames"].append(t["frames"][0]), "twice"),
     "leaves": (lambda t: t["frames"][0].update(file_path="../secret.png"), "outside its folder"),
     "absolute": (lambda t: t["frames"][0].update(file_path="/etc/passwd"), "outside its folder"),
+    "long name": (lambda t: t["frames"][0].update(file_path="a" * 5000), "cannot be one"),
     "depth leaves": (lambda t: t["frames"][0].update(depth_file_path="../d.npy"), "outside"),
     "depth missing": (lambda t: t["frames"][0].update(depth_file_path="d.npy"), "missing"),
     "no matrix": (lambda t: t["frames"][0].pop("transform_matrix"), "incomplete"),
