@@ -131,6 +131,10 @@ class _FromFile(ChoosesFile, _Keeps, CommandOperator):
     def finish(self, context: bpy.types.Context, folder: Path, result: dict[str, Any]) -> None:
         """The world as objects of the scene."""
         built = read_world(folder / "world")
+        if built.world.scene is not None:
+            raise InputError(
+                f"'{self.path().name}' is a mesh; use File > Import, and it is lit like any object."
+            )
         self.keep(context, self.add(context, built, None, False).points)
 
     def add(
@@ -260,7 +264,7 @@ class WORLDFM_OT_world_from_points(_FromFile, bpy.types.Operator):
 
     source = "--ply"
     filepath: StringProperty(name="PLY", subtype="FILE_PATH")
-    filter_glob: StringProperty(default="*.ply", options={"HIDDEN"})
+    filter_glob: StringProperty(default="*.ply;*.splat;*.ksplat;*.spz;*.sog", options={"HIDDEN"})
     up: EnumProperty(
         name="Up",
         items=(("auto", "Automatic", "Z; -Y for splats"), ("z", "Z", ""), ("y", "Y", ""),

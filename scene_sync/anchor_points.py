@@ -14,11 +14,17 @@ from dataclasses import dataclass
 import bpy
 import numpy as np
 
-from ..backend.shared.anchors import Anchors
+from ..backend.shared.anchors import Anchors, turned
 from .world_folder import folder_anchors, folder_of
 
 RADIUS = "worldfm_radius"
 COLOUR = "worldfm_colour"
+SCALE, ROTATION, OPACITY = "worldfm_scale", "worldfm_rotation", "worldfm_opacity"
+"""Attributes of points that are splats: standard deviations, quaternions, opacity."""
+NATIVE = "radiance:base"
+"""An attribute that Blender's own splats have, from 5.3 on: base harmonics and opacity."""
+SH_C0 = 0.28209479177387814
+"""Value of the constant spherical harmonic, 1 / (2 sqrt(pi))."""
 
 
 def store_anchors(
@@ -43,8 +49,19 @@ def anchor_mesh(name: str, anchors: Anchors, scale_length: float) -> bpy.types.M
     rgba[:, :3] = anchors.rgb / np.float32(255)
     colour = mesh.color_attributes.new(COLOUR, "BYTE_COLOR", "POINT")
     colour.data.foreach_set("color_srgb", rgba.ravel())
+    if anchors.splats is not None:
+        _store_splats(mesh, anchors.splats, np.float32(scale_length))
     mesh.update()
     return mesh
+
+
+def _store_splats(mesh: bpy.types.Mesh, splats: np.ndarray, scale_length: np.float32) -> None:
+    scale = mesh.attributes.new(SCALE, "FLOAT_VECTOR", "POINT")
+    scale.data.foreach_set("vector", (splats[:, :3] / scale_length).ravel())
+    rotation = mesh.attributes.new(ROTATION, "QUATERNION", "POINT")
+    rotation.data.foreach_set("value", splats[:, 3:7].ravel())
+    opacity = mesh.attributes.new(OPACITY, "FLOAT", "POINT")
+    opacity.data.foreach_set("value", np.ascontiguousarray(splats[:, 7]))
 
 
 def _join_two(mesh: bpy.types.Mesh, xyz: np.ndarray) -> None:
@@ -61,8 +78,13 @@ def _join_two(mesh: bpy.types.Mesh, xyz: np.ndarray) -> None:
 
 
 def is_anchors(ob: bpy.types.Object) -> bool:
-    """Whether an (evaluated) object holds anchor points."""
+    """Whether an (evaluated) object holds anchor points of ours."""
     return ob.type == "MESH" and RADIUS in ob.data.attributes and not len(ob.data.polygons)
+
+
+def are_native_splats(ob: bpy.types.Object) -> bool:
+    """Whether an (evaluated) object is a point cloud that Blender renders as splats."""
+    return ob.type == "POINTCLOUD" and NATIVE in ob.data.attributes
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,7 +102,9 @@ class Points:
     def digest(self) -> bytes:
         """16 bytes that name the points. Takes its time: not for a draw."""
         made = hashlib.blake2b(np.float64(self.units).tobytes(), digest_size=16)
-        for array in (self.anchors.xyz, self.anchors.rgb, self.anchors.radius):
+        anchors = self.anchors
+        splats = () if anchors.splats is None else (anchors.splats,)
+        for array in (anchors.xyz, anchors.rgb, anchors.radius, *splats):
             made.update(np.ascontiguousarray(array).data)
         return made.digest()
 
@@ -90,6 +114,8 @@ def read_points(ob: bpy.types.Object) -> Points:
 
     Raises WorldError when they are kept in a folder that is gone.
     """
+    if are_native_splats(ob):
+        return Points(_native_splats(ob.data), 1.0)
     kept = folder_of(ob)
     if kept is None:
         return Points(_mesh_anchors(ob.data), 1.0)
@@ -113,7 +139,43 @@ def _mesh_anchors(mesh: bpy.types.Mesh) -> Anchors:
         rgba = np.empty(count * 4, np.float32)
         layer.data.foreach_get("color_srgb", rgba)
         rgb = (rgba.reshape(count, 4)[:, :3] * 255 + 0.5).astype(np.uint8)
-    return Anchors(xyz.reshape(count, 3), rgb, radius)
+    return Anchors(xyz.reshape(count, 3), rgb, radius, splats=_mesh_splats(mesh))
+
+
+def _mesh_splats(mesh: bpy.types.Mesh) -> np.ndarray | None:
+    layers = [mesh.attributes.get(name) for name in (SCALE, ROTATION, OPACITY)]
+    if any(layer is None or layer.domain != "POINT" for layer in layers):
+        return None
+    names, widths = ("vector", "value", "value"), (3, 4, 1)
+    return np.concatenate(list(map(_column, layers, names, widths)), axis=1)
+
+
+def _native_splats(cloud: bpy.types.PointCloud) -> Anchors:
+    """Of a point cloud that Blender renders as splats; their colour is that from anywhere."""
+    base = _column(cloud.attributes[NATIVE], "vector", 4)
+    xyz = _column(cloud.attributes["position"], "vector", 3)
+    count = len(xyz)
+    scale, rotation = (cloud.attributes.get(name) for name in ("scale", "rotation"))
+    deviations = np.full((count, 3), 0.01, np.float32)
+    if scale is not None:
+        deviations = _column(scale, "vector", 3)
+    quaternions = np.tile(np.float32([1, 0, 0, 0]), (count, 1))
+    if rotation is not None:
+        quaternions = _column(rotation, "value", 4)
+    rgb = np.clip(np.nan_to_num(0.5 + SH_C0 * base[:, :3]), 1 / 255, 1) * 255 + 0.5
+    longer = np.sort(np.abs(deviations), axis=1)[:, 1:]
+    opacity = np.clip(base[:, 3:], 0, 1)
+    splats = np.concatenate([deviations, quaternions, opacity], axis=1)
+    # one of opacity 0 would be drawn as a point
+    made = Anchors(xyz, rgb.astype(np.uint8), np.sqrt(longer.prod(axis=1)), splats=splats)
+    return made.only((opacity[:, 0] > 0) & np.isfinite(splats).all(axis=1))
+
+
+def _column(layer: bpy.types.Attribute, name: str, width: int) -> np.ndarray:
+    """(N, width) float32 values of an attribute."""
+    values = np.empty(len(layer.data) * width, np.float32)
+    layer.data.foreach_get(name, values)
+    return values.reshape(-1, width)
 
 
 def _placed(anchors: Anchors, matrix: np.ndarray) -> Anchors:
@@ -121,4 +183,11 @@ def _placed(anchors: Anchors, matrix: np.ndarray) -> Anchors:
     turn = matrix[:3, :3].astype(np.float32)
     xyz = anchors.xyz @ turn.T + matrix[:3, 3].astype(np.float32)
     scale = np.float32(np.abs(np.linalg.det(matrix[:3, :3])) ** (1 / 3))
-    return Anchors(xyz, anchors.rgb, anchors.radius * scale).finite()
+    splats = anchors.splats
+    if splats is not None:
+        left, _, right = np.linalg.svd(matrix[:3, :3])
+        nearest = left @ right  # a mirrored splat is the same splat: it has no handedness
+        nearest = nearest if np.linalg.det(nearest) > 0 else -nearest
+        quaternions = turned(splats[:, 3:7], nearest)
+        splats = np.concatenate([splats[:, :3] * scale, quaternions, splats[:, 7:]], axis=1)
+    return Anchors(xyz, anchors.rgb, anchors.radius * scale, splats=splats).finite()

@@ -34,7 +34,7 @@ def world_to_folder(scene: bpy.types.Scene, ob: bpy.types.Object) -> Path:
     points = stored_points(ob, scale)
     items = _frames_of(scene, ob)
     frames = [read_frame(item) for item in items]
-    name = digest(points.xyz.tobytes(), points.rgb.tobytes(), *(f.id.encode() for f in frames))
+    name = digest(*_bytes_of(points), *(f.id.encode() for f in frames))
     listed = f"//{Path(bpy.data.filepath).stem} worlds/{_file_name(ob.name)} {name[:4].hex()}"
     folder = Path(bpy.path.abspath(listed))
     if not (folder / "world.json").is_file():  # the name says what is in it
@@ -83,9 +83,15 @@ def _frames_of(scene: bpy.types.Scene, ob: bpy.types.Object) -> list[bpy.types.P
     return [item for item in scene.worldfm.memory if item.source in names and not item.folder]
 
 
+def _bytes_of(points: Anchors) -> list[bytes]:
+    splats = () if points.splats is None else (points.splats,)
+    return [array.tobytes() for array in (points.xyz, points.rgb, *splats)]
+
+
 def _thinned(points: Anchors) -> Anchors:
     step = max(1, -(-len(points) // PREVIEW_POINTS))
-    return Anchors(points.xyz[::step], points.rgb[::step], points.radius[::step] * np.sqrt(step))
+    few = points.only(np.arange(len(points)) % step == 0)
+    return Anchors(few.xyz, few.rgb, few.radius * np.float32(np.sqrt(step)), splats=few.splats)
 
 
 def _set_mesh(ob: bpy.types.Object, points: Anchors, scale_length: float) -> None:

@@ -17,7 +17,7 @@ from ..backend.shared.camera import Camera
 from ..backend.shared.errors import WorldError, WorldFMError
 from ..backend.shared.frame import MemoryFrame
 from ..backend.shared.scene import Mesh, Scene
-from .anchor_points import Points, is_anchors, read_points
+from .anchor_points import Points, are_native_splats, is_anchors, read_points
 from .assembly import Surroundings, assemble, read_surroundings
 from .contents import Contents, Found, Kind, can_be_placed
 from .deforming import deforms, is_animated
@@ -256,7 +256,7 @@ class SceneReader:
         """What an object shows; the same one for equal ones."""
         shared = (ob.type, ob.data.as_pointer())
         if shared not in helping.sources:
-            if is_anchors(ob):
+            if is_anchors(ob) or are_native_splats(ob):
                 return read_points(ob)
             source = read_surface(ob)
             helping.sources[shared] = None if source is None else self._known(source)

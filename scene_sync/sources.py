@@ -7,14 +7,13 @@ from collections.abc import Iterator
 
 import bpy
 
+from .anchor_points import are_native_splats
 from .geometry import Surface, read_mesh, surface_of
 from .strands import MAX_TRIANGLES, SIDES, read_cloud, read_curves, read_hair, tubes
 
 STRAND_TYPES = frozenset({"CURVES", "POINTCLOUD"})
 UNSHOWN = {"VOLUME": "volume", "GPENCIL": "grease pencil", "GREASEPENCIL": "grease pencil"}
 """Kinds of objects that are named only; the second name of one is that of later Blenders."""
-_SPLATS = "radiance:base"
-"""An attribute that point clouds of splats have."""
 
 
 def read_surface(ob: bpy.types.Object) -> Surface | None:
@@ -47,13 +46,11 @@ def problems_of(ob: bpy.types.Object) -> tuple[str, ...]:
     problems = []
     if ob.type in UNSHOWN:
         problems.append(f"'{ob.name}' is a {UNSHOWN[ob.type]} object and is not shown.")
-    if ob.type == "POINTCLOUD":
-        if _SPLATS in ob.data.attributes:
-            problems.append(f"The splats of '{ob.name}' are shown as small solids of one colour.")
-        if len(ob.data.points) * SIDES > MAX_TRIANGLES:
-            problems.append(
-                f"'{ob.name}' has too many points; only every so many are shown, and larger."
-            )
+    solids = ob.type == "POINTCLOUD" and not are_native_splats(ob)
+    if solids and len(ob.data.points) * SIDES > MAX_TRIANGLES:
+        problems.append(
+            f"'{ob.name}' has too many points; only every so many are shown, and larger."
+        )
     if ob.type == "CURVES" and (len(ob.data.points) - len(ob.data.curves)) * 6 > MAX_TRIANGLES:
         problems.append(f"'{ob.name}' has too much hair; fewer strands are shown, and wider.")
     return tuple(problems)

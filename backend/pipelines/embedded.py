@@ -150,7 +150,7 @@ class FramePipeline:
     def _cloud_of(self, anchors: Anchors) -> PointCloud:
         """Sorted once for as long as a prepared world shows the same points."""
         # a cloud keeps its anchors, so that no other arrays can have their ids meanwhile
-        key = (id(anchors.xyz), id(anchors.rgb), id(anchors.radius))
+        key = tuple(map(id, (anchors.xyz, anchors.rgb, anchors.radius, anchors.splats)))
         cloud = self._clouds.get(key)
         if cloud is None or cloud.anchors.whole != anchors.whole:
             cloud = self._clouds[key] = PointCloud(anchors, self.device)
@@ -215,16 +215,18 @@ class FramePipeline:
         return prepared.imagined[1]
 
     def _imagine(self, prepared: PreparedWorld, seed: int) -> Imagined:
-        imagined, whole = Imagined.nothing(self.device), prepared.cloud.whole
+        if not prepared.cloud.whole:
+            return Imagined.continued(prepared.images.frames, prepared.cloud)
+        imagined = Imagined.nothing(self.device)
         for camera in views_aside(prepared.images.frames):
             glance = camera.resized(*(max(1, side // 4) for side in (camera.width, camera.height)))
-            missing = to_imagine(self._aside(prepared, imagined, glance), whole)
+            missing = to_imagine(self._aside(prepared, imagined, glance))
             if missing.float().mean() < WORTH_IT:
                 continue
             conditions = self._aside(prepared, imagined, padded_camera(camera))
-            grain = PAINTED_GRAIN if whole else 1.0
-            image = self.generate(conditions, prepared, seed, 1, Stopwatch(self.device), grain)
-            new = to_imagine(conditions, whole)
+            watch = Stopwatch(self.device)
+            image = self.generate(conditions, prepared, seed, 1, watch, PAINTED_GRAIN)
+            new = to_imagine(conditions)
             depth = torch.where(new, conditions.depth, 0.0).cpu().numpy()
             depth[contradicts(depth, conditions.camera, prepared.images.frames)] = 0
             imagined = imagined.joined(conditions.camera, _bytes(image).cpu().numpy(), depth)

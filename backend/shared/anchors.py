@@ -19,12 +19,15 @@ class Anchors:
     radius: (N,) float32, metres: half the distance to the neighbouring points of the same
     surface, so that a renderer can close the gaps between them; 0 = a point by itself.
     whole: no surface is missing (a scene's own geometry), so that nothing means sky.
+    splats: (N, 8) float32 where they are Gaussian splats: standard deviations along their own axes
+    in metres, rotation as a quaternion w, x, y, z, opacity in [0, 1]; one of opacity 0 is a point.
     """
 
     xyz: np.ndarray
     rgb: np.ndarray
     radius: np.ndarray
     whole: bool = False
+    splats: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         n = self.xyz.shape[0] if self.xyz.ndim else -1
@@ -33,6 +36,11 @@ class Anchors:
         for name, dtype in (("xyz", np.float32), ("rgb", np.uint8), ("radius", np.float32)):
             array = np.ascontiguousarray(getattr(self, name), dtype=dtype)
             object.__setattr__(self, name, array)
+        if self.splats is not None:
+            if self.splats.shape != (n, 8):
+                raise WorldError("Anchor arrays do not agree: splats are (N, 8).")
+            array = np.ascontiguousarray(self.splats, dtype=np.float32)
+            object.__setattr__(self, "splats", array)
 
     def __len__(self) -> int:
         return len(self.xyz)
@@ -54,6 +62,7 @@ class Anchors:
             np.concatenate([p.rgb for p in parts]),
             np.concatenate([p.radius for p in parts]),
             any(p.whole for p in parts),
+            _joined_splats(parts),
         )
 
     def uncoloured(self) -> Anchors:
@@ -67,4 +76,42 @@ class Anchors:
 
     def only(self, keep: np.ndarray) -> Anchors:
         """The points that `keep`, (N,) bool, marks."""
-        return Anchors(self.xyz[keep], self.rgb[keep], self.radius[keep], self.whole)
+        splats = None if self.splats is None else self.splats[keep]
+        return Anchors(self.xyz[keep], self.rgb[keep], self.radius[keep], self.whole, splats)
+
+    @property
+    def are_splats(self) -> np.ndarray:
+        """(N,) bool: which are drawn as splats."""
+        return np.zeros(len(self), bool) if self.splats is None else self.splats[:, 7] > 0
+
+
+def _joined_splats(parts: list[Anchors]) -> np.ndarray | None:
+    if all(part.splats is None for part in parts):
+        return None
+    points = (np.zeros((len(p), 8), np.float32) if p.splats is None else p.splats for p in parts)
+    return np.concatenate(list(points))
+
+
+def turned(quaternions: np.ndarray, rotation: np.ndarray) -> np.ndarray:
+    """(N, 4) quaternions w, x, y, z followed by a rotation (3, 3)."""
+    w, x, y, z = quaternion_of(rotation)
+    a, b, c, d = quaternions.T.astype(np.float64)
+    rows = [w * a - x * b - y * c - z * d, w * b + x * a + y * d - z * c,
+            w * c - x * d + y * a + z * b, w * d + x * c - y * b + z * a]  # fmt: skip
+    return np.stack(rows, axis=1).astype(np.float32)
+
+
+def quaternion_of(rotation: np.ndarray) -> np.ndarray:
+    """(4,) unit quaternion w, x, y, z of a rotation (3, 3).
+
+    The eigenvector of Bar-Itzhack's matrix (2000), which exists for every rotation.
+    """
+    r = np.asarray(rotation, np.float64)
+    matrix = np.array([
+        [r[0, 0] + r[1, 1] + r[2, 2], r[2, 1] - r[1, 2], r[0, 2] - r[2, 0], r[1, 0] - r[0, 1]],
+        [r[2, 1] - r[1, 2], r[0, 0] - r[1, 1] - r[2, 2], r[0, 1] + r[1, 0], r[0, 2] + r[2, 0]],
+        [r[0, 2] - r[2, 0], r[0, 1] + r[1, 0], r[1, 1] - r[0, 0] - r[2, 2], r[1, 2] + r[2, 1]],
+        [r[1, 0] - r[0, 1], r[0, 2] + r[2, 0], r[1, 2] + r[2, 1], r[2, 2] - r[0, 0] - r[1, 1]],
+    ])  # fmt: skip
+    vector = np.linalg.eigh(matrix)[1][:, -1]
+    return vector if vector[0] >= 0 else -vector

@@ -93,6 +93,8 @@ class ContentReader:
             self._check.scene(world.scene)
         # points without a place are left out when they are drawn (`Anchors.finite`)
         checked(world.anchors.radius, "the points' radius", np.float32, (None,), least=0)
+        if world.anchors.splats is not None:
+            checked(world.anchors.splats, "the splats", np.float32, (None, 8))
         for frame in world.memory:
             check_depth(frame)
         return world

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from plyfile import PlyData, PlyElement
 
-from ..shared.anchors import Anchors
+from ..shared.anchors import Anchors, turned
 from ..shared.errors import InputError
 from ..shared.files import replacing
 from ..shared.frame import MemoryFrame
@@ -30,7 +30,9 @@ FROM_Z_UP = np.array([[1.0, 0, 0], [0, 0, -1.0], [0, 1.0, 0]])
 
 
 def export_splats(anchors: Anchors, memory: Sequence[MemoryFrame], path: Path) -> int:
-    """A 3DGS PLY of a splat for every point: flat, along its surface. Gives their number.
+    """A 3DGS PLY of a splat for every point: flat, along its surface; splats as they are.
+
+    Gives their number.
 
     x, y, z, normals, f_dc (colour), opacity (logit), scale (log), rot (w, x, y, z), y down, as
     their trainers write them; so every viewer shows it upright. Normals come from the memory frames
@@ -43,18 +45,24 @@ def export_splats(anchors: Anchors, memory: Sequence[MemoryFrame], path: Path) -
     names = ["x", "y", "z", "nx", "ny", "nz", "f_dc_0", "f_dc_1", "f_dc_2", "opacity",
              "scale_0", "scale_1", "scale_2", "rot_0", "rot_1", "rot_2", "rot_3"]  # fmt: skip
     rows = np.zeros(len(anchors), [(name, "<f4") for name in names])
-    turned = normals @ FROM_Z_UP.T
+    turned_normals = normals @ FROM_Z_UP.T
     along = np.where(anchors.radius > 0, SPREAD * anchors.radius, LONE)
     known = np.linalg.norm(normals, axis=1) > 0.5
     scales = np.stack([along, along, np.where(known, THIN, 1.0) * along], axis=1)
+    rotation, opacity = turning_z_to(turned_normals), np.full(len(anchors), OPACITY)
+    own = anchors.are_splats
+    if anchors.splats is not None:
+        scales[own], opacity[own] = anchors.splats[own, :3], anchors.splats[own, 7]
+        rotation[own] = turned(anchors.splats[own, 3:7], FROM_Z_UP)
+    opacity = np.clip(opacity, 1e-3, 1 - 1e-3)
     columns = np.concatenate(
         [
             anchors.xyz @ FROM_Z_UP.T,
-            turned,
+            turned_normals,
             (rgb / 255.0 - 0.5) / SH_C0,
-            np.full((len(anchors), 1), np.log(OPACITY / (1 - OPACITY))),
+            np.log(opacity / (1 - opacity))[:, None],
             np.log(np.maximum(scales, 1e-7)),
-            turning_z_to(turned),
+            rotation,
         ],
         axis=1,
     )

@@ -9,14 +9,17 @@ import struct
 
 import numpy as np
 import pytest
+import trimesh
 from PIL import Image
 
+from backend.conditioning.anchors.splat_renderer import rotation_matrices
 from backend.data.nerfstudio import write_dataset
 from backend.shared.anchors import Anchors
 from backend.shared.camera import Camera, intrinsics, look_at
 from backend.shared.frame import MemoryFrame
 from backend.shared.world import World
 from backend.shared.world_folder import save_world
+from backend.world.bake_splats import export_splats
 from backend.world.exporters import export_meta, export_ply
 from tests.scenes.grounded_room import capture
 from tests.scenes.world_room import trace
@@ -51,6 +54,20 @@ def lines_of(camera: Camera) -> list[list[float]]:
     return found
 
 
+def splats_of(anchors: Anchors) -> Anchors:
+    """Ellipsoids in place of points, each turned and as dense as it likes."""
+    rng = np.random.default_rng(1)
+    quaternions = rng.normal(size=(len(anchors), 4))
+    quaternions /= np.linalg.norm(quaternions, axis=1, keepdims=True)
+    scale = np.tile([[0.3, 0.2, 0.1]], (len(anchors), 1))
+    shape = np.concatenate([scale, quaternions, rng.uniform(0.2, 0.9, (len(anchors), 1))], axis=1)
+    return Anchors(anchors.xyz, anchors.rgb, anchors.radius, splats=shape.astype(np.float32))
+
+
+def rotations(rows: np.ndarray) -> np.ndarray:
+    return rotation_matrices(rows[:, 9:13])
+
+
 @pytest.fixture
 def folder(tmp_path):
     made = tmp_path / "made"
@@ -70,6 +87,8 @@ def folder(tmp_path):
     (made / "project.fspy").write_bytes(fspy_project(photo))
     view = Camera(intrinsics(1.2, 240, 160), look_at(np.array([0, -3, 0.2]), np.zeros(3)), 240, 160)
     Image.fromarray(trace(view)[0]).save(made / "room.png")
+    export_splats(splats_of(anchors.only(np.arange(5))), [], made / "splats.ply")
+    trimesh.creation.box((1, 1, 1)).export(made / "mesh.ply")
     (made / "lines.json").write_text(json.dumps(lines_of(photo)))
     return made, anchors, photo
 
@@ -86,6 +105,30 @@ def test_worlds_from_elsewhere(blender, folder):
     assert found["memory_mean"] == [10, 120, 230] and found["memory_depth"] == 2.5
     assert "not a world" in found["damaged"]
     assert "does not exist" in found["no_ply"]
+
+    # splats keep shape, colour and opacity, and turn and grow with their object
+    splats = splats_of(anchors.only(np.arange(5)))
+    truth = np.concatenate([splats.xyz, splats.rgb, splats.splats], axis=1)
+    truth = truth[np.lexsort(truth[:, 2::-1].T)]
+    given, moved = np.array(found["splats"]), np.array(found["turned splats"])
+    assert np.allclose(
+        given[:, [0, 1, 2, 6, 7, 8, 13]], truth[:, [0, 1, 2, 6, 7, 8, 13]], atol=1e-4
+    )
+    assert np.abs(given[:, 3:6] - truth[:, 3:6]).max() <= 1
+    assert np.allclose(rotations(given), rotations(truth), atol=1e-4)
+    quarter = np.array([[0, -1.0, 0], [1, 0, 0], [0, 0, 1]])
+    places = 2 * truth[:, :3] @ quarter.T
+    order = np.lexsort(places[:, ::-1].T)
+    assert np.allclose(moved[:, :3], places[order], atol=1e-4)
+    assert np.allclose(moved[:, 6:9], 2 * truth[:, 6:9], atol=1e-4)
+    assert np.allclose(rotations(moved), quarter @ rotations(truth)[order], atol=1e-4)
+    assert "is a mesh; use File > Import" in found["mesh"]
+    if found["native splats"] is not None:  # from Blender 5.3 on
+        native = np.array(found["native splats"])
+        assert np.allclose(native[:, [0, 1, 2, 13]], truth[:, [0, 1, 2, 13]], atol=1e-4)
+        assert np.allclose(native[:, 6:9], truth[:, 6:9], rtol=1e-3)
+        assert np.abs(native[:, 3:6] - truth[:, 3:6]).max() <= 2
+        assert np.allclose(rotations(native), rotations(truth), atol=1e-3)
 
     # matched cameras
     fspy = found["fspy"]

@@ -7,11 +7,17 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from backend.conditioning.anchors.splat_renderer import rotation_matrices
+from backend.pipelines.lit_seam import load_lit_pipeline
+from backend.shared.anchors import Anchors
+from backend.shared.camera import Camera, intrinsics, look_at
 from backend.shared.errors import InputError
+from backend.shared.frame import FrameRequest
+from backend.shared.world_folder import load_world, save_world
 from backend.world.bake_splats import FROM_Z_UP, export_splats
 from backend.world.importers.meshes import mesh_anchors
 from backend.world.importers.point_cloud import world_from_ply
-from backend.world.importers.splats import read_splats, splat_anchors, splat_kind
+from backend.world.importers.splats import Splats, read_splats, splat_anchors, splat_kind
 
 from .test_bakes import HALF, off_walls, room_world
 
@@ -52,24 +58,46 @@ def test_spz_has_y_up(tmp_path):
     assert np.array_equal(plain, turned)
 
 
-def test_a_large_splat_is_a_patch_along_its_own_axes(tmp_path):
-    from backend.world.importers.splats import Splats
-
+def test_a_splat_keeps_its_shape_and_opacity(tmp_path):
     half = np.sqrt(0.5)
-    small = np.tile([[0.05, 0.05, 0.005]], (40, 1))
     splats = Splats(
-        xyz=np.concatenate([np.zeros((1, 3)), np.linspace([5, 5, 5], [6, 6, 6], 40)]),
-        scale=np.concatenate([[[1.0, 0.5, 0.001]], small]).astype(np.float32),
-        rotation=np.tile([[half, half, 0, 0]], (41, 1)),  # a quarter turn about x
-        opacity=np.ones(41),
-        rgb=np.full((41, 3), 200, np.uint8),
+        xyz=np.array([[1.0, 2.0, 3.0]]),
+        scale=np.array([[1.0, 0.5, 0.001]], np.float32),
+        rotation=np.array([[half, half, 0, 0]]),  # a quarter turn about x
+        opacity=np.array([0.4]),
+        rgb=np.full((1, 3), 200, np.uint8),
     )
-    anchors, origin = splat_anchors(splats, "z", 2.0)
+    anchors, origin = splat_anchors(splats, "-y", 2.0)
     assert not origin.any()
-    patch = anchors.xyz[np.linalg.norm(anchors.xyz, axis=1) < 5]
-    assert len(patch) > 20
-    assert np.abs(patch[:, 1]).max() < 0.02  # its thin axis lies along y after the turn
-    assert 2.0 < np.abs(patch[:, 0]).max() <= 3.0 and 1.0 < np.abs(patch[:, 2]).max() <= 1.5
+    assert np.allclose(anchors.xyz, [[2, 6, -4]])
+    axes = rotation_matrices(anchors.splats[:, 3:7])[0] * anchors.splats[0, :3]
+    assert np.allclose(np.abs(axes[:, 0]), [2, 0, 0], atol=1e-5)
+    # what pointed along the file's z lies along its own y there, which is up: -z here
+    assert np.allclose(np.abs(axes[:, 1]), [0, 1, 0], atol=1e-5)
+    assert np.allclose(np.abs(axes[:, 2]), [0, 0, 0.002], atol=1e-5)
+    assert anchors.splats[0, 7] == pytest.approx(0.4)
+    assert anchors.radius[0] == pytest.approx(np.sqrt(2.0))
+
+
+def test_splats_come_back_as_they_went(tmp_path):
+    rng = np.random.default_rng(0)
+    quaternions = rng.normal(size=(50, 4))
+    quaternions /= np.linalg.norm(quaternions, axis=1, keepdims=True)
+    shape = np.concatenate(
+        [np.exp(rng.uniform(-4, 0, (50, 3))), quaternions, rng.uniform(0.1, 0.9, (50, 1))], axis=1
+    ).astype(np.float32)
+    rgb = rng.integers(1, 256, (50, 3)).astype(np.uint8)
+    xyz = rng.uniform(-2, 2, (50, 3)).astype(np.float32)
+    export_splats(Anchors(xyz, rgb, np.ones(50, np.float32), splats=shape), [], tmp_path / "a.ply")
+    again = world_from_ply(tmp_path / "a.ply").anchors
+    assert np.allclose(again.xyz, xyz, atol=1e-5)
+    assert np.abs(again.rgb.astype(int) - rgb).max() <= 1
+    assert np.allclose(again.splats[:, :3], shape[:, :3], rtol=1e-4)
+    assert np.allclose(again.splats[:, 7], shape[:, 7], atol=1e-4)
+    for one, two in zip(
+        *(rotation_matrices(s[:, 3:7]) for s in (again.splats, shape)), strict=True
+    ):
+        assert np.allclose(one, two, atol=1e-4)
 
 
 @pytest.mark.parametrize("kind", ["splat", "ksplat", "spz", "sog", "compressed.ply", "ply"])
@@ -112,8 +140,35 @@ def test_meshes_are_surfaces(tmp_path, ending, colour):
     assert np.abs(away - 1.5).max() < 1e-4  # on the faces, not only at the corners
     assert 15_000 < len(anchors) < 25_000
     assert np.abs(anchors.rgb.astype(int) - colour).mean() < 8
-    world = world_from_ply(tmp_path / f"a.{ending}")
-    assert len(world.anchors) > 1_000_000
+
+
+@pytest.mark.parametrize(("ending", "colour"), [("ply", (200, 30, 40)), ("obj", (20, 210, 60)),
+                                                ("glb", (20, 210, 60))])  # fmt: skip
+def test_meshes_become_scenes_that_are_lit(tmp_path, ending, colour):
+    world = world_from_ply(cube(tmp_path, ending), up="z", scale=0.5)
+    assert not len(world.anchors) and world.scene is not None
+    assert world.scene.triangle_count() == 12
+    assert np.abs(world.scene.meshes[0].vertices).max() == pytest.approx(0.5)
+    save_world(world, tmp_path / "world")  # as it is read: checked
+    again = load_world(tmp_path / "world")
+    assert again.scene is not None
+    view = Camera(intrinsics(0.6, 64, 64), look_at(np.array([2.0, -1.5, 1.2]), np.zeros(3)), 64, 64)
+    pipeline = load_lit_pipeline()
+    assert pipeline is not None
+    reply = pipeline.render(pipeline.prepare(again), FrameRequest(view, mode="lit", draft=True))
+    middle = reply.rgb[24:40, 24:40].reshape(-1, 3).astype(float)
+    # an open convex thing in an even light of 1 shows its colour
+    assert np.abs(np.median(middle, axis=0) - colour).max() < 14
+    assert np.isinf(reply.depth[2, 2]) or reply.depth[2, 2] == 0
+    assert 1.5 < reply.depth[32, 32] < 3.0
+
+
+def test_meshes_with_corners_that_are_nowhere_are_one_sentence(tmp_path):
+    text = "v 0 0 0\nv 1 0 0\nv 0 nan 0\nv 0 1 0\nf 1 2 3\nf 1 2 4\n"
+    (tmp_path / "a.obj").write_text(text)
+    with pytest.raises(InputError) as caught:
+        world_from_ply(tmp_path / "a.obj")
+    assert "\n" not in str(caught.value) and str(caught.value).endswith(".")
 
 
 @pytest.mark.parametrize("name", ["a.obj", "a.glb", "a.gltf", "a.ply"])

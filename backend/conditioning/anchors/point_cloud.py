@@ -13,6 +13,7 @@ import torch
 
 from ...shared.anchors import Anchors
 from ...shared.camera import Camera
+from .splat_renderer import SplatCloud
 
 CHUNK = 4096
 """Points in a chunk; a power of two."""
@@ -28,11 +29,16 @@ class PointCloud:
     """Anchors prepared once for many views, on `device`.
 
     The order of `anchors` decides between points of equal depth on one pixel: the first wins.
+    splats: those of them that are splats; the rest are points, and counted.
     """
 
     def __init__(self, anchors: Anchors, device: torch.device | str = "cpu") -> None:
         self.anchors = anchors
         anchors = anchors.finite()
+        self.splats: SplatCloud | None = None
+        if anchors.are_splats.any():
+            self.splats = SplatCloud(anchors.only(anchors.are_splats))
+            anchors = anchors.only(~anchors.are_splats)
         self.device = torch.device(device)
         self.count = len(anchors)
         self.whole = anchors.whole

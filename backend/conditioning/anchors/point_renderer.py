@@ -16,6 +16,7 @@ import torch
 from ...shared.camera import Camera
 from .closing import LARGEST, Samples, close_gaps
 from .point_cloud import PointCloud
+from .splat_renderer import SplatCloud, render_splats
 
 NEAR = 1e-3
 """Metres in front of the camera below which nothing is drawn."""
@@ -43,7 +44,32 @@ class AnchorRender:
 
 @torch.no_grad()
 def render_points(cloud: PointCloud, camera: Camera) -> AnchorRender:
-    """`cloud` seen by `camera`."""
+    """`cloud` seen by `camera`: its points, and its splats before and over them."""
+    points = _points(cloud, camera)
+    return points if cloud.splats is None else _over(cloud.splats, points, camera)
+
+
+def _over(splats: SplatCloud, points: AnchorRender, camera: Camera) -> AnchorRender:
+    """Splats blended over the points that are behind them. Where both together cover less than
+    half of a pixel, nothing is there."""
+    device = points.depth.device
+    drawn = render_splats(splats, camera, points.depth.cpu().numpy())
+    rgb, alpha, depth = (
+        torch.from_numpy(v).to(device) for v in (drawn.rgb, drawn.alpha, drawn.depth)
+    )
+    own = (points.depth > 0).float()
+    solid = alpha + (1 - alpha) * own
+    mixed = rgb * 255 + ((1 - alpha) * own)[..., None] * points.rgb
+    there = (depth > 0) | (own > 0)
+    mixed = (mixed / solid.clamp(min=1e-6)[..., None] + 0.5).clamp(1, 255)
+    return AnchorRender(
+        torch.where(there[..., None], mixed, 0.0).to(torch.uint8),
+        torch.where(depth > 0, depth, points.depth),
+        torch.where(there, torch.maximum(alpha, points.coverage), 0.0),
+    )
+
+
+def _points(cloud: PointCloud, camera: Camera) -> AnchorRender:
     height, width, device = camera.height, camera.width, cloud.device
     if not len(cloud):
         return AnchorRender(

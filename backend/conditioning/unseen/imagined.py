@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Surroundings that nobody saw, imagined once for a world so that they stay where they are.
 
-Beside what the memory frames show, the model is asked for a few wide views. What it invents there
-is lifted into the world: points and pictures like those of memory, which count wherever anchors
-and memory know nothing. A camera that moves then finds the same invention in every frame, instead
-of a new one. Where geometry is whole, its surfaces are what the invention is painted on.
+What is invented beside the memory frames is lifted into the world: points and pictures like those
+of memory, which count wherever anchors and memory know nothing. A camera that moves then finds the
+same invention in every frame, instead of a new one. Where geometry is whole, the model paints its
+surfaces in a few wide views; else the first memory frame is continued (`continuation.py`).
 """
 
 from __future__ import annotations
@@ -23,8 +23,10 @@ from ...shared.frame import MemoryFrame
 from ..anchors.lifting import lift
 from ..anchors.point_cloud import PointCloud
 from ..anchors.point_renderer import AnchorRender, render_points
+from ..memory.free_space import contradicts
 from ..memory.sampling import MemoryImages, Sampled, sample_memory, usable
 from ..memory.views import select_views
+from .continuation import surroundings_of
 
 if TYPE_CHECKING:
     from ..conditions import Conditions
@@ -63,23 +65,28 @@ SOFT_EDGE = 6
 """Pixels of sky beside a surface that are left out where geometry is whole: what is drawn there has
 something of the surface, and would stand as its ghost where another camera sees nothing but sky."""
 
+CONTINUED_STRIDE = 2
+"""Pixels from point to point of what a picture is continued by."""
+
 SAME_SURFACE = 0.02
 """Part of the depth by which an imagined surface must be nearer to hide a real one."""
 
 
 def views_aside(frames: list[MemoryFrame]) -> list[Camera]:
     """Cameras of the views to imagine beside `frames`, the first turns of all frames first."""
-    seeing = [frame for frame in frames if frame.enabled and frame.depth is not None]
+    seeing = _seeing(frames)
     if len(seeing) > MOST_FRAMES:
         return []
     return [_turned(frame.camera, math.radians(turn)) for turn in TURNS for frame in seeing]
 
 
-def to_imagine(conditions: Conditions, whole: bool) -> torch.Tensor:
-    """(H, W) bool: what is imagined of a view, sky included. whole: geometry is, so that only
-    colours are missing; else what has no depth."""
-    if not whole:
-        return conditions.known[0] == 0
+def _seeing(frames: list[MemoryFrame]) -> list[MemoryFrame]:
+    return [frame for frame in frames if frame.enabled and frame.depth is not None]
+
+
+def to_imagine(conditions: Conditions) -> torch.Tensor:
+    """(H, W) bool: what of a view the model paints, sky included: whole geometry lacks colours
+    only."""
     surface = torch.isfinite(conditions.depth)
     near_surface = F.max_pool2d(surface[None].float(), 2 * SOFT_EDGE + 1, 1, SOFT_EDGE)[0] > 0
     return (conditions.weight[0] == 0) & (surface | ~near_surface)
@@ -114,6 +121,27 @@ class Imagined:
 
     def __bool__(self) -> bool:
         return len(self.images) > 0
+
+    @classmethod
+    def continued(cls, frames: list[MemoryFrame], cloud: PointCloud) -> Imagined:
+        """What the first of a few frames with depth shows, gone on to all sides.
+
+        Left out where `cloud` knows of a surface, or a frame looked through.
+        """
+        device = cloud.device
+        seeing = _seeing(frames)
+        around = surroundings_of(seeing[0]) if 0 < len(seeing) <= MOST_FRAMES else None
+        if around is None:
+            return cls.nothing(device)
+        made = []
+        for number, (camera, rgb, depth) in enumerate(around.views()):
+            depth[(render_points(cloud, camera).depth > 0).cpu().numpy()] = 0
+            depth[contradicts(depth, camera, seeing)] = 0
+            if (depth > 0).any():
+                name = f"imagined {number}"
+                made.append(MemoryFrame(name, name, camera, rgb, depth))
+        anchors = Anchors.concatenate([lift(frame, CONTINUED_STRIDE) for frame in made])
+        return cls(anchors, PointCloud(anchors, device), MemoryImages(made, device))
 
     def joined(self, camera: Camera, rgb: np.ndarray, depth: np.ndarray) -> Imagined:
         """With one more view. rgb: (H, W, 3) uint8; depth: (H, W) metres, 0 = not imagined."""

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, cast
 
@@ -44,23 +46,34 @@ def mesh_anchors(
     Raises InputError when the file cannot be read, is too large or has no triangles.
     """
     path = Path(path)
-    ending = path.suffix.lower()
-    if path.is_file() and path.stat().st_size > MOST_BYTES:
-        raise InputError(f"'{path.name}' is larger than {MOST_BYTES >> 30} GB; simplify it first.")
-    if ending == ".ply":
-        check_header(path)
-    try:
+    with _as_sentence(path):
         return _anchors(path, up, scale, most)
+
+
+def read_meshes(path: Path) -> list[Any]:
+    """The trimeshes of a file, where they stand. Raises InputError as `mesh_anchors` does."""
+    with _as_sentence(Path(path)):
+        return _read(Path(path))
+
+
+@contextmanager
+def _as_sentence(path: Path) -> Iterator[None]:
+    try:
+        yield
     except InputError:
         raise
     except Exception as error:  # the library raises whatever its parsers meet in a damaged file
         raise InputError(f"'{path.name}' cannot be read as a mesh ({reason(error)}).") from error
 
 
-def _anchors(path: Path, up: str | None, scale: float, most: int) -> tuple[Anchors, np.ndarray]:
+def _read(path: Path) -> list[Any]:
     import trimesh
 
     ending = path.suffix.lower()
+    if path.is_file() and path.stat().st_size > MOST_BYTES:
+        raise InputError(f"'{path.name}' is larger than {MOST_BYTES >> 30} GB; simplify it first.")
+    if ending == ".ply":
+        check_header(path)
     with path.open("rb") as file:
         scene = trimesh.load_scene(
             file, file_type=ending[1:], resolver=cast(Any, _Inside(path.parent)), process=False
@@ -68,8 +81,12 @@ def _anchors(path: Path, up: str | None, scale: float, most: int) -> tuple[Ancho
     meshes = [m for m in scene.dump() if isinstance(m, trimesh.Trimesh) and len(m.faces)]
     if not meshes or sum(len(m.faces) for m in meshes) > MOST_TRIANGLES:
         raise InputError(f"'{path.name}' has no triangles, or more than {MOST_TRIANGLES}.")
-    parts = [(np.asarray(m.triangles, np.float64), m) for m in meshes]
-    turn = UP_AXES[up or UP[ending]] * scale
+    return meshes
+
+
+def _anchors(path: Path, up: str | None, scale: float, most: int) -> tuple[Anchors, np.ndarray]:
+    parts = [(np.asarray(m.triangles, np.float64), m) for m in _read(path)]
+    turn = UP_AXES[up or UP[path.suffix.lower()]] * scale
     origin = origin_of(np.concatenate([t.reshape(-1, 3)[::7] for t, _ in parts]) @ turn.T)
     areas = [_areas(t @ turn.T) for t, _ in parts]
     total = sum(float(a.sum()) for a in areas)
@@ -141,12 +158,17 @@ def _spread(
     return Anchors(xyz[keep].astype(np.float32), np.maximum(rgb[keep], 1), radius)
 
 
+def picture_of(material: Any) -> Any:
+    """The picture of a material's base colour, None without."""
+    return getattr(material, "baseColorTexture", None) or getattr(material, "image", None)
+
+
 def _colours(mesh: Any, face: np.ndarray, corner: np.ndarray) -> np.ndarray:
     """(N, 3) uint8 of points in triangles, by texture, vertex or face colour, or one for all."""
     visual = mesh.visual
     uv = getattr(visual, "uv", None)
     material = getattr(visual, "material", None)
-    picture = getattr(material, "baseColorTexture", None) or getattr(material, "image", None)
+    picture = picture_of(material)
     if uv is not None and len(uv) == len(mesh.vertices) and picture is not None:
         image = np.asarray(picture.convert("RGB"))
         at = (np.asarray(uv)[mesh.faces[face]] * corner[..., None]).sum(axis=1)

@@ -16,6 +16,7 @@ from ...shared.frame import MemoryFrame
 from ...shared.world import World
 from ..identity import frame_id
 from ..origin import remember
+from .mesh_scene import mesh_scene
 from .meshes import is_mesh, mesh_anchors
 from .photo import fitted_camera
 from .ply import read_far_ply
@@ -28,18 +29,26 @@ def world_from_ply(
     scale: float = 1.0,
     photo: tuple[Path, Camera] | None = None,
 ) -> World:
-    """Points, splats or a mesh, told apart by what the file holds, as anchors.
+    """Points or splats as anchors, or a mesh as a scene, told apart by what the file holds.
 
     photo: a picture and the camera that took it, in metres and z up; its depth is that of the
     points.
     """
-    anchors, origin = _read(Path(path), up, scale)
-    memory = []
+    path, scene, memory = Path(path), None, []
+    if splat_kind(path) is None and is_mesh(path):
+        scene, origin = mesh_scene(path, up, scale)
+        # points are needed for a photo's depth alone
+        anchors = mesh_anchors(path, up, scale)[0] if photo is not None else Anchors.empty()
+    else:
+        anchors, origin = _read(path, up, scale)
     if photo is not None:
         picture = read_photo(photo[0])
         camera = fitted_camera(_without(photo[1], origin), *picture.size, None)
         memory.append(_seen(anchors, picture.rgb, camera, Path(photo[0]).stem))
-    provenance = remember({"source": "ply", "file": Path(path).name}, origin)
+    provenance = remember({"source": "ply", "file": path.name}, origin)
+    if scene is not None:
+        scene = dataclasses.replace(scene, viewpoints=tuple(f.camera for f in memory))
+        return World(Anchors.empty(), memory, 1, provenance, scene)
     return World(anchors=anchors, memory=memory, revision=1, provenance=provenance)
 
 
@@ -47,8 +56,6 @@ def _read(path: Path, up: str | None, scale: float) -> tuple[Anchors, np.ndarray
     kind = splat_kind(path)
     if kind is not None:
         return splat_anchors(read_splats(path, kind), up or UP.get(kind, "-y"), scale)
-    if is_mesh(path):
-        return mesh_anchors(path, up, scale)
     return read_far_ply(path, up, scale)
 
 

@@ -1,9 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""3D Gaussian splats of every kind people have, as anchors that close like the splats do.
-
-A splat is an ellipsoid: it becomes points spread over its two longer axes, as many as its size
-asks for, each with the splat's colour.
-"""
+"""3D Gaussian splats of every kind people have, as anchors with shape and opacity."""
 
 from __future__ import annotations
 
@@ -14,12 +10,12 @@ from pathlib import Path
 import numpy as np
 from plyfile import PlyData, PlyParseError
 
-from ...shared.anchors import Anchors
+from ...shared.anchors import Anchors, turned
 from ...shared.errors import InputError
 from ...shared.reading import as_sentence
 from ..origin import origin_of
 from .apart import run_apart
-from .ply import FARTHEST, MIN_OPACITY, SH_C0, UP_AXES, check_header
+from .ply import FARTHEST, SH_C0, UP_AXES, check_header
 
 MOST_BYTES = 4 << 30
 MOST_SPLATS = 20_000_000
@@ -29,9 +25,8 @@ ROW_BYTES = {"splat": 32, "ksplat": 24, "spz": 8, "sog": 4, "compressed.ply": 16
 """Least bytes of a splat: what a file can hold at most follows from its size."""
 UP = {"spz": "y"}
 """Which way is up where it is not down as trainers write it: SPZ has y up."""
-SPREAD = 1.5
-"""Standard deviations to which a splat's points reach."""
-MOST_POINTS = 4_000_000
+FAINTEST = 1 / 255
+"""Splats of less opacity show nowhere."""
 _SECONDS, _BYTES_A_SECOND, _GIGABYTES = 30.0, 5e6, 6.0
 
 
@@ -113,71 +108,31 @@ def _from_ply(path: Path, name: str) -> Splats:
     length = np.linalg.norm(rotation, axis=1)
     good = np.isfinite(xyz).all(axis=1) & (np.abs(xyz) < FARTHEST).all(axis=1)
     good &= np.isfinite(scale).all(axis=1) & np.isfinite(length) & (length > 1e-9)
-    good &= opacity >= MIN_OPACITY
+    good &= opacity >= FAINTEST
     if not good.any():
         raise InputError(f"'{name}' has no usable splats.")
     rotation = rotation[good] / length[good, None]
     return Splats(xyz[good], scale[good], rotation, opacity[good], rgb.astype(np.uint8)[good])
 
 
-def splat_anchors(
-    splats: Splats, up: str, scale: float, most: int = MOST_POINTS
-) -> tuple[Anchors, np.ndarray]:
-    """Points over the splats' faces, in metres and z up without the origin, and that (3,).
+def splat_anchors(splats: Splats, up: str, scale: float) -> tuple[Anchors, np.ndarray]:
+    """The splats in metres and z up without the origin, and that (3,).
 
-    Faint splats and those that are large for their opacity are haze: they give no surface.
+    The radius of each is what its two longer axes cover, for whoever takes it for a point.
     """
-    turn = UP_AXES[up] * scale
-    axes = _axes(splats.rotation) * splats.scale[:, None, :] * scale  # columns, longest first below
-    order = np.argsort(-splats.scale, axis=1)
-    axes = np.take_along_axis(axes, order[:, None, :], axis=2)
-    axes = np.einsum("ij,njk->nik", UP_AXES[up], axes)
-    centre = splats.xyz @ turn.T
+    turn = UP_AXES[up]
+    centre = splats.xyz @ turn.T * scale
     origin = origin_of(centre)
-    centre = centre - origin
-    a, b = axes[..., 0], axes[..., 1]
-    long, wide = np.linalg.norm(a, axis=1), np.linalg.norm(b, axis=1)
-    usual = float(np.median(wide))
-    haze = (splats.opacity < 0.3) & (wide > 4 * usual)
-    far = long > 200 * max(usual, 1e-9)
-    keep = ~(haze | far)
-    if not keep.any():
-        keep[:] = True
-    centre, a, b, long, wide = centre[keep], a[keep], b[keep], long[keep], wide[keep]
-    rgb = splats.rgb[keep]
-    spacing = _spacing(long, wide, most)
-    across = np.clip(np.ceil(2 * SPREAD * long / spacing), 1, 8).astype(int)
-    down = np.clip(np.ceil(2 * SPREAD * wide / spacing), 1, 8).astype(int)
-    count = across * down
-    who = np.repeat(np.arange(len(count)), count)
-    place = np.arange(len(who)) - np.repeat(np.cumsum(count) - count, count)
-    i, j = place % across[who], place // across[who]
-    s = ((i + 0.5) / across[who] * 2 - 1) * SPREAD * (across[who] > 1)
-    t = ((j + 0.5) / down[who] * 2 - 1) * SPREAD * (down[who] > 1)
-    inside = s * s + t * t <= SPREAD * SPREAD * 1.02
-    who, s, t = who[inside], s[inside], t[inside]
-    xyz = centre[who] + s[:, None] * a[who] + t[:, None] * b[who]
-    step = np.maximum(2 * SPREAD * long[who] / across[who], 2 * SPREAD * wide[who] / down[who])
-    colours = np.maximum(rgb[who], 1)  # black is kept for points without a colour
-    return Anchors(xyz.astype(np.float32), colours, (0.42 * step).astype(np.float32)), origin
-
-
-def _spacing(long: np.ndarray, wide: np.ndarray, most: int) -> float:
-    """Metres between points at which all splats together have at most about `most`."""
-    spacing = max(float(np.median(wide)) * 2 * SPREAD, 1e-9)
-    for _ in range(12):
-        across = np.clip(np.ceil(2 * SPREAD * long / spacing), 1, 8)
-        down = np.clip(np.ceil(2 * SPREAD * wide / spacing), 1, 8)
-        if float((across * down).sum()) <= most:
-            break
-        spacing *= 1.4
-    return spacing
-
-
-def _axes(q: np.ndarray) -> np.ndarray:
-    """(N, 3, 3) rotation matrices of unit quaternions (w, x, y, z)."""
-    w, x, y, z = q.T.astype(np.float64)
-    rows = [1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y),
-            2 * (x * y + w * z), 1 - 2 * (x * x + z * z), 2 * (y * z - w * x),
-            2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)]  # fmt: skip
-    return np.stack(rows, axis=1).reshape(-1, 3, 3)
+    deviations = (splats.scale * scale).astype(np.float32)
+    longer = np.sort(deviations, axis=1)[:, 1:]
+    shape = np.concatenate(
+        [deviations, turned(splats.rotation, turn), splats.opacity[:, None]], axis=1
+    )
+    colours = np.maximum(splats.rgb, 1)  # black is kept for points without a colour
+    anchors = Anchors(
+        (centre - origin).astype(np.float32),
+        colours,
+        np.sqrt(longer.prod(axis=1)),
+        splats=shape.astype(np.float32),
+    )
+    return anchors, origin

@@ -59,6 +59,34 @@ def points_and_folders(found: dict[str, Any]) -> None:
     found["no_ply"] = refused(bpy.ops.worldfm.world_from_points, filepath=str(FOLDER / "no.ply"))
 
 
+def splats(found: dict[str, Any]) -> None:
+    """Splats through the backend, turned with their object; Blender's own where it has such."""
+    bpy.ops.wm.read_homefile(use_empty=True)
+    scene = bpy.context.scene
+    scene.unit_settings.scale_length = 0.5
+    bpy.ops.worldfm.world_from_points(filepath=str(FOLDER / "splats.ply"))
+    found["splats"] = told_of_splats()
+    ob = bpy.data.objects["splats Points"]
+    ob.rotation_euler.z, ob.scale = np.pi / 2, (2, 2, 2)
+    bpy.context.view_layer.update()
+    found["turned splats"] = told_of_splats()
+    bpy.data.objects.remove(ob)
+    found["mesh"] = refused(bpy.ops.worldfm.world_from_points, filepath=str(FOLDER / "mesh.ply"))
+    found["native splats"] = None
+    if bpy.app.version >= (5, 3):
+        path = str(FOLDER / "splats.ply")
+        bpy.ops.wm.ply_import(
+            filepath=path, forward_axis="Z", up_axis="NEGATIVE_Y", global_scale=2.0
+        )
+        found["native splats"] = told_of_splats()
+
+
+def told_of_splats() -> list[list[float]]:
+    """Place and shape of each splat of the scene, by its place."""
+    anchors = scene_anchors().anchors
+    return sorted(np.concatenate([anchors.xyz, anchors.rgb, anchors.splats], axis=1).tolist())
+
+
 def matches(found: dict[str, Any]) -> None:
     """fSpy and drawn lines; other cameras and the scene's size stay."""
     scene = bpy.context.scene
@@ -248,6 +276,8 @@ def main() -> dict[str, Any]:
     bpy.ops.wm.read_homefile(use_empty=True)
     found: dict[str, Any] = {}
     points_and_folders(found)
+    splats(found)
+    bpy.ops.wm.read_homefile(use_empty=True)
     matches(found)
     kept_frames(found)
     photos(found)
