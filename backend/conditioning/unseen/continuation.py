@@ -301,9 +301,9 @@ def _softened(rgb: np.ndarray, distance: np.ndarray) -> np.ndarray:
     wide = cv2.copyMakeBorder(rgb, 0, 0, margin, margin, cv2.BORDER_WRAP).astype(np.float32)
     wanted = np.minimum(SOFTNESS * distance, LEVELS[-1])
     result = rgb.astype(np.float32)
-    below = result
+    below: np.ndarray = result
     for low, high in itertools.pairwise(LEVELS):
-        above = cv2.GaussianBlur(wide, (0, 0), high)[:, margin:-margin]
+        above = np.asarray(cv2.GaussianBlur(wide, (0, 0), high)[:, margin:-margin], np.float32)
         part = np.clip((wanted - low) / (high - low), 0, 1)[..., None]
         result = np.where(wanted[..., None] > low, below + part * (above - below), result)
         below = above
