@@ -29,7 +29,7 @@ def test_a_photo_is_seen_at_once_with_default_overlays(stage, tmp_path):
     truth = Image.open(tmp_path / "photo.png").resize((right - left, bottom - top))
     truth = np.asarray(truth)[8:-8, 8:-8][: inner.shape[0], : inner.shape[1]]
     off = np.abs(inner.astype(int) - truth).mean(axis=-1)
-    assert np.median(off) < 12, "the camera's view is not the photo"
+    assert np.median(off) < 25, "the camera's view is not the photo, seen by AgX"
     # the floor's grid is drawn over every engine's picture: lines, not a cloud of dots
     assert (inner.max(axis=-1) < 8).mean() < 0.02 + (truth.max(axis=-1) < 8).mean()
     assert "Traceback" not in found["log"]
