@@ -221,3 +221,9 @@ def test_what_is_taken_for_something_else_is_said() -> None:
     )
     assert "AMBIENT_OCCLUSION" in material.problems[0] and "open place" in material.problems[0]
     np.testing.assert_allclose(material.constant.diffuse[0], RED[:3], rtol=1e-6)
+
+
+def test_a_principled_material_with_sheen_is_compiled() -> None:
+    velvet = compiled(("BSDF_PRINCIPLED", {}, {"Sheen Weight": 0.6, "Sheen Roughness": 0.5}))
+    assert velvet.problems == []
+    assert velvet.constant is None

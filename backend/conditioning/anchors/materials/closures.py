@@ -252,7 +252,9 @@ def sheen(call: Call) -> Closure:
 
 def _sheen_albedo(call: Call, name: str) -> np.ndarray:
     rough = np.clip(call.float(name, 0.5), 0, 1)
-    return sheen_albedo(rough, np.ones((), np.float32) if call.points is None else cosine(call))
+    return sheen_albedo(
+        rough, np.ones((), np.float32) if call.evaluation.points is None else cosine(call)
+    )
 
 
 def depends_on_view(node: Node) -> bool:
