@@ -95,7 +95,7 @@ def test_colours_masks_mirrored_channels_and_what_the_discriminator_sees():
     assert [HINTS[c.name].start for c in HINTS.colors()] == [0, 4, 12, 18]
     assert [c.mask and HINTS[c.mask].start for c in HINTS.colors()] == [3, 7, None, None]
     assert HINTS.mirrored() == []
-    assert DISCRIMINATOR_HINTS == [9, 12, 13, 14]
+    assert DISCRIMINATOR_HINTS == [9, 12, 13, 14, 3]
     assert channels.COLOR_CELLS.mirrored() == [12, 14]
     assert [channels.COLOR_CELLS[c.name].start for c in channels.COLOR_CELLS.colors()] == [
         0, 4, 17, 21, 24, 27,
