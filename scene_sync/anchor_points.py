@@ -159,7 +159,7 @@ def _native_splats(cloud: bpy.types.PointCloud) -> Anchors:
     deviations = np.full((count, 3), 0.01, np.float32)
     if scale is not None:
         deviations = _column(scale, "vector", 3)
-    quaternions = np.tile(np.float32([1, 0, 0, 0]), (count, 1))
+    quaternions = np.tile(np.array([1, 0, 0, 0], np.float32), (count, 1))
     if rotation is not None:
         quaternions = _column(rotation, "value", 4)
     rgb = np.clip(np.nan_to_num(0.5 + SH_C0 * base[:, :3]), 1 / 255, 1) * 255 + 0.5
