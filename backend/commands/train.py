@@ -24,6 +24,11 @@ app = typer.Typer(
 )
 
 
+@app.callback()
+def group() -> None:
+    """Typer takes a group of one command for that command, which is what the extension has."""
+
+
 def _mount() -> None:
     """The extension comes without what makes the model."""
     for module, name in (("train_stages", None), ("train_card", None), ("train_depth", "depth")):

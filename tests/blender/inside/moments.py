@@ -191,14 +191,14 @@ def beside() -> dict[str, Any]:
     """What a background Blender captures comes over whole."""
     fresh()
     work = extension.part("operators.capture_work")
-    order = {"engine": "CYCLES", "samples": 1, "percentage": 50, "layer": ""}
+    settings = {"engine": "CYCLES", "samples": 1, "percentage": 50, "layer": ""}
     shots = [{"name": "a", "frame": 1, "camera": None}]
-    given = {"scene": bpy.context.scene.name, "order": order, "shots": shots}
-    (FOLDER / "order.json").write_text(json.dumps(given), encoding="utf-8")
+    given = {"scene": bpy.context.scene.name, "settings": settings, "shots": shots}
+    (FOLDER / "capture.json").write_text(json.dumps(given), encoding="utf-8")
     work.work(str(FOLDER))
     over = work._read(FOLDER / "0000.npz")
     shot = extension.part("scene_sync.capture").Shot("a", 1)
-    ((_, here),) = work.inside(bpy.context.scene, work.Order(**order), [shot])
+    ((_, here),) = work.inside(bpy.context.scene, work.CaptureSettings(**settings), [shot])
     same = extension.part("backend.shared.tree_codec").same_tree
     return {"same": over.moments == here.moments, "camera": same(over.camera, here.camera)}
 
