@@ -85,12 +85,11 @@ def _devices() -> list[dict[str, Any]]:
 
 def _models() -> list[dict[str, str]]:
     from ..models.store import installed, models_dir
-    from ..models.weights_file import weights_hash
+    from ..models.weights_file import EMBEDDED, WEIGHTS, weights_hash
 
-    embedded = Path(__file__).parents[1] / "models" / "embedded"
-    if not (embedded / "model.safetensors").is_file():
+    if not (EMBEDDED / WEIGHTS).is_file():
         raise ModelError("The embedded model is missing; install WorldFM again.")
-    models = [{"name": "embedded", "hash": weights_hash(embedded), "folder": str(embedded)}]
+    models = [{"name": "embedded", "hash": weights_hash(EMBEDDED), "folder": str(EMBEDDED)}]
     for record in installed():
         folder = str(models_dir() / record.name)
         models.append({"name": record.name, "hash": record.hash, "folder": folder})

@@ -61,7 +61,8 @@ def adapt(
     from ..learning.adapted_files import check_place, keep
     from ..models.feature_weights import features_here, load_features
     from ..models.load_frame_model import load_frame_model
-    from ..pipelines.embedded import EMBEDDED, choose_device
+    from ..models.weights_file import EMBEDDED
+    from ..pipelines.embedded import choose_device
     from ..serving.priority import give_way
     from ..shared.world_folder import load_world
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The file of a frame model's weights and the hash that names them. No torch."""
+"""Where a frame model's weights lie and the hash that names them. No torch."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import hashlib
 from pathlib import Path
 
 WEIGHTS = "model.safetensors"
+EMBEDDED = Path(__file__).parent / "embedded"
+"""The model that ships."""
 
 
 def weights_hash(folder: Path) -> str:

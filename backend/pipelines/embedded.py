@@ -30,7 +30,7 @@ from ..models.frame_model import LATENT_STRIDE, TOKEN_STRIDE, FrameModel, Memory
 from ..models.load_frame_model import load_frame_model
 from ..models.memory_input import memory_tokens
 from ..models.prope import encode_view
-from ..models.weights_file import weights_hash
+from ..models.weights_file import EMBEDDED, weights_hash
 from ..shared.anchors import Anchors
 from ..shared.camera import Camera
 from ..shared.errors import CameraError, InputError, OutOfMemoryError, WorldError
@@ -43,8 +43,6 @@ from .schedulers import few_step_timesteps, signal_and_noise
 
 IMAGINED_REFERENCES = 4
 """Memory frames that an imagined view is drawn from."""
-
-EMBEDDED = Path(__file__).parents[1] / "models" / "embedded"
 
 
 @dataclass(eq=False)

@@ -26,6 +26,7 @@ from ..models.feature_net import FeatureNet
 from ..models.feature_weights import load_features
 from ..models.frame_model import FrameModel, LatentEncoder
 from ..models.load_frame_model import load_frame_model, save_frame_model
+from ..models.weights_file import EMBEDDED
 from ..shared.errors import InputError, OutOfMemoryError
 from .checkpoints import (
     find_checkpoint,
@@ -45,7 +46,6 @@ from .stages import STAGES, Stage, StageOutput
 GRADIENT_LIMIT = 1.0
 SHIPPED = "embedded"
 """A config's `start` that stands for the model that ships."""
-EMBEDDED = Path(__file__).parents[1] / "models" / "embedded"
 LOG_EVERY = 20
 """Iterations between figures; reading one waits for the accelerator."""
 HEALTH_EVERY = 50
