@@ -13,9 +13,10 @@ from typing import Any, Protocol
 
 from ..conditioning.threads import give_way
 from ..pipelines.lit_seam import LitPipeline, LitPrepared
-from ..shared.errors import ModelError, WorldFMError
+from ..shared.errors import WorldFMError
 from ..shared.frame import FrameReply, FrameRequest
 from ..shared.world import World
+from .device_errors import as_told
 
 FIRST_PICTURE_SECONDS = 3.0
 """How long the model waits for the first picture to be answered, so as not to slow it down."""
@@ -83,16 +84,8 @@ class LitFirst:
             self._whole = self._load()
         except (Exception, SystemExit) as error:  # libraries exit, too
             _log.exception("the frame model could not be loaded")
-            told = error if isinstance(error, WorldFMError) else _as_model_error(error)
+            told = as_told(error, "loading the model", "the log")
             self._whole = told
             self._on_failure(told)
         finally:
             self._loaded.set()
-
-
-def _as_model_error(error: BaseException) -> ModelError:
-    said = (str(error).splitlines() or [type(error).__name__])[0]
-    return ModelError(
-        f"The frame model cannot be loaded ({said}), so photos and captures are not shown; press "
-        "Repair in the preferences."
-    )

@@ -5,12 +5,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..models.weights_file import weights_hash
+from ..models.weights_file import EMBEDDED, weights_hash
 from ..pipelines.lit_seam import LitPipeline, load_lit_pipeline
 from ..shared.anchors import Anchors
 from ..shared.camera import Camera, intrinsics, look_at
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
     from ..pipelines.official import OfficialPipeline
     from .session import Pipeline
 
-EMBEDDED = "embedded"
+SHIPPED = "embedded"
 WARM_UP_SIZE = 64
 OFFICIAL_SIZE = 512
 """Pixels a side that the official model was trained at; other sizes run without compilation."""
@@ -46,11 +45,11 @@ def load_pipeline(
     choice: ModelChoice, report: Report
 ) -> FramePipeline | OfficialPipeline | LitFirst:
     """What makes frames. With the embedded model, scenes with surfaces are answered at once."""
-    lit = load_lit_pipeline() if choice.model == EMBEDDED else None
+    lit = load_lit_pipeline() if choice.model == SHIPPED else None
     if lit is None:
         return load_whole(choice, report)
     try:
-        digest = weights_hash(Path(__file__).parents[1] / "models" / "embedded")
+        digest = weights_hash(EMBEDDED)
     except OSError:  # loading it says what is wrong
         return load_whole(choice, report, lit)
     _compile(lit, report)
@@ -62,7 +61,7 @@ def load_pipeline(
 
         return load_whole(choice, told, lit)
 
-    return LitFirst(lit, load, lambda error: report(Notice(str(error))), EMBEDDED, digest)
+    return LitFirst(lit, load, lambda error: report(Notice(str(error))), SHIPPED, digest)
 
 
 def load_whole(

@@ -15,10 +15,10 @@ from collections.abc import Callable, Hashable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
-from ..shared.errors import BackendError, ModelError, OutOfMemoryError, WorldFMError
+from ..shared.errors import OutOfMemoryError, WorldFMError
 from ..shared.frame import FrameReply, FrameRequest
 from ..shared.messages import Broken, Devices, Notice, Progress, Ready, Refined
-from .device_errors import is_device_lost, is_out_of_memory
+from .device_errors import as_told, is_device_lost, is_out_of_memory
 from .world_store import StoredWorld
 
 if TYPE_CHECKING:
@@ -166,7 +166,7 @@ class Session:
             self._load_and_answer()
         except BaseException as error:  # nobody else would notice that this thread has ended
             _log.critical("the worker failed", exc_info=True)
-            self._give_up(_as_told(error, "working", self._log_place))
+            self._give_up(as_told(error, "working", self._log_place))
 
     def _load_and_answer(self) -> None:
         try:
@@ -174,7 +174,7 @@ class Session:
             ready = Ready(pipeline.name, pipeline.hash, self._watch(pipeline))
         except (Exception, SystemExit) as error:  # libraries exit, too
             _log.exception("the model could not be loaded")
-            told = _as_told(error, "loading the model", self._log_place)
+            told = as_told(error, "loading the model", self._log_place)
             self._report(Broken(told.code, str(told)))
             self._refuse_all(told)
             return
@@ -220,7 +220,7 @@ class Session:
                 return self._render(pipeline, job.world, job.request)
             return self._render_preview(pipeline, job.world, job.request)
         except Exception as error:
-            told = _as_told(error, "rendering a frame", self._log_place)
+            told = as_told(error, "rendering a frame", self._log_place)
             if told is not error:
                 _log.exception("a frame failed")
             if is_device_lost(error):
@@ -288,28 +288,3 @@ def fitted(request: FrameRequest, pixels: float) -> FrameRequest:
     scale = (pixels / (camera.width * camera.height)) ** 0.5
     width, height = max(1, int(camera.width * scale)), max(1, int(camera.height * scale))
     return replace(request, camera=camera.resized(width, height))
-
-
-def _as_told(error: BaseException, doing: str, log: str) -> WorldFMError:
-    """The error a client is told: a bug gets a sentence too, its traceback is in `log`."""
-    said = (str(error).splitlines() or ["no reason given"])[0]
-    if isinstance(error, WorldFMError):
-        return error
-    if isinstance(error, ImportError):
-        return ModelError(
-            f"The backend's environment is incomplete ({said}); press Repair in the preferences."
-        )
-    if is_device_lost(error):
-        return BackendError(
-            f"The device stopped working ({said}); update its driver, or choose another device in "
-            "the preferences."
-        )
-    if is_out_of_memory(error):
-        return OutOfMemoryError(
-            "There is not enough memory to load the model; close other programs or choose "
-            "another device."
-        )
-    return WorldFMError(
-        f"The backend met an error it does not know while {doing} ({type(error).__name__}: {said})"
-        f"; send {log} to the maintainers."
-    )
