@@ -251,8 +251,7 @@ class Bounced:
     def _add(self, cells: np.ndarray) -> None:
         """Find out what cells send that no ray has met before."""
         base, glow, middles = self._senders(cells)
-        near, weight, _ = self._around(middles.position, middles.flat, middles.back)
-        falls = np.einsum("nk,nkc->nc", weight, (self._straight + self._light)[near])
+        falls = self.whole_light(middles.position, middles.flat, middles.back)
         self._keep(cells, base * falls + glow)
 
     def _keep(self, cells: np.ndarray, radiance: np.ndarray) -> None:

@@ -27,15 +27,6 @@ def smith_lambda(cosine, alpha2):
 
 
 @inlined
-def lobe(n_h, n_v, n_l, alpha2):
-    """D G2 / (4 n_v n_l) x n_l: what reflects of light from l, but for Fresnel's factor."""
-    d = n_h * n_h * (alpha2 - 1.0) + 1.0
-    distribution = alpha2 / (math.pi * d * d)
-    masking = 1.0 / (1.0 + smith_lambda(n_v, alpha2) + smith_lambda(n_l, alpha2))
-    return distribution * masking / (4.0 * max(n_v, 1e-4))
-
-
-@inlined
 def schlick(cosine):
     """How far between F0 and the edge's colour (Schlick, 1994)."""
     m = min(max(1.0 - cosine, 0.0), 1.0)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from backend.conditioning.light import direct, film, received
-from backend.conditioning.light.ggx import lobe, rise
+from backend.conditioning.light.ggx import rise, smith_lambda
 from backend.conditioning.light.grid import Grid
 from backend.conditioning.light.lamps import BOTH, FACING, FAR, POINTS, SETS, STARTS, Lights
 from backend.conditioning.light.samples import LEVEL, alike, sample
@@ -26,6 +26,14 @@ SIDE = camera_at((0, -2, 1.5), (0, 0, 0))
 SHINY = closure(
     "BSDF_PRINCIPLED", Roughness=0.5, Metallic=0.0, **{"Coat Weight": 0.5, "Coat Roughness": 0.3}
 )
+
+
+def lobe(n_h: float, n_v: float, n_l: float, alpha2: float) -> float:
+    """D G2 / (4 n_v n_l) x n_l: what reflects of light from l, but for Fresnel's factor."""
+    d = n_h * n_h * (alpha2 - 1.0) + 1.0
+    distribution = alpha2 / (np.pi * d * d)
+    shadow = smith_lambda.py_func(n_v, alpha2) + smith_lambda.py_func(n_l, alpha2)
+    return distribution / (1.0 + shadow) / (4.0 * max(n_v, 1e-4))
 
 
 def slowly(receiver: direct.Receiver, lights: Lights, i: int, n: int) -> tuple[float, float]:
@@ -62,9 +70,9 @@ def slowly(receiver: direct.Receiver, lights: Lights, i: int, n: int) -> tuple[f
         n_h, v_h, n_v = normal @ half, view @ half, max(normal @ view, 1e-3)
         f0, edge = receiver.specular[n, 0], receiver.edge[n, 0]
         fresnel = f0 + (edge - f0) * rise.py_func(v_h, receiver.ior[n])
-        specular += power * shines * fresnel * lobe.py_func(n_h, n_v, n_l, receiver.alpha[n] ** 2)
+        specular += power * shines * fresnel * lobe(n_h, n_v, n_l, receiver.alpha[n] ** 2)
         coat = receiver.coat[n] * (0.04 + 0.96 * rise.py_func(v_h, 1.5))
-        glint = lobe.py_func(n_h, n_v, n_l, receiver.coat_alpha[n] ** 2)
+        glint = lobe(n_h, n_v, n_l, receiver.coat_alpha[n] ** 2)
         specular += power * coated * coat * glint
     return diffuse, specular
 
