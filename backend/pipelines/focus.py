@@ -23,7 +23,10 @@ SHARP = 0.6
 """Radius of a disk in pixels up to which it counts as one pixel."""
 WIDEST = 0.06
 """Largest radius of a disk, as part of the picture's diagonal."""
-_MOST_TAPS = 192
+_COUNTS = np.array([12, 24, 48, 96, 192])
+"""Places of a disk that are looked at, as many as it has pixels about."""
+_STARTS = np.concatenate([[0], np.cumsum(_COUNTS)[:-1]])
+_TAPS = np.concatenate([sunflower_points(n) for n in _COUNTS]).astype(np.float32)
 _TAPS_A_PIXEL = 0.7
 
 
@@ -67,20 +70,12 @@ def _gathered(layers: np.ndarray, depth: np.ndarray, radius: np.ndarray) -> np.n
     made = np.empty_like(layers)
     depth = depth.astype(np.float32)
     around = _widest_around(radius)
-    taps = {n: sunflower_points(n).astype(np.float32) for n in _counts()}
-    counts = np.array(sorted(taps))
-    points = np.concatenate([taps[n] for n in counts])
-    starts = np.concatenate([[0], np.cumsum(counts)[:-1]])
 
     def work(part: slice) -> None:
-        _gather(layers, depth, radius, around, points, starts, counts, part.start, part.stop, made)
+        _gather(layers, depth, radius, around, _TAPS, _STARTS, _COUNTS, part.start, part.stop, made)
 
     in_pieces(work, len(layers), piece=16)
     return made
-
-
-def _counts() -> tuple[int, ...]:
-    return (12, 24, 48, 96, _MOST_TAPS)
 
 
 def _widest_around(radius: np.ndarray) -> np.ndarray:
