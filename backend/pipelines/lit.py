@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from threading import Event, Lock
-from weakref import WeakKeyDictionary, WeakSet
+from weakref import WeakKeyDictionary, WeakValueDictionary
 
 import numpy as np
 
@@ -170,8 +170,9 @@ class LitWorld:
         self._shown: PreparedScene | None = None
         self._refiner = Refiner()
         self._remembering = Remembering(quality)
+        self._known: WeakValueDictionary[bytes, PreparedScene] = WeakValueDictionary()
         self._last: PreparedScene | None = None
-        self._known: WeakSet[PreparedScene] = WeakSet()
+        """Stays known, whoever else lets go of it."""
 
     def prepare(self, world: World) -> PreparedScene:
         """Geometry and materials of a world. Raises WorldError when nothing is in it."""
@@ -180,19 +181,17 @@ class LitWorld:
             raise WorldError(
                 "The world has no surfaces; add objects to the scene or capture memory frames."
             )
-        seen = next((one for one in self._known if _same_but_viewpoints(one.scene, scene)), None)
-        if seen is not None:
-            matter, timings = seen.matter, dict[str, float]()
+        # what is dragged differs in places alone: the rest is compared only where these agree
+        places = b"".join(one.matrix.tobytes() for one in scene.instances)
+        seen = self._known.get(places)
+        rest = (world.revision, list(world.memory), self._remembering)
+        if seen is not None and _same_but_viewpoints(seen.scene, scene):
+            made = PreparedScene(scene, seen.matter, *rest, drafts=seen.drafts)
+            made.whole = seen.whole if same_tree(seen.scene, scene) else None
         else:
             matter, timings = self._matter(scene)
-        made = PreparedScene(
-            scene, matter, world.revision, list(world.memory), self._remembering, timings=timings
-        )
-        if seen is not None:
-            made.drafts = seen.drafts
-            made.whole = seen.whole if same_tree(seen.scene, scene) else None
-        self._known.add(made)
-        self._last = made
+            made = PreparedScene(scene, matter, *rest, timings=timings)
+        self._known[places] = self._last = made
         return made
 
     def _matter(self, scene: Scene) -> tuple[Matter, dict[str, float]]:
