@@ -28,7 +28,7 @@ _SURE = 1e-3
 _FEW_RAYS, _MIXED_RAYS, _NARROW_RAYS = 4, 4, 16
 """Of pixels that are asked first, of those that disagree, and of these where the lamp is small, as
 nobody completes what they see."""
-_GLOSSY_RAYS = 4
+_GLOSSY_RAYS = 8
 _TELLING = 0.5
 _PATTERN = 0.15
 """Difference of shadows below which it counts as the pattern's."""

@@ -289,7 +289,9 @@ def reflection(
     if not len(index):
         return radiance, weight
     some = surface.take(index)
-    ways, share = mirrored(some, roughness[index], tile[index])
+    # one way of a clear lobe speaks for its pixel alone: aside of the middle it would speckle
+    spread = np.where(roughness[index] <= CLEAR, 0, roughness[index])
+    ways, share = mirrored(some, spread, tile[index])
     origins = some.origins(ways, NUDGE)
     hits = first_solid(lighting.reflected, lighting.matter, origins, ways)
     missed = hits.triangle < 0
