@@ -112,66 +112,48 @@ Start = Annotated[Path | None, typer.Option(help="A network of this kind to go o
 Device = Annotated[str, typer.Option(help="Where to train: auto, cpu, cuda, ...")]
 
 
-@app.command()
-def completion(
-    output: Network,
-    examples: Examples,
-    scenes: Scenes = 200,
-    first_seed: FirstSeed = 0,
-    minutes: Minutes = 15.0,
-    batch: Batch = 32,
-    start: Start = None,
-    device: Device = "auto",
-    processes: Processes = 1,
-    threads: Threads = 0,
-    overwrite: Overwrite = False,
-) -> None:
-    """The small network that completes depth where there are no anchors."""
+def _add(name: str, about: str, count: int, long: float) -> None:
+    """The command that trains one of the small networks. count, long: scenes and minutes."""
+
+    def train(
+        output: Network,
+        examples: Examples,
+        scenes: Scenes = count,
+        first_seed: FirstSeed = 0,
+        minutes: Minutes = long,
+        batch: Batch = 32,
+        start: Start = None,
+        device: Device = "auto",
+        processes: Processes = 1,
+        threads: Threads = 0,
+        overwrite: Overwrite = False,
+    ) -> None:
+        seeds = range(first_seed, first_seed + scenes)
+        _train_cells(
+            _task(name),
+            output,
+            examples,
+            seeds,
+            processes,
+            minutes,
+            batch,
+            device,
+            start,
+            overwrite,
+        )
+
+    app.command(name, help=about)(train)
+
+
+_add("completion", "The small network that completes depth where there are no anchors.", 200, 15.0)
+_add("colors", "The small network that colours what no memory frame saw.", 300, 30.0)
+
+
+def _task(name: str) -> CellTask:
+    from ..training.cell_colors import CELL_COLORS
     from ..training.completion import COMPLETION
 
-    _train_cells(
-        COMPLETION,
-        output,
-        examples,
-        range(first_seed, first_seed + scenes),
-        processes,
-        minutes,
-        batch,
-        device,
-        start,
-        overwrite,
-    )
-
-
-@app.command()
-def colors(
-    output: Network,
-    examples: Examples,
-    scenes: Scenes = 300,
-    first_seed: FirstSeed = 0,
-    minutes: Minutes = 30.0,
-    batch: Batch = 32,
-    start: Start = None,
-    device: Device = "auto",
-    processes: Processes = 1,
-    threads: Threads = 0,
-    overwrite: Overwrite = False,
-) -> None:
-    """The small network that colours what no memory frame saw."""
-    from ..training.cell_colors import CELL_COLORS
-
-    _train_cells(
-        CELL_COLORS,
-        output,
-        examples,
-        range(first_seed, first_seed + scenes),
-        processes,
-        minutes,
-        batch,
-        device,
-        start,
-        overwrite,
-    )
+    return {"completion": COMPLETION, "colors": CELL_COLORS}[name]
 
 
 def _train_cells(
