@@ -9,17 +9,9 @@ from typing import Any
 
 import bpy
 import extension
+from extension import refused
 
 FOLDER = Path(sys.argv[1])
-
-
-def refused(operator: Any, **properties: Any) -> str:
-    """What an operator says when it cannot."""
-    try:
-        operator(**properties)
-    except RuntimeError as error:
-        return str(error)
-    return ""
 
 
 def main() -> dict[str, Any]:

@@ -17,11 +17,7 @@ RED, GREEN, BLUE = (0.8, 0.05, 0.05), (0.05, 0.8, 0.05), (0.05, 0.05, 0.8)
 def world(current: Any = None) -> Any:
     """The scene's world and what was said while it was read."""
     module = extension.part("scene_sync.world")
-    copy = (
-        extension.part("scene_sync.scene_reader")
-        .SceneReader()
-        .read(bpy.context.evaluated_depsgraph_get(), current)
-    )
+    copy = extension.scene_copy(current)
     return module.WorldBuilder().build(copy), copy.warnings
 
 

@@ -10,17 +10,9 @@ from typing import Any
 import bpy
 import extension
 import scenes
+from extension import refused
 
 FOLDER = Path(sys.argv[1])
-
-
-def refused(operator: Any, **properties: str) -> str:
-    """What an operator says when it cannot."""
-    try:
-        operator(**properties)
-    except RuntimeError as error:
-        return str(error)
-    return ""
 
 
 def other_programs(found: dict[str, Any]) -> None:
@@ -108,11 +100,7 @@ def main() -> dict[str, Any]:
     found["id"] = scene.worldfm.memory[0].id
     scene.frame_set(2)
     source = extension.part("scene_sync.world")
-    copy = (
-        extension.part("scene_sync.scene_reader")
-        .SceneReader()
-        .read(bpy.context.evaluated_depsgraph_get(), None)
-    )
+    copy = extension.scene_copy()
     found["revision"] = source.WorldBuilder().build(copy).revision
     camera = extension.part("scene_sync.cameras").render_camera(scene.camera, scene)
     found["second_camera"] = camera.to_json()

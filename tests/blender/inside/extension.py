@@ -47,6 +47,21 @@ def part(name: str) -> ModuleType:
     return importlib.import_module(f"{MODULE}.{name}")
 
 
+def scene_copy(camera: Any = None) -> Any:
+    """What is read of the open scene now; camera: as a render's."""
+    reader = part("scene_sync.scene_reader").SceneReader()
+    return reader.read(bpy.context.evaluated_depsgraph_get(), camera)
+
+
+def refused(operator: Callable[..., Any], **properties: Any) -> str:
+    """What an operator says when it cannot."""
+    try:
+        operator(**properties)
+    except RuntimeError as error:
+        return str(error)
+    return ""
+
+
 def run(main: Callable[[], dict[str, Any]]) -> None:
     """Print main's findings as the last line, and leave before Blender's own exit code.
 

@@ -11,6 +11,7 @@ import bpy
 import extension
 import numpy as np
 import scenes
+from extension import refused
 
 FOLDER = Path(sys.argv[1])
 
@@ -82,15 +83,6 @@ def captured() -> dict[str, Any]:
     scene.camera.data.type = "PERSP"
     scene.render.use_border = False
     return found
-
-
-def refused(operator: Any, **properties: Any) -> str:
-    """What an operator says when it cannot."""
-    try:
-        operator(**properties)
-    except RuntimeError as error:
-        return str(error)
-    return ""
 
 
 def added() -> dict[str, Any]:

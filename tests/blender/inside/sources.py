@@ -11,28 +11,16 @@ from typing import Any
 import bpy
 import extension
 import numpy as np
+from extension import refused
 
 FOLDER = Path(sys.argv[1])
-
-
-def refused(operator: Any, **properties: Any) -> str:
-    """What an operator says when it cannot."""
-    try:
-        operator(**properties)
-    except RuntimeError as error:
-        return str(error)
-    return ""
 
 
 def scene_world() -> Any:
     """What a frame would be made from now, read afresh."""
     extension.part("scene_sync.memory").forget_frames()
     source = extension.part("scene_sync.world")
-    copy = (
-        extension.part("scene_sync.scene_reader")
-        .SceneReader()
-        .read(bpy.context.evaluated_depsgraph_get(), None)
-    )
+    copy = extension.scene_copy()
     assert not copy.warnings, copy.warnings
     return source.WorldBuilder().build(copy)
 

@@ -11,27 +11,15 @@ from typing import Any
 import bpy
 import extension
 import numpy as np
+from extension import refused
 
 FOLDER = Path(sys.argv[1])
-
-
-def refused(operator: Any, **properties: Any) -> str:
-    """What an operator says when it cannot."""
-    try:
-        operator(**properties)
-    except RuntimeError as error:
-        return str(error)
-    return ""
 
 
 def scene_anchors() -> Any:
     """The anchors a frame would be made from now."""
     source = extension.part("scene_sync.world")
-    copy = (
-        extension.part("scene_sync.scene_reader")
-        .SceneReader()
-        .read(bpy.context.evaluated_depsgraph_get(), None)
-    )
+    copy = extension.scene_copy()
     return source.WorldBuilder().build(copy)
 
 
