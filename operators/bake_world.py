@@ -10,39 +10,15 @@ import bpy
 from bpy.props import BoolProperty, StringProperty
 
 from ..backend.shared.camera_path import write_camera_path
-from ..backend.shared.errors import InputError
 from ..backend.shared.world import World
 from ..scene_sync.cameras import render_camera, scene_camera
-from .export import ExportByCommand, ExportToFolder, memory_of
-from .file_choice import OVERWRITE, refuse_existing
+from .export import ExportToFile, ExportToFolder, memory_of, with_memory, with_points
 
 NATIVE_SPLATS = (5, 3)
 """The first Blender whose point clouds can be splats."""
 
 
-class _BakeToFile(ExportByCommand):
-    """Writes one file, which replaces another only when that was chosen."""
-
-    ending = ""
-
-    def path(self) -> Path:
-        """The file with its ending."""
-        path = Path(bpy.path.abspath(self.filepath))
-        if path.suffix.lower() != self.ending:
-            path = path.with_name(path.name + self.ending)
-        refuse_existing(path, self.overwrite)
-        return path
-
-    def written(self) -> Path:
-        """The same once it is there."""
-        overwrite, self.overwrite = self.overwrite, True
-        try:
-            return self.path()
-        finally:
-            self.overwrite = overwrite
-
-
-class WORLDFM_OT_bake_splats(_BakeToFile, bpy.types.Operator):
+class WORLDFM_OT_bake_splats(ExportToFile, bpy.types.Operator):
     """Write the world as 3D Gaussian splats, which render without WorldFM"""
 
     bl_idname = "worldfm.bake_splats"
@@ -52,8 +28,6 @@ class WORLDFM_OT_bake_splats(_BakeToFile, bpy.types.Operator):
     target, ending = "--splats", ".ply"
     filepath: StringProperty(name="File", default="splats.ply", subtype="FILE_PATH")
     filter_glob: StringProperty(default="*.ply", options={"HIDDEN"})
-    check_existing: BoolProperty(default=True, options={"HIDDEN"})
-    overwrite: OVERWRITE
     add: BoolProperty(
         name="Add to Scene",
         description="Also add them as an object for Cycles and EEVEE, from Blender 5.3 on",
@@ -62,9 +36,7 @@ class WORLDFM_OT_bake_splats(_BakeToFile, bpy.types.Operator):
 
     def wanted(self, world: World) -> World:
         """Points, and memory for their normals."""
-        if not len(world.anchors):
-            raise InputError("The scene has no points to export; add geometry or a world first.")
-        return World(world.anchors, world.memory, world.revision, world.provenance)
+        return with_points(world)
 
     def finish(self, context: bpy.types.Context, folder: Path, result: dict[str, Any]) -> None:
         """The file, and the object where Blender has such."""
@@ -72,14 +44,14 @@ class WORLDFM_OT_bake_splats(_BakeToFile, bpy.types.Operator):
         if self.add and bpy.app.version >= NATIVE_SPLATS:
             scale = 1 / context.scene.unit_settings.scale_length
             bpy.ops.wm.ply_import(
-                filepath=str(self.written()),
+                filepath=str(self.file()),
                 forward_axis="Z",
                 up_axis="NEGATIVE_Y",
                 global_scale=scale,
             )
 
 
-class WORLDFM_OT_bake_mesh(_BakeToFile, bpy.types.Operator):
+class WORLDFM_OT_bake_mesh(ExportToFile, bpy.types.Operator):
     """Write what memory saw as textured meshes, with one to collide with, as glTF"""
 
     bl_idname = "worldfm.bake_mesh"
@@ -88,15 +60,13 @@ class WORLDFM_OT_bake_mesh(_BakeToFile, bpy.types.Operator):
     target, ending = "--mesh", ".glb"
     filepath: StringProperty(name="File", default="world.glb", subtype="FILE_PATH")
     filter_glob: StringProperty(default="*.glb", options={"HIDDEN"})
-    check_existing: BoolProperty(default=True, options={"HIDDEN"})
-    overwrite: OVERWRITE
 
     def wanted(self, world: World) -> World:
         """The memory."""
         return memory_of(world)
 
 
-class WORLDFM_OT_bake_environment(_BakeToFile, bpy.types.Operator):
+class WORLDFM_OT_bake_environment(ExportToFile, bpy.types.Operator):
     """Write what is around the camera as a 360-degree HDR picture, and light the scene by it"""
 
     bl_idname = "worldfm.bake_environment"
@@ -106,8 +76,6 @@ class WORLDFM_OT_bake_environment(_BakeToFile, bpy.types.Operator):
     target, ending = "--environment", ".hdr"
     filepath: StringProperty(name="File", default="environment.hdr", subtype="FILE_PATH")
     filter_glob: StringProperty(default="*.hdr", options={"HIDDEN"})
-    check_existing: BoolProperty(default=True, options={"HIDDEN"})
-    overwrite: OVERWRITE
     use: BoolProperty(
         name="Use as World",
         description="Make a new World of it for this scene; the old one stays in the file",
@@ -116,8 +84,7 @@ class WORLDFM_OT_bake_environment(_BakeToFile, bpy.types.Operator):
 
     def wanted(self, world: World) -> World:
         """Points and memory."""
-        memory_of(world)
-        return World(world.anchors, world.memory, world.revision, world.provenance)
+        return with_memory(world)
 
     def more(self, context: bpy.types.Context, folder: Path) -> list[str]:
         """The active camera's place, where there is one."""
@@ -132,7 +99,7 @@ class WORLDFM_OT_bake_environment(_BakeToFile, bpy.types.Operator):
         """The file, and a World that shows it."""
         super().finish(context, folder, result)
         if self.use:
-            context.scene.world = environment_world(self.written())
+            context.scene.world = environment_world(self.file())
 
 
 class WORLDFM_OT_export_colmap(ExportToFolder, bpy.types.Operator):
@@ -147,8 +114,7 @@ class WORLDFM_OT_export_colmap(ExportToFolder, bpy.types.Operator):
 
     def wanted(self, world: World) -> World:
         """Memory, and the points as the model's."""
-        memory_of(world)
-        return World(world.anchors, world.memory, world.revision, world.provenance)
+        return with_memory(world)
 
 
 def environment_world(path: Path) -> bpy.types.World:

@@ -42,11 +42,23 @@ def scene_world(context: bpy.types.Context, operator: bpy.types.Operator) -> Wor
     return replace(WorldBuilder().build(copy), provenance=provenance)
 
 
-def memory_of(world: World) -> World:
-    """Its memory frames alone. Raises InputError when it has none."""
+def with_points(world: World) -> World:
+    """Its points and memory frames. Raises InputError when it has no points."""
+    if not len(world.anchors):
+        raise InputError("The scene has no points to export; add geometry or a world first.")
+    return replace(world, scene=None)
+
+
+def with_memory(world: World) -> World:
+    """Its points and memory frames. Raises InputError when it has no frames."""
     if not world.memory:
         raise InputError("The scene has no memory frames to export; capture some first.")
-    return World(Anchors.empty(), world.memory, world.revision, world.provenance)
+    return replace(world, scene=None)
+
+
+def memory_of(world: World) -> World:
+    """Its memory frames alone. Raises InputError when it has none."""
+    return replace(with_memory(world), anchors=Anchors.empty())
 
 
 class WORLDFM_OT_export_world(ChoosesFile, bpy.types.Operator):
@@ -114,7 +126,8 @@ class ExportByCommand(ChoosesFile, CommandOperator):
 
     def finish(self, context: bpy.types.Context, folder: Path, result: dict[str, Any]) -> None:
         """Beside the target first, for it may be on another disk than the temporary folder."""
-        path, made = self.path(), folder / "made" / self.path().name
+        path = self.path()
+        made = folder / "made" / path.name
         if made.is_dir():
             with new_folder(path) as part:
                 shutil.copytree(made, part, dirs_exist_ok=True)
@@ -124,30 +137,41 @@ class ExportByCommand(ChoosesFile, CommandOperator):
         self.report({"INFO"}, f"Written to '{path}'.")
 
 
-class WORLDFM_OT_export_points(ExportByCommand, bpy.types.Operator):
+class ExportToFile(ExportByCommand):
+    """Writes one file, which replaces another only when that was chosen."""
+
+    ending = ""
+
+    check_existing: BoolProperty(default=True, options={"HIDDEN"})
+    overwrite: OVERWRITE
+
+    def file(self) -> Path:
+        """The file with its ending."""
+        path = Path(bpy.path.abspath(self.filepath))
+        if path.suffix.lower() == self.ending:
+            return path
+        return path.with_name(path.name + self.ending)
+
+    def path(self) -> Path:
+        """The file, which may be replaced."""
+        path = self.file()
+        refuse_existing(path, self.overwrite)
+        return path
+
+
+class WORLDFM_OT_export_points(ExportToFile, bpy.types.Operator):
     """Write the scene's anchor points as a PLY point cloud"""
 
     bl_idname = "worldfm.export_points"
     bl_label = "Export Points"
 
-    target = "--ply"
+    target, ending = "--ply", ".ply"
     filepath: StringProperty(name="File", default="points.ply", subtype="FILE_PATH")
     filter_glob: StringProperty(default="*.ply", options={"HIDDEN"})
-    check_existing: BoolProperty(default=True, options={"HIDDEN"})
-    overwrite: OVERWRITE
-
-    def path(self) -> Path:
-        """The file, which may be replaced."""
-        path = Path(bpy.path.abspath(self.filepath))
-        path = path if path.suffix.lower() == ".ply" else path.with_name(path.name + ".ply")
-        refuse_existing(path, self.overwrite)
-        return path
 
     def wanted(self, world: World) -> World:
         """The points."""
-        if not len(world.anchors):
-            raise InputError("The scene has no points to export; add geometry or a world first.")
-        return World(world.anchors, [], world.revision, world.provenance)
+        return replace(with_points(world), memory=[])
 
 
 class ExportToFolder(ExportByCommand):
