@@ -148,10 +148,7 @@ def _in_sight(camera: Camera, box: np.ndarray) -> bool:
     """Whether a box (2, 3) reaches into what a camera looks at; what hides it is not asked."""
     local = (box_corners(box) - camera.position) @ camera.c2w[:3, :3]
     x, y, z = local.T
-    if camera.is_orthographic:
-        w, in_front = np.ones(len(z)), z > 0
-    else:
-        w, in_front = z, z > 0
+    w = np.ones(len(z)) if camera.is_orthographic else z
     across = camera.K[0, 0] * x + camera.K[0, 2] * w
     down = camera.K[1, 1] * y + camera.K[1, 2] * w
     outside = (
@@ -160,4 +157,4 @@ def _in_sight(camera: Camera, box: np.ndarray) -> bool:
         (down < 0).all(),
         (down > camera.height * w).all(),
     )
-    return bool(in_front.any() and not any(outside))
+    return bool((z > 0).any() and not any(outside))
