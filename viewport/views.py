@@ -66,7 +66,7 @@ class View:
     state: ViewState = field(default_factory=ViewState)
     painter: Painter = field(default_factory=Painter)
     failure: str = ""
-    _news: SimpleQueue[Callable[[], list[Action] | None]] = field(default_factory=SimpleQueue)
+    _news: SimpleQueue[Callable[[], None]] = field(default_factory=SimpleQueue)
 
     @property
     def source(self) -> runtime.WorldSource:
@@ -87,7 +87,7 @@ class View:
             client.waiting(self.key),
         )
 
-    def post(self, event: Callable[..., list[Action] | None], *arguments: object) -> None:
+    def post(self, event: Callable[..., None], *arguments: object) -> None:
         """From any thread: the state learns of it when this view is looked at next."""
         self._news.put(lambda: event(*arguments))
 
