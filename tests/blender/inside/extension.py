@@ -53,6 +53,13 @@ def scene_copy(camera: Any = None) -> Any:
     return reader.read(bpy.context.evaluated_depsgraph_get(), camera)
 
 
+def memory_frames(final: bool = False) -> list[Any]:
+    """The memory frames of the open scene; every one must be readable."""
+    found, problems = part("scene_sync.memory").read_frames(bpy.context.scene, final)
+    assert not problems, problems
+    return found
+
+
 def refused(operator: Callable[..., Any], **properties: Any) -> str:
     """What an operator says when it cannot."""
     try:

@@ -11,7 +11,7 @@ import bpy
 import extension
 import numpy as np
 import scenes
-from extension import refused
+from extension import memory_frames, refused
 
 FOLDER = Path(sys.argv[1])
 
@@ -25,13 +25,6 @@ def settings_of(scene: bpy.types.Scene) -> list[object]:
         image.file_format, scene.frame_current, scene.camera.name, len(bpy.data.scenes),
         [layer.use_pass_z for layer in scene.view_layers], len(bpy.data.objects),
     ]  # fmt: skip
-
-
-def frames() -> list[Any]:
-    """The memory frames of the open scene; every one must be readable."""
-    found, problems = extension.part("scene_sync.memory").read_frames(bpy.context.scene)
-    assert not problems, problems
-    return found
 
 
 def same(one: list[Any], other: list[Any]) -> bool:
@@ -59,7 +52,7 @@ def captured() -> dict[str, Any]:
     bpy.ops.worldfm.capture_memory(frames="1, 3", samples=4)
     found: dict[str, Any] = {"undisturbed": settings_of(scene) == before}
     bpy.ops.worldfm.capture_memory(frames="1", samples=4)
-    made = frames()
+    made = memory_frames()
     found["count"] = len(made)
     found["size"] = list(made[0].rgb.shape)
     preview = scene.worldfm.memory[0].colour.preview
@@ -95,7 +88,7 @@ def added() -> dict[str, Any]:
         )
     )
     bpy.ops.worldfm.add_memory_image(filepath=str(FOLDER / "photo.png"))
-    rendered, photo = frames()[0], frames()[-1]
+    rendered, photo = memory_frames()[0], memory_frames()[-1]
     both = np.isfinite(photo.depth[1::2, 1::2]) & np.isfinite(rendered.depth)
     off = np.abs(photo.depth[1::2, 1::2] / rendered.depth - 1)[both]
     return {
@@ -111,20 +104,20 @@ def added() -> dict[str, Any]:
 
 def kept() -> dict[str, Any]:
     """Saving, loading, undo and appending keep every frame."""
-    before = frames()
+    before = memory_frames()
     file = FOLDER / "kept.blend"
     bpy.ops.wm.save_as_mainfile(filepath=str(file))
     bpy.ops.wm.open_mainfile(filepath=str(file))
-    found: dict[str, Any] = {"loaded": same(before, frames())}
+    found: dict[str, Any] = {"loaded": same(before, memory_frames())}
     bpy.ops.ed.undo_push(message="before")
     bpy.ops.worldfm.remove_memory(every=True)
     bpy.ops.ed.undo_push(message="removed")
     found["removed"] = len(bpy.context.scene.worldfm.memory)
     bpy.ops.ed.undo()
     extension.part("scene_sync.memory").forget_frames()
-    found["undone"] = same(before, frames())
+    found["undone"] = same(before, memory_frames())
     bpy.context.scene.worldfm.memory[0].enabled = False
-    found["enabled"] = len(frames())
+    found["enabled"] = len(memory_frames())
     bpy.ops.wm.read_homefile(use_empty=True, use_factory_startup=False)
     with bpy.data.libraries.load(str(file)) as (source, target):
         target.scenes = list(source.scenes)

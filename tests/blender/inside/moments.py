@@ -12,15 +12,9 @@ import bpy
 import extension
 import numpy as np
 import scenes
+from extension import memory_frames
 
 FOLDER = Path(sys.argv[1])
-
-
-def memory(final: bool = False) -> list[Any]:
-    """The memory frames of the open scene; every one must be readable."""
-    found, problems = extension.part("scene_sync.memory").read_frames(bpy.context.scene, final)
-    assert not problems, problems
-    return found
 
 
 def fresh() -> bpy.types.Scene:
@@ -60,7 +54,7 @@ def two_shapes() -> dict[str, Any]:
     """Final renders and viewports each find what they show."""
     scene = fresh()
     bpy.ops.worldfm.capture_memory(frames="1, 3", samples=1, percentage=50)
-    (view, _), (final, later) = memory(), memory(final=True)
+    (view, _), (final, later) = memory_frames(), memory_frames(final=True)
     images = [i.name for i in bpy.data.images if i.name.endswith("moment")]
     moments = extension.part("scene_sync.moments")
     data = moments.encode_moment(final.moment)
@@ -82,26 +76,26 @@ def two_shapes() -> dict[str, Any]:
 
 def loaded() -> dict[str, Any]:
     """After saving and loading, undo, and as a file of before that knew no moments."""
-    before = memory(final=True)
+    before = memory_frames(final=True)
     file = FOLDER / "moments.blend"
     bpy.ops.wm.save_as_mainfile(filepath=str(file))
     bpy.ops.wm.open_mainfile(filepath=str(file))
     same = extension.part("backend.shared.tree_codec").same_tree
     scene = bpy.context.scene
     scene.frame_set(1)
-    after = memory(final=True)
+    after = memory_frames(final=True)
     found = {"same": same([f.moment for f in before], [f.moment for f in after])}
-    found["changes"] = changes(memory()[0].moment)
+    found["changes"] = changes(memory_frames()[0].moment)
     bpy.ops.ed.undo_push(message="before")
     scene.worldfm.memory[0].moment = scene.worldfm.memory[0].moment_view = None
     bpy.ops.ed.undo_push(message="forgotten")
-    found["forgotten"] = [f.moment is None for f in memory()]
+    found["forgotten"] = [f.moment is None for f in memory_frames()]
     bpy.ops.ed.undo()
-    found["undone"] = [f.moment is None for f in memory()]
+    found["undone"] = [f.moment is None for f in memory_frames()]
     file = extension.part("scene_sync.moments")
     kept, file.FORMAT = file.FORMAT, 99
     extension.part("scene_sync.memory").forget_frames()
-    found["other version"] = [f.moment is None for f in memory()]
+    found["other version"] = [f.moment is None for f in memory_frames()]
     file.FORMAT = kept
     extension.part("scene_sync.memory").forget_frames()
     item = bpy.context.scene.worldfm.memory[0]
@@ -116,7 +110,7 @@ def edits() -> dict[str, Any]:
     scene.camera.animation_data_clear()
     floor = scene.objects["Floor"]
     bpy.ops.worldfm.capture_memory(source="CAMERA", samples=1, percentage=50)
-    (one,) = memory()
+    (one,) = memory_frames()
     found = {"nothing": changes(one.moment)}
     ball = scene.objects["Ball"]
     ball.location.x += 0.5
@@ -132,7 +126,7 @@ def edits() -> dict[str, Any]:
     found["all"] = changes(one.moment)
     count = len(scene.worldfm.memory)
     bpy.ops.worldfm.recapture(samples=1)
-    found["again"] = [len(scene.worldfm.memory) - count, changes(memory()[0].moment)]
+    found["again"] = [len(scene.worldfm.memory) - count, changes(memory_frames()[0].moment)]
     return found
 
 
@@ -151,7 +145,7 @@ def bending() -> dict[str, Any]:
         floor.keyframe_insert("location", frame=frame)
     scene.frame_set(2)
     bpy.ops.worldfm.capture_memory(frames="1, 3", samples=1, percentage=50)
-    frames = memory()
+    frames = memory_frames()
     found: dict[str, Any] = {"frame": scene.frame_current, "changes": []}
     for at, one in zip((1, 3), frames, strict=True):
         scene.frame_set(at)
@@ -176,14 +170,14 @@ def folders() -> dict[str, Any]:
     """A world's folder holds them, and gives them back to a .blend."""
     scene = fresh()
     bpy.ops.worldfm.capture_memory(frames="1, 3", samples=1, percentage=50)
-    before = memory()
+    before = memory_frames()
     bpy.ops.worldfm.export_world(directory=str(FOLDER / "world"))
     world = extension.part("backend.shared.world_folder").load_world(FOLDER / "world")
     same = extension.part("backend.shared.tree_codec").same_tree
     found = {"loaded": same([f.moment for f in world.memory], [f.moment for f in before])}
     scene.worldfm.memory.clear()
     bpy.ops.worldfm.open_world(directory=str(FOLDER / "world"))
-    found["opened"] = same([f.moment for f in memory()], [f.moment for f in before])
+    found["opened"] = same([f.moment for f in memory_frames()], [f.moment for f in before])
     return found
 
 
