@@ -145,9 +145,9 @@ class WORLDFM_OT_capture_memory(_CaptureSettings, StepOperator, bpy.types.Operat
                 {"WARNING"},
                 "This Blender has no denoiser: raise Samples if the memory frames are noisy.",
             )
-        order = CaptureSettings(self.engine, self.samples, self.percentage, context.view_layer.name)
-        name = scene.name
-        pictures = outside(scene, order, shots) if self._outside else inside(scene, order, shots)
+        name, layer = scene.name, context.view_layer.name
+        settings = CaptureSettings(self.engine, self.samples, self.percentage, layer)
+        pictures = (outside if self._outside else inside)(scene, settings, shots)
         said: set[str] = set()
         yield Step(f"Rendering 1 of {len(shots)} memory frames", 0.0)
         with closing(pictures):

@@ -77,10 +77,10 @@ class WORLDFM_OT_recapture(StepOperator, bpy.types.Operator):
         yield Step(f"Rendering 1 of {len(again)} memory frames", 0.0)
         for engine in dict.fromkeys(one.engine for one in again):
             mine = [one for one in again if one.engine == engine]
-            order = CaptureSettings(engine, self.samples, 100, layer)
+            settings = CaptureSettings(engine, self.samples, 100, layer)
             self._outside = self.watched and can_capture_outside(engine)
             render = outside if self._outside else inside
-            pictures = render(bpy.data.scenes[scene], order, [one.shot for one in mine])
+            pictures = render(bpy.data.scenes[scene], settings, [one.shot for one in mine])
             with closing(pictures):
                 for picture in pictures:
                     if picture is None:  # still at it
