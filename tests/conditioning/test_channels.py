@@ -16,7 +16,7 @@ from backend.conditioning.channels import HINTS, Channel, Layout
 from backend.conditioning.conditions import build_conditions
 from backend.conditioning.memory.sampling import MemoryImages, usable
 from backend.models.cell_net import EMBEDDED_COLORS, EMBEDDED_COMPLETION
-from backend.pipelines.embedded import EMBEDDED
+from backend.models.weights_file import EMBEDDED
 from backend.shared.anchors import Anchors
 from backend.training.stages import DISCRIMINATOR_HINTS
 from tests.scenes.world_room import photograph, room_camera

@@ -20,6 +20,7 @@ from backend.data.nerfstudio import PosedFrame, read_dataset, write_dataset
 from backend.data.photos import read_photo
 from backend.models.config_file import check_sizes, read_config
 from backend.models.load_frame_model import load_frame_model
+from backend.models.weights_file import EMBEDDED
 from backend.shared.anchors import Anchors
 from backend.shared.camera_path import read_camera_path, write_camera_path
 from backend.shared.errors import InputError
@@ -43,8 +44,6 @@ from backend.world.importers.splats import read_splats
 from tests.extension import extension_part
 from tests.scenes.world_room import photograph, room_camera
 from tests.shared.scenes import small_scene
-
-EMBEDDED = Path(__file__).resolve().parents[2] / "backend" / "models" / "embedded"
 
 
 @dataclass(frozen=True)

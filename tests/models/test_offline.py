@@ -10,15 +10,13 @@ import socket
 import subprocess
 import sys
 import threading
-from pathlib import Path
 
 import pytest
 
 from backend.models.load_frame_model import load_frame_model
 from backend.models.pretrained import load_pretrained
+from backend.models.weights_file import EMBEDDED
 from backend.shared.errors import ModelError
-
-EMBEDDED = Path(__file__).resolve().parents[2] / "backend" / "models" / "embedded"
 
 OFFLINE = """
 import socket, sys
