@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from ..models.feature_net import LEVEL_CHANNELS
+from ..models.feature_net import LEVEL_CHANNELS, pooled_mean
 
 HOLE_SOFTNESS = 0.25
 """Difference up to which invented pixels are drawn to the mean of what may be there (as PSNR
@@ -79,7 +79,7 @@ def relativistic(better: Levels, worse: Levels, weight: torch.Tensor) -> torch.T
     The discriminator calls the truth better, the generator its own picture.
     """
     parts = [
-        _weighted(F.softplus(low.float() - high.float()), weight)
+        pooled_mean(F.softplus(low.float() - high.float()), weight)
         for high, low in zip(better, worse, strict=True)
     ]
     return torch.stack(parts).mean()
@@ -92,11 +92,5 @@ def gradient_penalty(logits: Levels, levels: Levels, weight: torch.Tensor) -> to
     """
     total = torch.stack([logit.float().sum() for logit in logits]).sum()
     slopes = torch.autograd.grad(total, list(levels), create_graph=True)
-    parts = [_weighted(s.float().square().sum(1, keepdim=True), weight) for s in slopes]
+    parts = [pooled_mean(s.float().square().sum(1, keepdim=True), weight) for s in slopes]
     return torch.stack(parts).mean()
-
-
-def _weighted(values: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
-    height, width = values.shape[-2:]
-    counts = F.adaptive_avg_pool2d(weight.float(), (height, width))
-    return (values * counts).sum() / counts.sum().clamp(min=1e-6)

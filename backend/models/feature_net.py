@@ -116,7 +116,12 @@ def feature_distance(
         if weight is None:
             total = total + distance.mean()
             continue
-        height, width = distance.shape[-2:]
-        counts = F.adaptive_avg_pool2d(weight.float(), (height, width))
-        total = total + (distance * counts).sum() / counts.sum().clamp(min=1e-6)
+        total = total + pooled_mean(distance, weight)
     return total / len(ours)
+
+
+def pooled_mean(values: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+    """Mean of values (B, 1, h, w), each counted by `weight` (B, 1, H, W) where it lies."""
+    height, width = values.shape[-2:]
+    counts = F.adaptive_avg_pool2d(weight.float(), (height, width))
+    return (values * counts).sum() / counts.sum().clamp(min=1e-6)
