@@ -24,9 +24,7 @@ class FeatureMeter:
     @torch.inference_mode()
     def levels(self, picture: np.ndarray) -> list[torch.Tensor]:
         """What the network sees in (H, W, 3) uint8 sRGB."""
-        image = torch.from_numpy(picture.copy()).permute(2, 0, 1)[None].float() / 127.5 - 1
-        device = next(self.network.parameters()).device
-        return self.network(image.to(device, memory_format=torch.channels_last))
+        return self.network.of_picture(picture)
 
     @torch.inference_mode()
     def distance(

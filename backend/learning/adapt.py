@@ -289,11 +289,6 @@ def _closeness(
         square = np.mean((made.astype(np.float64) - frame.rgb) ** 2)
         errors.append(10 * math.log10(255**2 / max(square, 1e-6)))
         if features is not None and min(frame.rgb.shape[:2]) >= SMALLEST:
-            ours, true = (features(_image(rgb, device)) for rgb in (made, frame.rgb))
+            ours, true = (features.of_picture(rgb) for rgb in (made, frame.rgb))
             distances.append(feature_distance(ours, true).item())
     return Closeness(float(np.mean(errors)), float(np.mean(distances)) if distances else None)
-
-
-def _image(rgb: np.ndarray, device: torch.device) -> torch.Tensor:
-    image = torch.from_numpy(np.ascontiguousarray(rgb)).permute(2, 0, 1)[None].float()
-    return (image / 127.5 - 1).to(device)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import nn
@@ -98,6 +99,12 @@ class FeatureNet(nn.Module):
             if i in LEVELS:
                 levels.append(x)
         return levels
+
+    def of_picture(self, rgb: np.ndarray) -> list[torch.Tensor]:
+        """What it sees in (H, W, 3) uint8 sRGB."""
+        image = torch.from_numpy(rgb.copy()).permute(2, 0, 1)[None].float() / 127.5 - 1
+        device = next(self.parameters()).device
+        return self(image.to(device, memory_format=torch.channels_last))
 
 
 def feature_distance(
