@@ -10,7 +10,7 @@ from __future__ import annotations
 import copy
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -170,7 +170,7 @@ def _samples(frames: list[PosedFrame], seed: int) -> Iterator[Sample]:
     count = min(REFERENCES, len(frames) - 1)
     for turn in range(2):
         for target in rng.permutation(len(frames)):
-            near = _nearest(frames, int(target))[: max(count, NEIGHBOURS)]
+            near = _nearest(frames, int(target))[:NEIGHBOURS]
             chosen = sorted(int(i) for i in rng.choice(near, count, replace=False))
             drawn = seed + turn * len(frames) + int(target)
             world = SampleWorld.draw(frames, chosen, False, drawn)
@@ -255,9 +255,9 @@ def _cut(sample: Sample, side: int, rng: np.random.Generator) -> Sample:
 
 
 def _loss(
-    model: FrameModel, samples: Sequence[Sample], features: FeatureNet | None, signal: torch.Tensor
+    model: FrameModel, samples: list[Sample], features: FeatureNet | None, signal: torch.Tensor
 ) -> torch.Tensor:
-    batch = collate(list(samples), model.head_dim).to(signal.device)
+    batch = collate(samples, model.head_dim).to(signal.device)
     hints = model.encode_hints(batch.hints)
     latent = generate(model, batch, hints, memory_tokens(model, batch), 1, signal)
     picture = model.decode(latent, hints, batch.base, batch.fill, batch.weight)
