@@ -8,7 +8,6 @@ is written down; samples are made on the device by processes beside the training
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 import time
@@ -17,7 +16,8 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from ..models.load_frame_model import WEIGHTS
+from ..client.process_group import group_for_this_system
+from ..models.weights_file import WEIGHTS
 from ..shared.errors import InputError, WorldFMError
 from ..shared.files import write_atomically
 from .config import TrainConfig
@@ -106,8 +106,8 @@ def train_on_card(
 ) -> Path:
     """Trains stage 3 of `config` for `seconds` on samples of `size` pixels that are made meanwhile.
 
-    Leaves `output`/model (weights), `output`/run (checkpoint, optimiser, curves) and the samples'
-    log. Raises InputError when no samples come in time.
+    Leaves `output`/run (in it `model`, the weights, whose folder is returned; checkpoint,
+    optimiser, curves) and the samples' log. Raises InputError when no samples come in time.
     """
     until = time.monotonic() + seconds
     samples = output / "samples"
@@ -141,26 +141,19 @@ def _making(
 ) -> Iterator[subprocess.Popen[bytes]]:
     words = ["train", "samples", "-o", str(folder), "--scenes", "100000", "--size", str(size)]
     words += ["--device", device, "--processes", str(processes)]
+    group = group_for_this_system()
     with open(log, "wb") as file:
         process = subprocess.Popen(
             [sys.executable, "-m", "backend", *words],
             cwd=ROOT,
             stdout=file,
             stderr=subprocess.STDOUT,
-            start_new_session=os.name == "posix",
+            **group.popen_options(),
         )
         try:
+            group.adopt(process)
             yield process
         finally:
-            _end(process)
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    """The process and those that it started."""
-    if os.name == "posix":
-        import signal
-
-        os.killpg(process.pid, signal.SIGKILL)
-    else:
-        process.kill()
-    process.wait()
+            group.kill(process)
+            process.wait()
+            group.close()
