@@ -131,9 +131,10 @@ def evaluate(
     true = [features.levels(target.rgb) for target in targets] if features is not None else []
     scores = {}
     for name, pictures in made.items():
-        scores[name] = _score(pictures, targets, holes)
+        entries = _score(pictures, targets, holes)
         if features is not None:
-            _score_features(scores[name], features, pictures, true, holes)
+            _score_features(entries, features, pictures, true, holes)
+        scores[name] = {"targets": entries, "mean": _mean(entries)}
     results: dict[str, Any] = {
         "references": list(references),
         "geometry": geometry,
@@ -197,8 +198,8 @@ def _predicted(predict: Predict, world: World, camera: Camera, seed: int) -> Mad
 
 def _score(
     made: list[Made], targets: list[PosedFrame], holes: list[np.ndarray | None]
-) -> dict[str, Any]:
-    """Per target and mean figures of one method."""
+) -> list[dict[str, Any]]:
+    """Each target's figures of one method."""
     entries = []
     for i, (picture, target) in enumerate(zip(made, targets, strict=True)):
         entry = {"name": target.name} | dict.fromkeys(FIGURES)
@@ -213,24 +214,22 @@ def _score(
             pair = (picture.rgb, made[i + 1].rgb)
             entry |= _score_motion(pair, (target, targets[i + 1]))
         entries.append(entry | {"ms": picture.ms})
-    return {"targets": entries, "mean": _mean(entries)}
+    return entries
 
 
 def _score_features(
-    scores: dict[str, Any],
+    entries: list[dict[str, Any]],
     features: FeatureMeter,
     made: list[Made],
     true: list[list[torch.Tensor]],
     holes: list[np.ndarray | None],
 ) -> None:
     """Adds feature distances to one method's figures."""
-    entries = scores["targets"]
     for entry, picture, levels, hole in zip(entries, made, true, holes, strict=True):
         ours = features.levels(picture.rgb)
         entry["feature_distance"] = features.distance(ours, levels)
         if hole is not None:
             entry["feature_distance_holes"] = features.distance(ours, levels, hole)
-    scores["mean"] = _mean(entries)
 
 
 def _score_holes(

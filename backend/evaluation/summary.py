@@ -74,11 +74,9 @@ def _aims(entry: dict[str, Any], runs: list[dict[str, Any]]) -> list[dict[str, A
         margins = [margin for run in runs if (margin := _margin(run)) is not None]
         if margins:
             aims.append(_aim("psnr above the best baseline, worst scene", min(margins), (0, None)))
-    if ours["warp_error"] is not None and ours["warp_error_truth"]:
-        ratio = ours["warp_error"] / ours["warp_error_truth"]
+    if (ratio := _ratio(ours, "warp_error")) is not None:
         aims.append(_aim("warp error over the truth's", ratio, (None, WARP_LIMIT)))
-    if ours["gradient_ratio_holes"] is not None:
-        ratio = ours["gradient_ratio_holes"]
+    if (ratio := ours["gradient_ratio_holes"]) is not None:
         aims.append(_aim("gradient in holes over the truth's", ratio, GRADIENT_LIMITS))
     return aims + _aims_in_every_scene([run["mean"] for run in runs])
 
