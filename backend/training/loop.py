@@ -103,18 +103,19 @@ class Trainer:
     def _found(self, resume: bool, overwrite: bool) -> Path | None:
         """The checkpoint to go on from."""
         found = find_checkpoint(self.output)
-        if resume and found is None:
-            raise InputError(
-                f"There is no checkpoint in '{self.output}' to resume; leave --resume out."
-            )
-        if resume or found is None or not self.accelerator.is_main_process:
-            return found if resume else None
-        if not overwrite:
-            raise InputError(
-                f"There is a run in '{self.output}' already; go on with --resume, begin anew with "
-                "--overwrite, or name another output."
-            )
-        remove_checkpoints(self.output)  # else a kill before the first new one would resume it
+        if resume:
+            if found is None:
+                raise InputError(
+                    f"There is no checkpoint in '{self.output}' to resume; leave --resume out."
+                )
+            return found
+        if found is not None and self.accelerator.is_main_process:
+            if not overwrite:
+                raise InputError(
+                    f"There is a run in '{self.output}' already; go on with --resume, begin anew "
+                    "with --overwrite, or name another output."
+                )
+            remove_checkpoints(self.output)  # else a kill before the first new one would resume it
         return None
 
     def run(self) -> None:
