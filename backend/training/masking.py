@@ -9,10 +9,11 @@ import torch.nn.functional as F
 from ..conditioning.channels import HINTS
 from ..conditioning.memory.sampling import usable
 from ..conditioning.unseen.fill import push_pull
+from ..models.frame_model import TOKEN_STRIDE
 
-BLOCK = 16
+BLOCK = TOKEN_STRIDE
 """Pixels along the side of what is hidden at once: a token."""
-GONE = ("memory_weight", "anchors_colored", "coverage", "known", "sky")
+GONE = ("memory", "memory_weight", "anchors", "anchors_colored", "coverage", "known", "sky")
 """Channels that are 0 where nothing is known."""
 
 
@@ -28,8 +29,6 @@ def hide_anchors(hints: torch.Tensor, share: float) -> torch.Tensor:
     hidden = F.interpolate(drawn.float(), scale_factor=BLOCK, mode="nearest")
     hidden = hidden[..., : hints.shape[-2], : hints.shape[-1]]
     for name in GONE:
-        HINTS.of(result, name).mul_(1 - hidden)
-    for name in ("memory", "anchors"):
         HINTS.of(result, name).mul_(1 - hidden)
     for i in range(len(hints)):
         sure = usable(HINTS.of(hints[i], "memory_weight")) * (1 - hidden[i])
