@@ -162,13 +162,6 @@ class SampleWorld:
         )
 
 
-def make_sample(
-    frames: list[PosedFrame], target: PosedFrame, references: list[int], whole: bool, seed: int
-) -> Sample:
-    """The sample that shows `target` given the `references` among `frames`: see `SampleWorld`."""
-    return SampleWorld.draw(frames, references, whole, seed).sample(target, seed)
-
-
 _remembered: WeakKeyDictionary[PosedFrame, MemoryFrame] = WeakKeyDictionary()
 
 

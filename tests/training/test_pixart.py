@@ -15,7 +15,7 @@ from diffusers import AutoencoderKL, PixArtTransformer2DModel
 from backend.conditioning.noise import world_noise
 from backend.conditioning.view import View
 from backend.data.nerfstudio import PosedFrame
-from backend.learning.samples import NOISE_CHANNELS, make_sample
+from backend.learning.samples import NOISE_CHANNELS, SampleWorld
 from backend.models.frame_model import FrameModel
 from backend.models.load_frame_model import load_frame_model
 from backend.models.prope import ViewEncoding
@@ -85,7 +85,8 @@ def samples(tmp_path_factory) -> Path:
     for i in range(3):
         shot = photograph(room_camera((0.3 * i, -2.5, 0.2), (0, 1, -0.2), (SIZE, SIZE)))
         frames.append(PosedFrame(shot.camera, shot.rgb, shot.depth, f"{i}"))
-    make_sample(frames, frames[1], [0, 2], True, 0).save(folder / "room-00-r2.safetensors")
+    sample = SampleWorld.draw(frames, [0, 2], True, 0).sample(frames[1], 0)
+    sample.save(folder / "room-00-r2.safetensors")
     return folder
 
 

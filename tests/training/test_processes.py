@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 from backend.data.nerfstudio import PosedFrame
-from backend.learning.samples import make_sample
+from backend.learning.samples import SampleWorld
 from tests.scenes.world_room import photograph, room_camera
 from tests.training.feature_file import random_features
 
@@ -21,7 +21,7 @@ def test_two_processes_train_the_same_networks_and_stop_together(tmp_path: Path)
         shot = photograph(room_camera((0.3 * i, -2.5, 0.2), (0, 1, -0.2), (32, 32)))
         frames.append(PosedFrame(shot.camera, shot.rgb, shot.depth, f"{i}"))
     for i in range(2):
-        sample = make_sample(frames, frames[1], [2 * i], True, i)
+        sample = SampleWorld.draw(frames, [2 * i], True, i).sample(frames[1], i)
         sample.save(tmp_path / f"room-{i:02d}-r1.safetensors")
     random_features(tmp_path)  # before two processes write it at once
     output = tmp_path / "run"

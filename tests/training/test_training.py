@@ -20,7 +20,7 @@ from backend.learning.losses import (
     gradient_penalty,
     relativistic,
 )
-from backend.learning.samples import Sample, make_sample
+from backend.learning.samples import Sample, SampleWorld
 from backend.models.feature_net import LEVEL_CHANNELS
 from backend.models.feature_weights import load_features
 from backend.models.load_frame_model import load_frame_model
@@ -50,7 +50,7 @@ def frames() -> list[PosedFrame]:
 def samples(frames, tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("samples")
     for i, whole in enumerate((True, False)):
-        sample = make_sample(frames, frames[2], [0, 3], whole, i)
+        sample = SampleWorld.draw(frames, [0, 3], whole, i).sample(frames[2], i)
         sample.save(folder / f"room-{i:02d}-r2.safetensors")
     return folder
 
@@ -163,7 +163,7 @@ def test_kill_between_the_renames_leaves_the_previous_checkpoint(samples, tmp_pa
 
 
 def test_sample_survives_disk(frames, tmp_path):
-    sample = make_sample(frames, frames[1], [0, 3], True, 5)
+    sample = SampleWorld.draw(frames, [0, 3], True, 5).sample(frames[1], 5)
     sample.save(tmp_path / "s.safetensors")
     loaded = Sample.load(tmp_path / "s.safetensors")
     assert torch.allclose(loaded.hints, sample.hints, atol=5e-3)
@@ -172,7 +172,10 @@ def test_sample_survives_disk(frames, tmp_path):
 
 
 def test_whole_geometry_knows_more_depth_and_no_more_colour(frames):
-    part, whole = (make_sample(frames, frames[2], [0], geometry, 3) for geometry in (False, True))
+    part, whole = (
+        SampleWorld.draw(frames, [0], geometry, 3).sample(frames[2], 3)
+        for geometry in (False, True)
+    )
     depth, color = (
         [float(HINTS.of(sample.hints, name).mean()) for sample in (part, whole)]
         for name in ("known", "anchors_colored")
@@ -182,7 +185,7 @@ def test_whole_geometry_knows_more_depth_and_no_more_colour(frames):
 
 
 def test_mirrored_sample_shows_the_mirrored_world(frames):
-    sample = make_sample(frames, frames[1], [0, 3], True, 5)
+    sample = SampleWorld.draw(frames, [0, 3], True, 5).sample(frames[1], 5)
     points = np.array([[0.2, 1.0, 0.1], [-0.4, 2.0, -0.3]])
     before, depth = sample.camera().project(points)
     after, mirrored_depth = mirror_sample(sample).camera().project(points * [-1, 1, 1])
@@ -192,7 +195,7 @@ def test_mirrored_sample_shows_the_mirrored_world(frames):
 
 
 def test_recolouring_changes_all_pictures_alike(frames):
-    sample = make_sample(frames, frames[1], [0, 2, 3], True, 1)
+    sample = SampleWorld.draw(frames, [0, 2, 3], True, 1).sample(frames[1], 1)
     seen = HINTS.of(sample.hints, "memory_weight")[0] > 0.99
     before = (HINTS.of(sample.hints, "memory") - sample.target)[:, seen].abs().mean()
     changed = recolor_sample(sample, np.random.default_rng(0))
@@ -299,7 +302,7 @@ def test_the_discriminator_learns_to_tell_blur_from_pictures(features):
 
 
 def test_hidden_anchors_look_as_holes_do_and_the_rest_stays(frames):
-    hints = make_sample(frames, frames[1], [0, 3], True, 5).hints[None].float()
+    hints = SampleWorld.draw(frames, [0, 3], True, 5).sample(frames[1], 5).hints[None].float()
     torch.manual_seed(0)
     hidden = hide_anchors(hints, 0.5)
     gone = HINTS.of(hidden, "known") != HINTS.of(hints, "known")
@@ -361,7 +364,7 @@ def test_missing_samples_resume_and_small_pictures_are_named(samples, tmp_path):
 def test_frame_without_depth_and_damaged_sample_are_named(frames, tmp_path):
     bare = [PosedFrame(f.camera, f.rgb, None, f.name) for f in frames]
     with pytest.raises(InputError, match="no depth"):
-        make_sample(bare, bare[0], [1], False, 0)
+        SampleWorld.draw(bare, [1], False, 0).sample(bare[0], 0)
     (tmp_path / "bad-r1.safetensors").write_bytes(b"not a sample")
     with pytest.raises(InputError, match="damaged"):
         Sample.load(tmp_path / "bad-r1.safetensors")
