@@ -215,7 +215,7 @@ def race(results: dict[str, Any]) -> str:
             lines.append(f"{f'{name}: Cycles, {samples} samples':<30}{level:>7.1f}{seconds:>11.2f}")
         for mode, entry in result["modes"].items():
             level, spent = entry["mean"]["psnr"], entry["mean"]["ms"]["frame"] / 1e3
-            wanted = _seconds_for(level, [one[:2] for one in known])
+            wanted = _seconds_for(level, known)
             line = f"{f'{name}: memory of {mode}':<30}{level:>7.1f}{spent:>11.2f}"
             line += f"{f'x {wanted / spent:.1f}':>17}"
             captured = max(one[1] for one in known) * (0 if mode == "none" else int(mode))
@@ -224,10 +224,10 @@ def race(results: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _seconds_for(level: float, curve: list[tuple[float, float]]) -> float:
+def _seconds_for(level: float, curve: list[tuple[float, float, str]]) -> float:
     """Seconds that Cycles needs for a PSNR: between two counts of samples by the logarithm, beyond
-    them those of the nearest."""
-    levels, seconds = zip(*sorted(curve), strict=True)
+    them those of the nearest. curve: (dB, seconds, samples), rising."""
+    levels, seconds, _ = zip(*curve, strict=True)
     return float(np.exp(np.interp(level, levels, np.log(seconds))))
 
 

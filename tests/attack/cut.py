@@ -95,17 +95,13 @@ def disk(folder: Path) -> Iterator[Callable[[int], None] | None]:
     if os.geteuid() != 0 or subprocess.run(mount, capture_output=True).returncode:
         yield None
         return
+
+    def resized(size: int) -> None:
+        mount = ["mount", "-o", f"remount,size={size}", str(folder)]
+        subprocess.run(mount, check=True, capture_output=True)
+
     try:
-        yield (
-            lambda size: (
-                subprocess.run(
-                    ["mount", "-o", f"remount,size={size}", str(folder)],
-                    check=True,
-                    capture_output=True,
-                )
-                and None
-            )
-        )
+        yield resized
     finally:
         subprocess.run(["umount", "-l", str(folder)], check=False)
 

@@ -170,19 +170,20 @@ async def _attack(
         key = await friend.bring_world()
         for number in range(1, count + 1):
             attack, wrong = ATTACKS[number % len(ATTACKS)], []
+            name = attack.__name__.strip("_")
             try:
                 await asyncio.wait_for(_left(attack(port, chance)), PATIENCE)
             except TimeoutError:
-                wrong.append(f"hang: {attack.__name__} was not answered")
+                wrong.append(f"hang: {name} was not answered")
             try:
                 lost = await asyncio.wait_for(friend.frame(number, key), PATIENCE)
                 wrong += [lost] if lost else []
             except (TimeoutError, *LEFT) as error:
-                report.add(f"stranger: {attack.__name__}", [*wrong, f"frame lost: {error!r}"])
+                report.add(f"stranger: {name}", [*wrong, f"frame lost: {error!r}"])
                 return
             if psutil.Process(server).memory_info().rss - before > MOST_BYTES:
                 wrong.append("memory: the server has grown by 2 GB")
-            report.add(f"stranger: {attack.__name__.strip('_')}", wrong)
+            report.add(f"stranger: {name}", wrong)
     report.figures["server's growth under strangers, MB"] = (
         psutil.Process(server).memory_info().rss - before
     ) >> 20

@@ -47,7 +47,7 @@ LEFTOVERS = (".part", ".journal", "worldfm-colmap-", ".tmp")
 class Work:
     """prepare: inputs and the old state. do: what is cut off. state: "old", "new" or what is wrong.
 
-    done: called after the work was done again to its end; what is wrong then.
+    share: of a number of faults, beside other works; slow ones have less.
     """
 
     name: str
