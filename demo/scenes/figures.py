@@ -218,9 +218,10 @@ def race(results: dict[str, Any]) -> str:
             wanted = _seconds_for(level, known)
             line = f"{f'{name}: memory of {mode}':<30}{level:>7.1f}{spent:>11.2f}"
             line += f"{f'x {wanted / spent:.1f}':>17}"
-            captured = max(one[1] for one in known) * (0 if mode == "none" else int(mode))
-            pays = captured / (wanted - spent) if wanted > spent else None
-            lines.append(line + ("" if pays is None else f"{f'{pays:.0f} frames':>12}"))
+            if mode != "network" and wanted > spent:  # that one has all there are, however many
+                captured = max(one[1] for one in known) * (0 if mode == "none" else int(mode))
+                line += f"{f'{captured / (wanted - spent):.0f} frames':>12}"
+            lines.append(line)
     return "\n".join(lines)
 
 

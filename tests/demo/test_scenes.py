@@ -63,6 +63,25 @@ def test_a_scene_from_script_to_figures(python: Path, tmp_path: Path) -> None:
     assert np.abs(own.astype(int) - shown).max() <= 2
 
 
+def test_race_says_what_cycles_needs_for_the_same_quality() -> None:
+    def mode(psnr: float, milliseconds: float) -> dict:
+        return {"mean": {"psnr": psnr, "ms": {"frame": milliseconds}}}
+
+    cycles = {"1": (20.0, 1.0), "4": (30.0, 4.0), "8": (None, None)}
+    curve = {s: {"psnr": level, "seconds": spent} for s, (level, spent) in cycles.items()}
+    modes = {"none": mode(25, 500), "2": mode(30, 1000), "3": mode(20, 2000)}
+    found = {"cycles": curve, "modes": modes | {"network": mode(30, 1000)}}
+    lines = figures.race({"cube": found, "broken": {"error": "no file"}}).splitlines()
+    assert [line.split()[1:] for line in lines[1:]] == [
+        ["Cycles,", "1", "samples", "20.0", "1.00"],
+        ["Cycles,", "4", "samples", "30.0", "4.00"],
+        ["memory", "of", "none", "25.0", "0.50", "x", "4.0", "0", "frames"],
+        ["memory", "of", "2", "30.0", "1.00", "x", "4.0", "3", "frames"],
+        ["memory", "of", "3", "20.0", "2.00", "x", "0.5"],
+        ["memory", "of", "network", "30.0", "1.00", "x", "4.0"],
+    ]
+
+
 def _as_made(view) -> figures.Made:
     picture = view.truth_picture()
     return figures.Made(picture.color, None, picture.depth, {"frame": 1.0, "prepare": 1.0})
