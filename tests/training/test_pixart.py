@@ -4,12 +4,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import torch
-from accelerate.state import AcceleratorState
 from diffusers import AutoencoderKL, PixArtTransformer2DModel
 
 from backend.conditioning.noise import world_noise
@@ -237,15 +235,7 @@ def test_stages_run_from_pixart_on_pretrained_latents(pixart, vae, samples, tmp_
     assert all(torch.isfinite(v).all() for v in averaged_model(tmp_path / "3").values())
 
 
-@pytest.fixture
-def fresh_accelerator() -> Iterator[None]:
-    """accelerate keeps one precision a process; this test has another."""
-    AcceleratorState._reset_state(reset_partial_state=True)
-    yield
-    AcceleratorState._reset_state(reset_partial_state=True)
-
-
-def test_few_step_stage_runs_in_bfloat16(vae, samples, tmp_path, fresh_accelerator):
+def test_few_step_stage_runs_in_bfloat16(vae, samples, tmp_path):
     losses = LossConfig(perceptual=0.1, dmd=0.1, gan=0.1)
     seen = {"vae": str(vae), "features": random_features(tmp_path)}
     settings = config(samples, tmp_path, loss=losses, precision="bf16", **seen)
