@@ -119,6 +119,19 @@ class Camera:
             uv = (local @ self.K.T)[:, :2] / z[:, None]
         return uv, z
 
+    def within(
+        self, points: np.ndarray, margin: float = 0.0, nearest: float = 1e-6
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """`project`, and (N,) bool: which points fall into the picture.
+
+        margin: pixels from its border inwards. nearest: metres that they must be ahead.
+        """
+        uv, z = self.project(points)
+        with np.errstate(invalid="ignore"):
+            inside = (z > nearest) & (uv >= margin).all(axis=1)
+            inside &= (uv < [self.width - margin, self.height - margin]).all(axis=1)
+        return uv, z, inside
+
     def to_json(self) -> dict[str, Any]:
         """Plain lists and numbers; `from_json` gives the camera back bit for bit."""
         data = {

@@ -28,10 +28,7 @@ def normals_of(anchors: Anchors, memory: Sequence[MemoryFrame]) -> np.ndarray:
         if frame.depth is None or frame.camera.is_orthographic:
             continue
         normal = depth_normals(frame)
-        uv, z = frame.camera.project(xyz)
-        with np.errstate(invalid="ignore"):
-            inside = (z > 1e-6) & (uv >= 0).all(axis=1)
-            inside &= (uv[:, 0] < frame.camera.width) & (uv[:, 1] < frame.camera.height)
+        uv, z, inside = frame.camera.within(xyz)
         x, y = uv[inside].astype(int).T
         near = np.abs(frame.depth[y, x] - z[inside]) < SAME * z[inside]
         total[np.flatnonzero(inside)[near]] += normal[y[near], x[near]]
@@ -116,10 +113,7 @@ def _shown(other: MemoryFrame, points: np.ndarray, distance: np.ndarray) -> np.n
     if other.depth is None:
         return np.zeros(len(points), bool)
     camera = other.camera
-    uv, z = camera.project(points)
-    with np.errstate(invalid="ignore"):
-        inside = (z > 1e-6) & (uv >= 2).all(axis=1)
-        inside &= (uv[:, 0] < camera.width - 2) & (uv[:, 1] < camera.height - 2)
+    uv, z, inside = camera.within(points, margin=2)
     x, y = uv[inside].astype(int).T
     same = np.abs(other.depth[y, x] - z[inside]) < SAME * z[inside]
     nearer = np.linalg.norm(points[inside] - camera.position, axis=1) <= 1.3 * distance[inside]

@@ -23,10 +23,7 @@ def contradicts(depth: np.ndarray, camera: Camera, memory: list[MemoryFrame]) ->
     for frame in memory:
         if frame.depth is None or not frame.enabled:
             continue
-        uv, z = frame.camera.project(points)
-        with np.errstate(invalid="ignore"):
-            inside = (z > 1e-3) & (uv >= 0).all(axis=1)
-            inside &= (uv[:, 0] < frame.camera.width) & (uv[:, 1] < frame.camera.height)
+        uv, z, inside = frame.camera.within(points, nearest=1e-3)
         at = uv[inside].astype(int)
         # silhouettes are uncertain by a pixel: the nearest of the neighbourhood counts
         seen = _nearest_around(frame.depth, at[:, 0], at[:, 1])

@@ -277,10 +277,7 @@ def _not_denied(points: Anchors, memory: Sequence[MemoryFrame]) -> Anchors:
     for frame in memory:
         if frame.depth is None:
             continue
-        uv, z = frame.camera.project(xyz)
-        with np.errstate(invalid="ignore"):
-            inside = (z > 1e-6) & (uv >= 1).all(axis=1)
-            inside &= (uv[:, 0] < frame.camera.width - 1) & (uv[:, 1] < frame.camera.height - 1)
+        uv, z, inside = frame.camera.within(xyz, margin=1)
         x, y = uv[inside].astype(int).T
         around = [frame.depth[y + j, x + i] for j in (-1, 0, 1) for i in (-1, 0, 1)]
         nearest = np.minimum.reduce(around)

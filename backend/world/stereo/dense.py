@@ -251,10 +251,7 @@ def _allowed(
 
 def _projected(camera: Camera, points: np.ndarray, matched: np.ndarray) -> np.ndarray:
     """(H, W) depth of the points that fall on a pixel, where the view itself doesn't deny them."""
-    uv, z = camera.project(points)
-    with np.errstate(invalid="ignore"):
-        inside = (z > 1e-6) & (uv >= 0).all(axis=1)
-        inside &= (uv[:, 0] < camera.width) & (uv[:, 1] < camera.height)
+    uv, z, inside = camera.within(points)
     x, y = uv[inside].astype(int).T
     z = z[inside]
     order = np.argsort(-z)

@@ -89,10 +89,7 @@ def _range(
 ) -> tuple[float, float, np.ndarray]:
     """Nearest and farthest depth, and depths that are typical of the view."""
     if points is not None and len(points):
-        uv, z = camera.project(points)
-        with np.errstate(invalid="ignore"):
-            inside = (z > 1e-6) & (uv >= 0).all(axis=1)
-            inside &= (uv[:, 0] < camera.width) & (uv[:, 1] < camera.height)
+        _, z, inside = camera.within(points)
         z = z[inside]
         if len(z) >= FEW:
             low, high = np.percentile(z, [1.5, 98.5])
@@ -119,10 +116,7 @@ def _spread_points(camera: Camera, depths: np.ndarray, near: float, far: float) 
 
 def _score(camera: Camera, other: Camera, grid: np.ndarray) -> float:
     """How much of the view the other one sees, at how useful an angle."""
-    uv, z = other.project(grid)
-    with np.errstate(invalid="ignore"):
-        inside = (z > 1e-6) & (uv >= 0).all(axis=1)
-        inside &= (uv[:, 0] < other.width) & (uv[:, 1] < other.height)
+    _, _, inside = other.within(grid)
     a, b = camera.position - grid, other.position - grid
     cosine = (a * b).sum(axis=1) / (np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1))
     angle = np.arccos(np.clip(cosine, -1, 1))
