@@ -213,7 +213,7 @@ def _assemble(
         dense = dense_depth(
             frames,
             seen,
-            lambda frame, camera, rgb: guess_depth(rgb, camera, estimator),
+            lambda rgb, camera: guess_depth(rgb, camera, estimator),
             part(progress, 0.0, 0.85),
         )
         provenance["depth"] = f"stereo, {estimator.name}"

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -13,6 +12,7 @@ import cv2
 import numpy as np
 import torch
 
+from ...conditioning.threads import thread_count
 from ...data.capture_views import PosedFrame
 from ...data.depth_files import resize_depth
 from ...shared.camera import Camera
@@ -39,8 +39,8 @@ LIKE_GREY, FAR_PIXELS = 0.08, 25.0
 the nearness."""
 THREADS = 4
 
-Guess = Callable[[PosedFrame, Camera, np.ndarray], "np.ndarray | None"]
-"""(frame, camera of the working size, its picture) -> (H, W) depth to fill with, or None."""
+Guess = Callable[[np.ndarray, Camera], np.ndarray]
+"""(a picture of the working size, its camera) -> (H, W) depth to fill with."""
 
 
 @dataclass(eq=False)
@@ -68,14 +68,14 @@ def dense_depth(
     views = [view_of(f.camera, f.rgb, f.known, SIDE) for f in frames]
     plans = plan([view.camera for view in views], points)
     matched = _match_all(frames, views, plans, device, part(progress, 0.0, 0.75))
-    depths = [_depth(m, v, p, plans, views) for m, v, p in zip(matched, views, plans, strict=True)]
+    depths = [_depth(m, v, p, views) for m, v, p in zip(matched, views, plans, strict=True)]
     liked = [m.cost < LIKE for m in matched]
     near = _neighbours(plans)
     first = [
         _agreement(i, views, depths, liked, near[i])
         for i in _told(range(len(frames)), part(progress, 0.75, 0.83), "Comparing depths, view")
     ]
-    good = [_good(i, a, matched[i], near[i]) for i, a in enumerate(first)]
+    good = [_good(a, m, n) for a, m, n in zip(first, matched, near, strict=True)]
     depths = [np.where(g, a.depth, d) for g, a, d in zip(good, first, depths, strict=True)]
     done = []
     for i in _told(range(len(frames)), part(progress, 0.83, 1.0), "Completing depth, view"):
@@ -131,7 +131,7 @@ def _match_all(
         sources = [views[j] for j in plans[i].sources]
         return match(views[i], sources, plans[i].near, plans[i].far, device)
 
-    workers = max(1, min(THREADS, os.cpu_count() or 1)) if device == "cpu" else 1
+    workers = min(THREADS, thread_count()) if device == "cpu" else 1
     out: list[Matched] = []
     with _one_thread_each(), ThreadPoolExecutor(workers) as pool:
         waiting = [pool.submit(one, i) for i in range(len(views))]
@@ -146,9 +146,7 @@ def _match_all(
     return out
 
 
-def _depth(
-    matched: Matched, view: View, own: Plan, plans: list[Plan], views: list[View]
-) -> np.ndarray:
+def _depth(matched: Matched, view: View, own: Plan, views: list[View]) -> np.ndarray:
     """(H, W) z-depth, +inf where parallax cannot tell it from infinitely far."""
     apart = [np.linalg.norm(views[j].camera.position - view.camera.position) for j in own.sources]
     baseline = max((float(a) for a in apart), default=1.0)
@@ -178,7 +176,7 @@ def _agreement(
     return agree(views[i].camera, depths[i], others)
 
 
-def _good(i: int, found: Agreement, matched: Matched, near: list[int]) -> np.ndarray:
+def _good(found: Agreement, matched: Matched, near: list[int]) -> np.ndarray:
     """(H, W) bool: seen alike by enough others, and not seen through by more."""
     enough = found.count >= min(AGREEING, max((len(near) + 1) // 2, 1))
     enough |= (found.count >= 1) & (matched.cost < WELL_LIKED) & (found.hides == 0)
@@ -216,14 +214,12 @@ def _complete(
     if not open_.any():
         return known
     around = _from_around(known, view.grey)
-    filling = None
-    if guess is not None:
-        height, width = view.grey.shape
-        small = cv2.resize(frame.rgb, (width, height), interpolation=cv2.INTER_AREA)
-        filling = guess(frame, view.camera, small)
-    if filling is None:
+    if guess is None:
         filled = around
     else:
+        height, width = view.grey.shape
+        small = cv2.resize(frame.rgb, (width, height), interpolation=cv2.INTER_AREA)
+        filling = guess(small, view.camera)
         wide = cv2.boxFilter((known > 0).astype(np.float32), -1, (61, 61)) < 0.3
         fitted = sharpen_edges(fit_depth(filling, known))
         # small gaps go on as their surroundings, large ones and sky as the estimate has them

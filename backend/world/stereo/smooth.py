@@ -7,8 +7,9 @@ more, and less where the picture has an edge.
 
 from __future__ import annotations
 
-import numba
 import numpy as np
+
+from ...conditioning.jit import kernel
 
 SCALE = 120.0
 """Whole numbers that a cost of 1 becomes."""
@@ -31,7 +32,7 @@ def smooth_surface(costs: np.ndarray, grey: np.ndarray) -> tuple[np.ndarray, np.
     return _winners(total)
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _along(costs, grey, total, dy, dx):  # pragma: no cover - compiled
     height, width, planes = costs.shape
     # rows of pixels are walked so that the pixel before (y - dy, x - dx) is always done
@@ -55,21 +56,14 @@ def _along(costs, grey, total, dy, dx):  # pragma: no cover - compiled
             else:
                 change = abs(grey[y, x] - grey[py, px])
                 jump = np.int32(max(LARGE / (1.0 + change / EDGE), LEAST_LARGE))
-                same_row = dy == 0
-                base = least[px] if same_row else lowest[px]
+                last = now[px] if dy == 0 else before[px]
+                base = least[px] if dy == 0 else lowest[px]
                 for p in range(planes):
-                    if same_row:
-                        best = now[px, p]
-                        if p > 0 and now[px, p - 1] + SMALL < best:
-                            best = now[px, p - 1] + SMALL
-                        if p < planes - 1 and now[px, p + 1] + SMALL < best:
-                            best = now[px, p + 1] + SMALL
-                    else:
-                        best = before[px, p]
-                        if p > 0 and before[px, p - 1] + SMALL < best:
-                            best = before[px, p - 1] + SMALL
-                        if p < planes - 1 and before[px, p + 1] + SMALL < best:
-                            best = before[px, p + 1] + SMALL
+                    best = last[p]
+                    if p > 0 and last[p - 1] + SMALL < best:
+                        best = last[p - 1] + SMALL
+                    if p < planes - 1 and last[p + 1] + SMALL < best:
+                        best = last[p + 1] + SMALL
                     if base + jump < best:
                         best = base + jump
                     value = np.int32(costs[y, x, p]) + best - base
@@ -83,7 +77,7 @@ def _along(costs, grey, total, dy, dx):  # pragma: no cover - compiled
         lowest, least = least, lowest
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _winners(total):  # pragma: no cover - compiled
     height, width, planes = total.shape
     found = np.zeros((height, width), np.float32)
