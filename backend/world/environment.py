@@ -49,15 +49,14 @@ def export_environment(
     side = round(SIDE * width)
     rgb = np.zeros((width // 2, width, 3), np.float32)
     best = np.zeros((width // 2, width), np.float32)
-    known = np.zeros(best.shape, bool)
-    cloud = PointCloud(world.anchors)
+    cloud, images = PointCloud(world.anchors), MemoryImages(world.memory)
     directions = blender_directions(width)
     for number, (yaw, pitch) in enumerate(FACES):
         progress(number / len(FACES), f"Looking around, {number + 1} of {len(FACES)}")
         c2w = np.eye(4)
         c2w[:3, :3], c2w[:3, 3] = facing(yaw * math.pi, pitch * math.pi), place
         camera = Camera(intrinsics(FOV, side, side), c2w, side, side)
-        colours, seen = _face(world, cloud, camera)
+        colours, seen = _face(images, cloud, camera)
         local = directions @ c2w[:3, :3].astype(np.float32)
         z = np.maximum(local[..., 2], 1e-6)
         u = (local[..., 0] / z * camera.K[0, 0] + camera.K[0, 2]).astype(np.float32)
@@ -95,14 +94,13 @@ def blender_directions(width: int) -> np.ndarray:
     return out
 
 
-def _face(world: World, cloud: PointCloud, camera: Camera) -> tuple[np.ndarray, np.ndarray]:
+def _face(images: MemoryImages, cloud: PointCloud, camera: Camera) -> tuple[np.ndarray, np.ndarray]:
     """(H, W, 3) float32 sRGB and (H, W) float32 how well it is known."""
-    forward = np.array([frame.camera.c2w[:3, 2] for frame in world.memory])
-    places = np.array([frame.camera.position for frame in world.memory])
+    forward = np.array([frame.camera.c2w[:3, 2] for frame in images.frames])
+    places = np.array([frame.camera.position for frame in images.frames])
     order = np.linalg.norm(places - camera.position, axis=1) - 2 * forward @ camera.c2w[:3, 2]
-    frames = [world.memory[i] for i in np.argsort(order)[:NEAREST]]
     seen = render_points(cloud, camera)
-    sampled = sample_memory(MemoryImages(frames), range(len(frames)), camera, seen.depth)
+    sampled = sample_memory(images, np.argsort(order)[:NEAREST].tolist(), camera, seen.depth)
     weight = (5 * sampled.weight).clamp(max=1).numpy()
     points = seen.rgb.numpy().astype(np.float32) / 255
     shown = (seen.depth.numpy() > 0) & (points.max(axis=2) > 0)
