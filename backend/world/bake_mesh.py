@@ -13,6 +13,7 @@ from PIL import Image
 from ..shared.errors import InputError
 from ..shared.files import replacing
 from ..shared.frame import MemoryFrame
+from .importers.ply import UP_AXES
 from .progress import Progress, silent
 from .surfaces import Sheet, sheet_of
 
@@ -20,7 +21,7 @@ SIDE, COLLIDER_SIDE = 320, 40
 """Vertices along a frame's longer side: of what is seen, and of what is collided with."""
 TEXTURE = 2048
 MOST_FRAMES = 48
-FROM_Z_UP = np.array([[1.0, 0, 0], [0, 0, 1.0], [0, -1.0, 0]])
+FROM_Z_UP = UP_AXES["y"].T
 """World axes (z up) to glTF's (y up)."""
 
 

@@ -13,10 +13,9 @@ from ..shared.anchors import Anchors, turned
 from ..shared.errors import InputError
 from ..shared.files import replacing
 from ..shared.frame import MemoryFrame
+from .importers.ply import SH_C0, UP_AXES
 from .surfaces import normals_of
 
-SH_C0 = 0.28209479177387814
-"""Value of the constant spherical harmonic, 1 / (2 sqrt(pi))."""
 SPREAD = 0.8
 """Standard deviation of a splat along its surface, in radii of its point: neighbours overlap."""
 THIN = 0.12
@@ -25,7 +24,7 @@ LONE = 0.01
 """Metres of a point that stands by itself."""
 OPACITY = 0.98
 UNKNOWN = 128
-FROM_Z_UP = np.array([[1.0, 0, 0], [0, 0, -1.0], [0, 1.0, 0]])
+FROM_Z_UP = UP_AXES["-y"].T
 """World axes (z up) to those of splat files (y down)."""
 
 

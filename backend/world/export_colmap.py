@@ -3,21 +3,20 @@
 
 from __future__ import annotations
 
-import shutil
-import uuid
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
-from ..shared.anchors import Anchors
+from ..shared.anchors import Anchors, quaternion_of
 from ..shared.errors import InputError
-from ..shared.files import replacing
+from ..shared.files import new_folder
 from ..shared.frame import MemoryFrame
+from .importers.ply import UP_AXES
 
 MOST_POINTS = 200_000
-FROM_Z_UP = np.array([[1.0, 0, 0], [0, 0, -1.0], [0, 1.0, 0]])
+FROM_Z_UP = UP_AXES["-y"].T
 """World axes (z up) to COLMAP's habit (y down)."""
 
 
@@ -33,19 +32,11 @@ def export_colmap(anchors: Anchors, memory: Sequence[MemoryFrame], folder: Path)
     folder = Path(folder)
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise InputError(f"The folder '{folder}' is not empty; choose another or delete it first.")
-    beside = folder.with_name(f".{folder.name}.{uuid.uuid4().hex[:8]}.part")
-    try:
-        _write(anchors, memory, beside)
-        if folder.exists():
-            folder.rmdir()
-        beside.rename(folder)
-    finally:
-        shutil.rmtree(beside, ignore_errors=True)
+    with new_folder(folder) as part:
+        _write(anchors, memory, part)
 
 
 def _write(anchors: Anchors, memory: Sequence[MemoryFrame], folder: Path) -> None:
-    from scipy.spatial.transform import Rotation
-
     model = folder / "sparse" / "0"
     model.mkdir(parents=True)
     (folder / "images").mkdir()
@@ -55,12 +46,10 @@ def _write(anchors: Anchors, memory: Sequence[MemoryFrame], folder: Path) -> Non
         lens = " ".join(repr(float(v)) for v in (K[0, 0], K[1, 1], K[0, 2], K[1, 2]))
         cameras.append(f"{number} PINHOLE {frame.camera.width} {frame.camera.height} {lens}")
         turn = frame.camera.w2c[:3, :3] @ FROM_Z_UP.T
-        x, y, z, w = Rotation.from_matrix(turn).as_quat()
         move = -turn @ FROM_Z_UP @ frame.camera.position
-        place = " ".join(repr(float(v)) for v in (w, x, y, z, *move))
+        place = " ".join(repr(float(v)) for v in (*quaternion_of(turn), *move))
         images.append(f"{number} {place} {number} {name}\n")
-        with replacing(folder / "images" / name) as beside:
-            Image.fromarray(frame.rgb).save(beside, format="PNG")
+        Image.fromarray(frame.rgb).save(folder / "images" / name)
     some = np.linspace(0, len(anchors) - 1, min(len(anchors), MOST_POINTS)).astype(int)
     xyz = anchors.xyz[some].astype(np.float64) @ FROM_Z_UP.T
     points = ["# id x y z r g b error"]
