@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import dataclasses
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,6 +20,7 @@ from ...shared.anchors import Anchors
 from ...shared.camera import Camera
 from ...shared.errors import InputError
 from ...shared.frame import MemoryFrame
+from ...shared.leftovers import temporary_folder
 from ...shared.reading import MALFORMED
 from ...shared.world import World
 from ..identity import frame_id
@@ -112,8 +112,8 @@ def _open_photos(folder: Path, progress: Progress) -> _Source:
             f"'{folder}' has neither a transforms.json nor a COLMAP model (cameras, images, "
             "points3D), and no pictures."
         )
-    with tempfile.TemporaryDirectory(prefix="worldfm-photos-") as temporary:
-        model, notes = reconstruct(place, Path(temporary), progress)
+    with temporary_folder("photos") as temporary:
+        model, notes = reconstruct(place, temporary, progress)
         source = _open_colmap(place, model)
     source.kind = "photos"
     source.capture.notes += notes

@@ -60,7 +60,7 @@ def read_far_ply(
         raise InputError(f"'{path.name}' has no vertex positions x, y and z.")
     xyz = np.stack([np.asarray(vertex[a], np.float64) for a in "xyz"], axis=1)
     splats = {"f_dc_0", "f_dc_1", "f_dc_2"} <= names
-    rgb = _splat_colours(vertex) if splats else _colours(vertex, names)
+    rgb = splat_colours(vertex) if splats else _colours(vertex, names)
     keep = np.isfinite(xyz).all(axis=1) & (np.abs(xyz) < FARTHEST).all(axis=1)
     if splats and "opacity" in names:
         opacity = np.asarray(vertex["opacity"], np.float32)
@@ -115,11 +115,7 @@ def check_header(path: Path) -> None:
                     f"'{path.name}' claims {count} points; thin it to at most {MAX_POINTS}."
                 )
         elif words[:1] == ["property"]:
-            row += (
-                2
-                if ascii_format
-                else (1 if "list" in words[1:2] else _SIZES.get("".join(words[1:2]), 1))
-            )
+            row += 2 if ascii_format else _SIZES.get("".join(words[1:2]), 1)
     needed += count * row
     if needed > size - end:
         raise InputError(
@@ -145,7 +141,8 @@ def _vertices(path: Path) -> PlyElement:
         return data["vertex"]
 
 
-def _splat_colours(vertex: PlyElement) -> np.ndarray:
+def splat_colours(vertex: PlyElement) -> np.ndarray:
+    """(N, 3) uint8 of Gaussian splats, seen from anywhere."""
     base = np.stack([np.asarray(vertex[f"f_dc_{i}"], np.float32) for i in range(3)], axis=1)
     return (np.clip(np.nan_to_num(0.5 + SH_C0 * base), 0, 1) * 255 + 0.5).astype(np.uint8)
 

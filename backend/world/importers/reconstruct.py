@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import shutil
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import Any
 from ...data.capture_views import ENDINGS
 from ...data.pictures import check_picture_size
 from ...shared.errors import InputError
-from ..progress import Progress, silent
+from ..progress import Progress, part, silent
 
 FEWEST = 3
 EXHAUSTIVE = 80
@@ -80,9 +79,9 @@ def reconstruct(folder: Path, work: Path, progress: Progress = silent) -> tuple[
     def all_placed() -> float:
         return min(placed[0] / len(names), 0.95)
 
-    _step(features, stop, lambda: 0.5, progress, (0.0, 0.35), "Finding features")
-    _step(matches, stop, lambda: 0.5, progress, (0.35, 0.65), "Comparing pictures")
-    _step(models_of, stop, all_placed, progress, (0.65, 1.0), "Placing cameras")
+    _step(features, stop, lambda: 0.5, part(progress, 0.0, 0.35), "Finding features")
+    _step(matches, stop, lambda: 0.5, part(progress, 0.35, 0.65), "Comparing pictures")
+    _step(models_of, stop, all_placed, part(progress, 0.65, 1.0), "Placing cameras")
     found = {
         place: pycolmap.Reconstruction(str(place)).reg_image_ids()
         for place in models.iterdir()
@@ -96,16 +95,14 @@ def reconstruct(folder: Path, work: Path, progress: Progress = silent) -> tuple[
     best = max(found, key=lambda place: len(found[place]))
     left = len(names) - len(found[best])
     notes = [f"{left} of {len(names)} pictures could not be joined to the others."] if left else []
-    shutil.rmtree(work / "database.db", ignore_errors=True)
     return best, notes
 
 
 def _step(
     work: Callable[[], None],
-    stop: object,
+    stop: Any,
     done: Callable[[], float],
     progress: Progress,
-    span: tuple[float, float],
     text: str,
 ) -> None:
     """Runs one of COLMAP's long calls beside this thread, which reports and can stop it."""
@@ -119,13 +116,12 @@ def _step(
 
     thread = threading.Thread(target=run, daemon=True)
     thread.start()
-    start, end = span
     try:
         while thread.is_alive():
-            progress(start + (end - start) * done(), text)
+            progress(done(), text)
             thread.join(0.3)
     except BaseException:
-        stop.cancel()  # type: ignore[attr-defined]
+        stop.cancel()
         thread.join(30)
         raise
     if failed:
@@ -133,4 +129,4 @@ def _step(
             f"COLMAP could not use these pictures ({' '.join(str(failed[0]).split())[:160]}); "
             "remove those that show something else."
         ) from failed[0]
-    progress(end, text)
+    progress(1.0, text)

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,10 +11,11 @@ from plyfile import PlyData, PlyParseError
 
 from ...shared.anchors import Anchors, turned
 from ...shared.errors import InputError
+from ...shared.leftovers import temporary_folder
 from ...shared.reading import as_sentence
 from ..origin import origin_of
 from .apart import run_apart
-from .ply import FARTHEST, SH_C0, UP_AXES, check_header
+from .ply import FARTHEST, UP_AXES, check_header, splat_colours
 
 MOST_BYTES = 4 << 30
 MOST_SPLATS = 20_000_000
@@ -72,8 +72,8 @@ def read_splats(path: Path, kind: str) -> Splats:
         check_header(path)
     if size < ROW_BYTES[kind]:
         raise InputError(f"'{path.name}' is empty or cut off; export it again.")
-    with tempfile.TemporaryDirectory(prefix="worldfm-splats-") as temporary:
-        made = Path(temporary) / "splats.ply"
+    with temporary_folder("splats") as temporary:
+        made = temporary / "splats.ply"
         run_apart(
             "read_splats", path, kind, made, what=f"'{path.name}'",
             seconds=_SECONDS + size / _BYTES_A_SECOND,
@@ -99,8 +99,7 @@ def _from_ply(path: Path, name: str) -> Splats:
         if {"red", "green", "blue"} <= fields and "f_dc_0" not in fields:
             rgb = np.stack([np.asarray(rows[c]) for c in ("red", "green", "blue")], 1)
         else:
-            base = np.stack([np.asarray(rows[f"f_dc_{i}"], np.float32) for i in range(3)], 1)
-            rgb = np.clip(np.nan_to_num(0.5 + SH_C0 * base), 0, 1) * 255 + 0.5
+            rgb = splat_colours(rows)
         logit = np.asarray(rows["opacity"], np.float32)
     with np.errstate(over="ignore"):
         opacity = 1 / (1 + np.exp(-np.clip(np.nan_to_num(logit), -30, 30)))
