@@ -31,7 +31,7 @@ def test_proposals_are_composed_by_confidence_and_nothing_known_is_touched() -> 
 
     def grey(so_far: SoFar) -> ColorProposal:
         given.append(so_far.depth)
-        return ColorProposal(torch.zeros(3, 1, 4), 1 - so_far.seen.sure, torch.ones(1, 1, 4))
+        return ColorProposal(torch.zeros(3, 1, 4), torch.ones(1, 1, 4))
 
     whole = complete(SoFar(view, MemoryImages([]), 1.0, seen, depth), (far_off, on_a_wall), grey)
     assert given[0].tolist() == [[2.0, 9.0, 9.0, 9.0]], "a mechanism sees what others guessed"

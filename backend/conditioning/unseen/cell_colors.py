@@ -44,7 +44,7 @@ def propose_alike(so_far: SoFar) -> ColorProposal:
         nearest = (nearest + correction.flatten(1).T).clamp(-1, 1)
     values = torch.cat([nearest, distance], 1)
     color, far = spread_cells(target, values, depth, view, where).split((3, 1))
-    return ColorProposal(color, 1 - seen.sure, far)
+    return ColorProposal(color, far)
 
 
 def guess_cells(

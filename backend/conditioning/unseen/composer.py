@@ -31,7 +31,7 @@ def complete(
     so_far: SoFar, depth: Sequence[ProposesDepth] = DEPTH, color: ProposesColor = COLOR
 ) -> Completed:
     """Known depth stays; elsewhere each proposal counts for more than those before it, by its
-    confidence. Colours are mixed by how surely they were seen and how surely proposed."""
+    confidence. Colours are proposed for what was not surely seen."""
     owner = torch.full(so_far.depth.shape, -1, device=so_far.depth.device)
     for mechanism in depth:
         proposed = mechanism(so_far)

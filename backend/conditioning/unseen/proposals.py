@@ -54,11 +54,10 @@ class DepthProposal:
 
 @dataclass(frozen=True, eq=False)
 class ColorProposal:
-    """color: (3, H, W) in [-1, 1]. confidence: (1, H, W) in [0, 1]. far: (1, H, W) in [0, 1], how
-    far away what it looks like was seen."""
+    """color: (3, H, W) in [-1, 1]. far: (1, H, W) in [0, 1], how far away what it looks like was
+    seen."""
 
     color: torch.Tensor
-    confidence: torch.Tensor
     far: torch.Tensor
 
 
