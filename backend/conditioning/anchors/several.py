@@ -9,6 +9,7 @@ import numpy as np
 
 from .lobes import Lobes
 from .materials import CompiledMaterial
+from .materials.values import dot
 from .shading_points import ShadingPoints
 
 GRAZING = 0.6
@@ -33,24 +34,19 @@ def evaluated(material: CompiledMaterial, points: ShadingPoints) -> Lobes:
 
 
 def _cosine(points: ShadingPoints) -> np.ndarray:
-    return np.einsum("ni,ni->n", points.incoming, points.flat)
+    return dot(points.incoming, points.flat)
 
 
 def _mean(
     material: CompiledMaterial, points: ShadingPoints, places: np.ndarray, size: float
 ) -> Lobes:
     """Over places (K, 2) of a pixel, each `size` of its width: x along where it is longest."""
-    made = Lobes.nothing(len(points))
-    for f in fields(Lobes):
-        getattr(made, f.name)[:] = 0
     first, second = _axes(points)
-    for x, y in places:
-        found = material.evaluate(_aside(points, x * first + y * second, size))
-        for f in fields(Lobes):
-            getattr(made, f.name)[:] += getattr(found, f.name)
-    for f in fields(Lobes):
-        getattr(made, f.name)[:] /= np.float32(len(places))
-    length = np.sqrt(np.einsum("ni,ni->n", made.normal, made.normal))[:, None]
+    ways = [x * first + y * second for x, y in places]
+    looks = [material.evaluate(_aside(points, way, size)) for way in ways]
+    names = [f.name for f in fields(Lobes)]
+    made = Lobes(*(np.mean([getattr(one, name) for one in looks], axis=0) for name in names))
+    length = np.sqrt(dot(made.normal, made.normal))[:, None]
     made.normal[:] = np.where(length > 0.1, made.normal / np.maximum(length, 0.1), points.normal)
     return made
 
@@ -59,9 +55,9 @@ def _axes(points: ShadingPoints) -> tuple[np.ndarray, np.ndarray]:
     """(N, 3) each: ways on the surface as long as a pixel is there, the longest and the other."""
     cosine = np.maximum(_cosine(points), _EDGE_ON)[:, None]
     across = np.cross(points.flat, points.incoming)
-    length = np.sqrt(np.einsum("ni,ni->n", across, across))[:, None]
+    length = np.sqrt(dot(across, across))[:, None]
     other = np.roll(points.flat, 1, axis=1) * np.array([1, 1, -1], np.float32)
-    other -= np.einsum("ni,ni->n", other, points.flat)[:, None] * points.flat
+    other -= dot(other, points.flat)[:, None] * points.flat
     across = np.where(length > 1e-3, across / np.maximum(length, 1e-3), other)
     across /= np.maximum(np.linalg.norm(across, axis=1, keepdims=True), 1e-6)
     along = np.cross(across, points.flat)
@@ -72,8 +68,8 @@ def _axes(points: ShadingPoints) -> tuple[np.ndarray, np.ndarray]:
 def _aside(points: ShadingPoints, way: np.ndarray, size: float) -> ShadingPoints:
     """The points moved by ways (N, 3) in their planes."""
     e, f = points.edges()
-    ee, ef, ff = (np.einsum("ni,ni->n", a, b) for a, b in ((e, e), (e, f), (f, f)))
-    we, wf = np.einsum("ni,ni->n", way, e), np.einsum("ni,ni->n", way, f)
+    ee, ef, ff = (dot(a, b) for a, b in ((e, e), (e, f), (f, f)))
+    we, wf = dot(way, e), dot(way, f)
     area = np.maximum(ee * ff - ef * ef, 1e-30)
     shift = np.stack([(ff * we - ef * wf) / area, (ee * wf - ef * we) / area], axis=1)
     width = points.width * np.float32(size)

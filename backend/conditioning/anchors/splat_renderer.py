@@ -10,7 +10,6 @@ same on any number of threads.
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -19,6 +18,7 @@ import numpy as np
 from ...shared.anchors import Anchors
 from ...shared.camera import Camera
 from ..jit import kernel
+from ..threads import in_pieces
 
 WIDER = 0.3
 """Square pixels by which every ellipse is widened, as its trainers do."""
@@ -142,13 +142,11 @@ def render_splats(
     depth = np.zeros((height, width), np.float32)
     seen = cloud.ellipses(camera)
 
-    def blend(row: int) -> None:
-        end = min(row + BAND, height)
-        here = np.flatnonzero((seen.box[:, 1] < end) & (seen.box[:, 3] >= row))
-        _blend(here, row, end, *seen, limit, rgb, through, depth)
+    def blend(rows: slice) -> None:
+        here = np.flatnonzero((seen.box[:, 1] < rows.stop) & (seen.box[:, 3] >= rows.start))
+        _blend(here, rows.start, rows.stop, *seen, limit, rgb, through, depth)
 
-    with ThreadPoolExecutor() as pool:
-        list(pool.map(blend, range(0, height, BAND)))
+    in_pieces(blend, height, BAND)
     return SplatRender(rgb, 1 - through, depth)
 
 

@@ -203,7 +203,7 @@ def _of_what_stands_still(now: Lighting, stood: _Stood) -> Then | None:
     ]
     boxes = [stood.gone]
     for place in (scene, then):
-        matrices = np.array([one.matrix for one in place.instances]).reshape(-1, 4, 4)
+        matrices = _matrices(place)
         there = matrices[:, :3, :3].any(axis=(1, 2))
         boxes.append(boxes_around(place, matrices)[there & ~np.array(still, bool)])
     return Then(now, stood.fits & still, fewer(np.concatenate(boxes)), stood.other)

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from ...shared.camera import Camera
+from ...shared.camera import Camera, facing, intrinsics
 from ...shared.frame import MemoryFrame
 
 WIDTH = 1536
@@ -25,8 +25,8 @@ WIDTH = 1536
 FACE = 448
 """Pixels of a side of the views that surroundings are handed on as."""
 
-HALF_TANGENT = math.tan(math.radians(48))
-"""Of half a view's angle: views overlap by a few degrees."""
+FOV = math.radians(96)
+"""Views overlap by a few degrees."""
 
 SOFTNESS = 0.07
 """Standard deviation of the blur, in parts of the angle to the border."""
@@ -71,14 +71,14 @@ class Surroundings:
 
     def views(self) -> list[tuple[Camera, np.ndarray, np.ndarray]]:
         """Six cameras with (S, S, 3) uint8 and (S, S) z-depth: to all sides, 0 where seen."""
-        return [self._view(facing) for facing in _facings()]
+        quarters = [(turn, 0) for turn in range(4)] + [(0, 1), (0, -1)]
+        turns = [facing(0.5 * math.pi * yaw, 0.5 * math.pi * pitch) for yaw, pitch in quarters]
+        return [self._view(turn.round()) for turn in turns]
 
-    def _view(self, facing: np.ndarray) -> tuple[Camera, np.ndarray, np.ndarray]:
+    def _view(self, turn: np.ndarray) -> tuple[Camera, np.ndarray, np.ndarray]:
         c2w = np.eye(4)
-        c2w[:3, :3], c2w[:3, 3] = self.to_world @ facing, self.position
-        focal = 0.5 * FACE / HALF_TANGENT
-        K = np.array([[focal, 0, FACE / 2], [0, focal, FACE / 2], [0, 0, 1.0]])
-        camera = Camera(K, c2w, FACE, FACE)
+        c2w[:3, :3], c2w[:3, 3] = self.to_world @ turn, self.position
+        camera = Camera(intrinsics(FOV, FACE, FACE), c2w, FACE, FACE)
         local = camera.rays() @ self.to_world  # at z-depth 1
         length = np.linalg.norm(local, axis=-1)
         x, y = _raster_places(local / length[..., None], self.reach.shape[0])
@@ -112,20 +112,6 @@ def surroundings_of(frame: MemoryFrame) -> Surroundings | None:
         np.where(seen, reach, continued).astype(np.float32),
         seen,
     )
-
-
-def _facings() -> list[np.ndarray]:
-    """(3, 3) from a camera's axes to right, forward, up: front, right, back, left, up, down."""
-    sides = []
-    for quarter in range(4):
-        c, s = (round(f(quarter * math.pi / 2)) for f in (math.cos, math.sin))
-        forward, right = np.array([s, c, 0.0]), np.array([c, -s, 0.0])
-        sides.append(np.stack([right, [0.0, 0.0, -1.0], forward], axis=1))
-    right = np.array([1.0, 0.0, 0.0])
-    for sign in (1.0, -1.0):
-        forward = np.array([0.0, 0.0, sign])
-        sides.append(np.stack([right, np.cross(forward, right), forward], axis=1))
-    return sides
 
 
 def _upright(camera: Camera) -> np.ndarray:
