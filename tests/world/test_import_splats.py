@@ -163,6 +163,26 @@ def test_meshes_become_scenes_that_are_lit(tmp_path, ending, colour):
     assert 1.5 < reply.depth[32, 32] < 3.0
 
 
+def test_a_photo_of_a_mesh_on_a_map_has_its_depth(tmp_path):
+    import trimesh
+
+    place = np.array([400_000.0, 5_000_000.0, 100.0])
+    # most vertices are in one place, most triangles in the other
+    loose, fine = (trimesh.creation.box((2, 2, 2)) for _ in range(2))
+    loose, fine = loose.subdivide(), fine.subdivide().subdivide()
+    loose.unmerge_vertices()
+    fine.apply_translation([0, 20, 0])
+    both = trimesh.util.concatenate([loose, fine])
+    both.apply_translation(place)
+    both.export(tmp_path / "a.obj")
+    Image.new("RGB", (64, 64)).save(tmp_path / "a.png")
+    c2w = look_at(place - np.array([0.0, 5.0, 0.0]), place)
+    camera = Camera(intrinsics(0.6, 64, 64), c2w, 64, 64)
+    world = world_from_ply(tmp_path / "a.obj", up="z", photo=(tmp_path / "a.png", camera))
+    assert world.memory[0].depth[32, 32] == pytest.approx(4.0, abs=0.05)
+    assert world.scene.viewpoints == (world.memory[0].camera,)
+
+
 def test_meshes_with_corners_that_are_nowhere_are_one_sentence(tmp_path):
     text = "v 0 0 0\nv 1 0 0\nv 0 nan 0\nv 0 1 0\nf 1 2 3\nf 1 2 4\n"
     (tmp_path / "a.obj").write_text(text)

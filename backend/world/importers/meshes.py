@@ -39,15 +39,20 @@ def is_mesh(path: Path) -> bool:
 
 
 def mesh_anchors(
-    path: Path, up: str | None, scale: float, most: int = MOST_POINTS
+    path: Path,
+    up: str | None,
+    scale: float,
+    most: int = MOST_POINTS,
+    origin: np.ndarray | None = None,
 ) -> tuple[Anchors, np.ndarray]:
     """Points over a mesh's surface, metres and z up, without the origin, and that (3,) float64.
 
-    Raises InputError when the file cannot be read, is too large or has no triangles.
+    origin: metres, z up; None chooses it (see `origin_of`). Raises InputError when the file cannot
+    be read, is too large or has no triangles.
     """
     path = Path(path)
     with _as_sentence(path):
-        return _anchors(path, up, scale, most)
+        return _anchors(path, up, scale, most, origin)
 
 
 def read_meshes(path: Path) -> list[Any]:
@@ -84,10 +89,13 @@ def _read(path: Path) -> list[Any]:
     return meshes
 
 
-def _anchors(path: Path, up: str | None, scale: float, most: int) -> tuple[Anchors, np.ndarray]:
+def _anchors(
+    path: Path, up: str | None, scale: float, most: int, origin: np.ndarray | None
+) -> tuple[Anchors, np.ndarray]:
     parts = [(np.asarray(m.triangles, np.float64), m) for m in _read(path)]
     turn = UP_AXES[up or UP[path.suffix.lower()]] * scale
-    origin = origin_of(np.concatenate([t.reshape(-1, 3)[::7] for t, _ in parts]) @ turn.T)
+    if origin is None:
+        origin = origin_of(np.concatenate([t.reshape(-1, 3)[::7] for t, _ in parts]) @ turn.T)
     areas = [_areas(t @ turn.T) for t, _ in parts]
     total = sum(float(a.sum()) for a in areas)
     if not (np.isfinite(total) and total > 0):

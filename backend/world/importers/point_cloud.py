@@ -37,8 +37,9 @@ def world_from_ply(
     path, scene, memory = Path(path), None, []
     if splat_kind(path) is None and is_mesh(path):
         scene, origin = mesh_scene(path, up, scale)
-        # points are needed for a photo's depth alone
-        anchors = mesh_anchors(path, up, scale)[0] if photo is not None else Anchors.empty()
+        anchors = Anchors.empty()
+        if photo is not None:  # points are needed for its depth alone
+            anchors, _ = mesh_anchors(path, up, scale, origin=origin)
     else:
         anchors, origin = _read(path, up, scale)
     if photo is not None:
