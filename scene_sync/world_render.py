@@ -7,17 +7,21 @@ touched: only the world, written to a file of its own, goes over.
 
 from __future__ import annotations
 
-import subprocess
+import os
 import sys
-import tempfile
+import time
+from collections import deque
+from contextlib import ExitStack
 from pathlib import Path
 from threading import Event, Thread
 
 import bpy
 import numpy as np
 
+from ..backend.client.child_process import run_child
 from ..backend.shared.arrays import checked, read_npy
-from ..backend.shared.errors import BackendError
+from ..backend.shared.errors import BackendError, WorldFMError
+from ..backend.shared.leftovers import temporary_folder
 from ..backend.shared.reading import MALFORMED
 from .shader_graph import Shader
 
@@ -26,7 +30,7 @@ WIDTH = 2048
 _SECONDS = 300
 _CHANNELS = 3
 _KEPT = 8
-_FAILED: tuple[type[Exception], ...] = (subprocess.TimeoutExpired, *MALFORMED)
+_FAILED: tuple[type[Exception], ...] = (WorldFMError, *MALFORMED)
 _SCRIPT = Path(__file__).parent / "world_script.py"
 
 
@@ -35,20 +39,18 @@ class WorldRender:
 
     def __init__(self, world: bpy.types.World, frame: int) -> None:
         self.name = world.name_full
-        self._folder = tempfile.TemporaryDirectory(prefix="worldfm-")
         self._over = Event()
         self._pixels: np.ndarray | None = None
         self._problem = ""
-        file, self._made = (Path(self._folder.name) / name for name in ("world.blend", "sky.npy"))
+        left = ExitStack()
+        folder = left.enter_context(temporary_folder("sky"))
+        file, made = folder / "world.blend", folder / "sky.npy"
         bpy.data.libraries.write(str(file), {world}, path_remap="ABSOLUTE", fake_user=True)
-        words = [str(file), str(self._made), world.name, str(frame), str(WIDTH)]
-        self._process = subprocess.Popen(
-            [*blender_command(), *words],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-        )
-        Thread(target=self._wait, name="WorldFM world", daemon=True).start()
+        words = [str(file), str(made), world.name, str(frame), str(WIDTH)]
+        command = [*blender_command(), *words]
+        Thread(
+            target=self._run, args=(command, made, left), name="WorldFM world", daemon=True
+        ).start()
 
     @property
     def done(self) -> bool:
@@ -65,24 +67,37 @@ class WorldRender:
             raise BackendError(self._problem)
         return self._pixels
 
-    def _wait(self) -> None:
+    def _run(self, command: list[str], made: Path, left: ExitStack) -> None:
+        said: deque[str] = deque(maxlen=1)
         try:
-            said, _ = self._process.communicate(timeout=_SECONDS)
-            made = checked(read_npy(self._made), "its picture", np.float32, (None, None, None))
-            if made.shape[2] < _CHANNELS:
-                raise ValueError(f"its picture has the shape {made.shape}")
-            self._pixels = made
+            with left:
+                _render(command, made.parent, said)
+                pixels = checked(read_npy(made), "its picture", np.float32, (None, None, None))
+            if pixels.shape[2] < _CHANNELS:
+                raise ValueError(f"its picture has the shape {pixels.shape}")
+            self._pixels = pixels
         except _FAILED as error:
-            self._process.kill()
-            said, _ = self._process.communicate()
-            last = said.decode(errors="replace").strip().splitlines()[-1:] or [str(error)]
+            last = next((line for line in said if line.strip()), str(error))
             self._problem = (
-                f"The world '{self.name}' could not be rendered and counts as black ({last[0]}); "
+                f"The world '{self.name}' could not be rendered and counts as black ({last}); "
                 "render it with Cycles once to see why."
             )
         finally:
             self._over.set()
-            self._folder.cleanup()
+
+
+def _render(command: list[str], folder: Path, said: deque[str]) -> None:
+    """Have a Blender render; it ends with this one, however that ends."""
+    latest = time.monotonic() + _SECONDS
+
+    def watch() -> None:
+        if time.monotonic() > latest:
+            said.append(f"it took more than {_SECONDS} s")
+            raise TimeoutError
+
+    run_child(
+        command, env=os.environ, cwd=folder, on_line=said.append, cancel=Event(), on_wait=watch
+    )
 
 
 _cache: dict[tuple[str, ...], WorldRender] = {}

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 
 ALL = 63
@@ -35,3 +37,11 @@ def test_worlds_are_read_as_cycles_shows_them(blender):
     assert found["failing"]["pixels"] == [[[0, 0, 0]]]
     (said,) = found["failing"]["problems"]
     assert "'Sky" in said and "No Cycles here" in said
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks processes up in /proc")
+def test_what_renders_a_world_ends_with_a_killed_blender(blender, tmp_path, monkeypatch):
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    found = blender("orphaned_sky.py", tmp_path)
+    assert found["running"] and found["folders"] == 1
+    assert found["orphans"] == [] and found["folders after"] == 0
