@@ -11,7 +11,7 @@ import numpy as np
 
 from backend.conditioning.anchors.lobes import Lobes
 from backend.conditioning.anchors.materials import CompiledMaterial
-from backend.conditioning.anchors.shading_points import ShadingPoints
+from backend.conditioning.anchors.shading_points import Run, ShadingPoints
 from backend.shared.scene import Instance, Mesh, Scene
 from backend.shared.tree_codec import decode_tree
 
@@ -43,8 +43,7 @@ def tile_points(mesh: Mesh, instance: Instance, pixels: int) -> ShadingPoints:
     sides = mesh.vertices[mesh.triangles[triangle]]
     flat = np.cross(sides[:, 1] - sides[:, 0], sides[:, 2] - sides[:, 0])
     return ShadingPoints(
-        mesh=mesh,
-        instance=instance,
+        runs=(Run(mesh, instance, 0, len(x)),),
         triangle=triangle,
         u=u,
         v=v,

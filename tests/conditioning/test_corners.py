@@ -6,7 +6,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from backend.conditioning.anchors.shading_points import ShadingPoints
+from backend.conditioning.anchors.shading_points import Run, ShadingPoints
 from backend.shared.scene import Instance, Mesh
 
 
@@ -37,8 +37,7 @@ def points() -> ShadingPoints:
     position = a + u[:, None] * (b - a) + v[:, None] * (c - a)
     flat, position = flat.astype(np.float32), position.astype(np.float32)
     return ShadingPoints(
-        mesh,
-        Instance("one", "one", 0, matrix),
+        (Run(mesh, Instance("one", "one", 0, matrix), 0, 50),),
         triangle,
         u,
         v,
@@ -53,7 +52,7 @@ def points() -> ShadingPoints:
 
 def in_world(points: ShadingPoints) -> np.ndarray:
     """(N, 3) positions by way of the mesh's own space."""
-    matrix = points.instance.matrix
+    matrix = points.runs[0].instance.matrix
     return points.object_position() @ matrix[:3, :3].T + matrix[:3, 3]
 
 
@@ -81,7 +80,7 @@ def test_moving_twice_adds_up(points: ShadingPoints) -> None:
 
 
 def test_layers_are_interpolated_and_their_scale_is_that_of_areas(points: ShadingPoints) -> None:
-    corners = points.mesh.uv["UV"][points.triangle].astype(float)
+    corners = points.runs[0].mesh.uv["UV"][points.triangle].astype(float)
     u, v = points.u[:, None], points.v[:, None]
     wanted = corners[:, 0] * (1 - u - v) + corners[:, 1] * u + corners[:, 2] * v
     np.testing.assert_allclose(points.uv(), wanted, atol=1e-6)
@@ -92,7 +91,7 @@ def test_layers_are_interpolated_and_their_scale_is_that_of_areas(points: Shadin
 
 
 def test_tangents_point_where_coordinates_grow(points: ShadingPoints) -> None:
-    corners = points.mesh.uv["UV"][points.triangle].astype(float)
+    corners = points.runs[0].mesh.uv["UV"][points.triangle].astype(float)
     e1, e2 = (e.astype(float) for e in points.edges())
     for axis, tangent in enumerate(points.tangents()):
         # the gradient of the other coordinate is at right angles to it, its own is along it
@@ -105,4 +104,4 @@ def test_tangents_point_where_coordinates_grow(points: ShadingPoints) -> None:
 
 def test_a_layer_that_is_missing_is_zero(points: ShadingPoints) -> None:
     assert not points.uv("other").any() and not points.uv_width("other").any()
-    assert not points.tangents("other")[0].any() and points.color() is None
+    assert not points.tangents("other")[0].any() and not points.color().any()

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from itertools import pairwise
 
 import numpy as np
 
@@ -12,8 +13,8 @@ from .geometry import Geometry
 from .lobes import Lobes
 from .materials import CompiledMaterial
 from .placing import begin, place
-from .several import evaluated
-from .shading_points import ShadingPoints
+from .several import averaged
+from .shading_points import Run, ShadingPoints
 from .tracing import Hits
 
 
@@ -168,42 +169,52 @@ class Matter:
         material = self.geometry.material[triangle]
         lobes = self._table.take(material)
         lobes.normal[:] = normal
-        owner = self.geometry.owner[triangle]
         varying = np.flatnonzero(~self._plain[material])
         if not len(varying):
             return lobes
-        group = owner[varying].astype(np.int64) * len(self.materials) + material[varying]
-        order = varying[np.argsort(group, kind="stable")]
-        cuts = np.flatnonzero(np.diff(np.sort(group, kind="stable"))) + 1
-        parts = [
-            piece
-            for mine in np.split(order, cuts)
-            for piece in np.array_split(mine, max(1, -(-len(mine) // _PIECE)))
-        ]
+        kind, owner = material[varying], self.geometry.owner[triangle[varying]]
+        order = np.lexsort((owner, kind))  # stable
+        owner, ordered = owner[order], varying[order]
+        parts = []
+        for mine in np.split(np.arange(len(order)), np.flatnonzero(np.diff(kind[order])) + 1):
+            parts += np.array_split(mine, max(1, -(-len(mine) // _PIECE)))
 
         def evaluate(which: slice) -> None:
-            for index in parts[which]:
-                one = int(owner[index[0]])
-                instance = self.geometry.scene.instances[one]
+            for part in parts[which]:
+                rows = ordered[part]
+                runs = self._runs(owner[part])
+                first = self.geometry.first[owner[part]]
                 points = ShadingPoints(
-                    mesh=self.geometry.scene.meshes[instance.mesh],
-                    instance=instance,
-                    triangle=(triangle[index] - self.geometry.first[one]).astype(np.int32),
-                    u=u[index],
-                    v=v[index],
-                    position=position[index],
-                    normal=normal[index],
-                    flat=flat[index],
-                    incoming=incoming[index],
-                    width=width[index],
-                    back=back[index],
+                    runs=runs,
+                    triangle=(triangle[rows] - first).astype(np.int32),
+                    u=u[rows],
+                    v=v[rows],
+                    position=position.take(rows, axis=0),
+                    normal=normal.take(rows, axis=0),
+                    flat=flat.take(rows, axis=0),
+                    incoming=incoming.take(rows, axis=0),
+                    width=width[rows],
+                    back=back[rows],
                     is_camera=is_camera,
                 )
-                mine = self.materials[material[index[0]]]
-                lobes.put(index, evaluated(mine, points) if whole else mine.evaluate(points))
+                mine = self.materials[material[rows[0]]]
+                if whole:
+                    averaged(mine, lobes, rows, points)
+                else:
+                    mine.put(lobes, rows, points)
 
         in_pieces(evaluate, len(parts), piece=1)
         return lobes
+
+    def _runs(self, owner: np.ndarray) -> tuple[Run, ...]:
+        """Of points in the order of their instances (N,)."""
+        scene = self.geometry.scene
+        cuts = [0, *(np.flatnonzero(np.diff(owner)) + 1), len(owner)]
+        runs = []
+        for start, stop in pairwise(cuts):
+            instance = scene.instances[int(owner[start])]
+            runs.append(Run(scene.meshes[instance.mesh], instance, int(start), int(stop)))
+        return tuple(runs)
 
 
 _PIECE = 8192

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from backend.conditioning.anchors.materials import CompiledMaterial
-from backend.conditioning.anchors.shading_points import ShadingPoints
+from backend.conditioning.anchors.shading_points import Run, ShadingPoints
 from backend.shared.scene import Instance, Material, Mesh, Texture
 
 
@@ -36,9 +36,9 @@ def quad(side: int = 8, size: float = 1.0, matrix: np.ndarray | None = None) -> 
     upper = y > x
     flat = np.stack([(x - 0.5) * size, (y - 0.5) * size, np.zeros_like(x)], axis=1)
     up = np.tile(np.float32([0, 0, 1]), (len(x), 1))
+    instance = Instance("quad", "quad", 0, matrix, color=(0.1, 0.2, 0.3, 0.4), random=0.25)
     return ShadingPoints(
-        mesh=mesh,
-        instance=Instance("quad", "quad", 0, matrix, color=(0.1, 0.2, 0.3, 0.4), random=0.25),
+        runs=(Run(mesh, instance, 0, len(x)),),
         triangle=upper.astype(np.int32),
         u=np.where(upper, x, x - y),
         v=np.where(upper, y - x, y),

@@ -64,18 +64,24 @@ class Blend:
     def lobes(self, count: int, normal: np.ndarray | None) -> Lobes:
         """Of `count` points; normal: (N, 3) where no closure says more."""
         made = Lobes.nothing(count)
+        if normal is not None:
+            made.normal[:] = normal
+        self.put(made, slice(None), normal)
+        return made
+
+    def put(self, lobes: Lobes, rows: np.ndarray | slice, normal: np.ndarray | None) -> None:
+        """Write to points that are `nothing` yet but for their normals, (N, 3) `normal`."""
         for name, value in self.sums.items():
             # what is no number is nothing, as light that cannot be is nothing
             low = -LIMIT if name == "emission" else np.float32(0)
-            np.fmin(np.fmax(value, low), LIMIT, out=getattr(made, name), casting="same_kind")
+            getattr(lobes, name)[rows] = np.fmin(np.fmax(value, low), LIMIT)
         for name, share in (("roughness", _shine), ("ior", _shine), ("coat_roughness", _coat)):
             mean = self._mean(name, share)
             if mean is not None:
-                getattr(made, name)[:] = mean
+                getattr(lobes, name)[rows] = mean
         bent = self._normal(normal)
-        if bent is not None:
-            made.normal[:] = bent
-        return made
+        if bent is not normal:
+            lobes.normal[rows] = bent
 
     def _mean(self, name, share) -> np.ndarray | None:
         parts = [(getattr(c, name), share(c) * w) for c, w in self._parts]

@@ -82,17 +82,24 @@ class CompiledMaterial:
 
     def evaluate(self, points: ShadingPoints) -> Lobes:
         """What the surface is at N points."""
-        if self.constant is None:
-            if self._program.displacement is not None:
-                points = replace(points, normal=self._displaced(points))
-            return self._blend(points, self._folded).lobes(len(points), points.normal)
         made = Lobes.nothing(len(points))
-        for f in fields(made):
-            value = getattr(self.constant, f.name)
-            if f.name != "normal" and value.any():
-                getattr(made, f.name)[:] = value
         made.normal[:] = points.normal
+        self.put(made, np.arange(len(points)), points)
         return made
+
+    def put(self, lobes: Lobes, rows: np.ndarray, points: ShadingPoints) -> None:
+        """Write what the surface is at N points to `rows` (N,) of lobes that are nothing yet but
+        for the points' normals."""
+        if self.constant is not None:
+            for f in fields(lobes):
+                value = getattr(self.constant, f.name)
+                if f.name != "normal" and value.any():
+                    getattr(lobes, f.name)[rows] = value
+            return
+        if self._program.displacement is not None:
+            points = replace(points, normal=self._displaced(points))
+            lobes.normal[rows] = points.normal
+        self._blend(points, self._folded).put(lobes, rows, points.normal)
 
     def mean(self, points: ShadingPoints | None = None) -> Lobes:
         """One point that stands for the whole surface: the mean over `points`.

@@ -18,7 +18,9 @@ from .values import FLOAT, VECTOR, Kind, as_float, as_wide
 Textures = Mapping[int, TexturePyramid]
 """Those that a program asks for, by number."""
 
-
+GRAZING = 0.6
+"""Cosine of the view below which a pixel is so much longer than wide that pictures are asked
+at several places along it."""
 Number = float
 """Under a name that `Call.float` does not take."""
 
@@ -54,6 +56,7 @@ class Evaluation:
         self.known: dict[int, Outputs] = dict(folded or {})
         self.folded: Mapping[int, Outputs] = folded or {}
         self._moved: dict[tuple[int, float], tuple[Evaluation, np.ndarray]] = {}
+        self._along: tuple[np.ndarray, Evaluation] | None = None
 
     def value(self, link: Link) -> tuple[np.ndarray, Kind]:
         """What an output holds; zero where the node has no such output."""
@@ -80,6 +83,17 @@ class Evaluation:
             found = Evaluation(self.program, points, self.around, self.folded), way
             self._moved[axis, share] = found
         return found
+
+    def along(self) -> tuple[np.ndarray, Evaluation]:
+        """Numbers of the points whose pixels are much longer than wide, and the same program at
+        these, one length of a pixel away."""
+        if self._along is None:
+            points = self.standing()
+            slanted = np.flatnonzero(points.cosine() < GRAZING)
+            some = points.take(slanted)
+            away = some.aside(some.axes()[0], 1.0)
+            self._along = slanted, Evaluation(self.program, away, self.around, self.folded)
+        return self._along
 
     def call(self, index: int) -> Call:
         """A node with its inputs."""

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from ....shared.scene import Instance, Mesh
-from ..shading_points import ShadingPoints
+from ..shading_points import Run, ShadingPoints
 
 SIDE = 24
 
@@ -42,8 +42,7 @@ def patch(layers: Iterable[str], side: int = SIDE) -> ShadingPoints:
     normal = np.tile(np.array([-0.5, -0.5, 1], np.float32) / np.sqrt(np.float32(1.5)), (count, 1))
     incoming = np.tile(np.array([0, 0, 1], np.float32), (count, 1))
     return ShadingPoints(
-        mesh=mesh,
-        instance=Instance("", "", 0, np.eye(4)),
+        runs=(Run(mesh, Instance("", "", 0, np.eye(4)), 0, count),),
         triangle=upper.astype(np.int32),
         u=u,
         v=v,

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from .....shared.scene import Instance
 from ...shading_points import ShadingPoints
 from ..evaluation import Call
 from ..registry import node
@@ -21,19 +22,19 @@ def default_coordinates(points: ShadingPoints, kind: str) -> np.ndarray:
     return flat3(points.uv()) if kind == "UV" else points.generated()
 
 
-def to_object(points: ShadingPoints) -> np.ndarray:
-    """(3, 3) rotation and scale from world to the mesh's own space."""
-    return np.linalg.pinv(points.instance.matrix[:3, :3]).astype(np.float32)
-
-
 def object_normal(points: ShadingPoints) -> np.ndarray:
     """(N, 3) shading normals in the mesh's own space."""
-    return unit(points.normal @ points.instance.matrix[:3, :3].astype(np.float32))
+    return unit(points.turned(points.normal, to_world))
 
 
 def from_object_normal(points: ShadingPoints, normals: np.ndarray) -> np.ndarray:
     """(N, 3) normals of the mesh's own space in world space."""
-    return unit(normals @ to_object(points))
+    return unit(points.turned(normals, lambda instance: np.linalg.pinv(to_world(instance))))
+
+
+def to_world(instance: Instance) -> np.ndarray:
+    """(3, 3) rotation and scale from the mesh's own space to the world."""
+    return instance.matrix[:3, :3]
 
 
 @node(
@@ -109,7 +110,7 @@ def geometry(call: Call) -> dict[str, np.ndarray]:
         "Incoming": points.incoming,
         "Backfacing": points.back.astype(np.float32),
         "Pointiness": np.full((), 0.5, np.float32),
-        "Random Per Island": np.full((), points.instance.random, np.float32),
+        "Random Per Island": points.of_instances(_random),
     }
     if call.asked("Parametric"):
         last = 1 - points.u - points.v
@@ -124,8 +125,7 @@ def radial(points: ShadingPoints, axis: str) -> np.ndarray:
     x, y, z = (points.generated() - 0.5).T
     none = np.zeros_like(x)
     around = {"X": (none, -z, y), "Y": (-z, none, x)}.get(axis, (-y, x, none))
-    turn = points.instance.matrix[:3, :3].T.astype(np.float32)
-    tangent = unit(np.stack(around, axis=1) @ turn)
+    tangent = unit(points.turned(np.stack(around, axis=1), lambda it: to_world(it).T))
     across = np.cross(points.normal, tangent)
     return unit(np.cross(across, points.normal))
 
@@ -145,35 +145,29 @@ def attribute(call: Call) -> dict[str, np.ndarray]:
     points = call.points
     if call.prop("attribute_type", "GEOMETRY") in ("OBJECT", "INSTANCER"):
         return _object_attribute(points, name)
-    found = points.color(name) if name in points.mesh.colors else None
-    if found is not None:
-        rgb = found[:, :3]
-        return {"Color": rgb, "Vector": rgb, "Fac": rgb.mean(axis=1), "Alpha": found[:, 3]}
-    if name in points.mesh.uv:
-        uv = flat3(points.uv(name))
-        one = np.ones((), np.float32)
-        return {"Color": uv, "Vector": uv, "Fac": uv.mean(axis=1), "Alpha": one}
-    return _all_of(np.zeros(3, np.float32), 0)
+    found = points.attribute(name)
+    rgb = found[:, :3]
+    return {"Color": rgb, "Vector": rgb, "Fac": rgb.mean(axis=1), "Alpha": found[:, 3]}
 
 
 def _object_attribute(points: ShadingPoints, name: str) -> dict[str, np.ndarray]:
-    if name == "color":
-        color = np.asarray(points.instance.color, np.float32)
-        return _all_of(color[:3], color[3])
-    return _all_of(np.zeros(3, np.float32), 0)
+    color = points.of_instances(_color) if name == "color" else np.zeros(4, np.float32)
+    rgb = color[..., :3]
+    return {"Color": rgb, "Vector": rgb, "Fac": rgb.mean(axis=-1), "Alpha": color[..., 3]}
 
 
-def _all_of(rgb: np.ndarray, alpha: float) -> dict[str, np.ndarray]:
-    alone = np.asarray(alpha, np.float32)
-    return {"Color": rgb, "Vector": rgb, "Fac": rgb.mean(axis=-1), "Alpha": alone}
+def _color(instance: Instance) -> np.ndarray:
+    return np.asarray(instance.color, np.float32)
+
+
+def _random(instance: Instance) -> np.ndarray:
+    return np.full((), instance.random, np.float32)
 
 
 @node("VERTEX_COLOR", varies=True, Color=COLOR, Alpha=FLOAT)
 def vertex_color(call: Call) -> dict[str, np.ndarray]:
     """A colour attribute, the active one where none is named; black where it is missing."""
     found = call.points.color(call.prop("layer_name", ""))
-    if found is None:
-        return {"Color": np.zeros(3, np.float32), "Alpha": np.zeros((), np.float32)}
     return {"Color": found[:, :3], "Alpha": found[:, 3]}
 
 
@@ -189,13 +183,13 @@ def vertex_color(call: Call) -> dict[str, np.ndarray]:
 )
 def object_info(call: Call) -> dict[str, np.ndarray]:
     """Indices are 0."""
-    instance = call.points.instance
-    color = np.asarray(instance.color, np.float32)
+    points = call.points
+    color = points.of_instances(_color)
     return {
-        "Location": (instance.matrix[:3, 3] / call.units).astype(np.float32),
-        "Color": color[:3],
-        "Alpha": color[3],
-        "Random": np.full((), instance.random, np.float32),
+        "Location": points.of_instances(lambda instance: instance.matrix[:3, 3] / call.units),
+        "Color": color[..., :3],
+        "Alpha": color[..., 3],
+        "Random": points.of_instances(_random),
     }
 
 

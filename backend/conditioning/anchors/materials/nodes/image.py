@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Container, Mapping
+from collections.abc import Callable, Container, Mapping
 
 import numpy as np
 
@@ -19,6 +19,8 @@ from .mapping import texture_mapping
 
 PINK = np.array([1, 0, 1], np.float32)
 """What Cycles shows where a picture is missing."""
+STEPS = np.array([-3, -1, 1, 3], np.float32) / 8
+"""Where along a pixel that is longer than wide, in its lengths."""
 
 
 def numbers(of: Node, textures: Container[int]) -> dict[int, int]:
@@ -51,17 +53,37 @@ def image(call: Call) -> dict[str, np.ndarray]:
     found = numbers(call.node, call.textures)
     if not found:
         return {"Color": PINK, "Alpha": np.ones((), np.float32)}
-    projection = call.prop("projection", "FLAT")
     place = coordinates(call.evaluation, call)
-    if projection == "BOX":
-        made = _box(call, found, place, _around(call))
-    elif projection in _ROUND:
-        flat = _ROUND[projection]
-        uv = flat(place)
-        made = _pick(call, found, uv, _width(uv, [flat(a) for a in _around(call)], wrap=True))
-    else:
-        made = _pick(call, found, place[:, :2], _flat_width(call, place[:, :2]))
+    look = _lookup(call, found, place)
+    made = look(place, np.arange(len(place)))
+    if call.points.whole:
+        slanted, away = call.evaluation.along()
+        if len(slanted):
+            made[slanted] = _mean(place[slanted], coordinates(away, call), look, slanted)
     return {"Color": made[:, :3], "Alpha": made[:, 3]}
+
+
+Look = Callable[[np.ndarray, np.ndarray], np.ndarray]
+"""(M, 4) of the picture for M coordinates (M, 3) of the points with numbers (M,)."""
+
+
+def _lookup(call: Call, found: dict[int, int], place: np.ndarray) -> Look:
+    """How the picture is looked up near coordinates (N, 3)."""
+    projection = call.prop("projection", "FLAT")
+    if projection == "BOX":
+        around, normal = _around(call), object_normal(call.points)
+        return lambda at, which: _box(call, found, at, [a[which] for a in around], normal[which])
+    if projection in _ROUND:
+        flat = _ROUND[projection]
+        width = _width(flat(place), [flat(a) for a in _around(call)], wrap=True)
+        return lambda at, which: _pick(call, found, flat(at), width[which])
+    width = _flat_width(call, place[:, :2])
+    return lambda at, which: _pick(call, found, at[:, :2], width[which])
+
+
+def _mean(place: np.ndarray, away: np.ndarray, look: Look, which: np.ndarray) -> np.ndarray:
+    """(K, 4) over the length of pixels from coordinates (K, 3) towards others."""
+    return np.mean([look(place + step * (away - place), which) for step in STEPS], axis=0)
 
 
 @node("TEX_ENVIRONMENT", varies=True, Color=COLOR)
@@ -140,10 +162,13 @@ def _look(call: Call, number: int, uv: np.ndarray, width: np.ndarray, extension:
 
 
 def _box(
-    call: Call, found: dict[int, int], place: np.ndarray, around: list[np.ndarray]
+    call: Call,
+    found: dict[int, int],
+    place: np.ndarray,
+    around: list[np.ndarray],
+    normal: np.ndarray,
 ) -> np.ndarray:
     """Three pictures along the axes, mixed by the side that the surface faces."""
-    normal = object_normal(call.points)
     weights = box_weights(np.abs(normal), float(call.prop("projection_blend", 0.0)))
     made = np.zeros((len(place), 4), np.float32)
     for axis, (across, up, turned) in enumerate(((1, 2, -1), (0, 2, 1), (1, 0, 1))):

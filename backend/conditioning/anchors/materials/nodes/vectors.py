@@ -7,11 +7,12 @@ from collections.abc import Callable
 
 import numpy as np
 
+from .....shared.scene import Instance
 from ..evaluation import Call, Evaluation
 from ..program import Link
 from ..registry import node
 from ..values import FLOAT, VECTOR, as_wide, divide, dot, unit
-from .coordinates import from_object_normal
+from .coordinates import from_object_normal, to_world
 from .mapping import rotation, turned
 from .numbers import OPERATIONS
 
@@ -98,12 +99,19 @@ def vector_transform(call: Call) -> np.ndarray:
     target = call.prop("convert_to", "OBJECT") == "OBJECT"
     kind = call.prop("vector_type", "VECTOR")
     if source != target:
-        matrix = np.diag([1 / call.units] * 3 + [1]) @ call.points.instance.matrix
-        there = np.linalg.pinv(matrix) if target else matrix
-        turn = there[:3, :3] if kind != "NORMAL" else np.linalg.pinv(there[:3, :3]).T
-        vector = vector @ turn.T.astype(np.float32)
+        units = np.diag([1 / call.units] * 3 + [1])
+
+        def there(instance: Instance) -> np.ndarray:
+            matrix = units @ instance.matrix
+            return np.linalg.pinv(matrix) if target else matrix
+
+        def turning(instance: Instance) -> np.ndarray:
+            made = there(instance)[:3, :3]
+            return made.T if kind != "NORMAL" else np.linalg.pinv(made)
+
+        vector = call.points.turned(vector, turning)
         if kind == "POINT":
-            vector = vector + there[:3, 3].astype(np.float32)
+            vector = vector + call.points.of_instances(lambda instance: there(instance)[:3, 3])
     return unit(vector) if kind == "NORMAL" else vector
 
 
@@ -200,8 +208,9 @@ def displacement(call: Call) -> np.ndarray:
     normal = _own(call)
     height = (call.float("Height") - call.float("Midlevel", 0.5)) * call.float("Scale", 1.0)
     if call.prop("space", "OBJECT") == "OBJECT":
-        matrix = call.points.instance.matrix[:3, :3].astype(np.float32)
-        return (unit(normal @ matrix) * height[..., None]) @ matrix.T
+        points = call.points
+        own = unit(points.turned(normal, to_world)) * height[..., None]
+        return points.turned(own, lambda instance: to_world(instance).T)
     return normal * height[..., None] * np.float32(call.units)
 
 
