@@ -2,7 +2,8 @@
 """No word to the network unless it is asked for.
 
 Libraries are told to stay offline, and what one of them tries all the same is refused by Python's
-own audit hook: connecting anywhere but to this machine, and asking for the address of a name.
+own audit hook: connecting or sending anywhere but to this machine, and asking for the address of a
+name.
 """
 
 from __future__ import annotations
@@ -89,12 +90,20 @@ def _tell_libraries(variables: Mapping[str, str | None]) -> None:
         constants.HF_HUB_OFFLINE = said.upper() in ("1", "ON", "YES", "TRUE")
 
 
+_SENDING = {"socket.connect", "socket.sendto", "socket.sendmsg"}
+"""Events that come with a socket and an address."""
+_ASKING = {"socket.getaddrinfo", "socket.gethostbyname", "socket.gethostbyaddr"}
+"""Events that come with a host."""
+
+
 def _audit(event: str, args: tuple[Any, ...]) -> None:
-    if event == "socket.connect" and not _asked:
+    if _asked or not event.startswith("socket."):
+        return
+    if event in _SENDING:
         address = args[1]
         if isinstance(address, tuple) and not _is_here(address[0]):
             raise OSError(errno.ENETUNREACH, f"WorldFM is offline: no connection to {address[0]}")
-    elif event == "socket.getaddrinfo" and not _asked and not _is_here(args[0]):
+    elif event in _ASKING and not _is_here(args[0]):
         raise OSError(errno.ENETUNREACH, f"WorldFM is offline: no look-up of {args[0]!r}")
 
 

@@ -14,6 +14,8 @@ from diffusers import AutoencoderKL, AutoencoderTiny
 from diffusers.models.attention_processor import Attention
 from torch import Tensor
 
+from ..shared.errors import ModelError
+from ..shared.reading import as_sentence, number
 from .config_file import read_config
 from .pretrained import load_pretrained
 
@@ -44,9 +46,14 @@ class Autoencoder:
 
         Raises ModelError when a file is missing, damaged or of another model.
         """
-        config = read_config(
-            folder, "The autoencoder", "get its config.json and safetensors file again"
-        )
+        remedy = "get its config.json and safetensors file again"
+        config = read_config(folder, "The autoencoder", remedy)
+        with as_sentence(
+            lambda why: ModelError(
+                f'The scaling_factor of the autoencoder in "{folder}" is wrong ({why}); {remedy}.'
+            )
+        ):
+            number(config.get("scaling_factor", 1.0), least=1e-6)
         tiny = "Tiny" in str(config.get("_class_name", ""))
         kind = AutoencoderTiny if tiny else AutoencoderKL
         return cls.wrap(load_pretrained(kind, folder, "The autoencoder", dtype))

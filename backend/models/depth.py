@@ -48,6 +48,8 @@ MODELS = {
     "depth-pro": "apple/DepthPro-hf",
 }
 """Hub repositories whose weights are used when they are present."""
+_PLAIN = {"local_files_only": True, "trust_remote_code": False}
+"""A model's folder may bring classes of its own: nobody is asked whether they may run."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -289,11 +291,11 @@ class TransformersDepth:
             read_config(Path(source), "The depth model", "choose another")
         try:
             with hub_offline():
-                self.processor = AutoImageProcessor.from_pretrained(source, local_files_only=True)
-                self.model = AutoModelForDepthEstimation.from_pretrained(
-                    source, local_files_only=True
+                processor = AutoImageProcessor.from_pretrained(source, **_PLAIN)
+                model = AutoModelForDepthEstimation.from_pretrained(
+                    source, use_safetensors=True, **_PLAIN
                 )
-        except (ImportError, OSError, ValueError) as error:
+        except Exception as error:  # the library raises whatever its classes meet in a config
             if name == "depth-pro" and importlib.util.find_spec("torchvision") is None:
                 raise ModelError(
                     "'depth-pro' needs the package torchvision; install it."
@@ -303,7 +305,7 @@ class TransformersDepth:
                 if source != name
                 else f"The folder '{name}' holds no depth model that can be read; choose another."
             ) from error
-        self.model = self.model.to(device).eval()
+        self.processor, self.model = processor, model.to(device).eval()
         self.device = device
 
     def estimate(self, rgb: np.ndarray, camera: Camera) -> DepthGuess:

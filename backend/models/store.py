@@ -21,7 +21,7 @@ import platformdirs
 from ..shared import files
 from ..shared.errors import InputError, ModelError, WorldFMError
 from ..shared.leftovers import beside, clear_beside
-from ..shared.reading import as_sentence, read_json
+from ..shared.reading import as_sentence, read_json, whole_number
 from .loading import Progress, sha256
 
 RECORD = "model.json"
@@ -103,13 +103,22 @@ def read_record(folder: Path) -> ModelRecord:
         )
     ):
         data = read_json(folder / RECORD, MOST_RECORD)
-        version = data["version"]
-        record = ModelRecord(**data) if version == FORMAT_VERSION else None
+        version = whole_number(data["version"])
+        record = _checked(ModelRecord(**data)) if version == FORMAT_VERSION else None
     if record is None:
         raise ModelError(
             f'The model in "{folder}" was installed by another version of WorldFM (layout '
             f"{version}); remove and install it again."
         )
+    return record
+
+
+def _checked(record: ModelRecord) -> ModelRecord:
+    """Raises what `as_sentence` turns into one for a record that `write_record` never made."""
+    texts = (record.name, record.hash, *record.source.values(), *record.files.values())
+    if not all(isinstance(text, str) for text in texts):
+        raise ValueError("it holds something other than texts")
+    whole_number(record.steps, 1)
     return record
 
 

@@ -103,6 +103,43 @@ def test_what_a_perfect_network_puts_out_becomes_the_depth(tmp_path, kind, monke
 
 
 def test_a_folder_without_a_model_says_so(tmp_path):
+    with pytest.raises(ModelError, match="has no usable config.json .*; choose another"):
+        load_depth(str(tmp_path))
+
+
+@pytest.mark.parametrize("file", ["config.json", "preprocessor_config.json"])
+def test_classes_that_a_folder_brings_are_never_run(tmp_path, file, monkeypatch):
+    asked = []
+    monkeypatch.setattr("builtins.input", lambda *words: asked.append(words) or "y")
+    folder = save(depth_anything("metric"), tmp_path / "model")
+    (folder / "own.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')\nclass Own: ...\n")
+    classes = ("AutoConfig", "AutoModelForDepthEstimation", "AutoImageProcessor")
+    about = json.loads((folder / file).read_text()) | {
+        "auto_map": dict.fromkeys(classes, "own.Own")
+    }
+    for name in ("model_type", "image_processor_type"):
+        about[name] = "own"
+    (folder / file).write_text(json.dumps(about))
+    with pytest.raises(ModelError, match="holds no depth model"):
+        load_depth(str(folder))
+    assert asked == [] and not (tmp_path / "ran").exists()
+
+
+def test_pickled_weights_are_not_opened(tmp_path):
+    model = depth_anything("metric")
+    save(model, tmp_path)
+    (tmp_path / "model.safetensors").unlink()
+    torch.save(model.state_dict(), tmp_path / "pytorch_model.bin")
+    with pytest.raises(ModelError, match="holds no depth model"):
+        load_depth(str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    "changes", [{"dtype": "x"}, {"patch_size": "x"}, {"backbone_config": {"model_type": "x"}}]
+)
+def test_configurations_that_make_no_model_are_said(tmp_path, changes):
+    path = save(depth_anything("metric"), tmp_path) / "config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
     with pytest.raises(ModelError, match="holds no depth model"):
         load_depth(str(tmp_path))
 

@@ -312,14 +312,35 @@ def test_verify_names_what_is_damaged_or_missing(checkpoint, vae):
     assert verify(folder) == [f"transformer/{WEIGHTS} is damaged", "vae/config.json is missing"]
 
 
+FOREIGN = {"version": 2, "name": "x", "steps": 1, "files": {f"transformer/{WEIGHTS}": "0" * 64}}
+FOREIGN_FIELDS = (
+    {"files": "stranger/model"},
+    {"files": ["transformer"]},
+    {"files": None},
+    {"files": {}},
+    {"files": {f"transformer/{WEIGHTS}": 5}},
+    {"steps": "2"},
+    {"steps": -1},
+    {"name": ["x"]},
+    {"source": "stranger/model"},
+    {"new": 1},
+)
+
+
 @pytest.mark.parametrize(
-    "text", ["", "{}", '{"version": 99}', '{"version": 2, "name": "x"', '{"version": 1}']
+    "text",
+    [
+        *("", "{}", '{"version": 99}', '{"version": 2, "name": "x"', '{"version": 1}'),
+        *('"stranger/model"', '{"version": "1\\n"}', '{"version": 2, "name": "x", "steps": 1}'),
+        *(json.dumps(FOREIGN | one) for one in FOREIGN_FIELDS),
+    ],
 )
 def test_a_damaged_or_newer_record_is_said(checkpoint, vae, text):
     install(checkpoint, vae)
     (find_model("small") / store.RECORD).write_text(text)
-    with pytest.raises(ModelError, match="install it again"):
+    with pytest.raises(ModelError, match="install it again") as caught:
         read_record(find_model("small"))
+    assert "\n" not in str(caught.value)
 
 
 def test_removal_takes_the_model_and_nothing_else(checkpoint, vae):

@@ -13,6 +13,7 @@ import threading
 
 import pytest
 
+from backend.models.autoencoder import Autoencoder
 from backend.models.load_frame_model import load_frame_model
 from backend.models.pretrained import load_pretrained
 from backend.models.weights_file import EMBEDDED
@@ -30,6 +31,10 @@ def refused(what):
     return False
 print(refused(lambda: socket.create_connection(("192.0.2.1", 80), 1)))
 print(refused(lambda: socket.getaddrinfo("example.invalid", 80)))
+print(refused(lambda: socket.gethostbyname("example.invalid")))
+with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as datagrams:
+    print(refused(lambda: datagrams.sendto(b"", ("192.0.2.1", 53))))
+    print(refused(lambda: datagrams.sendmsg([b""], [], 0, ("192.0.2.1", 53))))
 with socket.create_server(("127.0.0.1", 0)) as server:
     socket.create_connection(server.getsockname()).close()
 with offline.network_asked_for():
@@ -48,7 +53,7 @@ def test_what_goes_out_is_refused_unless_asked_for():
         [sys.executable, "-c", OFFLINE], capture_output=True, text=True, env=environment, timeout=60
     )
     said = done.stdout.split()
-    assert said == ["True", "True", "False", "True", "False", "True"], done.stderr
+    assert said == ["True"] * 5 + ["False", "True", "False", "True"], done.stderr
 
 
 @pytest.fixture
@@ -126,3 +131,14 @@ def test_an_autoencoder_larger_than_its_weights_is_refused(tmp_path):
     (tmp_path / "config.json").write_text(json.dumps(config))
     with pytest.raises(ModelError, match="its weights have"):
         load_pretrained(AutoencoderKL, tmp_path, "The autoencoder")
+
+
+@pytest.mark.parametrize("scaling", ["stranger/model", None, [], -0.18, 0, True])
+def test_a_scaling_that_is_none_is_said(tmp_path, scaling):
+    from diffusers import AutoencoderKL
+
+    AutoencoderKL(block_out_channels=(32,), norm_num_groups=8).save_pretrained(tmp_path)
+    config = json.loads((tmp_path / "config.json").read_text())
+    (tmp_path / "config.json").write_text(json.dumps({**config, "scaling_factor": scaling}))
+    with pytest.raises(ModelError, match="scaling_factor"):
+        Autoencoder.from_folder(tmp_path)
