@@ -46,7 +46,9 @@ def _of_package(name: str, version: str | None) -> list[str]:
     distribution = _installed(name)
     if distribution is None:
         return [f"The package {name} is missing."]
-    installed = distribution.version.split("+")[0]
+    installed = _version(distribution)
+    if not installed:
+        return [f"The package {name} is damaged."]
     if version is not None and installed != version:
         return [f"The package {name} is {installed} instead of {version}."]
     return [f"The file {path} of {name} {what}." for path, what in damaged(distribution)]
@@ -57,6 +59,15 @@ def _installed(name: str) -> metadata.Distribution | None:
         return metadata.distribution(name)
     except metadata.PackageNotFoundError:
         return None
+
+
+def _version(distribution: metadata.Distribution) -> str:
+    """Without the build's label; "" = its description is gone."""
+    try:
+        found = distribution.version
+    except (LookupError, TypeError, ValueError, ImportError):  # it depends on the Python which
+        return ""
+    return (found or "").split("+")[0]
 
 
 def pinned(text: str) -> list[tuple[str, str]]:
@@ -147,11 +158,17 @@ def _numbers(version: str) -> tuple[int, ...]:
 def damaged(distribution: metadata.Distribution) -> list[tuple[str, str]]:
     """(path, what) of files that its record lists but that are gone or of other content."""
     # Distribution.files leaves out what is gone, from Python 3.12 on
+    try:
+        record = list(csv.reader((distribution.read_text("RECORD") or "").splitlines()))
+    except (csv.Error, ValueError):
+        return [("RECORD", "was changed")]
     rows = [
         (row[0], row[1], Path(unlimited(str(distribution.locate_file(row[0])))))
-        for row in csv.reader((distribution.read_text("RECORD") or "").splitlines())
+        for row in record
         if len(row) == 3 and row[1].startswith("sha256=") and not row[0].endswith(".pyc")
     ]
+    if not rows:  # every wheel lists its own description at least
+        return [("RECORD", "is missing")]
     with ThreadPoolExecutor(_THREADS) as pool:
         found = pool.map(lambda row: (row[0], _state(row[2], row[1])), rows)
         return [(file, what) for file, what in found if what]

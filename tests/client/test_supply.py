@@ -3,8 +3,10 @@
 
 from __future__ import annotations
 
+import base64
 import re
 import tomllib
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -134,3 +136,33 @@ def test_this_environment_is_as_it_was_recorded() -> None:
     distribution = check_environment._installed("hypothesis")
     assert distribution is not None
     assert check_environment.damaged(distribution) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "problem"),
+    [
+        ("RECORD", None, "The file RECORD of alpha is missing."),
+        ("RECORD", b"", "The file RECORD of alpha is missing."),
+        ("RECORD", b"a\xff,sha256=0,1\n", "The file RECORD of alpha was changed."),
+        ("METADATA", None, "The package alpha is damaged."),
+        ("METADATA", b"", "The package alpha is damaged."),
+    ],
+)
+def test_a_package_without_its_lists_is_not_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, content: bytes | None, problem: str
+) -> None:
+    about = tmp_path / "alpha-1.0.dist-info"
+    about.mkdir()
+    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: alpha\nVersion: 1.0\n")
+    digest = base64.urlsafe_b64encode(sha256((about / "METADATA").read_bytes()).digest())
+    record = f"alpha-1.0.dist-info/METADATA,sha256={digest.decode().rstrip('=')},50\n"
+    (about / "RECORD").write_text(record)
+    lock = tmp_path / "requirements.txt"
+    lock.write_text("alpha==1.0\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    assert check_environment.problems(lock) == []
+    if content is None:
+        (about / name).unlink()
+    else:
+        (about / name).write_bytes(content)
+    assert check_environment.problems(lock) == [problem]

@@ -103,7 +103,7 @@ def test_what_a_perfect_network_puts_out_becomes_the_depth(tmp_path, kind, monke
 
 
 def test_a_folder_without_a_model_says_so(tmp_path):
-    with pytest.raises(ModelError, match="has no usable config.json .*; choose another"):
+    with pytest.raises(ModelError, match=r"has no usable config.json .*; choose another"):
         load_depth(str(tmp_path))
 
 
