@@ -18,6 +18,8 @@ from numba.core.caching import UserProvidedCacheLocator
 
 _ROOT = Path(__file__).resolve().parent
 _SOURCES = [_ROOT / "conditioning", _ROOT / "world" / "stereo"]
+_SHARED = _ROOT / "shared" / "harmonics.py"
+"""Compiled by a kernel, though Blender's side reads it too."""
 
 
 class ByContent(UserProvidedCacheLocator):
@@ -37,7 +39,7 @@ class ByContent(UserProvidedCacheLocator):
     def from_function(cls, py_func: Any, py_file: str) -> Any:
         """None for functions of others, which Numba places itself."""
         place = Path(py_file).resolve()
-        if not any(place.is_relative_to(folder) for folder in _SOURCES):
+        if not any(place.is_relative_to(source) for source in (*_SOURCES, _SHARED)):
             return None
         made = cls(py_func, py_file)
         try:
@@ -52,8 +54,9 @@ def sources() -> str:
     """Names the sources of all kernels."""
     # a kernel names its own module, which is another in an installed package
     made = hashlib.blake2b(__name__.encode(), digest_size=8)
-    for file in sorted(file for folder in _SOURCES for file in folder.rglob("*.py")):
+    files = [_SHARED, *(file for folder in _SOURCES for file in folder.rglob("*.py"))]
+    for file in sorted(files):
         text = file.read_bytes()
-        if b"jit" in text:
+        if b"jit" in text or file == _SHARED:
             made.update(file.name.encode() + b"\0" + text)
     return made.hexdigest()

@@ -11,7 +11,7 @@ from typing import Any
 
 import bpy
 from bpy.app.translations import pgettext_iface as iface_
-from bpy.props import BoolProperty, EnumProperty, FloatProperty, StringProperty
+from bpy.props import BoolProperty, EnumProperty, FloatProperty, IntProperty, StringProperty
 
 from ..backend.shared.camera_path import read_camera_path
 from ..backend.shared.errors import InputError, WorldFMError
@@ -271,11 +271,23 @@ class WORLDFM_OT_world_from_points(_FromFile, bpy.types.Operator):
                ("-y", "-Y", "")),
     )  # fmt: skip
     scale: FloatProperty(name="Scale", description="Metres per unit", default=1.0, min=1e-6)
+    colours: EnumProperty(
+        name="Colours",
+        items=(("auto", "Automatic", "Spherical harmonics where the file has such, else red, green "
+                "and blue"),
+               ("sh", "Spherical Harmonics", ""), ("rgb", "Red, Green and Blue", "")),
+    )  # fmt: skip
+    degree: IntProperty(
+        name="View-Dependent Colour",
+        description="Degree of the harmonics that are read of splats; 0 = the same from everywhere",
+        default=3, min=0, max=3,
+    )  # fmt: skip
 
     def arguments(self, context: bpy.types.Context, folder: Path) -> list[str]:
-        """Axis and scale."""
+        """Axis, scale and colours."""
         up = [] if self.up == "auto" else [f"--up={self.up}"]
-        return [*up, "--scale", str(self.scale)]
+        return [*up, "--scale", str(self.scale), "--ply-color-mode", self.colours,
+                "--sh-degree", str(self.degree)]  # fmt: skip
 
 
 class WORLDFM_OT_world_from_meta(_FromFile, bpy.types.Operator):

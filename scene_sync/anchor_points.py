@@ -15,16 +15,20 @@ import bpy
 import numpy as np
 
 from ..backend.shared.anchors import Anchors, turned
+from ..backend.shared.harmonics import SH_C0, TERMS, kept, turned_harmonics
 from .world_folder import folder_anchors, folder_of
 
 RADIUS = "worldfm_radius"
 COLOUR = "worldfm_colour"
 SCALE, ROTATION, OPACITY = "worldfm_scale", "worldfm_rotation", "worldfm_opacity"
 """Attributes of points that are splats: standard deviations, quaternions, opacity."""
+HARMONICS = "worldfm_harmonics_{}"
+"""And, four bytes in each whole number, how their colour depends on direction: `Anchors.harmonics`,
+in the object's axes. A byte for each attribute would be forty-eight of them."""
 NATIVE = "radiance:base"
 """An attribute that Blender's own splats have, from 5.3 on: base harmonics and opacity."""
-SH_C0 = 0.28209479177387814
-"""Value of the constant spherical harmonic, 1 / (2 sqrt(pi))."""
+NATIVE_HARMONICS = "radiance:sh_{}"
+"""And the harmonics beyond the constant one, a colour each."""
 
 
 def store_anchors(
@@ -51,6 +55,8 @@ def anchor_mesh(name: str, anchors: Anchors, scale_length: float) -> bpy.types.M
     colour.data.foreach_set("color_srgb", rgba.ravel())
     if anchors.splats is not None:
         _store_splats(mesh, anchors.splats, np.float32(scale_length))
+    if anchors.harmonics is not None:
+        _store_harmonics(mesh, anchors.harmonics)
     mesh.update()
     return mesh
 
@@ -62,6 +68,33 @@ def _store_splats(mesh: bpy.types.Mesh, splats: np.ndarray, scale_length: np.flo
     rotation.data.foreach_set("value", splats[:, 3:7].ravel())
     opacity = mesh.attributes.new(OPACITY, "FLOAT", "POINT")
     opacity.data.foreach_set("value", np.ascontiguousarray(splats[:, 7]))
+
+
+def _store_harmonics(mesh: bpy.types.Mesh, harmonics: np.ndarray) -> None:
+    count, terms, _ = harmonics.shape
+    padded = np.zeros((count, _words(terms) * 4), np.int8)
+    padded[:, : 3 * terms] = harmonics.reshape(count, 3 * terms)
+    for number, column in enumerate(padded.view(np.int32).T):
+        layer = mesh.attributes.new(HARMONICS.format(number), "INT", "POINT")
+        layer.data.foreach_set("value", np.ascontiguousarray(column))
+
+
+def _words(terms: int) -> int:
+    """Whole numbers that hold so many harmonics of three colours."""
+    return -(-3 * terms // 4)
+
+
+def _mesh_harmonics(mesh: bpy.types.Mesh) -> np.ndarray | None:
+    """Of as many degrees as the mesh has whole."""
+    names = [HARMONICS.format(number) for number in range(_words(TERMS[-1]))]
+    layers = [mesh.attributes.get(name) for name in names]
+    usable = [ok is not None and ok.data_type == "INT" and ok.domain == "POINT" for ok in layers]
+    terms = max((t for t in TERMS[1:] if all(usable[: _words(t)])), default=0)
+    if not terms:
+        return None
+    columns = [_column(layer, "value", 1, np.int32) for layer in layers[: _words(terms)]]
+    packed = np.concatenate(columns, axis=1).view(np.int8)
+    return packed[:, : 3 * terms].reshape(-1, terms, 3)
 
 
 def _join_two(mesh: bpy.types.Mesh, xyz: np.ndarray) -> None:
@@ -103,8 +136,7 @@ class Points:
         """16 bytes that name the points. Takes its time: not for a draw."""
         made = hashlib.blake2b(np.float64(self.units).tobytes(), digest_size=16)
         anchors = self.anchors
-        splats = () if anchors.splats is None else (anchors.splats,)
-        for array in (anchors.xyz, anchors.rgb, anchors.radius, *splats):
+        for array in anchors.arrays():
             made.update(np.ascontiguousarray(array).data)
         return made.digest()
 
@@ -139,7 +171,9 @@ def _mesh_anchors(mesh: bpy.types.Mesh) -> Anchors:
         rgba = np.empty(count * 4, np.float32)
         layer.data.foreach_get("color_srgb", rgba)
         rgb = (rgba.reshape(count, 4)[:, :3] * 255 + 0.5).astype(np.uint8)
-    return Anchors(xyz.reshape(count, 3), rgb, radius, splats=_mesh_splats(mesh))
+    splats = _mesh_splats(mesh)
+    harmonics = None if splats is None else _mesh_harmonics(mesh)
+    return Anchors(xyz.reshape(count, 3), rgb, radius, splats=splats, harmonics=harmonics)
 
 
 def _mesh_splats(mesh: bpy.types.Mesh) -> np.ndarray | None:
@@ -151,7 +185,7 @@ def _mesh_splats(mesh: bpy.types.Mesh) -> np.ndarray | None:
 
 
 def _native_splats(cloud: bpy.types.PointCloud) -> Anchors:
-    """Of a point cloud that Blender renders as splats; their colour is that from anywhere."""
+    """Of a point cloud that Blender renders as splats."""
     base = _column(cloud.attributes[NATIVE], "vector", 4)
     xyz = _column(cloud.attributes["position"], "vector", 3)
     count = len(xyz)
@@ -167,13 +201,34 @@ def _native_splats(cloud: bpy.types.PointCloud) -> Anchors:
     opacity = np.clip(base[:, 3:], 0, 1)
     splats = np.concatenate([deviations, quaternions, opacity], axis=1)
     # one of opacity 0 would be drawn as a point
-    made = Anchors(xyz, rgb.astype(np.uint8), np.sqrt(longer.prod(axis=1)), splats=splats)
+    rgb = rgb.astype(np.uint8)
+    harmonics = _native_harmonics(cloud, base[:, :3], rgb)
+    radius = np.sqrt(longer.prod(axis=1))
+    made = Anchors(xyz, rgb, radius, splats=splats, harmonics=harmonics)
     return made.only((opacity[:, 0] > 0) & np.isfinite(splats).all(axis=1))
 
 
-def _column(layer: bpy.types.Attribute, name: str, width: int) -> np.ndarray:
-    """(N, width) float32 values of an attribute."""
-    values = np.empty(len(layer.data) * width, np.float32)
+def _native_harmonics(
+    cloud: bpy.types.PointCloud, base: np.ndarray, rgb: np.ndarray
+) -> np.ndarray | None:
+    """As `Anchors` has them; the constant one is what base (N, 3) has more than rgb (N, 3)."""
+    layers = [cloud.attributes.get(NATIVE_HARMONICS.format(i)) for i in range(TERMS[-1] - 1)]
+    there = layers.index(None) if None in layers else len(layers)
+    terms = max(terms for terms in TERMS if terms - 1 <= there)
+    if terms == 1:
+        return None
+    made = np.empty((len(rgb), terms, 3), np.int8)
+    made[:, 0] = kept(base - (rgb / np.float32(255) - 0.5) / SH_C0)
+    for term in range(1, terms):
+        made[:, term] = kept(_column(layers[term - 1], "vector", 3))
+    return made
+
+
+def _column(
+    layer: bpy.types.Attribute, name: str, width: int, dtype: type = np.float32
+) -> np.ndarray:
+    """(N, width) values of an attribute."""
+    values: np.ndarray = np.empty(len(layer.data) * width, dtype)
     layer.data.foreach_get(name, values)
     return values.reshape(-1, width)
 
@@ -184,10 +239,15 @@ def _placed(anchors: Anchors, matrix: np.ndarray) -> Anchors:
     xyz = anchors.xyz @ turn.T + matrix[:3, 3].astype(np.float32)
     scale = np.float32(np.abs(np.linalg.det(matrix[:3, :3])) ** (1 / 3))
     splats = anchors.splats
+    left, _, right = np.linalg.svd(matrix[:3, :3])
+    axes = left @ right
     if splats is not None:
-        left, _, right = np.linalg.svd(matrix[:3, :3])
-        nearest = left @ right  # a mirrored splat is the same splat: it has no handedness
-        nearest = nearest if np.linalg.det(nearest) > 0 else -nearest
+        # a mirrored splat is the same splat: it has no handedness
+        nearest = axes if np.linalg.det(axes) > 0 else -axes
         quaternions = turned(splats[:, 3:7], nearest)
         splats = np.concatenate([splats[:, :3] * scale, quaternions, splats[:, 7:]], axis=1)
-    return Anchors(xyz, anchors.rgb, anchors.radius * scale, splats=splats).finite()
+    harmonics = anchors.harmonics
+    if harmonics is not None and not np.allclose(axes, np.eye(3), atol=1e-6):
+        harmonics = turned_harmonics(harmonics, axes)
+    radius = anchors.radius * scale
+    return Anchors(xyz, anchors.rgb, radius, splats=splats, harmonics=harmonics).finite()

@@ -84,14 +84,14 @@ def _frames_of(scene: bpy.types.Scene, ob: bpy.types.Object) -> list[bpy.types.P
 
 
 def _bytes_of(points: Anchors) -> list[bytes]:
-    splats = () if points.splats is None else (points.splats,)
-    return [array.tobytes() for array in (points.xyz, points.rgb, *splats)]
+    return [array.tobytes() for array in points.arrays()]
 
 
 def _thinned(points: Anchors) -> Anchors:
     step = max(1, -(-len(points) // PREVIEW_POINTS))
     few = points.only(np.arange(len(points)) % step == 0)
-    return Anchors(few.xyz, few.rgb, few.radius * np.float32(np.sqrt(step)), splats=few.splats)
+    radius = few.radius * np.float32(np.sqrt(step))
+    return Anchors(few.xyz, few.rgb, radius, splats=few.splats, harmonics=few.harmonics)
 
 
 def _set_mesh(ob: bpy.types.Object, points: Anchors, scale_length: float) -> None:

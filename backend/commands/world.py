@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -20,6 +20,7 @@ from .options import Overwrite, Threads, counted, progress_bar, refuse_existing
 if TYPE_CHECKING:
     from ..shared.camera import Camera
     from ..shared.world import World
+    from ..world.importers.ply import ColourMode
     from ..world.photo.blockout import BlockMesh
     from ..world.progress import Progress
 
@@ -60,6 +61,16 @@ def build(
     depth: Depth = "auto",
     up: Annotated[str | None, typer.Option(help="Upward axis of --ply: z, y or -y.")] = None,
     scale: Annotated[float, typer.Option(min=1e-9, help="Metres per unit of --ply.")] = 1.0,
+    ply_color_mode: Annotated[
+        Literal["auto", "sh", "rgb"],
+        typer.Option(help="Colours of --ply: spherical harmonics (auto where it has such) or rgb."),
+    ] = "auto",
+    sh_degree: Annotated[
+        int,
+        typer.Option(
+            min=0, max=3, help="Degree of a splat's view-dependent colour that is read; 0 = none."
+        ),
+    ] = 3,
     overwrite: Overwrite = False,
     threads: Threads = 0,
     as_json: Json = False,
@@ -75,7 +86,8 @@ def build(
         elif dataset is not None:
             built = _dataset(dataset, depth, progress)
         elif ply is not None:
-            built = _point_cloud(ply, up, scale, image, camera)
+            photo = None if image is None or camera is None else (image, _first_camera(camera))
+            built = _point_cloud(ply, up, scale, photo, ply_color_mode, sh_degree)
         elif meta is not None:
             built = _meta(meta, depth, progress)
         else:
@@ -345,14 +357,16 @@ def _meta(meta: Path, depth: str, progress: Progress) -> _Built:
 
 
 def _point_cloud(
-    ply: Path, up: str | None, scale: float, image: Path | None, camera: Path | None
+    ply: Path,
+    up: str | None,
+    scale: float,
+    photo: tuple[Path, Camera] | None,
+    colours: ColourMode,
+    degree: int,
 ) -> _Built:
     from ..world.importers.point_cloud import world_from_ply
 
-    photo = None
-    if image is not None and camera is not None:
-        photo = (image, _first_camera(camera))
-    return _Built(world_from_ply(ply, up, scale, photo))
+    return _Built(world_from_ply(ply, up, scale, photo, colours, degree))
 
 
 def _first_camera(path: Path) -> Camera:

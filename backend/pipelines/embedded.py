@@ -148,7 +148,7 @@ class FramePipeline:
     def _cloud_of(self, anchors: Anchors) -> PointCloud:
         """Sorted once for as long as a prepared world shows the same points."""
         # a cloud keeps its anchors, so that no other arrays can have their ids meanwhile
-        key = tuple(map(id, (anchors.xyz, anchors.rgb, anchors.radius, anchors.splats)))
+        key = tuple(map(id, anchors.arrays()))
         cloud = self._clouds.get(key)
         if cloud is None or cloud.anchors.whole != anchors.whole:
             cloud = self._clouds[key] = PointCloud(anchors, self.device)

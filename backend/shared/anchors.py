@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .errors import WorldError
+from .harmonics import TERMS
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,6 +22,8 @@ class Anchors:
     whole: no surface is missing (a scene's own geometry), so that nothing means sky.
     splats: (N, 8) float32 where they are Gaussian splats: standard deviations along their own axes
     in metres, rotation as a quaternion w, x, y, z, opacity in [0, 1]; one of opacity 0 is a point.
+    harmonics: (N, K, 3) int8 where their colour depends on the direction that they are seen in:
+    what is added to rgb / 255, in world axes, K = 4, 9 or 16 (see `harmonics.py`).
     """
 
     xyz: np.ndarray
@@ -28,6 +31,7 @@ class Anchors:
     radius: np.ndarray
     whole: bool = False
     splats: np.ndarray | None = None
+    harmonics: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         n = self.xyz.shape[0] if self.xyz.ndim else -1
@@ -41,6 +45,14 @@ class Anchors:
                 raise WorldError("Anchor arrays do not agree: splats are (N, 8).")
             array = np.ascontiguousarray(self.splats, dtype=np.float32)
             object.__setattr__(self, "splats", array)
+        if self.harmonics is not None:
+            shape = self.harmonics.shape
+            if len(shape) != 3 or shape[0] != n or shape[1] not in TERMS[1:] or shape[2] != 3:
+                raise WorldError(
+                    "Anchor arrays do not agree: harmonics are (N, 4, 3), (N, 9, 3) or (N, 16, 3)."
+                )
+            array = np.ascontiguousarray(self.harmonics, dtype=np.int8)
+            object.__setattr__(self, "harmonics", array)
 
     def __len__(self) -> int:
         return len(self.xyz)
@@ -63,6 +75,7 @@ class Anchors:
             np.concatenate([p.radius for p in parts]),
             any(p.whole for p in parts),
             _joined_splats(parts),
+            _joined_harmonics(parts),
         )
 
     def uncoloured(self) -> Anchors:
@@ -77,7 +90,14 @@ class Anchors:
     def only(self, keep: np.ndarray) -> Anchors:
         """The points that `keep`, (N,) bool, marks."""
         splats = None if self.splats is None else self.splats[keep]
-        return Anchors(self.xyz[keep], self.rgb[keep], self.radius[keep], self.whole, splats)
+        harmonics = None if self.harmonics is None else self.harmonics[keep]
+        points = self.xyz[keep], self.rgb[keep], self.radius[keep]
+        return Anchors(*points, self.whole, splats, harmonics)
+
+    def arrays(self) -> tuple[np.ndarray, ...]:
+        """All there is of them but `whole`."""
+        every = (self.xyz, self.rgb, self.radius, self.splats, self.harmonics)
+        return tuple(array for array in every if array is not None)
 
     @property
     def are_splats(self) -> np.ndarray:
@@ -90,6 +110,19 @@ def _joined_splats(parts: list[Anchors]) -> np.ndarray | None:
         return None
     points = (np.zeros((len(p), 8), np.float32) if p.splats is None else p.splats for p in parts)
     return np.concatenate(list(points))
+
+
+def _joined_harmonics(parts: list[Anchors]) -> np.ndarray | None:
+    terms = max(0 if p.harmonics is None else p.harmonics.shape[1] for p in parts)
+    if not terms:
+        return None
+    joined = np.zeros((sum(map(len, parts)), terms, 3), np.int8)
+    start = 0
+    for part in parts:
+        if part.harmonics is not None:
+            joined[start : start + len(part), : part.harmonics.shape[1]] = part.harmonics
+        start += len(part)
+    return joined
 
 
 def turned(quaternions: np.ndarray, rotation: np.ndarray) -> np.ndarray:

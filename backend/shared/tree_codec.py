@@ -39,6 +39,7 @@ INLINE = 16
 
 DTYPES: dict[str, type[np.generic]] = {
     "|u1": np.uint8,
+    "|i1": np.int8,
     "<f2": np.float16,
     "<f4": np.float32,
     "<f8": np.float64,

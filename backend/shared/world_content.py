@@ -95,6 +95,8 @@ class ContentReader:
         checked(world.anchors.radius, "the points' radius", np.float32, (None,), least=0)
         if world.anchors.splats is not None:
             checked(world.anchors.splats, "the splats", np.float32, (None, 8))
+        if world.anchors.harmonics is not None:
+            checked(world.anchors.harmonics, "the splats' harmonics", np.int8, (None, None, 3))
         for frame in world.memory:
             check_depth(frame)
         return world

@@ -13,7 +13,8 @@ from ..shared.anchors import Anchors, turned
 from ..shared.errors import InputError
 from ..shared.files import replacing
 from ..shared.frame import MemoryFrame
-from .importers.ply import SH_C0, UP_AXES
+from ..shared.harmonics import SH_C0, STEPS, turned_harmonics
+from .importers.ply import UP_AXES
 from .surfaces import normals_of
 
 SPREAD = 0.8
@@ -33,9 +34,10 @@ def export_splats(anchors: Anchors, memory: Sequence[MemoryFrame], path: Path) -
 
     Gives their number.
 
-    x, y, z, normals, f_dc (colour), opacity (logit), scale (log), rot (w, x, y, z), y down, as
-    their trainers write them; so every viewer shows it upright. Normals come from the memory frames
-    that saw the points. Raises InputError for a world without points.
+    x, y, z, normals, f_dc (colour), f_rest (what direction adds to it), opacity (logit), scale
+    (log), rot (w, x, y, z), y down, as their trainers write them; so every viewer shows it upright.
+    Normals come from the memory frames that saw the points. Raises InputError for a world without
+    points.
     """
     if not len(anchors):
         raise InputError("The world has no points to make splats of; add geometry or pictures.")
@@ -43,7 +45,10 @@ def export_splats(anchors: Anchors, memory: Sequence[MemoryFrame], path: Path) -
     rgb = np.where((anchors.rgb == 0).all(axis=1, keepdims=True), UNKNOWN, anchors.rgb)
     names = ["x", "y", "z", "nx", "ny", "nz", "f_dc_0", "f_dc_1", "f_dc_2", "opacity",
              "scale_0", "scale_1", "scale_2", "rot_0", "rot_1", "rot_2", "rot_3"]  # fmt: skip
-    rows = np.zeros(len(anchors), [(name, "<f4") for name in names])
+    terms = 1 if anchors.harmonics is None else anchors.harmonics.shape[1]
+    rest = [f"f_rest_{i}" for i in range(3 * (terms - 1))]
+    listed = [*names[:9], *rest, *names[9:]]  # in the order that readers by position expect
+    rows = np.zeros(len(anchors), [(name, "<f4") for name in listed])
     turned_normals = normals @ FROM_Z_UP.T
     along = np.where(anchors.radius > 0, SPREAD * anchors.radius, LONE)
     known = np.linalg.norm(normals, axis=1) > 0.5
@@ -67,9 +72,22 @@ def export_splats(anchors: Anchors, memory: Sequence[MemoryFrame], path: Path) -
     )
     for name, column in zip(names, columns.T, strict=True):
         rows[name] = column
+    if anchors.harmonics is not None:
+        _add_harmonics(rows, anchors.harmonics)
     with replacing(Path(path)) as beside:
         PlyData([PlyElement.describe(rows, "vertex")], byte_order="<").write(str(beside))
     return len(rows)
+
+
+def _add_harmonics(rows: np.ndarray, harmonics: np.ndarray) -> None:
+    """The harmonics (N, K, 3) of `Anchors` as f_dc and f_rest, all of red's first."""
+    own = turned_harmonics(harmonics, FROM_Z_UP)
+    terms = own.shape[1]
+    for colour in range(3):
+        rows[f"f_dc_{colour}"] += own[:, 0, colour] / np.float32(STEPS)
+        for term in range(1, terms):
+            column = own[:, term, colour] / np.float32(STEPS)
+            rows[f"f_rest_{colour * (terms - 1) + term - 1}"] = column
 
 
 def turning_z_to(normals: np.ndarray) -> np.ndarray:

@@ -12,7 +12,7 @@ import pytest
 import trimesh
 from PIL import Image
 
-from backend.conditioning.anchors.splat_renderer import rotation_matrices
+from backend.conditioning.anchors.splat_renderer import SplatCloud, rotation_matrices
 from backend.data.nerfstudio import write_dataset
 from backend.shared.anchors import Anchors
 from backend.shared.camera import Camera, intrinsics, look_at
@@ -61,7 +61,18 @@ def splats_of(anchors: Anchors) -> Anchors:
     quaternions /= np.linalg.norm(quaternions, axis=1, keepdims=True)
     scale = np.tile([[0.3, 0.2, 0.1]], (len(anchors), 1))
     shape = np.concatenate([scale, quaternions, rng.uniform(0.2, 0.9, (len(anchors), 1))], axis=1)
-    return Anchors(anchors.xyz, anchors.rgb, anchors.radius, splats=shape.astype(np.float32))
+    harmonics = rng.integers(-40, 41, (len(anchors), 16, 3)).astype(np.int8)
+    harmonics[:, 0] = 0
+    return Anchors(anchors.xyz, anchors.rgb, anchors.radius, splats=shape.astype(np.float32),
+                   harmonics=harmonics)  # fmt: skip
+
+
+def seen_from(rows: np.ndarray, place: np.ndarray) -> np.ndarray:
+    """Colours of splats as a script inside Blender told of them."""
+    xyz, rgb, shape, harmonics = np.split(rows, [3, 6, 14], axis=1)
+    cloud = SplatCloud(Anchors(xyz, rgb, np.ones(len(rows)), splats=shape,
+                               harmonics=harmonics.reshape(-1, 16, 3)))  # fmt: skip
+    return cloud.colours(np.arange(len(rows)), place)
 
 
 def rotations(rows: np.ndarray) -> np.ndarray:
@@ -108,7 +119,8 @@ def test_worlds_from_elsewhere(blender, folder):
 
     # splats keep shape, colour and opacity, and turn and grow with their object
     splats = splats_of(anchors.only(np.arange(5)))
-    truth = np.concatenate([splats.xyz, splats.rgb, splats.splats], axis=1)
+    columns = [splats.xyz, splats.rgb, splats.splats, splats.harmonics.reshape(len(splats), -1)]
+    truth = np.concatenate(columns, axis=1)
     truth = truth[np.lexsort(truth[:, 2::-1].T)]
     given, moved = np.array(found["splats"]), np.array(found["turned splats"])
     assert np.allclose(
@@ -122,6 +134,11 @@ def test_worlds_from_elsewhere(blender, folder):
     assert np.allclose(moved[:, :3], places[order], atol=1e-4)
     assert np.allclose(moved[:, 6:9], 2 * truth[:, 6:9], atol=1e-4)
     assert np.allclose(rotations(moved), quarter @ rotations(truth)[order], atol=1e-4)
+    place = np.array([0.5, -4.0, 1.0])
+    colours = seen_from(truth, place)
+    assert np.abs(seen_from(given, place) - colours).max() < 0.03  # steps of 1/127, rounded twice
+    assert np.abs(seen_from(moved, 2 * quarter @ place) - colours[order]).max() < 0.04
+    assert found["first degree"] == 4
     assert "is a mesh; use File > Import" in found["mesh"]
     if found["native splats"] is not None:  # from Blender 5.3 on
         native = np.array(found["native splats"])
@@ -129,6 +146,7 @@ def test_worlds_from_elsewhere(blender, folder):
         assert np.allclose(native[:, 6:9], truth[:, 6:9], rtol=1e-3)
         assert np.abs(native[:, 3:6] - truth[:, 3:6]).max() <= 2
         assert np.allclose(rotations(native), rotations(truth), atol=1e-3)
+        assert np.abs(seen_from(native, place) - colours).max() < 0.03
 
     # matched cameras
     fspy = found["fspy"]

@@ -4,10 +4,12 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
+from scipy.special import sph_harm_y
 
 from backend.conditioning.anchors import splat_renderer as splats
 from backend.conditioning.anchors.point_renderer import PointCloud, render_points
@@ -15,6 +17,7 @@ from backend.conditioning.anchors.splat_renderer import SplatCloud, render_splat
 from backend.shared.anchors import Anchors, quaternion_of, turned
 from backend.shared.camera import Camera, facing, intrinsics
 from backend.shared.errors import WorldError
+from backend.shared.harmonics import turned_harmonics
 from backend.shared.world import World
 from backend.shared.world_content import ContentReader, write_content
 from backend.shared.world_folder import load_world, save_world
@@ -79,6 +82,80 @@ def slow(anchors: Anchors, view: Camera) -> tuple[np.ndarray, np.ndarray, np.nda
         depth = np.where((through > 0.5) & (after <= 0.5), z[n], depth)
         through = after
     return rgb, 1 - through, depth
+
+
+def with_harmonics(anchors: Anchors, degree: int, seed: int = 0) -> Anchors:
+    rng = np.random.default_rng(seed)
+    shape = (len(anchors), (degree + 1) ** 2, 3)
+    return replace(anchors, harmonics=rng.integers(-60, 61, shape).astype(np.int8))
+
+
+def seen_from(anchors: Anchors, place: np.ndarray) -> np.ndarray:
+    """The twin of view-dependent colour: scipy's complex harmonics, splat by splat."""
+    colours = []
+    for xyz, rgb, own in zip(anchors.xyz, anchors.rgb, anchors.harmonics, strict=True):
+        x, y, z = (xyz - place) / np.linalg.norm(xyz - place)
+        polar, azimuth = math.acos(z), math.atan2(y, x)
+        total = rgb / 255
+        for k, coefficient in enumerate(own / 127):
+            degree = math.isqrt(k)
+            order = k - degree * (degree + 1)
+            value = complex(sph_harm_y(degree, abs(order), polar, azimuth)) * math.sqrt(2)
+            real = {0: value.real / math.sqrt(2), 1: value.real, -1: value.imag}[np.sign(order)]
+            total = total + coefficient * real
+        colours.append(np.maximum(total, 0))
+    return np.array(colours)
+
+
+@pytest.mark.parametrize("degree", [1, 2, 3])
+def test_colour_by_direction_is_its_slow_twin(degree):
+    anchors = with_harmonics(some(80), degree)
+    place = camera().position
+    cloud = SplatCloud(anchors)
+    numbers = np.arange(80)[::-1]
+    made = cloud.colours(numbers, place)
+    assert np.abs(made - seen_from(anchors, place)[numbers]).max() < 1e-5
+    assert np.abs(made - cloud.rgb[numbers]).mean() > 0.05
+    assert (made >= 0).all() and (made == 0).any()
+
+
+def test_what_is_drawn_has_the_colour_of_its_direction():
+    view = camera()
+    anchors = with_harmonics(inner(some(60), view), 2)
+    seen = SplatCloud(anchors).ellipses(view)
+    wanted = seen_from(anchors, view.position)
+    nearest = np.argsort(view.project(anchors.xyz.astype(np.float64))[1], kind="stable")
+    drawn = nearest[anchors.splats[nearest, 7] >= splats.FAINTEST]
+    assert np.abs(seen.rgb - wanted[drawn]).max() < 1e-5
+    plain = render_splats(SplatCloud(replace(anchors, harmonics=None)), view)
+    assert np.abs(render_splats(SplatCloud(anchors), view).rgb - plain.rgb).max() > 0.05
+
+
+@pytest.mark.parametrize("mirror", [False, True])
+def test_turned_harmonics_show_the_same_from_the_turned_place(mirror):
+    rng = np.random.default_rng(2)
+    turn = matrix_of(rng.normal(size=4)) * (-1 if mirror else 1)
+    anchors, place = with_harmonics(some(40), 3), np.array([0.2, -3.0, 0.4])
+    moved = replace(anchors, xyz=(anchors.xyz @ turn.T).astype(np.float32),
+                    harmonics=turned_harmonics(anchors.harmonics, turn))  # fmt: skip
+    numbers = np.arange(40)
+    before = SplatCloud(anchors).colours(numbers, place)
+    after = SplatCloud(moved).colours(numbers, turn @ place)
+    assert np.abs(before - after).max() < 0.02  # steps of 1/127 are rounded once more
+
+
+def test_harmonics_join_go_with_their_world_and_are_checked(tmp_path):
+    both = Anchors.concatenate([with_harmonics(some(5), 1), some(3), with_harmonics(some(4), 2)])
+    assert both.harmonics.shape == (12, 9, 3)
+    assert not both.harmonics[5:8].any() and not both.harmonics[:5, 4:].any()
+    assert both.harmonics[:5, 1:4].any() and both.only(np.arange(12) > 7).harmonics[:, 8].any()
+    world = World(both, [], 1, {})
+    save_world(world, tmp_path / "world")
+    content, arrays = write_content(world)
+    for again in (load_world(tmp_path / "world"), ContentReader().read(content, arrays)):
+        assert np.array_equal(again.anchors.harmonics, both.harmonics)
+    with pytest.raises(WorldError, match="harmonics"):
+        replace(both, harmonics=both.harmonics[:, :5])
 
 
 def inner(anchors: Anchors, view: Camera) -> Anchors:

@@ -11,9 +11,10 @@ from plyfile import PlyData
 from backend.conditioning.anchors.lifting import lift
 from backend.shared.anchors import Anchors
 from backend.shared.errors import InputError
+from backend.shared.harmonics import SH_C0
 from backend.shared.world import World
 from backend.world.bake_mesh import export_mesh
-from backend.world.bake_splats import FROM_Z_UP, SH_C0, export_splats, turning_z_to
+from backend.world.bake_splats import FROM_Z_UP, export_splats, turning_z_to
 from backend.world.environment import blender_directions, export_environment
 from backend.world.export_colmap import export_colmap
 from backend.world.importers.colmap import read_colmap

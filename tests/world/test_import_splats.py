@@ -7,12 +7,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from backend.conditioning.anchors.splat_renderer import rotation_matrices
+from backend.conditioning.anchors.splat_renderer import SplatCloud, rotation_matrices
 from backend.pipelines.lit_seam import load_lit_pipeline
 from backend.shared.anchors import Anchors
 from backend.shared.camera import Camera, intrinsics, look_at
 from backend.shared.errors import InputError
 from backend.shared.frame import FrameRequest
+from backend.shared.harmonics import SH_C0
 from backend.shared.world_folder import load_world, save_world
 from backend.world.bake_splats import FROM_Z_UP, export_splats
 from backend.world.importers.meshes import mesh_anchors
@@ -50,6 +51,140 @@ def test_every_kind_comes_in_upright_in_place_and_in_colour(tmp_path, kind):
     shade = world.anchors.rgb[nearest].astype(float)
     assert np.abs(shade - made.rgb[::7]).mean() < 12
     assert np.median(made.radius) == pytest.approx(np.median(world.anchors.radius), rel=0.6)
+
+
+def harmonic_splats(count: int = 200) -> Anchors:
+    """Splats around the origin whose colour depends on direction, up to degree 3."""
+    rng = np.random.default_rng(4)
+    quaternions = rng.normal(size=(count, 4))
+    quaternions /= np.linalg.norm(quaternions, axis=1, keepdims=True)
+    scale, opacity = rng.uniform(0.02, 0.2, (count, 3)), rng.uniform(0.6, 0.95, (count, 1))
+    shape = np.concatenate([scale, quaternions, opacity], axis=1).astype(np.float32)
+    xyz = rng.uniform(-2, 2, (count, 3)).astype(np.float32)
+    rgb = rng.integers(60, 196, (count, 3)).astype(np.uint8)
+    harmonics = rng.normal(0, 18, (count, 16, 3)).round().astype(np.int8)
+    harmonics[:, 0] = 0
+    return Anchors(xyz, rgb, np.ones(count, np.float32), splats=shape, harmonics=harmonics)
+
+
+def colours_by_place(anchors: Anchors, wanted: Anchors, camera: np.ndarray) -> np.ndarray:
+    """(N, 3) what `anchors` look like from a place, in the order of `wanted`."""
+    from scipy.spatial import cKDTree
+
+    distance, nearest = cKDTree(anchors.xyz).query(wanted.xyz)
+    assert np.median(distance) < 0.02
+    return SplatCloud(anchors).colours(nearest, camera)
+
+
+def as_the_kind_has_them(path, kind: str) -> None:
+    """Sorts f_rest so that gaussforge, which writes two kinds in an order of its own, leaves them
+    as those kinds' own programs do (SuperSplat, GaussianSplats3D)."""
+    from plyfile import PlyData
+
+    file = PlyData.read(str(path), mmap=False)
+    rows = file["vertex"].data
+    order = np.arange(45)
+    if kind == "compressed.ply":  # all of red first; it would put the colours side by side
+        order = order.reshape(15, 3).T.ravel()
+    elif kind == "ksplat":  # degree by degree, all of red first; it would leave them as in a PLY
+        bands = np.split(order.reshape(3, 15), [3, 8], axis=1)
+        order = np.concatenate([band.ravel() for band in bands])
+    before = rows.copy()
+    for number, other in enumerate(order):
+        rows[f"f_rest_{number}"] = before[f"f_rest_{other}"]
+    file.write(str(path))
+
+
+@pytest.mark.parametrize("kind", ["ply", "compressed.ply", "ksplat", "spz", "sog"])
+def test_colour_by_direction_comes_in_with_every_kind_that_has_it(tmp_path, kind):
+    import gaussforge
+
+    wanted = harmonic_splats()
+    export_splats(wanted, [], tmp_path / "made.ply")
+    as_the_kind_has_them(tmp_path / "made.ply", kind)
+    made = gaussforge.GaussForge().convert((tmp_path / "made.ply").read_bytes(), "ply", kind)
+    (tmp_path / KINDS[kind]).write_bytes(made["data"])
+    again = world_from_ply(tmp_path / KINDS[kind], up="-y").anchors
+    flat = world_from_ply(tmp_path / KINDS[kind], up="-y", degree=0).anchors
+    assert flat.harmonics is None
+    for place in ([0.0, -6, 0], [5, 1, 2], [0, 0, 7]):
+        camera = np.array(place)
+        truth = SplatCloud(wanted).colours(np.arange(len(wanted)), camera)
+        error, without = (
+            np.abs(colours_by_place(a, wanted, camera) - truth).mean() for a in (again, flat)
+        )
+        assert error < 0.5 * without and error < ROUGH[kind], (error, without)
+
+
+ROUGH = {"ply": 0.005, "compressed.ply": 0.02, "ksplat": 0.02, "spz": 0.04, "sog": 0.04}
+"""Mean error of a colour in [0, 1] that the kind's own rounding leaves."""
+
+
+def test_harmonics_come_back_as_they_went_and_no_more_than_asked(tmp_path):
+    wanted = harmonic_splats()
+    export_splats(wanted, [], tmp_path / "a.ply")
+    again = world_from_ply(tmp_path / "a.ply").anchors
+    assert np.abs(again.harmonics.astype(int) - wanted.harmonics)[:, 1:].max() <= 2
+    for degree in (1, 2):
+        part = world_from_ply(tmp_path / "a.ply", degree=degree).anchors.harmonics
+        assert np.abs(part.astype(int) - again.harmonics[:, : (degree + 1) ** 2]).max() <= 1
+
+
+def test_base_colours_beyond_white_are_kept_where_direction_may_darken_them(tmp_path):
+    one = harmonic_splats(1)
+    bright = np.zeros((1, 4, 3), np.int8)
+    bright[0, 0] = 100
+    anchors = Anchors(one.xyz, np.full((1, 3), 250, np.uint8), one.radius, splats=one.splats,
+                      harmonics=bright)  # fmt: skip
+    export_splats(anchors, [], tmp_path / "a.ply")
+    again = world_from_ply(tmp_path / "a.ply").anchors
+    assert (again.rgb == 255).all()
+    seen = SplatCloud(again).colours(np.zeros(1, int), np.array([0.0, -9, 0]))
+    assert seen == pytest.approx(250 / 255 + 100 / 127 * SH_C0, abs=2e-3)
+
+
+def nerfstudio_rgb(path, both: bool) -> np.ndarray:
+    """What `ns-export gaussian-splat --ply-color-mode rgb` writes; both: with harmonics beside."""
+    from plyfile import PlyData, PlyElement
+
+    names = ["x", "y", "z", "opacity", "scale_0", "scale_1", "scale_2",
+             "rot_0", "rot_1", "rot_2", "rot_3"]  # fmt: skip
+    fields = [(n, "<f4") for n in names] + [(n, "u1") for n in ("red", "green", "blue")]
+    fields += [(f"f_dc_{i}", "<f4") for i in range(3)] if both else []
+    rows = np.zeros(20, fields)
+    rng = np.random.default_rng(0)
+    for name in "xyz":
+        rows[name] = rng.uniform(-1, 1, 20)
+    for i in range(3):
+        rows[f"scale_{i}"] = np.log(0.1)
+    rows["opacity"], rows["rot_0"] = 2.0, 1.0
+    for i, name in enumerate(("red", "green", "blue")):
+        rows[name] = 40 + 60 * i + np.arange(20)
+        if both:
+            rows[f"f_dc_{i}"] = 0.4
+    PlyData([PlyElement.describe(rows, "vertex")], byte_order="<").write(str(path))
+    return np.stack([rows[c] for c in ("red", "green", "blue")], 1)
+
+
+@pytest.mark.parametrize("both", [False, True])
+def test_splats_with_red_green_and_blue(tmp_path, both):
+    rgb = nerfstudio_rgb(tmp_path / "a.ply", both)
+    assert splat_kind(tmp_path / "a.ply") == "ply"
+    made = world_from_ply(tmp_path / "a.ply", colours="rgb").anchors
+    assert np.array_equal(made.rgb, rgb) and made.are_splats.all()
+    plain = world_from_ply(tmp_path / "a.ply").anchors
+    if both:  # harmonics are what splats are trained with
+        assert (plain.rgb == round((0.5 + 0.4 * SH_C0) * 255)).all()
+    else:
+        assert np.array_equal(plain.rgb, rgb)
+        with pytest.raises(InputError, match="no colours as spherical harmonics"):
+            world_from_ply(tmp_path / "a.ply", colours="sh")
+
+
+def test_colours_that_are_not_there_are_one_sentence(tmp_path):
+    export_splats(harmonic_splats(3), [], tmp_path / "a.ply")
+    with pytest.raises(InputError, match="no colours as red, green and blue"):
+        world_from_ply(tmp_path / "a.ply", colours="rgb")
 
 
 def test_spz_has_y_up(tmp_path):

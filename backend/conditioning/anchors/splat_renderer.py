@@ -5,7 +5,8 @@ Each ellipsoid becomes an ellipse on the picture (Zwicker et al., "EWA splatting
 of Kerbl et al., "3D Gaussian Splatting", 2023): its covariance goes through the camera's rotation
 and the projection's derivative at its centre, and is widened by a third of a pixel. Splats are
 sorted by depth once a picture; every band of rows is blended on its own, so that the result is the
-same on any number of threads.
+same on any number of threads. Where colour depends on direction, it is that of the direction from
+the camera to the splat's centre (`shared/harmonics.py`).
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import numpy as np
 
 from ...shared.anchors import Anchors
 from ...shared.camera import Camera
+from ...shared.harmonics import STEPS, terms
 from ..jit import kernel
 from ..threads import in_pieces
 
@@ -79,6 +81,7 @@ class SplatCloud:
             raise ValueError("these anchors are no splats")
         self.xyz = anchors.xyz.astype(np.float64)
         self.rgb = anchors.rgb.astype(np.float32) / 255
+        self.harmonics = anchors.harmonics
         self.opacity = np.clip(anchors.splats[:, 7], 0, 1)
         axes = rotation_matrices(anchors.splats[:, 3:7]) * anchors.splats[:, None, :3]
         self.covariance = axes @ axes.transpose(0, 2, 1)
@@ -113,10 +116,23 @@ class SplatCloud:
         order = np.flatnonzero(keep)
         order = order[np.argsort(z[order], kind="stable")]
         box = np.concatenate([first, last], axis=1)[order]
-        columns = (centre, conic, z, opacity, self.rgb[ahead])
-        centre, conic, z, opacity, rgb = (np.ascontiguousarray(v[order], np.float32)
-                                          for v in columns)  # fmt: skip
+        columns = (centre, conic, z, opacity)
+        centre, conic, z, opacity = (np.ascontiguousarray(v[order], np.float32) for v in columns)
+        rgb = self.colours(np.flatnonzero(ahead)[order], camera.position)
         return Ellipses(centre, conic, box, z, opacity, rgb)
+
+    def colours(self, numbers: np.ndarray, position: np.ndarray) -> np.ndarray:
+        """(M, 3) float32 of the splats with these numbers (M,), seen from `position` (3,)."""
+        rgb = self.rgb[numbers]
+        harmonics = self.harmonics
+        if harmonics is None:
+            return rgb
+
+        def add(rows: slice) -> None:
+            _add_harmonics(numbers[rows], self.xyz, position, harmonics, rgb[rows])
+
+        in_pieces(add, len(numbers))
+        return rgb
 
 
 def rotation_matrices(quaternions: np.ndarray) -> np.ndarray:
@@ -148,6 +164,29 @@ def render_splats(
 
     in_pieces(blend, height, BAND)
     return SplatRender(rgb, 1 - through, depth)
+
+
+_terms = kernel(terms)
+
+
+@kernel
+def _add_harmonics(
+    numbers: np.ndarray,
+    xyz: np.ndarray,
+    position: np.ndarray,
+    harmonics: np.ndarray,
+    rgb: np.ndarray,
+) -> None:
+    """What the directions (M,) of the splats `numbers` add to rgb (M, 3)."""
+    for i, n in enumerate(numbers):
+        x, y, z = xyz[n, 0] - position[0], xyz[n, 1] - position[1], xyz[n, 2] - position[2]
+        length = max(np.sqrt(x * x + y * y + z * z), 1e-12)
+        value = _terms(x / length, y / length, z / length)
+        for c in range(3):
+            added = 0.0
+            for k in range(harmonics.shape[1]):
+                added += value[k] * harmonics[n, k, c]
+            rgb[i, c] = max(rgb[i, c] + added / STEPS, 0.0)
 
 
 @kernel

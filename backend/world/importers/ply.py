@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""PLY point clouds, and the centres and base colours of 3D Gaussian splats."""
+"""PLY point clouds, and the centres and base colours of 3D Gaussian splats without a shape."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from plyfile import PlyData, PlyElement, PlyParseError
@@ -11,14 +12,13 @@ from plyfile import PlyData, PlyElement, PlyParseError
 from ...conditioning.anchors.spacing import point_radii
 from ...shared.anchors import Anchors
 from ...shared.errors import InputError
+from ...shared.harmonics import SH_C0
 from ...shared.reading import as_sentence
 from ..origin import origin_of
 
 MAX_HEADER = 64 * 1024
 MAX_PROPERTIES = 512
 MAX_POINTS = 200_000_000
-SH_C0 = 0.28209479177387814
-"""Value of the constant spherical harmonic, 1 / (2 sqrt(pi))."""
 MIN_OPACITY = 0.1
 FARTHEST = 1e9
 """Units from the origin; what lies beyond is no point."""
@@ -33,6 +33,11 @@ UP_AXES = {
     "-y": np.array([[1.0, 0, 0], [0, 0, 1.0], [0, -1.0, 0]]),
 }
 """Rotations that bring a file's upward axis to z."""
+ColourMode = Literal["auto", "sh", "rgb"]
+"""Which of a PLY file's colours are read: spherical harmonics where it has such, or one of both."""
+_BASE = ("f_dc_0", "f_dc_1", "f_dc_2")
+_RGB = (("red", "green", "blue"), ("diffuse_red", "diffuse_green", "diffuse_blue"),
+        ("r", "g", "b"))  # fmt: skip
 
 
 def read_ply(path: Path, up: str | None = None, scale: float = 1.0) -> Anchors:
@@ -43,13 +48,18 @@ def read_ply(path: Path, up: str | None = None, scale: float = 1.0) -> Anchors:
 
 
 def read_far_ply(
-    path: Path, up: str | None = None, scale: float = 1.0, origin: np.ndarray | None = None
+    path: Path,
+    up: str | None = None,
+    scale: float = 1.0,
+    origin: np.ndarray | None = None,
+    colours: ColourMode = "auto",
 ) -> tuple[Anchors, np.ndarray]:
     """Anchors from a PLY file without `origin` (3,), and that; points not finite are left out.
 
     up: which axis of the file points upwards ("z", "y" or "-y"); None = z for point clouds and -y
     for Gaussian splats, as their trainers write them. scale: metres per unit of the file. origin:
     metres, z up; None chooses it (see `origin_of`).
+
     Raises InputError when the file is no PLY, its header lies, or it has no points.
     """
     path = Path(path)
@@ -59,8 +69,9 @@ def read_far_ply(
     if not {"x", "y", "z"} <= names:
         raise InputError(f"'{path.name}' has no vertex positions x, y and z.")
     xyz = np.stack([np.asarray(vertex[a], np.float64) for a in "xyz"], axis=1)
-    splats = {"f_dc_0", "f_dc_1", "f_dc_2"} <= names
-    rgb = splat_colours(vertex) if splats else _colours(vertex, names)
+    splats = set(_BASE) <= names
+    from_harmonics = are_harmonics(vertex, colours, path.name)
+    rgb = base_colours(vertex) if from_harmonics else rgb_colours(vertex)
     keep = np.isfinite(xyz).all(axis=1) & (np.abs(xyz) < FARTHEST).all(axis=1)
     if splats and "opacity" in names:
         opacity = np.asarray(vertex["opacity"], np.float32)
@@ -141,15 +152,27 @@ def _vertices(path: Path) -> PlyElement:
         return data["vertex"]
 
 
-def splat_colours(vertex: PlyElement) -> np.ndarray:
+def are_harmonics(vertex: PlyElement, wanted: ColourMode, name: str) -> bool:
+    """Whether colours are to be read from spherical harmonics. Raises InputError when the file
+    `name` has not those that are wanted."""
+    names = {p.name for p in vertex.properties}
+    there = {"sh": set(_BASE) <= names, "rgb": any(set(t) <= names for t in _RGB), "auto": True}
+    if not there[wanted]:
+        what = {"sh": "spherical harmonics", "rgb": "red, green and blue"}[wanted]
+        raise InputError(f"'{name}' has no colours as {what}; choose automatic colours.")
+    return there["sh"] and wanted != "rgb"
+
+
+def base_colours(vertex: PlyElement) -> np.ndarray:
     """(N, 3) uint8 of Gaussian splats, seen from anywhere."""
-    base = np.stack([np.asarray(vertex[f"f_dc_{i}"], np.float32) for i in range(3)], axis=1)
+    base = np.stack([np.asarray(vertex[name], np.float32) for name in _BASE], axis=1)
     return (np.clip(np.nan_to_num(0.5 + SH_C0 * base), 0, 1) * 255 + 0.5).astype(np.uint8)
 
 
-def _colours(vertex: PlyElement, names: set[str]) -> np.ndarray:
-    for triple in (("red", "green", "blue"), ("diffuse_red", "diffuse_green", "diffuse_blue"),
-                   ("r", "g", "b")):  # fmt: skip
+def rgb_colours(vertex: PlyElement) -> np.ndarray:
+    """(N, 3) uint8 of red, green and blue, whole numbers or parts of 1; grey without such."""
+    names = {p.name for p in vertex.properties}
+    for triple in _RGB:
         if set(triple) <= names:
             colour = np.stack([np.asarray(vertex[c]) for c in triple], axis=1)
             if colour.dtype == np.uint8:

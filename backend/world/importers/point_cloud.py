@@ -13,13 +13,14 @@ from ...data.photos import read_photo
 from ...shared.anchors import Anchors
 from ...shared.camera import Camera
 from ...shared.frame import MemoryFrame
+from ...shared.harmonics import MOST_DEGREE
 from ...shared.world import World
 from ..identity import frame_id
 from ..origin import remember
 from .mesh_scene import mesh_scene
 from .meshes import is_mesh, mesh_anchors
 from .photo import fitted_camera
-from .ply import read_far_ply
+from .ply import ColourMode, read_far_ply
 from .splats import UP, read_splats, splat_anchors, splat_kind
 
 
@@ -28,11 +29,14 @@ def world_from_ply(
     up: str | None = None,
     scale: float = 1.0,
     photo: tuple[Path, Camera] | None = None,
+    colours: ColourMode = "auto",
+    degree: int = MOST_DEGREE,
 ) -> World:
     """Points or splats as anchors, or a mesh as a scene, told apart by what the file holds.
 
-    photo: a picture and the camera that took it, in metres and z up; its depth is that of the
-    points.
+    colours: which of a file's are read, where it has both kinds. degree: of the harmonics that are
+    read of splats; 0 = their colours are the same from everywhere. photo: a picture and the camera
+    that took it, in metres and z up; its depth is that of the points.
     """
     path, scene, memory = Path(path), None, []
     if splat_kind(path) is None and is_mesh(path):
@@ -41,7 +45,7 @@ def world_from_ply(
         if photo is not None:  # points are needed for its depth alone
             anchors, _ = mesh_anchors(path, up, scale, origin=origin)
     else:
-        anchors, origin = _read(path, up, scale)
+        anchors, origin = _read(path, up, scale, colours, degree)
     if photo is not None:
         picture = read_photo(photo[0])
         camera = fitted_camera(_without(photo[1], origin), *picture.size, None)
@@ -53,11 +57,14 @@ def world_from_ply(
     return World(anchors=anchors, memory=memory, revision=1, provenance=provenance)
 
 
-def _read(path: Path, up: str | None, scale: float) -> tuple[Anchors, np.ndarray]:
+def _read(
+    path: Path, up: str | None, scale: float, colours: ColourMode, degree: int
+) -> tuple[Anchors, np.ndarray]:
     kind = splat_kind(path)
     if kind is not None:
-        return splat_anchors(read_splats(path, kind), up or UP.get(kind, "-y"), scale)
-    return read_far_ply(path, up, scale)
+        splats = read_splats(path, kind, colours, degree)
+        return splat_anchors(splats, up or UP.get(kind, "-y"), scale)
+    return read_far_ply(path, up, scale, colours=colours)
 
 
 def _without(camera: Camera, origin: np.ndarray) -> Camera:

@@ -4,18 +4,28 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import isqrt
 from pathlib import Path
 
 import numpy as np
-from plyfile import PlyData, PlyParseError
+from plyfile import PlyData, PlyElement, PlyParseError
 
 from ...shared.anchors import Anchors, turned
 from ...shared.errors import InputError
+from ...shared.harmonics import MOST_DEGREE, SH_C0, TERMS, kept, turned_harmonics
 from ...shared.leftovers import temporary_folder
 from ...shared.reading import as_sentence
 from ..origin import origin_of
 from .apart import run_apart
-from .ply import FARTHEST, UP_AXES, check_header, splat_colours
+from .ply import (
+    FARTHEST,
+    UP_AXES,
+    ColourMode,
+    are_harmonics,
+    base_colours,
+    check_header,
+    rgb_colours,
+)
 
 MOST_BYTES = 4 << 30
 MOST_SPLATS = 20_000_000
@@ -33,13 +43,15 @@ _SECONDS, _BYTES_A_SECOND, _GIGABYTES = 30.0, 5e6, 6.0
 @dataclass(eq=False)
 class Splats:
     """xyz: (N, 3) float64. scale: (N, 3) standard deviations, same units. rotation: (N, 4) unit
-    quaternions (w, x, y, z). opacity: (N,) in [0, 1]. rgb: (N, 3) uint8, seen from anywhere."""
+    quaternions (w, x, y, z). opacity: (N,) in [0, 1]. rgb: (N, 3) uint8, seen from anywhere,
+    none of them black. harmonics: (N, K, 3) int8 as of `Anchors`, in the file's axes."""
 
     xyz: np.ndarray
     scale: np.ndarray
     rotation: np.ndarray
     opacity: np.ndarray
     rgb: np.ndarray
+    harmonics: np.ndarray | None = None
 
 
 def splat_kind(path: Path) -> str | None:
@@ -54,11 +66,17 @@ def splat_kind(path: Path) -> str | None:
         return None
     if b"packed_position" in head:
         return "compressed.ply"
-    return "ply" if all(w in head for w in (b"f_dc_0", b"scale_0", b"rot_0")) else None
+    return "ply" if all(w in head for w in (b"opacity", b"scale_0", b"rot_0")) else None
 
 
-def read_splats(path: Path, kind: str) -> Splats:
-    """The splats of a file. Raises InputError when it is damaged, too large or empty."""
+def read_splats(
+    path: Path, kind: str, colours: ColourMode = "auto", degree: int = MOST_DEGREE
+) -> Splats:
+    """The splats of a file. Raises InputError when it is damaged, too large or empty.
+
+    colours: which of the file's are read. degree: of the harmonics that are read at most; each
+    splat takes 3 (degree + 1)^2 bytes of them, and none at 0.
+    """
     path = Path(path)
     try:
         size = path.stat().st_size
@@ -67,7 +85,7 @@ def read_splats(path: Path, kind: str) -> Splats:
     if size > MOST_BYTES or size > 400 * MOST_SPLATS:
         raise InputError(f"'{path.name}' is larger than {MOST_BYTES >> 30} GB; thin it first.")
     if kind == "ply":
-        return _from_ply(path, path.name)
+        return _from_ply(path, path.name, colours, degree)
     if kind == "compressed.ply":
         check_header(path)
     if size < ROW_BYTES[kind]:
@@ -79,16 +97,17 @@ def read_splats(path: Path, kind: str) -> Splats:
             seconds=_SECONDS + size / _BYTES_A_SECOND,
             gigabytes=_GIGABYTES + 120 * min(size, 1 << 28) / 1e9,
         )  # fmt: skip
-        return _from_ply(made, path.name)
+        return _from_ply(made, path.name, colours, degree, kind == "ksplat")
 
 
-def _from_ply(path: Path, name: str) -> Splats:
+def _from_ply(
+    path: Path, name: str, colours: ColourMode, degree: int, by_degree: bool = False
+) -> Splats:
     check_header(path)
     with as_sentence(
         lambda why: InputError(f"'{name}' is no 3DGS PLY that can be read ({why})."), PlyParseError
     ):
         rows = PlyData.read(str(path))["vertex"]
-        fields = {p.name for p in rows.properties}
         columns = [[f"{p}{i}" for i in range(n)] for p, n in (("scale_", 3), ("rot_", 4))]
         if len(rows.data) > MOST_SPLATS:
             raise InputError(f"'{name}' has more than {MOST_SPLATS} splats; thin it first.")
@@ -96,10 +115,12 @@ def _from_ply(path: Path, name: str) -> Splats:
         scale, rotation = (
             np.stack([np.asarray(rows[c], np.float32) for c in group], 1) for group in columns
         )
-        if {"red", "green", "blue"} <= fields and "f_dc_0" not in fields:
-            rgb = np.stack([np.asarray(rows[c]) for c in ("red", "green", "blue")], 1)
+        harmonics = None
+        if are_harmonics(rows, colours, name):
+            rgb = np.maximum(base_colours(rows), 1)  # black: a point without a colour
+            harmonics = _harmonics(rows, rgb, degree, by_degree)
         else:
-            rgb = splat_colours(rows)
+            rgb = np.maximum(rgb_colours(rows), 1)
         logit = np.asarray(rows["opacity"], np.float32)
     with np.errstate(over="ignore"):
         opacity = 1 / (1 + np.exp(-np.clip(np.nan_to_num(logit), -30, 30)))
@@ -111,7 +132,41 @@ def _from_ply(path: Path, name: str) -> Splats:
     if not good.any():
         raise InputError(f"'{name}' has no usable splats.")
     rotation = rotation[good] / length[good, None]
-    return Splats(xyz[good], scale[good], rotation, opacity[good], rgb.astype(np.uint8)[good])
+    if harmonics is not None:
+        harmonics = harmonics[good]
+    return Splats(xyz[good], scale[good], rotation, opacity[good], rgb[good], harmonics)
+
+
+def _harmonics(
+    rows: PlyElement, rgb: np.ndarray, degree: int, by_degree: bool
+) -> np.ndarray | None:
+    """(N, K, 3) int8 up to `degree`, or what the file has.
+
+    The constant one is what the base colour lacks in rgb: its fraction, and what lies beyond black
+    and white. by_degree: see `_number_of`.
+    """
+    names = {p.name for p in rows.properties}
+    there = sum(name.startswith("f_rest_") for name in names) // 3
+    degree = min(degree, max(d for d, terms in enumerate(TERMS) if terms - 1 <= there))
+    if not degree:
+        return None
+    made = np.empty((len(rgb), TERMS[degree], 3), np.int8)
+    for colour in range(3):
+        base = np.asarray(rows[f"f_dc_{colour}"], np.float32)
+        made[:, 0, colour] = kept(base - (rgb[:, colour] / np.float32(255) - 0.5) / SH_C0)
+        for term in range(1, TERMS[degree]):
+            column = rows[f"f_rest_{_number_of(term, colour, there, by_degree)}"]
+            made[:, term, colour] = kept(np.asarray(column, np.float32))
+    return made
+
+
+def _number_of(term: int, colour: int, there: int, by_degree: bool) -> int:
+    """Which f_rest a harmonic is: all of red come first, or, as KSPLAT has them, all of red of the
+    first degree, then green and blue, then those of the second (gaussforge leaves them so)."""
+    if not by_degree:
+        return colour * there + term - 1
+    degree = isqrt(term)
+    return 3 * (degree**2 - 1) + colour * (2 * degree + 1) + term - degree**2
 
 
 def splat_anchors(splats: Splats, up: str, scale: float) -> tuple[Anchors, np.ndarray]:
@@ -127,11 +182,12 @@ def splat_anchors(splats: Splats, up: str, scale: float) -> tuple[Anchors, np.nd
     shape = np.concatenate(
         [deviations, turned(splats.rotation, turn), splats.opacity[:, None]], axis=1
     )
-    colours = np.maximum(splats.rgb, 1)  # black is kept for points without a colour
+    harmonics = splats.harmonics
     anchors = Anchors(
         (centre - origin).astype(np.float32),
-        colours,
+        splats.rgb,
         np.sqrt(longer.prod(axis=1)),
         splats=shape.astype(np.float32),
+        harmonics=None if harmonics is None else turned_harmonics(harmonics, turn),
     )
     return anchors, origin

@@ -59,6 +59,9 @@ def splats(found: dict[str, Any]) -> None:
     bpy.context.view_layer.update()
     found["turned splats"] = told_of_splats()
     bpy.data.objects.remove(ob)
+    bpy.ops.worldfm.world_from_points(filepath=str(FOLDER / "splats.ply"), colours="sh", degree=1)
+    found["first degree"] = scene_anchors().anchors.harmonics.shape[1]
+    bpy.data.objects.remove(bpy.context.scene.objects["splats Points"])
     found["mesh"] = refused(bpy.ops.worldfm.world_from_points, filepath=str(FOLDER / "mesh.ply"))
     found["native splats"] = None
     if bpy.app.version >= (5, 3):
@@ -70,9 +73,11 @@ def splats(found: dict[str, Any]) -> None:
 
 
 def told_of_splats() -> list[list[float]]:
-    """Place and shape of each splat of the scene, by its place."""
+    """Place, shape and harmonics of each splat of the scene, by its place."""
     anchors = scene_anchors().anchors
-    return sorted(np.concatenate([anchors.xyz, anchors.rgb, anchors.splats], axis=1).tolist())
+    harmonics = anchors.harmonics.reshape(len(anchors), -1)
+    columns = [anchors.xyz, anchors.rgb, anchors.splats, harmonics]
+    return sorted(np.concatenate(columns, axis=1).tolist())
 
 
 def matches(found: dict[str, Any]) -> None:
