@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Work on rows of arrays, cut into pieces that threads share: the same pieces on any machine."""
+"""Work that threads share: several things at once, and rows of arrays in pieces, which are the same
+on any machine."""
 
 from __future__ import annotations
 
@@ -10,7 +11,9 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from functools import cache
+from typing import TypeVar
 
+T = TypeVar("T")
 PIECE = 8192
 """Rows of a piece; enough for a thread to be worth waking."""
 _NICE = 10
@@ -65,3 +68,17 @@ def in_pieces(work: Callable[[slice], None], count: int, piece: int = PIECE) -> 
         return
     for _ in _pool(_is_beside()).map(work, pieces):  # raises what a piece raised
         pass
+
+
+def at_once(*works: Callable[[], T]) -> list[T]:
+    """What each of them makes; while one is between its pieces, others have theirs done."""
+    if thread_count() == 1 or len(works) == 1:
+        return [work() for work in works]
+    is_beside = _is_beside()
+
+    def run(work: Callable[[], T]) -> T:
+        _here.beside = is_beside
+        return work()
+
+    with ThreadPoolExecutor(thread_count(), "worldfm-at-once") as pool:
+        return list(pool.map(run, works))

@@ -4,11 +4,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 
 from ...shared.camera import Camera
 from ..anchors.surface import Surface
+from ..threads import at_once
 from . import film
 from .behind import seen_lamps, shown
 from .grid import Grid
@@ -81,6 +83,23 @@ def render(lighting: Lighting, camera: Camera, glance: bool = False) -> LitFrame
     return LitFrame.stacked(strips)
 
 
+@dataclass(frozen=True, eq=False)
+class _Many:
+    """The samples that M of marked pixels look at once each.
+
+    met: (N,) numbers of those that show a surface; pixel: (N, 2) their places in the picture;
+    surface, share, sharp: of these. whose: (M,) the sample that stands for each.
+    """
+
+    samples: Samples
+    met: np.ndarray
+    pixel: np.ndarray
+    surface: Surface
+    share: Shares
+    sharp: Light
+    whose: np.ndarray
+
+
 class _Painter:
     """One picture. Soft light may come from a coarser grid; edges get many samples a pixel."""
 
@@ -97,23 +116,44 @@ class _Painter:
 
     def paint(self) -> LitFrame:
         grid, shape = self.grid, self.grid.shape
-        light, shadow = grid.sharp_light()
-        if self.lender is grid:
-            soft = grid.soft_light
-        else:
-            row, column = np.divmod(grid.met, shape[1])
-            pixel = np.stack([column + 0.5, row + 0.5], axis=1)
-            soft = self._lent(grid.surface, grid.share, pixel, grid.tile)
+        soft, (light, first, many) = self._parts()
         light = light.plus(soft)
         picture = shown(self.lighting, grid.samples, grid.met, grid.surface, grid.share, light)
-        first = np.full(shape, -1, np.int32)
-        many = np.zeros((0, 4), np.float32)
-        if not self.glance:
-            marks, varied = self._edges(shadow)
-            first[marks] = np.arange(int(marks.sum()), dtype=np.int32) * film.SIDE**2
-            many = self._many(marks, varied)
-        picture = film.resolve(picture.reshape(*shape, 4), many, first, self.film)
+        samples = np.zeros((0, 4), np.float32) if many is None else self._looks(many)
+        picture = film.resolve(picture.reshape(*shape, 4), samples, first, self.film)
         return self._frame(picture, light)
+
+    def _parts(self) -> tuple[Light, tuple[Light, np.ndarray, _Many | None]]:
+        """What needs not wait for each other: soft light, and all else."""
+        made: dict[str, Any] = {}
+
+        def soft() -> None:
+            made["soft"] = self._soft()
+
+        def sharp() -> None:
+            made["sharp"] = self._sharp()
+
+        at_once(soft, sharp)
+        return made["soft"], made["sharp"]
+
+    def _soft(self) -> Light:
+        grid = self.grid
+        if self.lender is grid:
+            return grid.soft_light
+        row, column = np.divmod(grid.met, grid.shape[1])
+        pixel = np.stack([column + 0.5, row + 0.5], axis=1)
+        return self._lent(grid.surface, grid.share, pixel, grid.tile)
+
+    def _sharp(self) -> tuple[Light, np.ndarray, _Many | None]:
+        """Light with sharp shadows; (H, W) int32 where a pixel's many samples begin, -1 = it has
+        one; and these samples."""
+        light, shadow = self.grid.sharp_light()
+        first = np.full(self.grid.shape, -1, np.int32)
+        if self.glance:
+            return light, first, None
+        marks, varied = self._edges(shadow)
+        first[marks] = np.arange(int(marks.sum()), dtype=np.int32) * film.SIDE**2
+        return light, first, self._many(marks, varied)
 
     def _edges(self, shadow: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """See `film.edges`."""
@@ -123,29 +163,32 @@ class _Painter:
         fine = self.lighting.matter.fine
         return film.edges(grid.guide, colors.reshape(*grid.shape, 3), shadow, fine)
 
-    def _many(self, marks: np.ndarray, varied: np.ndarray) -> np.ndarray:
-        """(M * 9, 4) what the samples of marked pixels (H, W) bool show.
+    def _many(self, marks: np.ndarray, varied: np.ndarray) -> _Many | None:
+        """The samples of marked pixels (H, W) bool, if there are any.
 
         varied: (H, W) bool where a surface looks different from sample to sample.
         """
         row, column = np.nonzero(marks)
         if not len(row):
-            return np.zeros((0, 4), np.float32)
+            return None
         pixel = film.sample_positions(row, column)
         samples = sample(self.lighting, self.camera, pixel, 1 / film.SIDE)
         samples.tile = (np.arange(len(pixel)) % (TILE * TILE)).astype(np.int32)
         first = alike(self.lighting, samples, np.repeat(varied[row, column], film.SIDE**2))
         chosen, whose = np.unique(first, return_inverse=True)
-        return self._looks(samples.take(chosen), pixel[chosen])[whose]
-
-    def _looks(self, samples: Samples, pixel: np.ndarray) -> np.ndarray:
-        """(N, 4) what samples at places (N, 2) of the picture show."""
+        samples, pixel = samples.take(chosen), pixel[chosen]
         met = samples.met()
         surface = surface_of(self.lighting, samples, met)
-        share, tile = shares(surface), samples.tile[met]
-        light = self._lent(surface, share, pixel[met], tile)
-        add_lamps(self.lighting, light, surface, tile, soft=False)
-        return shown(self.lighting, samples, met, surface, share, light)
+        sharp = dark(len(met))
+        add_lamps(self.lighting, sharp, surface, samples.tile[met], soft=False)
+        return _Many(samples, met, pixel[met], surface, shares(surface), sharp, whose)
+
+    def _looks(self, many: _Many) -> np.ndarray:
+        """(M, 4) what samples show."""
+        surface, share = many.surface, many.share
+        light = self._lent(surface, share, many.pixel, many.samples.tile[many.met])
+        light = light.plus(many.sharp)
+        return shown(self.lighting, many.samples, many.met, surface, share, light)[many.whose]
 
     def _lent(self, surface: Surface, share: Shares, pixel: np.ndarray, tile: np.ndarray) -> Light:
         """Soft light on points seen at places (N, 2) of the picture: the lender's where it knows

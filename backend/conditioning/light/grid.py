@@ -4,13 +4,14 @@
 from __future__ import annotations
 
 import math
-from functools import cached_property
+from functools import cached_property, partial
 
 import numpy as np
 
 from ...shared.camera import Camera
 from ..anchors.surface import Surface
 from ..anchors.tracing import NUDGE
+from ..threads import at_once
 from . import direct, film
 from .cache import near_ways
 from .colors import brightest, mean
@@ -76,23 +77,35 @@ class Grid:
     @cached_property
     def soft_light(self) -> Light:
         """What changes slowly: lamps with wide shadows, bounced light, reflections."""
-        lighting, lights, surface = self.lighting, self.lighting.lights, self.surface
-        light = dark(len(surface))
-        for i in range(len(lights)):
-            if not is_soft(lights, i):
-                continue
-            arrives = np.ones((len(surface), 1), np.float32)
-            received = direct.receive(self.receiver, lights, i)
-            if lights.shadow[i]:
-                arrives = self._soft_shadow(i, received)[:, None]
-                if lighting.veils is not None:
-                    left = veiled(lighting, surface, i, self.tile, arrives[:, 0] > 0)
-                    arrives = arrives * self._complete(left, np.ones(len(surface), np.float32))
-            add(light, received, arrives)
-        light.bounced = self._bounced()
-        light.mirrored = self._mirrors(self.share.specular, surface.lobes.roughness)
-        light.coated = self._mirrors(self.share.coat, surface.lobes.coat_roughness)
+        lights, share, lobes = self.lighting.lights, self.share, self.surface.lobes
+        light = dark(len(self.surface))
+
+        def look_around() -> None:
+            light.bounced = self._bounced()
+
+        def look_back() -> None:
+            light.mirrored = self._mirrors(share.specular, lobes.roughness)
+            light.coated = self._mirrors(share.coat, lobes.coat_roughness)
+
+        soft = [i for i in range(len(lights)) if is_soft(lights, i)]
+        lamps = [partial(self._lamp, i) for i in soft]
+        assert self.guide.shape and len(self._sparse) == 3  # all of them ask for these
+        for made in at_once(look_back, *lamps, look_around):
+            if made is not None:
+                add(light, *made)
         return light
+
+    def _lamp(self, i: int) -> tuple[direct.Received, np.ndarray]:
+        """What a soft lamp sends, and the part (N, 1 or 3) of it that arrives."""
+        lighting, surface = self.lighting, self.surface
+        arrives = np.ones((len(surface), 1), np.float32)
+        received = direct.receive(self.receiver, lighting.lights, i)
+        if lighting.lights.shadow[i]:
+            arrives = self._soft_shadow(i, received)[:, None]
+            if lighting.veils is not None:
+                left = veiled(lighting, surface, i, self.tile, arrives[:, 0] > 0)
+                arrives = arrives * self._complete(left, np.ones(len(surface), np.float32))
+        return received, arrives
 
     def sharp_light(self) -> tuple[Light, np.ndarray]:
         """Lamps with narrow shadows; and how much of each arrives, (H, W, L)."""
