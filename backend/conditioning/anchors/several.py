@@ -31,10 +31,11 @@ def averaged(
 def _mean(material: CompiledMaterial, points: ShadingPoints) -> Lobes:
     """Over several places of a pixel, each half as wide."""
     first, second = points.axes()
-    ways = [x * first + y * second for x, y in _SPREAD]
-    looks = [material.evaluate(points.aside(way, 0.5)) for way in ways]
-    names = [f.name for f in fields(Lobes)]
-    made = Lobes(*(np.mean([getattr(one, name) for one in looks], axis=0) for name in names))
+    ways = np.concatenate([x * first + y * second for x, y in _SPREAD])
+    looks = material.evaluate(points.times(len(_SPREAD)).aside(ways, 0.5))
+    every = (getattr(looks, f.name) for f in fields(Lobes))
+    shape = len(_SPREAD), len(points)
+    made = Lobes(*(values.reshape(*shape, *values.shape[1:]).mean(axis=0) for values in every))
     length = np.sqrt(dot(made.normal, made.normal))[:, None]
     made.normal[:] = np.where(length > 0.1, made.normal / np.maximum(length, 0.1), points.normal)
     return made

@@ -63,18 +63,30 @@ class ShadingPoints:
     def __len__(self) -> int:
         return len(self.triangle)
 
+    def times(self, count: int) -> ShadingPoints:
+        """All points, `count` times one after the other."""
+        again = self._rows(np.tile(np.arange(len(self)), count))
+        runs = [
+            run._replace(start=run.start + k * len(self), stop=run.stop + k * len(self))
+            for k in range(count)
+            for run in self.runs
+        ]
+        return replace(again, runs=tuple(runs))
+
+    def _rows(self, index: np.ndarray) -> ShadingPoints:
+        names = ("triangle", "u", "v", "position", "normal", "flat", "incoming", "width", "back")
+        taken = {name: getattr(self, name).take(index, axis=0) for name in names}
+        return replace(self, **taken, shift=None if self.shift is None else self.shift[index])
+
     def take(self, index: np.ndarray) -> ShadingPoints:
         """The points of rising numbers `index`."""
-        names = ("triangle", "u", "v", "position", "normal", "flat", "incoming", "width", "back")
-        taken = {name: getattr(self, name)[index] for name in names}
-        shift = None if self.shift is None else self.shift[index]
         cuts = np.searchsorted(index, [0, *(run.stop for run in self.runs)])
         runs = tuple(
             Run(run.mesh, run.instance, int(start), int(stop))
             for run, start, stop in zip(self.runs, cuts, cuts[1:], strict=False)
             if start < stop
         )
-        return replace(self, **taken, runs=runs, shift=shift)
+        return replace(self._rows(index), runs=runs)
 
     def of_instances(self, value: Callable[[Instance], np.ndarray]) -> np.ndarray:
         """What instances have, float32: once where there is one instance, else at every point."""

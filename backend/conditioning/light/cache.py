@@ -8,6 +8,8 @@ irradiance (Ward and others, 1988) without its meshing.
 
 from __future__ import annotations
 
+import copy
+import threading
 from dataclasses import dataclass, fields
 
 import numpy as np
@@ -20,6 +22,7 @@ from ..anchors.surface import Matter, Surface
 from ..anchors.tracing import NUDGE, Hits, Rays
 from ..threads import thread_count
 from . import direct
+from .cells import Cells
 from .ggx import albedo
 from .lamps import Lights
 from .passing import first_solid
@@ -39,8 +42,6 @@ NEAR_FIELD = 1.5
 SOFTEST = 0.004
 """Distance (in the same units) below which surfels count alike."""
 _SHADOW_RAYS = 8
-_MOST_CELLS = 150_000
-_FINEST = 32
 
 
 @dataclass(frozen=True)
@@ -54,48 +55,6 @@ class Quality:
 FIRST = Quality(3000, 24)
 """What a first picture can wait for."""
 WHOLE = Quality(30_000, 128)
-
-
-class Cells:
-    """Every triangle cut into equal parts, each with a front and a back.
-
-    count: (T,) parts along an edge. first: (T + 1,) number of a triangle's first cell.
-    """
-
-    def __init__(self, geometry: Geometry) -> None:
-        corners = geometry.corners
-        edges = np.linalg.norm(corners - np.roll(corners, 1, axis=1), axis=2).max(axis=1)
-        size = max(float(np.sqrt(2 * geometry.area.sum(dtype=np.float64) / _MOST_CELLS)), 1e-6)
-        count = np.clip(np.ceil(edges / size), 1, _FINEST).astype(np.int64)
-        self.count = count.astype(np.float32)
-        self.first = np.concatenate([[0], np.cumsum(2 * count * count)])
-        self.geometry = geometry
-
-    def __len__(self) -> int:
-        return int(self.first[-1])
-
-    def of(self, hits: Hits, ways: np.ndarray) -> np.ndarray:
-        """(N,) int64 cells that rays along `ways` (N, 3) met; -1 where they met nothing."""
-        met = hits.triangle >= 0
-        t = np.where(met, hits.triangle, 0)
-        n = self.count[t]
-        i = np.clip(hits.u * n, 0, n - 1).astype(np.int64)
-        j = np.clip(hits.v * n, 0, n - 1).astype(np.int64)
-        back = np.einsum("ni,ni->n", ways, self.geometry.flat[t]) > 0
-        cell = self.first[t] + 2 * (i * n.astype(np.int64) + j) + back
-        return np.where(met, cell, -1)
-
-    def middles(self, cells: np.ndarray) -> tuple[Hits, np.ndarray]:
-        """Hits in the middles of cells, and the unit normals (N, 3) of their sides."""
-        triangle = (np.searchsorted(self.first, cells, side="right") - 1).astype(np.int32)
-        n = self.count[triangle].astype(np.int64)
-        within, back = np.divmod(cells - self.first[triangle], 2)
-        u = ((within // n + 1 / 3) / n).astype(np.float32)
-        v = ((within % n + 1 / 3) / n).astype(np.float32)
-        over = np.maximum(u + v, 1)  # cells beyond the long edge are the triangle's all the same
-        hits = Hits(triangle, u / over, v / over, np.ones(len(cells), np.float32))
-        side = np.where(back > 0, np.float32(-1), np.float32(1))[:, None]
-        return hits, self.geometry.flat[triangle] * side
 
 
 class Bounced:
@@ -122,19 +81,36 @@ class Bounced:
         (M,) bool of the materials whose light is among `lights`. Nothing else matters.
         """
         self.matter, self.sky, self.rays = matter, sky, rays
-        self.cells = Cells(matter.geometry)
+        self._forget(Cells(matter.geometry))
         self.scale = _scale(matter.geometry, viewpoints)
         self.sampled = sampled
         surface = _surfels(matter, rays, viewpoints, quality.surfels)
         self.tree = cKDTree(self._features(surface.position, surface.flat, surface.back))
-        self._known = np.full(len(self.cells), -1, np.int32)
-        self._radiance = np.zeros((0, 3), np.float32)
         straight = _direct(surface, between, lights)
         extra = np.zeros_like(straight)
         if apart is not None and len(apart):
             extra = _direct(surface, between, apart)
         self._gather(surface, rays, straight, extra, quality.rays)
         self.usual = float(np.median((self._straight + self._light).mean(axis=1)))
+
+    def standing_in(self, matter: Matter, rays: Rays, sky: Sky, sampled: np.ndarray) -> Bounced:
+        """What is known of this scene as bounced light of another that is much like it, while its
+        own is being gathered: it is the same from every camera and smooth, so that what stays
+        where it was looks as it did.
+
+        rays, sampled: as for `Bounced`.
+        """
+        made = copy.copy(self)
+        made.matter, made.sky, made.rays, made.sampled = matter, sky, rays, sampled
+        made._forget(Cells(matter.geometry))
+        return made
+
+    def _forget(self, cells: Cells) -> None:
+        """Begin with cells of which nobody knows what they send."""
+        self.cells = cells
+        self._known = np.full(len(cells), -1, np.int32)
+        self._radiance = np.zeros((0, 3), np.float32)
+        self._adding = threading.Lock()
 
     def light(self, position: np.ndarray, normal: np.ndarray, back: np.ndarray) -> np.ndarray:
         """(N, 3) float32 irradiance / pi that comes by way of surfaces and sky.
@@ -163,10 +139,11 @@ class Bounced:
         met = cells >= 0
         made = np.zeros((len(cells), 3), np.float32)
         wanted = cells[met]
-        missing = np.unique(wanted[self._known[wanted] < 0])
-        if len(missing):
-            self._add(missing)
-        made[met] = self._radiance[self._known[wanted]]
+        with self._adding:
+            missing = np.unique(wanted[self._known[wanted] < 0])
+            if len(missing):
+                self._add(missing)
+            made[met] = self._radiance[self._known[wanted]]
         return made
 
     def met(self, origins: np.ndarray, ways: np.ndarray) -> Hits:

@@ -324,11 +324,14 @@ class Grid:
         self, some: np.ndarray, roughness: np.ndarray, radiance: np.ndarray, weight: np.ndarray
     ) -> np.ndarray:
         """(M, 3) the mean of several ways of narrow lobes, whose neighbours show other things."""
-        surface, every = self.surface.take(some), np.ones(len(some), bool)
         places = WIDE_TILE * WIDE_TILE
+        turns = np.arange(1, _GLOSSY_RAYS) * places // _GLOSSY_RAYS
+        tile = ((self.wide[some] + turns[:, None]) % places).ravel()
+        again, every = np.tile(some, len(turns)), np.ones(len(tile), bool)
+        surface, rough = self.surface.take(again), roughness[again]
+        more, share = reflection(self.lighting, surface, rough, tile.astype(np.int32), every)
+        by_turn = len(turns), len(some)
         total = radiance * weight[:, None]
-        for turn in range(1, _GLOSSY_RAYS):
-            tile = (self.wide[some] + turn * places // _GLOSSY_RAYS) % places
-            more, share = reflection(self.lighting, surface, roughness[some], tile, every)
-            total, weight = total + more * share[:, None], weight + share
+        total += (more * share[:, None]).reshape(*by_turn, 3).sum(axis=0)
+        weight = weight + share.reshape(by_turn).sum(axis=0)
         return total / np.maximum(weight, 1e-6)[:, None]

@@ -15,7 +15,6 @@ from ..anchors.surface import Matter, Surface
 from ..anchors.tracing import NUDGE, Hits, Rays, visible_triangles
 from . import direct
 from .cache import WHOLE, Bounced, Quality
-from .carried import carried
 from .colors import brightest, mean
 from .emitters import emitter_lights
 from .fog import dimmed
@@ -99,7 +98,7 @@ class Lighting:
                 matter, gathered, between, near, apart, sky, viewpoints, quality, sampled
             )
         else:
-            bounced = carried(before, matter, gathered, sky, sampled)
+            bounced = before.standing_in(matter, gathered, sky, sampled)
         seen, reflected = rays(CAMERA), rays(GLOSSY)
         forest.tidy()
         return cls(

@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -200,3 +201,21 @@ def test_the_same_bytes_with_any_number_of_threads() -> None:
         command = [sys.executable, "-c", program]
         made.add(subprocess.run(command, env=environment, capture_output=True, check=True).stdout)
     assert len(made) == 1
+
+
+def test_threads_that_look_at_new_cells_at_once_see_what_one_alone_would() -> None:
+    parts = [(box_mesh((-2, -2, 0), (2, 2, 3)), matt((0.8, 0.7, 0.6)))]
+    scene = scene_of(parts, [lamp_at("POINT", (0, 0, 2), 50.0, radius=0.1)])
+    random = np.random.default_rng(0)
+    looks = []
+    for _ in range(64):
+        ways = random.normal(size=(200, 3)).astype(np.float32)
+        looks.append((np.tile(np.float32([0, 0, 1.5]), (200, 1)), ways))
+    alone = lighting_of(scene)
+    wanted = [alone.bounced.radiance(alone.gathered.first(*look), look[1]) for look in looks]
+    shared = lighting_of(scene)
+    hits = [shared.gathered.first(*look) for look in looks]
+    with ThreadPoolExecutor(8) as pool:
+        made = pool.map(shared.bounced.radiance, hits, [ways for _, ways in looks])
+        for one, other in zip(made, wanted, strict=True):
+            np.testing.assert_array_equal(one, other)
