@@ -8,7 +8,7 @@ import weakref
 from collections.abc import Mapping
 from pathlib import Path
 
-from ..backend.client.child_process import run_child
+from ..backend.shared.child_process import run_child
 from ..backend.shared.errors import WorldFMError
 
 _runs: weakref.WeakSet[ChildRun] = weakref.WeakSet()
@@ -22,7 +22,7 @@ def stop_all() -> None:
 
 class ChildRun:
     """One program, in a thread that hears its lines; it ends with its host, however that ends
-    (backend/client/child_process.py).
+    (backend/shared/child_process.py).
 
     code: what it ended with. failure: why it could not be run to its end, None = it was.
     """

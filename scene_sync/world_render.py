@@ -18,8 +18,8 @@ from threading import Event, Thread
 import bpy
 import numpy as np
 
-from ..backend.client.child_process import run_child
 from ..backend.shared.arrays import checked, read_npy
+from ..backend.shared.child_process import run_child
 from ..backend.shared.errors import BackendError, WorldFMError
 from ..backend.shared.leftovers import temporary_folder
 from ..backend.shared.reading import MALFORMED

@@ -15,7 +15,8 @@ from .installer import Installation
 class InstallTask:
     """`work` on an installation, begun at once. Read `text`, `fraction` and `done` in a timer.
 
-    Not a daemon thread: it ends by itself when the host's main thread has (see child_process.py).
+    Not a daemon thread: it ends by itself when the host's main thread has (see
+    shared/child_process.py).
     """
 
     def __init__(self, installation: Installation, work: Callable[[Installation], Any]) -> None:

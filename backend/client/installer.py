@@ -25,11 +25,11 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
+from ..shared.child_process import run_child
 from ..shared.errors import BackendError, InputError
 from ..shared.messages import Progress
 from . import uv as uv_words
 from .check_environment import TORCH_LOCK
-from .child_process import run_child
 from .estimate import Estimate, read_estimate
 from .file_lock import only_one
 from .process import KERNELS

@@ -22,7 +22,7 @@ from typing import IO
 from ..shared.errors import BackendError
 from ..shared.log_file import read_log, rotate_closed
 from ..shared.orphan import HOST
-from .process_group import ProcessGroup, group_for_this_system
+from ..shared.process_group import ProcessGroup, group_for_this_system
 from .settings import LaunchSettings
 
 START_LIMIT_S = 60.0

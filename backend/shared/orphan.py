@@ -25,7 +25,7 @@ def end_with_parent() -> None:
     """Have the system end this process as soon as its parent has ended, where the system can.
 
     Linux kills it, stopped or not; macOS and BSD tell a thread. Windows' job object does the same
-    from the other side (`client/process_group.py`).
+    from the other side (`shared/process_group.py`).
     """
     parent = os.getppid() if hasattr(os, "getppid") else 0
     if sys.platform == "linux":

@@ -16,10 +16,10 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from ..client.process_group import group_for_this_system
 from ..models.weights_file import WEIGHTS
 from ..shared.errors import InputError, WorldFMError
 from ..shared.files import write_atomically
+from ..shared.process_group import group_for_this_system
 from .config import TrainConfig
 from .loop import Trainer
 

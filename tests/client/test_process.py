@@ -15,10 +15,10 @@ import pytest
 
 from backend.client import BackendClient, BackendState, LaunchSettings
 from backend.client import process as process_module
-from backend.client.child_process import run_child
 from backend.client.process import child_environment, explain, open_log
 from backend.serving.priority import NICENESS
 from backend.shared import log_file
+from backend.shared.child_process import run_child
 from backend.shared.errors import BackendError, Cancelled
 from backend.shared.log_file import read_log
 from backend.shared.messages import PROTOCOL

@@ -14,19 +14,19 @@ from types import SimpleNamespace
 import psutil
 import pytest
 
-from backend.client import check_environment, child_process, file_lock, installer, trees
+from backend.client import check_environment, file_lock, installer, trees
 from backend.client.process import child_environment, open_log
-from backend.client.process_group import (
+from backend.client.trees import move_tree, prefixed, unlimited
+from backend.serving import priority
+from backend.serving.priority import give_way
+from backend.shared import child_process, log_file
+from backend.shared.errors import BackendError
+from backend.shared.process_group import (
     ExtendedLimits,
     JobObject,
     PosixGroup,
     group_for_this_system,
 )
-from backend.client.trees import move_tree, prefixed, unlimited
-from backend.serving import priority
-from backend.serving.priority import give_way
-from backend.shared import log_file
-from backend.shared.errors import BackendError
 
 
 class Kernel32:
@@ -105,7 +105,7 @@ def test_without_a_job_the_process_is_still_ended(refuse: str) -> None:
 def test_the_group_of_each_system(monkeypatch: pytest.MonkeyPatch) -> None:
     assert isinstance(group_for_this_system(), PosixGroup)
     monkeypatch.setattr(sys, "platform", "win32")
-    monkeypatch.setattr("backend.client.process_group._load_kernel32", Kernel32)
+    monkeypatch.setattr("backend.shared.process_group._load_kernel32", Kernel32)
     assert isinstance(group_for_this_system(), JobObject)
 
 

@@ -87,6 +87,13 @@ def test_blenders_side_imports_the_backends_shared_types_and_its_client_only() -
     assert wrong == []
 
 
+def test_scenes_are_read_without_a_client() -> None:
+    """Benchmarks and training read them in a Blender that has no wheels."""
+    names = all_named(sources("scene_sync"))
+    wrong = [f"{m} imports {n}" for m in names for n in names[m] if n.startswith("backend.client")]
+    assert wrong == []
+
+
 def test_blenders_side_needs_nothing_but_blender_numpy_and_the_standard_library() -> None:
     side = blenders_side()
     own = {module.split(".")[0] for module in side} | {"backend", "demo"}

@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from ..shared.errors import BackendError, Cancelled
+from .errors import BackendError, Cancelled
 from .process_group import group_for_this_system
 
 POLL_S = 0.2
