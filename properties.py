@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What of WorldFM is saved in a .blend: one group for scenes, one for view layers."""
+"""What of WorldFM is saved in a .blend: one group for scenes, for view layers, for objects."""
 
 from __future__ import annotations
 
@@ -207,12 +207,40 @@ class WorldFMViewLayerSettings(bpy.types.PropertyGroup):
     )
 
 
+class WorldFMBakedValue(bpy.types.PropertyGroup):
+    """A value that only Blender evaluates, as a picture."""
+
+    key: StringProperty(name="Content", options={"HIDDEN"})
+    image: PointerProperty(type=bpy.types.Image, options={"HIDDEN"})
+
+
+class WorldFMBake(bpy.types.PropertyGroup):
+    """What was baked of an object in one shape: viewports and renders may show another.
+
+    uv: the image that holds where its triangles lie in the pictures.
+    """
+
+    topology: StringProperty(name="Topology", options={"HIDDEN"})
+    shape: StringProperty(name="Shape", options={"HIDDEN"})
+    uv: PointerProperty(type=bpy.types.Image, options={"HIDDEN"})
+    values: CollectionProperty(type=WorldFMBakedValue)
+
+
+class WorldFMObjectSettings(bpy.types.PropertyGroup):
+    """What is kept with an object."""
+
+    bakes: CollectionProperty(type=WorldFMBake)
+
+
 CLASSES = (
     WorldFMMemoryItem,
     WorldFMViewpoint,
     WorldFMHistoryItem,
     WorldFMSceneSettings,
     WorldFMViewLayerSettings,
+    WorldFMBakedValue,
+    WorldFMBake,
+    WorldFMObjectSettings,
 )
 
 
@@ -220,9 +248,11 @@ def attach() -> None:
     """Put the groups where users find them."""
     bpy.types.Scene.worldfm = PointerProperty(type=WorldFMSceneSettings)
     bpy.types.ViewLayer.worldfm = PointerProperty(type=WorldFMViewLayerSettings)
+    bpy.types.Object.worldfm = PointerProperty(type=WorldFMObjectSettings)
 
 
 def detach() -> None:
     """Take them away again; what is saved in files stays there."""
+    del bpy.types.Object.worldfm
     del bpy.types.ViewLayer.worldfm
     del bpy.types.Scene.worldfm

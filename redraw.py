@@ -29,6 +29,7 @@ def changed() -> bool:
         client.devices,
         client.model_name,
         runtime.unshown(),
+        runtime.unbaked(),
     )
     before, _seen = _seen, now
     return now != before

@@ -18,6 +18,7 @@ from .backend.shared.frame import FrameReply
 from .backend.shared.scene import Scene
 from .backend.shared.world import World
 from .scene_sync.adapted import chosen_model
+from .scene_sync.bakes import forget_layers
 from .scene_sync.memory import forget_frames
 from .scene_sync.scene_reader import SceneReader
 from .scene_sync.textures import forget_textures
@@ -50,6 +51,11 @@ class WorldSource:
 def unshown() -> tuple[str, ...]:
     """A sentence for each thing that scenes read so far have and frames lack."""
     return tuple(dict.fromkeys(s for one in _sources.values() for s in one.builder.problems))
+
+
+def unbaked() -> bool:
+    """Whether Bake Materials would show something better in the scenes read so far."""
+    return any(one.builder.unbaked for one in _sources.values())
 
 
 def data_folder() -> Path:
@@ -145,6 +151,7 @@ def forget_scenes() -> None:
     _latest = _shown = None
     forget_frames()
     forget_textures()
+    forget_layers()
 
 
 def note_frame(reply: FrameReply, world: World | None = None, final: bool = False) -> None:

@@ -7,6 +7,7 @@ from . import (
     adapt,
     backend,
     bake,
+    bake_materials,
     bake_world,
     camera_path,
     camera_path_file,
@@ -49,6 +50,7 @@ CLASSES = (
     *match_handles.CLASSES,
     *keep_frame.CLASSES,
     *bake.CLASSES,
+    *bake_materials.CLASSES,
     *live_image.CLASSES,
     *view_transform.CLASSES,
 )

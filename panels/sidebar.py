@@ -145,6 +145,8 @@ def _draw_unshown(layout: bpy.types.UILayout, context: bpy.types.Context) -> Non
     if len(sentences) > _MOST_SENTENCES:
         more = iface_("and {} more").format(len(sentences) - _MOST_SENTENCES)
         body.label(text=more, translate=False)
+    if runtime.unbaked():
+        body.operator("worldfm.bake_materials", icon="RENDER_RESULT")
 
 
 def _draw_coverage(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:

@@ -24,7 +24,8 @@ class Kind(NamedTuple):
     """What all instances of an object share. holdout, catcher: of the object itself.
 
     hair: of its particle systems, which stand where it does. deforms: whether it may bend.
-    animated: whether anything about it, but for its place, is animated or driven.
+    animated: whether anything about it, but for its place, is animated or driven. unbaked: whether
+    Bake Materials would show it better.
     """
 
     name: str
@@ -39,6 +40,7 @@ class Kind(NamedTuple):
     problems: tuple[str, ...] = ()
     deforms: bool = False
     animated: bool = False
+    unbaked: bool = False
 
 
 class Found(NamedTuple):

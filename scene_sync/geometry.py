@@ -44,6 +44,14 @@ class Surface:
         return np.unique(self.mesh.slots)
 
     @functools.cached_property
+    def topology(self) -> str:
+        """Names the triangles and their slots, wherever the vertices stand."""
+        digest = hashlib.blake2b(digest_size=12)
+        for array in (self.mesh.triangles, self.mesh.slots):
+            digest.update(np.ascontiguousarray(array).data)
+        return digest.hexdigest()
+
+    @functools.cached_property
     def finite(self) -> bool:
         """Whether every coordinate is a number."""
         return bool(np.isfinite(self.mesh.vertices).all())

@@ -17,6 +17,7 @@ from ..backend.shared.scene import (
     VOLUME,
 )
 from .anchor_points import Points
+from .bakes import pictures_of
 from .contents import Found, Kind
 from .geometry import Instance, Surface
 from .materials import Look, look_of
@@ -45,6 +46,7 @@ class Helping:
     depsgraph: bpy.types.Depsgraph
     sources: dict[tuple[str, int], Surface | Points | None] = field(default_factory=dict)
     _looks: dict[bpy.types.Material | None, tuple[Look, Shader]] = field(default_factory=dict)
+    _baked: dict[tuple[bpy.types.Material, int], Shader] = field(default_factory=dict)
     _owners: dict[int, tuple[int, bool]] = field(default_factory=dict)
 
     @property
@@ -54,13 +56,32 @@ class Helping:
 
     def materials(self, ob: bpy.types.Object) -> tuple[list[Look], list[Shader]]:
         """Of each slot, at least of one."""
-        override = self.depsgraph.view_layer_eval.material_override
-        materials = [override or slot.material for slot in ob.material_slots] or [override]
+        materials = self._slots(ob)
         for material in materials:
             if material not in self._looks:
                 self._looks[material] = look_of(material), read_material(material, self.frame)
         found = [self._looks[material] for material in materials]
         return [look for look, _ in found], [shader for _, shader in found]
+
+    def baked(self, ob: bpy.types.Object, item: bpy.types.PropertyGroup) -> list[Shader]:
+        """The shaders of each slot, with the pictures of a bake that fits."""
+        return [self._with_pictures(material, item) for material in self._slots(ob)]
+
+    def _with_pictures(
+        self, material: bpy.types.Material | None, item: bpy.types.PropertyGroup
+    ) -> Shader:
+        shader = self._looks[material][1]
+        if material is None or not shader.wanted:
+            return shader
+        key = material, item.as_pointer()
+        if key not in self._baked:
+            made = read_material(material, self.frame, pictures_of(item, shader))
+            self._baked[key] = made
+        return self._baked[key]
+
+    def _slots(self, ob: bpy.types.Object) -> list[bpy.types.Material | None]:
+        override = self.depsgraph.view_layer_eval.material_override
+        return [override or slot.material for slot in ob.material_slots] or [override]
 
     @property
     def render(self) -> bool:

@@ -92,11 +92,11 @@ def pack_frame(item: bpy.types.PropertyGroup, frame: MemoryFrame) -> None:
     if frame.radiance is not None:
         shown = np.ascontiguousarray(_smaller(frame.rgb, _SHOWN))
         packed = _encode_halves(frame.radiance)
-        item.radiance = _packed_image(f"{PREFIX}{frame.id} radiance", packed)
-    item.colour = _packed_image(f"{PREFIX}{frame.id}", encode_png(shown))
+        item.radiance = packed_image(f"{PREFIX}{frame.id} radiance", packed)
+    item.colour = packed_image(f"{PREFIX}{frame.id}", encode_png(shown))
     _set_thumbnail(item.colour, shown)
     if frame.depth is not None:
-        item.depth = _packed_image(f"{PREFIX}{frame.id} depth", _encode_depth(frame.depth))
+        item.depth = packed_image(f"{PREFIX}{frame.id} depth", _encode_depth(frame.depth))
 
 
 def unpack_frame(item: bpy.types.PropertyGroup, frame: MemoryFrame, folder: str) -> None:
@@ -104,7 +104,7 @@ def unpack_frame(item: bpy.types.PropertyGroup, frame: MemoryFrame, folder: str)
     _drop_images(item)
     item.folder = folder
     small = np.ascontiguousarray(_smaller(frame.rgb))
-    item.colour = _packed_image(f"{PREFIX}{frame.id} thumbnail", encode_png(small))
+    item.colour = packed_image(f"{PREFIX}{frame.id} thumbnail", encode_png(small))
     _set_thumbnail(item.colour, small)
 
 
@@ -125,9 +125,9 @@ def _moment_image(data: bytes) -> bpy.types.Image:
     """The image that holds these bytes, which other frames may use too."""
     name = f"{PREFIX}{moment_name(data)} moment"
     known = bpy.data.images.get(name)
-    if known is not None and known.packed_file is not None and _packed_bytes(known) == data:
+    if known is not None and known.packed_file is not None and packed_bytes(known) == data:
         return known
-    return _packed_image(name, data)
+    return packed_image(name, data)
 
 
 def _remove_unused(images: list[bpy.types.Image]) -> None:
@@ -161,9 +161,9 @@ def snapshot(rgb: np.ndarray, depth: np.ndarray) -> Snapshot:
 
 def pack_snapshot(item: bpy.types.PropertyGroup, made: Snapshot) -> None:
     """Keep it in the .blend, with `item`, which has `colour` and `depth`."""
-    item.colour = _packed_image(f"{PREFIX}{made.name} render", made.picture)
+    item.colour = packed_image(f"{PREFIX}{made.name} render", made.picture)
     _set_thumbnail(item.colour, made.small)
-    item.depth = _packed_image(f"{PREFIX}{made.name} render depth", made.depth)
+    item.depth = packed_image(f"{PREFIX}{made.name} render depth", made.depth)
 
 
 def shrink_snapshot(item: bpy.types.PropertyGroup) -> None:
@@ -171,14 +171,14 @@ def shrink_snapshot(item: bpy.types.PropertyGroup) -> None:
     if item.colour is None or item.depth is None:
         return
     try:
-        rgb = decode_png(_packed_bytes(item.colour))
+        rgb = decode_png(packed_bytes(item.colour))
     except MALFORMED:  # of a file from elsewhere: it can be shown no more
         drop_pictures(item)
         return
     small = np.ascontiguousarray(_smaller(rgb))
     name = item.colour.name.removesuffix(" render")
     drop_pictures(item)
-    item.colour = _packed_image(f"{name} thumbnail", encode_png(small))
+    item.colour = packed_image(f"{name} thumbnail", encode_png(small))
     _set_thumbnail(item.colour, small)
 
 
@@ -212,7 +212,7 @@ def read_snapshot(item: bpy.types.PropertyGroup) -> tuple[np.ndarray, np.ndarray
             "it again."
         )
     ):
-        return decode_png(_packed_bytes(item.colour)), _decode_depth(_packed_bytes(item.depth))
+        return decode_png(packed_bytes(item.colour)), _decode_depth(packed_bytes(item.depth))
 
 
 def read_frames(scene: bpy.types.Scene, final: bool = False) -> tuple[list[MemoryFrame], list[str]]:
@@ -269,7 +269,7 @@ def moment_reader(
     image = item.moment_view
     if image is None or image.packed_file is None:
         return None
-    name, data, camera = image.name, _packed_bytes(image), item.camera_json
+    name, data, camera = image.name, packed_bytes(image), item.camera_json
 
     def read() -> tuple[Moment | None, Camera] | None:
         try:
@@ -285,7 +285,7 @@ def moment_reader(
 def _read_moment(item: bpy.types.PropertyGroup, image: bpy.types.Image) -> Moment | None:
     if image.name not in _moments:
         with _readable(item):
-            _moments[image.name] = decode_moment(_packed_bytes(image))
+            _moments[image.name] = decode_moment(packed_bytes(image))
     return _moments[image.name]
 
 
@@ -309,12 +309,12 @@ def _read_picture(item: bpy.types.PropertyGroup) -> MemoryFrame:
         return frame
     with _readable(item):
         camera = Camera.from_json(parse_json(item.camera_json))
-        depth = _decode_depth(_packed_bytes(item.depth)) if item.depth else None
+        depth = _decode_depth(packed_bytes(item.depth)) if item.depth else None
         if item.radiance:
-            colours = {"radiance": _decode_halves(_packed_bytes(item.radiance))}
+            colours = {"radiance": _decode_halves(packed_bytes(item.radiance))}
         else:
             size = (camera.width, camera.height)
-            colours = {"rgb": decode_png(_packed_bytes(item.colour), size)}
+            colours = {"rgb": decode_png(packed_bytes(item.colour), size)}
         frame = MemoryFrame(item.id, item.name, camera, depth=depth, **colours)
     _cache[item.id] = frame
     return frame
@@ -327,7 +327,8 @@ def forget_frames() -> None:
     _seen.clear()
 
 
-def _packed_image(name: str, data: bytes) -> bpy.types.Image:
+def packed_image(name: str, data: bytes) -> bpy.types.Image:
+    """An image that keeps these bytes in the .blend."""
     image = bpy.data.images.new(name, 1, 1)
     image.pack(data=data, data_len=len(data))
     image.source = "FILE"
@@ -350,7 +351,8 @@ def _set_thumbnail(image: bpy.types.Image, rgb: np.ndarray) -> None:
         getattr(preview, f"{kind}_pixels_float").foreach_set(rgba.ravel())
 
 
-def _packed_bytes(image: bpy.types.Image | None) -> bytes:
+def packed_bytes(image: bpy.types.Image | None) -> bytes:
+    """What `packed_image` keeps. Raises ValueError when it is gone."""
     if image is None or image.packed_file is None:
         raise ValueError("its image was deleted")
     return bytes(image.packed_file.data)

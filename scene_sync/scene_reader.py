@@ -19,6 +19,7 @@ from ..backend.shared.frame import MemoryFrame
 from ..backend.shared.scene import Mesh, Scene
 from .anchor_points import Points, are_native_splats, is_anchors, read_points
 from .assembly import Surroundings, assemble, read_surroundings
+from .bakes import dressed, find
 from .contents import Contents, Found, Kind, can_be_placed
 from .deforming import deforms, is_animated
 from .geometry import SURFACE_TYPES, Instance, Surface, instances, same_mesh
@@ -27,6 +28,7 @@ from .helping import Helping, rays_that_meet
 from .lamps import read_light
 from .memory import is_kept, read_frame, read_frames
 from .sampling import Guide
+from .shader_graph import Shader
 from .sources import STRAND_TYPES, UNSHOWN, problems_of, read_surface, read_systems
 
 _LOOKS = 32
@@ -60,6 +62,11 @@ class SceneCopy:
     def waits(self) -> bool:
         """Whether its background is still being rendered: a grey one stands in for it."""
         return self.surroundings.sky.waits
+
+    @property
+    def unbaked(self) -> bool:
+        """Whether Bake Materials would show something better."""
+        return any(one.kind.unbaked for one in self.contents.found)
 
     @property
     def warnings(self) -> list[str]:
@@ -104,6 +111,15 @@ class Changes(NamedTuple):
             elif not isinstance(item.id, (bpy.types.Scene, bpy.types.Collection)):
                 any_look = True
         return cls(shapes, None if any_look else touched)
+
+
+class _Shown(NamedTuple):
+    """What an object shows, of what materials, a sentence for what is wrong with its bake."""
+
+    source: Surface | Points | None
+    shaders: list[Shader]
+    said: tuple[str, ...] = ()
+    unbaked: bool = False
 
 
 @dataclass(eq=False)
@@ -233,24 +249,48 @@ class SceneReader:
         if pointer not in self._sources:
             self._sources[pointer] = self._source(ob, helping), self._hair(ob, helping)
         source, hair = self._sources[pointer]
+        shown = self._baked(ob, _Shown(source, shaders), helping)
         own = Kind(
             ob.name,
-            source,
+            shown.source,
             looks,
-            shaders,
+            shown.shaders,
             visible,
             ob.is_holdout,
             ob.is_shadow_catcher,
             tuple(ob.color),
-            problems=problems_of(ob),
+            problems=(*problems_of(ob), *shown.said),
             deforms=deforms(ob),
             animated=is_animated(ob),
+            unbaked=shown.unbaked,
         )
         strands = tuple(
-            own._replace(source=strand, looks=[looks[slot]], shaders=[shaders[slot]], problems=())
+            own._replace(
+                source=strand,
+                looks=[looks[slot]],
+                shaders=[shaders[slot]],
+                problems=(),
+                unbaked=False,
+            )
             for strand, slot in ((s, min(n, len(looks) - 1)) for s, n in hair)
         )
         return own._replace(hair=strands)
+
+    def _baked(self, ob: bpy.types.Object, plain: _Shown, helping: Helping) -> _Shown:
+        """An object with what was baked of it, where that fits."""
+        surface, shaders = plain.source, plain.shaders
+        if ob.type not in SURFACE_TYPES or not isinstance(surface, Surface):
+            return plain
+        used = [shaders[min(max(slot, 0), len(shaders) - 1)] for slot in surface.slots]
+        keys = {one.key for shader in used for one in shader.wanted}
+        if not keys:
+            return plain
+        fit = find(ob.original, surface, keys, bends=deforms(ob))
+        said = (fit.said,) if fit.said else ()
+        if fit.item is None:
+            return plain._replace(said=said, unbaked=True)
+        shown = self._known(dressed(surface, fit.item))
+        return _Shown(shown, helping.baked(ob, fit.item), said, unbaked=bool(said))
 
     def _source(self, ob: bpy.types.Object, helping: Helping) -> Surface | Points | None:
         """What an object shows; the same one for equal ones."""

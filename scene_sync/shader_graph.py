@@ -8,14 +8,15 @@ change their kind on a link pass a CONVERT node, and only what the output reache
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import bpy
 import numpy as np
 
-from .images import Picture, is_premultiplied, read_node_image
+from .images import Picture, is_premultiplied, read_image, read_node_image
+from .unfollowed import NEVER, Place, Wanted, title_of, wanted
 
 _TABLE = 257
 """Samples of a ramp or curve, as many as Cycles takes."""
@@ -23,6 +24,8 @@ _SINGLE = {"VALUE", "INT", "BOOLEAN"}
 _PICTURES = {"TEX_IMAGE", "TEX_ENVIRONMENT"}
 _VORONOI_PCG = (5, 0, 0)
 """The first version whose Voronoi cells are placed by another hash."""
+BAKE_LAYER = "WorldFM Bake"
+"""The UV layer of what was baked. It is in no mesh of the user's: it is read beside them."""
 GREY = 0.8
 """Base colour where an object has no material, as in Cycles."""
 
@@ -35,7 +38,8 @@ Found = tuple[Value, str]
 class Shader:
     """A material or world. nodes: with numbers of `pictures` where the program has textures'.
 
-    problems: one sentence each of what could not be read.
+    problems: one sentence each of what could not be read. wanted: values that only Blender
+    evaluates, which stand for something near until they are baked.
     """
 
     name: str
@@ -46,6 +50,7 @@ class Shader:
     bump_only: bool = True
     pictures: tuple[Picture, ...] = ()
     problems: tuple[str, ...] = ()
+    wanted: tuple[Wanted, ...] = ()
 
     def program(self, numbers: list[int]) -> str:
         """The JSON of `Material.program`. numbers: in `Scene.textures`, of each picture."""
@@ -93,19 +98,43 @@ def no_material() -> Shader:
     return Shader("", (node,), _link(0, "BSDF"))
 
 
-def read_material(material: bpy.types.Material | None, frame: int) -> Shader:
+Baked = Mapping[Place, tuple[bpy.types.Image, bool]]
+"""Pictures that stand for values of a material, and whether they are of normals."""
+
+
+def read_material(
+    material: bpy.types.Material | None, frame: int, baked: Baked | None = None
+) -> Shader:
     """A material as Cycles takes it, at a frame of the scene."""
     if material is None:
         return no_material()
     # always true from Blender 5 on, where asking warns
     if bpy.app.version < (5, 0, 0) and not material.use_nodes:
         return plain_shader(material.name_full, material.diffuse_color)
-    return read_tree(
+    made = read_tree(
         material.name_full,
         material.node_tree,
         frame,
         bump_only=getattr(material, "displacement_method", "BUMP") == "BUMP",
+        baked=baked,
     )
+    return replace(made, problems=made.problems + _unfollowed(made))
+
+
+def _unfollowed(shader: Shader) -> tuple[str, ...]:
+    """A sentence for what only Blender evaluates."""
+    kinds = {node["type"] for node in shader.nodes}
+    said = [
+        f"Material '{shader.name}': {title} is not followed and counts as the same everywhere."
+        for kind, title in NEVER.items()
+        if kind in kinds
+    ]
+    titles = ", ".join(dict.fromkeys(one.title for one in shader.wanted))
+    if titles:
+        said.append(
+            f"Material '{shader.name}': only Cycles evaluates {titles}; press Bake Materials."
+        )
+    return tuple(said)
 
 
 def read_tree(
@@ -114,12 +143,13 @@ def read_tree(
     frame: int,
     bump_only: bool = True,
     kind: str = "Material",
+    baked: Baked | None = None,
 ) -> Shader:
     """What a node tree's output for Cycles shows. kind: what sentences call it."""
     output = tree.get_output_node("CYCLES") if tree else None
     if output is None:
         return Shader(name)
-    walk = _Walk(f"{kind} '{name}'", frame)
+    walk = _Walk(f"{kind} '{name}'", frame, baked or {})
     ends: dict[str, Value | None] = {}
     for end in ("Surface", "Volume", "Displacement"):
         socket = output.inputs.get(end)
@@ -136,6 +166,7 @@ def read_tree(
         bump_only,
         tuple(walk.pictures),
         tuple(dict.fromkeys(walk.problems)),
+        tuple(walk.wanted.values()),
     )
 
 
@@ -149,6 +180,8 @@ class _Walk:
 
     name: str
     frame: int
+    baked: Baked
+    wanted: dict[Place, Wanted] = field(default_factory=dict)
     nodes: list[dict[str, Any]] = field(default_factory=list)
     pictures: list[Picture] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
@@ -187,10 +220,45 @@ class _Walk:
             return None if outer is None else self._input(outer, path[:-1])
         if node.type in {"VALUE", "RGB"}:
             return _value(node.outputs[0].default_value), socket.type
+        if title_of(node.type, socket.identifier) and socket.type != "SHADER":
+            return self._blenders(node, socket, path)
         number = self._number(node, path)
         if number is not None and socket.identifier == "Alpha" and node.type in _PICTURES:
             self.nodes[number]["props"]["premultiply"] = False
         return None if number is None else (_link(number, socket.identifier), socket.type)
+
+    def _blenders(
+        self, node: bpy.types.Node, socket: bpy.types.NodeSocket, path: _Path
+    ) -> Found | None:
+        """What only Blender evaluates: its picture, or else the node itself, which is noted."""
+        place = (*(group.name for group in path), node.name, socket.identifier)
+        if place in self.baked:
+            return self.converted(self._picture(*self.baked[place]), socket.type)
+        before = set(self.wanted)
+        number = self._number(node, path)
+        if number is None:
+            return None
+        # what is behind it is baked with it
+        self.wanted = {p: w for p, w in self.wanted.items() if p in before}
+        self.wanted[place] = wanted(
+            self.nodes, number, socket.identifier, place, lambda i: self.pictures[i].fingerprint
+        )
+        return _link(number, socket.identifier), socket.type
+
+    def _picture(self, image: bpy.types.Image, normal: bool) -> Found:
+        """Of a baked picture; normals are kept in the object's space."""
+        layer = self._add("UVMAP", {"uv_map": BAKE_LAYER}, {})
+        picture, tiles = read_image(image), {}
+        if picture is not None:
+            tiles = {"0": len(self.pictures)}
+            self.pictures.append(picture)
+        props = {"tiles": tiles, "extension": "EXTEND", "alpha_mode": "NONE", "premultiply": False}
+        found = _link(self._add("TEX_IMAGE", props, {"Vector": _link(layer, "UV")}), "Color")
+        if not normal:
+            return found, "RGBA"
+        turned = {"vector_type": "NORMAL", "convert_from": "OBJECT", "convert_to": "WORLD"}
+        number = self._add("VECT_TRANSFORM", turned, {"Vector": found})
+        return _link(number, "Vector"), "VECTOR"
 
     def _group_output(
         self, node: bpy.types.Node, socket: bpy.types.NodeSocket, path: _Path

@@ -42,6 +42,8 @@ class WorldBuilder:
     _draft: tuple[bytes, World] | None = None
     problems: tuple[str, ...] = ()
     """A sentence for each thing that the surfaces of the last world lack."""
+    unbaked: bool = False
+    """Whether Bake Materials would show something of them better."""
 
     def build(self, copy: SceneCopy, lit: bool = False) -> World:
         """The world of a scene; equal scenes give equal bytes in any order and session.
@@ -52,7 +54,7 @@ class WorldBuilder:
         placed, stored, _ = copy.contents.sorted
         if lit and placed and not stored:
             scene, problems = copy.exact()
-            self.problems = tuple(problems)
+            self._note(copy, problems)
             return self._surfaces(scene, copy.memory)
         self._draft = None
         view = digest(*(_guide_bytes(guide) for guide in copy.guides))
@@ -90,7 +92,7 @@ class WorldBuilder:
     def _exact(self, copy: SceneCopy) -> Scene:
         """The surfaces; the same object as before where nothing is different."""
         scene, problems = copy.exact()
-        self.problems = tuple(problems)
+        self._note(copy, problems)
         content, _ = write_content(World(Anchors.empty(), [], 0, {}, scene))
         name = digest(content.tobytes())
         if name != self._scene[0]:
@@ -104,11 +106,14 @@ class WorldBuilder:
         if stored or not placed:
             return self.build(copy)
         scene, problems = copy.exact(wait=False)
-        self.problems = tuple(problems)
+        self._note(copy, problems)
         identity = _scene_identity(replace(scene, viewpoints=()), copy.memory)
         if self._draft is None or self._draft[0] != identity:
             self._draft = identity, self._surfaces(scene, copy.memory)
         return self._draft[1]
+
+    def _note(self, copy: SceneCopy, problems: list[str]) -> None:
+        self.problems, self.unbaked = tuple(problems), copy.unbaked
 
     def _surfaces(self, scene: Scene, memory: list[MemoryFrame]) -> World:
         revision = int.from_bytes(_scene_identity(scene, memory)[:6], "big")

@@ -68,6 +68,11 @@ def alike(one: np.ndarray, other: np.ndarray) -> np.ndarray:
     return (one[:, 0] == other[:, 0]) & near.all(axis=1)
 
 
+def shape_of(mesh: Mesh) -> np.ndarray:
+    """(SHAPE,) float64, a row of `Names.shapes`."""
+    return _mesh_names(mesh).shape
+
+
 def shape_key(shape: np.ndarray) -> str:
     """16 hex digits of a row of `Names.shapes`, bit for bit."""
     return hashlib.blake2b(np.ascontiguousarray(shape).tobytes(), digest_size=8).hexdigest()
