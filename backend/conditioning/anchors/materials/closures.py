@@ -13,7 +13,7 @@ from .nodes.coordinates import cosine
 from .program import Link, Node
 from .registry import NODES
 from .sheen import sheen_albedo
-from .strand import absorption, pigments, strand_albedo
+from .strand import absorption, pigments, scattered
 from .values import SHADER, as_wide
 
 CLOSURES: dict[str, Callable[[Call], Closure]] = {}
@@ -197,9 +197,9 @@ def diffuse(call: Call) -> Closure:
 
 @closure("BSDF_HAIR_PRINCIPLED")
 def hair(call: Call) -> Closure:
-    """Light leaves a strand on all sides: as much as one strand leaves of it."""
-    left = strand_albedo(_absorption(call), np.maximum(call.float("IOR", 1.55), 1.01))
-    return Closure(diffuse=0.5 * left, translucent=0.5 * left, normal=_normal(call))
+    """Light leaves a strand on its own side or the other, there as evenly as on paper."""
+    back, through = scattered(_absorption(call), np.maximum(call.float("IOR", 1.55), 1.01))
+    return Closure(diffuse=back, translucent=through, normal=_normal(call))
 
 
 def _absorption(call: Call) -> np.ndarray:

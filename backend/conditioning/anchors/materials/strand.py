@@ -30,12 +30,15 @@ def pigments(melanin: np.ndarray, redness: np.ndarray) -> np.ndarray:
     return ((amount - red) * _EUMELANIN + red * _PHEOMELANIN).astype(np.float32)
 
 
-def strand_albedo(absorbed: np.ndarray, ior: np.ndarray) -> np.ndarray:
-    """(3,) or (N, 3): what is reflected, passes, or leaves after further reflections inside.
+def scattered(absorbed: np.ndarray, ior: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(3,) or (N, 3) each: what leaves a strand on the side that light comes from (reflected
+    outside, or inside) and on the other (what passes).
 
     absorbed: (3,) or (N, 3). ior: () or (N,).
     """
-    total = np.zeros(np.broadcast_shapes(absorbed.shape, (*np.shape(ior), 3)), np.float32)
+    back, through = np.zeros(
+        (2, *np.broadcast_shapes(absorbed.shape, (*np.shape(ior), 3))), np.float32
+    )
     eta = np.asarray(ior, np.float32)[..., None]
     for sine in _TILTS:
         cosine = np.sqrt(1 - sine**2)
@@ -44,8 +47,11 @@ def strand_albedo(absorbed: np.ndarray, ior: np.ndarray) -> np.ndarray:
         for h in _OFFSETS:
             f = _fresnel(cosine * np.sqrt(1 - h**2), eta)
             passed = np.exp(-absorbed * 2 * np.sqrt(1 - (h / bent) ** 2) / inside)
-            total += f + (1 - f) ** 2 * passed / (1 - f * passed)
-    return total / np.float32(len(_TILTS) * len(_OFFSETS))
+            passes = (1 - f) ** 2 * passed
+            back += f + passes * f * passed / (1 - f * passed)
+            through += passes
+    count = np.float32(len(_TILTS) * len(_OFFSETS))
+    return back / count, through / count
 
 
 def _fresnel(cosine: float, eta: np.ndarray) -> np.ndarray:
