@@ -86,8 +86,7 @@ def edges(
     rough = np.zeros(guide.shape, bool)
     soft = np.zeros(guide.shape, bool)
     for axis in (0, 1):
-        one = tuple(slice(None, -1) if a == axis else slice(None) for a in (0, 1))
-        other = tuple(slice(1, None) if a == axis else slice(None) for a in (0, 1))
+        one, other = _neighbours(axis)
         differs = guide.valid[one] != guide.valid[other]
         both = guide.valid[one] & guide.valid[other]
         n1, n2 = guide.normal[one], guide.normal[other]
@@ -110,6 +109,25 @@ def edges(
         if (rough | near).mean() <= MOST:
             return rough | near, near
     return rough, rough & soft
+
+
+def differing(picture: np.ndarray, where: np.ndarray) -> np.ndarray:
+    """(H, W) bool: pixels of `where` (H, W) next to one of another colour, (H, W, 4)."""
+    color = np.maximum(picture[..., :3], 0)
+    color = color / (color + max(float(color.mean()), 1e-6))
+    found = np.zeros(where.shape, bool)
+    for axis in (0, 1):
+        one, other = _neighbours(axis)
+        change = np.abs(color[one] - color[other]).max(axis=2) > CONTRAST
+        found[one] |= change
+        found[other] |= change
+    return found & where
+
+
+def _neighbours(axis: int) -> tuple[tuple[slice, ...], tuple[slice, ...]]:
+    """Where pixels are and where those after them along an axis."""
+    one = tuple(slice(None, -1) if a == axis else slice(None) for a in (0, 1))
+    return one, tuple(slice(1, None) if a == axis else slice(None) for a in (0, 1))
 
 
 def _spread(marks: np.ndarray, guide: Guide) -> np.ndarray:

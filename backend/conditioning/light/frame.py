@@ -12,16 +12,19 @@ from ...shared.camera import Camera
 from ..anchors.surface import Surface
 from ..threads import at_once
 from . import film
-from .behind import seen_lamps, shown
+from .behind import THROUGH, seen_lamps, shown
+from .colors import brightest
 from .grid import Grid
 from .patterns import TILE, WIDE_TILE
 from .reflection import CLEAR
 from .samples import Samples, alike, sample, surface_of
-from .shade import Light, Lighting, Shares, matte, shares
+from .shade import Light, Lighting, Shares, matte, passes_on, shares
 from .single import add_lamps, dark, reflect
 
 HALVED, THIRDED = 100_000, 800_000
 """Pixels from which soft light is found out at a half or a third of the picture's size."""
+REFLECTS = 0.2
+"""Least part of light that mirrors give back whose edges are smoothed."""
 STRIP_PIXELS = 400_000
 """About as many pixels are made at once."""
 OVERLAP = 6 * WIDE_TILE
@@ -83,6 +86,11 @@ def render(lighting: Lighting, camera: Camera, glance: bool = False) -> LitFrame
     return LitFrame.stacked(strips)
 
 
+def _firsts(marks: np.ndarray) -> np.ndarray:
+    """(M,) int32 where the samples of marked pixels begin."""
+    return np.arange(int(marks.sum()), dtype=np.int32) * film.SIDE**2
+
+
 @dataclass(frozen=True, eq=False)
 class _Many:
     """The samples that M of marked pixels look at once each.
@@ -119,9 +127,23 @@ class _Painter:
         soft, (light, first, many) = self._parts()
         light = light.plus(soft)
         picture = shown(self.lighting, grid.samples, grid.met, grid.surface, grid.share, light)
+        picture = picture.reshape(*shape, 4)
         samples = np.zeros((0, 4), np.float32) if many is None else self._looks(many)
-        picture = film.resolve(picture.reshape(*shape, 4), samples, first, self.film)
+        if not self.glance:
+            marks = (first < 0) & film.differing(picture, self._clear())
+            more = self._many(marks, marks)
+            if more is not None:
+                first[marks] = len(samples) + _firsts(marks)
+                samples = np.concatenate([samples, self._looks(more)])
+        picture = film.resolve(picture, samples, first, self.film)
         return self._frame(picture, light)
+
+    def _clear(self) -> np.ndarray:
+        """(H, W) bool of mirrors and glass, which show more than their surface."""
+        grid, lobes = self.grid, self.grid.surface.lobes
+        mirror = (lobes.roughness <= CLEAR) & (brightest(grid.share.specular) > REFLECTS)
+        passes = brightest(passes_on(grid.surface, grid.share)) > THROUGH
+        return grid.image(mirror | passes, False)
 
     def _parts(self) -> tuple[Light, tuple[Light, np.ndarray, _Many | None]]:
         """What needs not wait for each other: soft light, and all else."""
@@ -152,7 +174,7 @@ class _Painter:
         if self.glance:
             return light, first, None
         marks, varied = self._edges(shadow)
-        first[marks] = np.arange(int(marks.sum()), dtype=np.int32) * film.SIDE**2
+        first[marks] = _firsts(marks)
         return light, first, self._many(marks, varied)
 
     def _edges(self, shadow: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

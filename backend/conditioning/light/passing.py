@@ -13,10 +13,10 @@ LAYERS = 6
 """Clear surfaces, one behind the other, that light passes at most."""
 NOTHING = 0.02
 """What is left of light that is not followed further."""
-PANE = 0.87
-"""What one side of glass lets through of light on its way to a surface, as measured in Cycles,
-whose Filter Glossy makes glass rough for such light (without, it is 0.92)."""
-
+INTO, OUT = 0.51, 1.2
+"""What the first and the second side of flat glass do to light on its way to a surface, as measured
+in Cycles 5.0: through a sheet of one side comes half of a lamp's light, through a pane of two, thick
+or thin, 0.6, as Filter Glossy makes glass rough for such light (without it, 0.75)."""
 ELSEWHERE = 0.5
 """What one side of curved glass lets through to where its shadow is, about."""
 _FLAT = 0.9995
@@ -34,7 +34,7 @@ def first_solid(rays: Rays, matter: Matter, origins: np.ndarray, ways: np.ndarra
         if not len(index):
             break
         met = hits.take(index)
-        passes = _passes(matter, met, origins[index], ways[index])
+        passes, _ = _passes(matter, met, origins[index], ways[index], np.ones(len(index)))
         index = index[brightest(passes) > 0.5]
         if not len(index):
             break
@@ -47,9 +47,13 @@ def first_solid(rays: Rays, matter: Matter, origins: np.ndarray, ways: np.ndarra
     return hits
 
 
-def left_over(clear: Rays, matter: Matter, origins: np.ndarray, ways: np.ndarray) -> np.ndarray:
-    """(N, 3) float32 of light that passes all clear surfaces from origins to origins + ways."""
+def left_over(
+    clear: Rays, matter: Matter, origins: np.ndarray, ways: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """(N, 3) float32 of light that passes all clear surfaces from origins to origins + ways; and
+    (N,) how many of them are glass."""
     left = np.ones((len(origins), 3), np.float32)
+    sides = np.zeros(len(origins), np.int64)
     index, start = np.arange(len(origins)), np.zeros(len(origins), np.float32)
     for _ in range(LAYERS):
         hits = clear.first(origins[index] + ways[index] * start[index, None], ways[index])
@@ -57,21 +61,30 @@ def left_over(clear: Rays, matter: Matter, origins: np.ndarray, ways: np.ndarray
         if not len(met):
             break
         some = index[met]
-        left[some] *= _passes(matter, hits.take(met), origins[some], ways[some])
+        passes, is_glass = _passes(matter, hits.take(met), origins[some], ways[some], sides[some])
+        left[some] *= passes
+        sides[some] += is_glass
         reach = np.sqrt(np.einsum("ni,ni->n", ways[some], ways[some]))
         start[some] += hits.distance[met] + NUDGE / np.maximum(reach, NUDGE)
         index = some[brightest(left[some]) > NOTHING]
         if not len(index):
             break
-    return left
+    return left, sides
 
 
-def _passes(matter: Matter, hits: Hits, origins: np.ndarray, ways: np.ndarray) -> np.ndarray:
-    """(N, 3) what surfaces let through, glass as if it did not bend light."""
+def _passes(
+    matter: Matter, hits: Hits, origins: np.ndarray, ways: np.ndarray, sides: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """(N, 3) what surfaces let through, glass as if it did not bend light; (N,) bool, glass.
+
+    sides: (N,) of glass that were passed before.
+    """
     spread = np.full(len(origins), 1e-3, np.float32)
     lobes = matter.surface(hits, origins, ways, spread, is_camera=False).lobes
     # a pane lets light pass as it came; what is curved gathers it elsewhere
     corners, flat = matter.geometry.normals[hits.triangle], matter.geometry.flat[hits.triangle]
     curved = (np.einsum("nci,ni->nc", corners, flat) < _FLAT).any(axis=1)
-    straight = np.where(curved, ELSEWHERE, PANE).astype(np.float32)[:, None]
-    return np.minimum(lobes.transparent + straight * lobes.transmission, 1)
+    flat_glass = np.where(sides % 2 == 0, INTO, OUT)
+    straight = np.where(curved, ELSEWHERE, flat_glass).astype(np.float32)[:, None]
+    passes = lobes.transparent + straight * lobes.transmission
+    return passes, (lobes.transmission > lobes.transparent).any(axis=1)

@@ -26,6 +26,7 @@ from .reflection import CLEAR, LOOKED_AT, MIRROR, mirrored
 from .sky import Sky
 
 _SKY_RAYS = 32
+_CLAMPED_FROM = 0.055
 DULL_FROM = 0.35
 """Roughness up to which a reflection counts as the viewer's own; at twice that as everyone's."""
 
@@ -270,8 +271,26 @@ def veiled(
     part = surface.take(some)
     ways, _ = direct.shadow_rays(part, lighting.lights, index, first[some], 1)
     origins = part.origins(ways, NUDGE, rounded=True)
-    left[some] = left_over(lighting.veils, lighting.matter, origins, ways)
+    left[some], sides = left_over(lighting.veils, lighting.matter, origins, ways)
+    glass = np.flatnonzero(sides)
+    if len(glass):
+        left[some[glass]] *= _clamped(lighting, part.take(glass), index)[:, None]
     return left
+
+
+def _clamped(lighting: Lighting, surface: Surface, index: int) -> np.ndarray:
+    """(N,) what Cycles' clamping of indirect light leaves of a light that comes through glass.
+
+    The brighter a surface would be, the more of the samples that find the lamp are clamped: a fit
+    to Cycles 5.0 for areas, points and suns of all sizes, within 15 %.
+    """
+    clamp = lighting.geometry.scene.film.clamp_indirect
+    if clamp <= 0:
+        return np.ones(len(surface), np.float32)
+    receiver = direct.Receiver.of(surface, diffuse_only=True)
+    falls = direct.receive(receiver, lighting.lights, index).diffuse
+    bright = mean(falls * surface.lobes.diffuse)
+    return np.sqrt(np.minimum(_CLAMPED_FROM * clamp / np.maximum(bright, 1e-6), 1))
 
 
 def reflection(

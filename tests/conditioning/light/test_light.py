@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -95,7 +96,6 @@ def test_a_box_throws_a_shadow_and_a_red_wall_its_colour() -> None:
     ]
     lit = scene_of(parts, [lamp_at("SUN", (0, 0, 9), 3.0)])
     tilted = np.array([[0.8, 0, -0.6, 0], [0, 1, 0, 0], [0.6, 0, 0.8, 0], [0, 0, 0, 1.0]])
-    from dataclasses import replace
 
     lit = replace(lit, lamps=(replace(lit.lamps[0], matrix=tilted),))
     color = seen(lit, camera_at((0, -0.01, 6), (0, 0, 0), 48, 0.9))
@@ -219,3 +219,34 @@ def test_threads_that_look_at_new_cells_at_once_see_what_one_alone_would() -> No
         made = pool.map(shared.bounced.radiance, hits, [ways for _, ways in looks])
         for one, other in zip(made, wanted, strict=True):
             np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize("thickness", [0.0, 0.02])
+def test_a_lamp_behind_glass_is_dimmed_as_in_cycles(thickness: float) -> None:
+    """A sheet of one side lets through 0.51, a pane 0.6 of it; bright light is clamped too."""
+    glass = closure("BSDF_GLASS", IOR=1.45)
+    pane = plane_mesh(20.0, 1.0) if not thickness else box_mesh((-9, -9, 1), (9, 9, 1 + thickness))
+    floor = (plane_mesh(20.0), matt((0.5,) * 3))
+    down = camera_at((0, 0.01, 0.5), (0, 0, 0), fov=0.2)
+    part = {}
+    for power in (10.0, 5000.0):
+        lamp = lamp_at("POINT", (0, 0, 3), power, radius=0.1)
+        free, behind = (
+            middle(seen(scene_of(p, [lamp]), down)) for p in ([floor], [floor, (pane, glass)])
+        )
+        part[power] = behind / free
+    assert part[10.0] == pytest.approx(0.61 if thickness else 0.51, abs=0.05)
+    assert part[5000.0] < 0.7 * part[10.0]
+
+
+def test_edges_in_a_mirror_are_as_smooth_as_others() -> None:
+    mirror = closure("BSDF_GLOSSY", Color=[1.0, 1.0, 1.0, 1.0], Roughness=0.0)
+    # stands on its edge: what it shows is neither level nor upright
+    board = plane_mesh(0.5, 2.0)
+    turn = np.array([[0.8, -0.6, 0], [0.6, 0.8, 0], [0, 0, 1]], np.float32)
+    board = replace(board, vertices=board.vertices @ turn.T)
+    parts = [(plane_mesh(2.0), mirror), (board, glowing(1.0))]
+    color = seen(scene_of(parts), camera_at((0, 0.6, 1.0), (0, -0.1, 0), 32, 0.9))[..., 0]
+    # one sample a pixel and its neighbours' share make a few steps only
+    between = color[(color > 0.1) & (color < 0.9)]
+    assert (color > 0.9).any() and len(np.unique(np.round(between, 2))) > 9
