@@ -14,9 +14,10 @@ LAYERS = 6
 NOTHING = 0.02
 """What is left of light that is not followed further."""
 INTO, OUT = 0.51, 1.2
-"""What the first and the second side of flat glass do to light on its way to a surface, as measured
-in Cycles 5.0: through a sheet of one side comes half of a lamp's light, through a pane of two, thick
-or thin, 0.6, as Filter Glossy makes glass rough for such light (without it, 0.75)."""
+"""What the first and the second side of flat glass do to light on its way to a surface, as
+measured in Cycles 5.0: through a sheet of one side comes half of a lamp's light, through a pane of
+two, thick or thin, 0.6, as Filter Glossy makes glass rough for such light (without it, 0.75)."""
+
 ELSEWHERE = 0.5
 """What one side of curved glass lets through to where its shadow is, about."""
 _FLAT = 0.9995
@@ -87,4 +88,5 @@ def _passes(
     flat_glass = np.where(sides % 2 == 0, INTO, OUT)
     straight = np.where(curved, ELSEWHERE, flat_glass).astype(np.float32)[:, None]
     passes = lobes.transparent + straight * lobes.transmission
-    return passes, (lobes.transmission > lobes.transparent).any(axis=1)
+    is_glass: np.ndarray = np.any(lobes.transmission > lobes.transparent, axis=1)
+    return passes, is_glass
