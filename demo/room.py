@@ -38,7 +38,7 @@ def build_walls() -> None:
         box(f"Window {name}", (x, y + 0.1, middle), (0.06, 0.08, z1 - z0), wood)
     for name, z in (("bottom", z0 + 0.03), ("top", z1 - 0.03)):
         box(f"Window {name}", ((x0 + x1) / 2, y + 0.1, z), (wide, 0.09, 0.06), wood)
-    box("Sill", ((x0 + x1) / 2, y - 0.08, z0 - 0.02), (wide + 0.3, 0.3, 0.04), wood, bevel=0.01)
+    box("Sill", ((x0 + x1) / 2, y - 0.115, z0 - 0.02), (wide + 0.3, 0.23, 0.04), wood, bevel=0.01)
     for name, at, size in (
         ("left", (-sx / 2 + 0.01, 0, 0.06), (0.02, sy, 0.12)),
         ("right", (sx / 2 - 0.01, 0, 0.06), (0.02, sy, 0.12)),

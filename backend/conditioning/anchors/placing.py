@@ -7,6 +7,7 @@ import math
 
 from ..jit import kernel
 
+LEAST = 0.01
 TERMINATOR = 0.1
 """Cosine to a triangle below which shadow rays begin off its rounded form, as in Cycles."""
 
@@ -50,6 +51,37 @@ def place(
             if off < 0.0:
                 for d in range(3):
                     lift[i, d] -= weight * off * normals[t, k, d] * sign
+
+
+@kernel
+def raise_reflections(normal, flat, incoming, out):
+    """out (N, 3): normals, turned towards the triangle's where a view would be mirrored into it,
+    until the mirrored one leaves it just so: at the sine of LEAST to it, or, where the view is
+    shallower, at nearly that of the view, as in Cycles.
+
+    In the plane of both normals, z along the triangle's: 2 (n.i) n_z - i_z = t, solved for n_z^2.
+    """
+    for i in range(normal.shape[0]):
+        height = toward = upright = 0.0
+        for d in range(3):
+            out[i, d] = normal[i, d]
+            height += incoming[i, d] * flat[i, d]
+            toward += incoming[i, d] * normal[i, d]
+            upright += normal[i, d] * flat[i, d]
+        least = min(0.9 * height, LEAST)
+        aside = math.sqrt(max(1.0 - upright * upright, 0.0))
+        if 2.0 * toward * upright - height >= least or aside < 1e-6:
+            continue
+        # the view's part along the other axis, in which the normal leans
+        along = (toward - upright * height) / aside
+        both = along * along + height * height
+        half = both + height * least
+        root = math.sqrt(max(half * half - both * (least + height) ** 2, 0.0))
+        square = 0.5 * (half + (root if along < 0.0 else -root)) / max(both, 1e-12)
+        square = min(max(square, 0.0), 1.0)
+        up, lean = math.sqrt(square), math.sqrt(1.0 - square)
+        for d in range(3):
+            out[i, d] = up * flat[i, d] + lean * (normal[i, d] - upright * flat[i, d]) / aside
 
 
 @kernel

@@ -12,7 +12,7 @@ from ..threads import in_pieces
 from .geometry import Geometry
 from .lobes import Lobes
 from .materials import CompiledMaterial
-from .placing import begin, place
+from .placing import begin, place, raise_reflections
 from .several import averaged
 from .shading_points import Run, ShadingPoints
 from .tracing import Hits
@@ -25,7 +25,9 @@ class Surface:
     position: (N, 3) world. flat: (N, 3) unit normal of the triangle, on the viewer's side.
     incoming: (N, 3) unit, towards the viewer. width: (N,) metres that a sample covers there.
     triangle: (N,) int32. back: (N,) bool, seen from behind. lift: (N, 3) from the triangle to the
-    rounded surface that smooth normals mean. lobes: of the N points.
+    rounded surface that smooth normals mean. shine: (N, 3) unit normal that reflections are
+    about: the shading normal, but where that would turn them into the surface. lobes: of the N
+    points.
     """
 
     position: np.ndarray
@@ -35,6 +37,7 @@ class Surface:
     triangle: np.ndarray
     back: np.ndarray
     lift: np.ndarray
+    shine: np.ndarray
     lobes: Lobes
 
     def __len__(self) -> int:
@@ -48,8 +51,8 @@ class Surface:
         return Surface(**taken, lobes=self.lobes.take(index))
 
     def cosine(self) -> np.ndarray:
-        """(N,) cosines of views to shading normals, as far as these are in sight."""
-        return np.clip(np.einsum("ni,ni->n", self.lobes.normal, self.incoming), 0.02, 1)
+        """(N,) cosines of views to the normals of reflections."""
+        return np.clip(np.einsum("ni,ni->n", self.shine, self.incoming), 0.02, 1)
 
     def origins(self, ways: np.ndarray, nudge: float, rounded: bool = False) -> np.ndarray:
         """(N * R, 3) where rays `ways` (N * R, 3) begin: a bit off, on the side they go to.
@@ -150,7 +153,13 @@ class Matter:
             is_camera,
             whole,
         )
-        return Surface(position, flat, incoming, width, triangle, back, lift, lobes)
+        shine = np.empty_like(position)
+
+        def turn(part: slice) -> None:
+            raise_reflections(lobes.normal[part], flat[part], incoming[part], shine[part])
+
+        in_pieces(turn, count)
+        return Surface(position, flat, incoming, width, triangle, back, lift, shine, lobes)
 
     def _lobes(
         self,

@@ -176,7 +176,7 @@ def _scatter(ways, power, start, count, n, behind, front_out, back_out):
 
 @kernel
 def receive_points(
-    position, normal, incoming, specular, edge, alpha, ior, coat, coat_alpha,
+    position, normal, shine, incoming, specular, edge, alpha, ior, coat, coat_alpha,
     kind, soft, place, facing, power, radius, axis, cone, middle, area, narrowest, behind,
     out_diffuse, out_specular, out_behind,
 ):  # fmt: skip
@@ -189,8 +189,8 @@ def receive_points(
     four, one = np.full(3, _COAT), np.full(3, _COAT + _COAT_RISES)
     for i in range(position.shape[0]):
         px, py, pz = position[i, 0], position[i, 1], position[i, 2]
-        n, v = normal[i], incoming[i]
-        n_v = max(n[0] * v[0] + n[1] * v[1] + n[2] * v[2], np.float32(1e-3))
+        n, r, v = normal[i], shine[i], incoming[i]
+        n_v = max(r[0] * v[0] + r[1] * v[1] + r[2] * v[2], np.float32(1e-3))
         size = radius
         if kind != FAR:
             x, y, z = middle[0] - px, middle[1] - py, middle[2] - pz
@@ -207,11 +207,11 @@ def receive_points(
         _scatter(ways, power, start, count, n, behind, out_diffuse[i], out_behind[i])
         if shines:
             _reflect(
-                ways, power, start, count, n, v, n_v, alpha[i] * alpha[i], ior[i], specular[i],
+                ways, power, start, count, r, v, n_v, alpha[i] * alpha[i], ior[i], specular[i],
                 edge[i], _1, out_specular[i],
             )  # fmt: skip
         if coated:
             _reflect(
-                ways, power, start, count, n, v, n_v, coat_alpha[i] * coat_alpha[i], _COAT_IOR,
+                ways, power, start, count, r, v, n_v, coat_alpha[i] * coat_alpha[i], _COAT_IOR,
                 four, one, coat[i], out_specular[i],
             )  # fmt: skip

@@ -34,14 +34,14 @@ def mirrored(
     Visible microfacets of GGX; the weight is what masking leaves, 0 below the horizon.
     """
     count = len(surface)
-    tangent, bitangent = frames_of(surface.lobes.normal)
+    tangent, bitangent = frames_of(surface.shine)
     alpha = np.maximum(roughness**2, SMOOTHEST).astype(np.float32)
     pattern = plane_points(WIDE_TILE * WIDE_TILE).astype(np.float32)
     ways, weights = np.empty((count, 3), np.float32), np.empty(count, np.float32)
 
     def work(part: slice) -> None:
         _mirrored(
-            surface.lobes.normal[part], surface.flat[part], surface.incoming[part],
+            surface.shine[part], surface.flat[part], surface.incoming[part],
             tangent[part], bitangent[part], alpha[part], pattern, tile[part],
             ways[part], weights[part],
         )  # fmt: skip
@@ -52,7 +52,7 @@ def mirrored(
 
 def refracted(surface: Surface) -> np.ndarray:
     """(N, 3) unit directions that pass through a surface, bent by its index (Snell)."""
-    normal, view = surface.lobes.normal, surface.incoming
+    normal, view = surface.shine, surface.incoming
     eta = np.where(surface.back, surface.lobes.ior, 1 / np.maximum(surface.lobes.ior, 1e-3))
     cosine = np.clip(np.einsum("ni,ni->n", normal, view), 0, 1)
     k = 1 - eta * eta * (1 - cosine * cosine)

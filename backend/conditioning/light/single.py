@@ -81,7 +81,7 @@ def reflect(
 
 def facing(surface: Surface) -> np.ndarray:
     """(N, 3) unit directions that views are mirrored to."""
-    normal, view = surface.lobes.normal, surface.incoming
+    normal, view = surface.shine, surface.incoming
     return 2 * np.einsum("ni,ni->n", normal, view)[:, None] * normal - view
 
 

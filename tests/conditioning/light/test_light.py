@@ -12,6 +12,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from backend.conditioning.anchors.placing import LEAST, raise_reflections
 from backend.conditioning.light import film, frame
 from backend.conditioning.light.patterns import TILE_ORDER, WIDE_ORDER
 from backend.shared.scene import EVERYWHERE, GLOSSY, Film
@@ -250,3 +251,25 @@ def test_edges_in_a_mirror_are_as_smooth_as_others() -> None:
     # one sample a pixel and its neighbours' share make a few steps only
     between = color[(color > 0.1) & (color < 0.9)]
     assert (color > 0.9).any() and len(np.unique(np.round(between, 2))) > 9
+
+
+def test_normals_that_would_mirror_a_view_into_the_surface_are_raised() -> None:
+    random = np.random.default_rng(3)
+    flat = np.tile(np.float32([0, 0, 1]), (500, 1))
+    normal, incoming = (random.normal(size=(500, 3)).astype(np.float32) for _ in range(2))
+    incoming[:, 2] = np.abs(incoming[:, 2]) + 0.02
+    for vectors in (normal, incoming):
+        vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    made = np.empty_like(normal)
+    raise_reflections(normal, flat, incoming, made)
+    away = 2 * (made * incoming).sum(axis=1)[:, None] * made - incoming
+    least = np.minimum(0.9 * incoming[:, 2], LEAST)
+    assert (away[:, 2] > least - 1e-3).all()
+    np.testing.assert_allclose(np.linalg.norm(made, axis=1), 1, atol=1e-5)
+    before = 2 * (normal * incoming).sum(axis=1)[:, None] * normal - incoming
+    fine = before[:, 2] > least
+    assert 0.1 < fine.mean() < 0.9
+    np.testing.assert_array_equal(made[fine], normal[fine])
+    # turned within the plane of both normals, no further than needed
+    np.testing.assert_allclose(np.linalg.det(np.stack([made, normal, flat], axis=1)), 0, atol=1e-5)
+    np.testing.assert_allclose(away[~fine, 2], least[~fine], atol=1e-3)
