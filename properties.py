@@ -160,6 +160,11 @@ class WorldFMSceneSettings(bpy.types.PropertyGroup):
         description="Frames of the path and the share of each that memory saw",
         options={"HIDDEN"},
     )
+    newest_world: StringProperty(
+        name="Newest World",
+        description="Points object of the world that came in last",
+        options={"HIDDEN"},
+    )
     viewpoints: CollectionProperty(type=WorldFMViewpoint)
     viewpoint_index: IntProperty(name="Active Viewpoint", options={"HIDDEN"})
     history: CollectionProperty(type=WorldFMHistoryItem)

@@ -15,6 +15,7 @@ from bpy.props import BoolProperty, EnumProperty, FloatProperty, IntProperty, St
 
 from ..backend.shared.camera_path import read_camera_path
 from ..backend.shared.errors import InputError, WorldFMError
+from ..backend.shared.trust import Level
 from ..scene_sync.import_world import (
     RESOLUTION,
     Added,
@@ -26,6 +27,7 @@ from ..scene_sync.import_world import (
 )
 from ..scene_sync.move_world import world_to_folder
 from ..scene_sync.put_aside import put_aside
+from ..scene_sync.trust import trust_of
 from ..scene_sync.world_reader import BuiltWorld, read_world
 from .build_process import CommandOperator
 from .camera_path_file import add_camera_path, check_path
@@ -135,7 +137,12 @@ class _FromFile(ChoosesFile, _Keeps, CommandOperator):
             raise InputError(
                 f"'{self.path().name}' is a mesh; use File > Import, and it is lit like any object."
             )
-        self.keep(context, self.add(context, built, None, False).points)
+        points = self.add(context, built, None, False).points
+        self.keep(context, points)
+        trust = trust_of(points)
+        if trust is not None:
+            how = {"WARNING"} if trust.level is Level.POOR else {"INFO"}
+            self.report(how, " ".join(trust.sentences(iface_)))
 
     def add(
         self, context: bpy.types.Context, built: BuiltWorld, photo: Path | None, blockout: bool

@@ -8,11 +8,13 @@ from bpy.app.translations import pgettext_iface as iface_
 
 from .. import file_version, memory_states, runtime
 from ..backend.shared.reading import MALFORMED, number, parse_json, whole_number
+from ..backend.shared.trust import Level
 from ..next_step import can_start, next_step
 from ..scene_sync.adapted import adapted_of
 from ..scene_sync.capture import captured_at
 from ..scene_sync.fitting import LISTED, Fit, State
 from ..scene_sync.import_world import RESOLUTION
+from ..scene_sync.trust import shown_trust
 from ..scene_sync.world_folder import FOLDER
 from .backend_status import draw_backend
 from .wrapped import draw_text
@@ -39,6 +41,7 @@ def draw_next_step(layout: bpy.types.UILayout, context: bpy.types.Context) -> No
         column.operator(button.operator, text=button.text, icon=button.icon)
 
 
+TRUST_ICONS = {Level.GOOD: "CHECKMARK", Level.NEARBY: "INFO", Level.POOR: "ERROR"}
 STATE_ICONS = {Fit.FITS: "CHECKMARK", Fit.PARTLY: "INFO", Fit.STALE: "ERROR"}
 
 
@@ -129,6 +132,7 @@ class WORLDFM_PT_world(_Sidebar, bpy.types.Panel):
             )
             gaps.source = "GAPS"
         _draw_coverage(layout, context)
+        _draw_trust(layout, context)
 
 
 def _draw_unshown(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
@@ -164,6 +168,17 @@ def _draw_coverage(layout: bpy.types.UILayout, context: bpy.types.Context) -> No
     column.progress(factor=mean, text=f"{100 * mean:.0f} %", type="BAR")
     text = iface_("Memory saw this of the path; least at frame {} ({} %)")
     draw_text(column, context, text.format(frame, round(100 * least)))
+
+
+def _draw_trust(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
+    """How far the depth of a world of pictures can be trusted."""
+    trust = shown_trust(context)
+    if trust is None:
+        return
+    measured, meant = trust.sentences(iface_)
+    column = layout.column(align=True)
+    draw_text(column, context, meant, TRUST_ICONS[trust.level])
+    draw_text(column, context, measured, "BLANK1")
 
 
 class WORLDFM_PT_memory(_Sidebar, bpy.types.Panel):

@@ -15,6 +15,7 @@ from ..backend.shared.camera import Camera
 from .anchor_points import store_anchors
 from .memory import store_frame
 from .moments import Moments, encode_moment
+from .trust import store_trust
 from .world_reader import BlockoutMesh, BuiltWorld
 
 RESOLUTION = "worldfm_resolution"
@@ -46,6 +47,8 @@ def add_world(
     collection = bpy.data.collections.new(name)
     scene.collection.children.link(collection)
     points = store_anchors(f"{name} Points", built.world.anchors, collection, scale)
+    store_trust(points, built.world.provenance)
+    scene.worldfm.newest_world = points.name
     for frame in built.world.memory:
         moment = None if frame.moment is None else encode_moment(frame.moment)
         moments = Moments(moment, moment)

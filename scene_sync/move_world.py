@@ -14,6 +14,7 @@ from ..backend.shared.world import World
 from ..backend.shared.world_folder import save_world
 from .anchor_points import anchor_mesh, stored_points
 from .memory import pack_frame, read_frame, unpack_frame
+from .trust import trust_of
 from .world import digest
 from .world_folder import FOLDER, METRES, folder_of
 from .world_reader import read_world
@@ -39,6 +40,8 @@ def world_to_folder(scene: bpy.types.Scene, ob: bpy.types.Object) -> Path:
     folder = Path(bpy.path.abspath(listed))
     if not (folder / "world.json").is_file():  # the name says what is in it
         source = {"source": Path(bpy.data.filepath).name, "object": ob.name}
+        trust = trust_of(ob)
+        source |= {} if trust is None else trust.record()
         save_world(World(points, frames, 1, source), folder)
     _set_mesh(ob, _thinned(points), scale)
     ob[FOLDER], ob[METRES] = listed, scale

@@ -76,6 +76,8 @@ def build(
     as_json: Json = False,
 ) -> None:
     """Build a world from one source; a point cloud may be joined by a photo and its camera."""
+    from ..shared.trust import recorded
+
     given = {"--panorama": panorama, "--dataset": dataset, "--ply": ply, "--meta": meta}
     _check_sources(given, image, camera)
     refuse_existing(output, overwrite)
@@ -95,13 +97,17 @@ def build(
             built = _photo(image, camera, camera_height, depth, progress)
         built.save(output, overwrite)
     points, memory = len(built.world.anchors), len(built.world.memory)
-    about = {"world": str(output), "points": points, "memory": memory}
-    _say(
-        about,
-        as_json,
-        f"{output}: {counted(points, 'point')}, {counted(memory, 'memory frame')}",
-        built.notes,
-    )
+    about: dict[str, Any] = {"world": str(output), "points": points, "memory": memory}
+    said = [f"{output}: {counted(points, 'point')}, {counted(memory, 'memory frame')}"]
+    trust = recorded(built.world.provenance)
+    if trust is not None:
+        about["depth"] = {
+            "agreement": round(trust.agreement, 3),
+            "left_out_db": [round(value, 1) for value in trust.left_out],
+            "level": trust.level.value,
+        }
+        said += trust.sentences()
+    _say(about, as_json, "\n".join(said), built.notes)
 
 
 @app.command()

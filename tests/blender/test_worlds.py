@@ -17,6 +17,7 @@ from backend.data.nerfstudio import write_dataset
 from backend.shared.anchors import Anchors
 from backend.shared.camera import Camera, intrinsics, look_at
 from backend.shared.frame import MemoryFrame
+from backend.shared.trust import Trust
 from backend.shared.world import World
 from backend.shared.world_folder import save_world
 from backend.world.bake_splats import export_splats
@@ -93,7 +94,9 @@ def folder(tmp_path):
     camera = Camera(intrinsics(1.0, 8, 6), look_at(np.array([0, -3, 1.0]), np.zeros(3)), 8, 6)
     picture = np.full((6, 8, 3), (10, 120, 230), np.uint8)
     depth = np.full((6, 8), 2.5, np.float32)
-    save_world(World(anchors, [MemoryFrame("a", "a", camera, picture, depth)], 1), made / "world")
+    trust = Trust(0.4, (21.0, 17.0)).record()
+    memory = [MemoryFrame("a", "a", camera, picture, depth)]
+    save_world(World(anchors, memory, 1, trust), made / "world")
     photo = Camera(intrinsics(1.0, *SIZE), look_at(np.array([-3, -4, 1.8]), np.zeros(3)), *SIZE)
     (made / "project.fspy").write_bytes(fspy_project(photo))
     view = Camera(intrinsics(1.2, 240, 160), look_at(np.array([0, -3, 0.2]), np.zeros(3)), 240, 160)
@@ -114,6 +117,7 @@ def test_worlds_from_elsewhere(blender, folder):
     assert found["moved"] == pytest.approx(2.0, abs=1e-5)
     assert found["revision_changed"] and found["same_after_load"]
     assert found["memory_mean"] == [10, 120, 230] and found["memory_depth"] == 2.5
+    assert found["trust"] == Trust(0.4, (19.0,)).sentences()
     assert "not a world" in found["damaged"]
     assert "does not exist" in found["no_ply"]
 

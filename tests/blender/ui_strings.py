@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-PLACES = ("*.py", "operators/*.py", "panels/*.py", "scene_sync/*.py")
+PLACES = ("*.py", "operators/*.py", "panels/*.py", "scene_sync/*.py", "backend/shared/trust.py")
 SPOKEN = ("text", "name", "description", "heading")
 """Keywords of layouts and properties whose values are shown."""
 CALLS = {"iface_", "Button", "NextStep", "StringProperty", "IntProperty", "FloatProperty",
@@ -86,6 +86,12 @@ def _of_items(node: ast.Assign | ast.AnnAssign) -> Iterator[tuple[int, str]]:
     if isinstance(target, ast.Name) and target.id == "_TITLES" and isinstance(node.value, ast.Dict):
         for value in node.value.values:
             yield from _constants(node, getattr(value, "elts", [])[:1])
+    if (
+        isinstance(target, ast.Name)
+        and target.id == "SENTENCES"
+        and isinstance(node.value, ast.Dict)
+    ):
+        yield from _constants(node, node.value.values)
     if isinstance(target, ast.Name) and target.id in ("SOURCES", "ENGINES", "DEPTHS"):
         yield from _items(node.value)
 

@@ -76,6 +76,23 @@ def test_a_photo_of_the_points_grows_and_is_exported(cloud, capsys):
     assert (cloud / "t" / "transforms.json").is_file()
 
 
+def test_a_capture_says_what_its_depth_is_worth(tmp_path, capsys):
+    frames = []
+    for number, x in enumerate((-0.3, 0.0, 0.3)):
+        camera = camera_at(x, -0.8)
+        frames.append(PosedFrame(camera, *picture(camera), str(number)))
+    write_dataset(tmp_path / "in", frames)
+    build = ("world", "build", "--dataset", tmp_path / "in", "-o", tmp_path / "w")
+    assert run(*build) == 0
+    said = capsys.readouterr().out.splitlines()
+    assert said[1].startswith("Depth agrees in ") and said[2].startswith("Good: ")
+    assert run(*build, "--overwrite", "--json") == 0
+    depth = json.loads(capsys.readouterr().out)["depth"]
+    assert depth["agreement"] > 0.8 and len(depth["left_out_db"]) == 3
+    assert depth["level"] == "good"
+    assert "depth_agreement" in load_world(tmp_path / "w").provenance
+
+
 def test_match_tells_the_camera(cloud, capsys):
     assert run("world", "match", cloud / "room.png", "--json") == 0
     said = json.loads(capsys.readouterr().out)

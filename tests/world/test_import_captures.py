@@ -13,6 +13,7 @@ from backend.data.nerfstudio import write_dataset
 from backend.shared.anchors import Anchors
 from backend.shared.errors import InputError
 from backend.shared.frame import MemoryFrame
+from backend.shared.trust import Level, recorded
 from backend.world.exporters import export_ply, export_transforms
 from backend.world.importers.captures import world_from_dataset
 from tests.scenes.grounded_room import ExactDepth, capture, grounded, off_surface
@@ -24,6 +25,8 @@ def test_nerfstudio_datasets_in_and_out(tmp_path):
     assert np.percentile(off_surface(world.anchors.xyz), 60) < 0.01
     assert len(world.memory) == 4
     export_transforms(world.memory, tmp_path / "out")
+    trust = recorded(world.provenance)
+    assert trust.agreement > 0.8 and len(trust.left_out) == 3 and trust.level is Level.GOOD
     again = world_from_dataset(tmp_path / "out" / "transforms.json")
     assert np.array_equal(again.memory[2].rgb, world.memory[2].rgb)
     assert np.array_equal(again.anchors.xyz, world.anchors.xyz)
@@ -53,6 +56,8 @@ def test_estimates_only_fill_and_are_fitted_to_the_captures_points(tmp_path):
     assert solid.mean() > 0.7
     error = np.abs(np.log(frame.depth[solid] / truth[solid]))
     assert np.median(error) < 0.1  # the estimator was off by a factor of 1.65
+    trust = recorded(world.provenance)  # of what the pictures found, not of what fills the rest
+    assert 0 < trust.agreement < 0.9 and len(trust.left_out) == 3
 
 
 def test_point_clouds_outside_the_dataset_are_refused(tmp_path):

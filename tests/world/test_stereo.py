@@ -12,7 +12,6 @@ from backend.data.capture_views import PosedFrame
 from backend.shared.camera import Camera, intrinsics, look_at
 from backend.world.stereo.agree import agree
 from backend.world.stereo.dense import dense_depth
-from backend.world.stereo.left_out import left_out_error
 from backend.world.stereo.smooth import (
     _DIRECTIONS,
     EDGE,
@@ -23,6 +22,7 @@ from backend.world.stereo.smooth import (
     smooth_surface,
 )
 from backend.world.stereo.sweep import Sweep
+from backend.world.stereo.trust import agreement, left_out_error
 from backend.world.stereo.views import plan, view_of
 from tests.scenes.world_room import photograph, trace
 
@@ -169,6 +169,7 @@ def test_left_out_pictures_are_as_good_as_depth_is():
     shots = [photograph(camera, str(i)) for i, camera in enumerate(arc())]
     right = left_out_error(shots)
     assert len(right) == 3 and min(right) > 25
+    assert agreement(shots) > 0.8
     from dataclasses import replace
 
     wrong = [
@@ -176,3 +177,6 @@ def test_left_out_pictures_are_as_good_as_depth_is():
         for i, s in enumerate(shots)
     ]
     assert not (bad := left_out_error(wrong)) or np.mean(bad) < np.mean(right) - 5
+    assert agreement(wrong) < 0.1
+    assert agreement(shots[:1]) is None
+    assert not left_out_error(shots[:1])

@@ -22,19 +22,18 @@ from ...shared.errors import InputError
 from ...shared.frame import MemoryFrame
 from ...shared.leftovers import temporary_folder
 from ...shared.reading import MALFORMED
+from ...shared.trust import Trust
 from ...shared.world import World
 from ..identity import frame_id
 from ..origin import origin_of, remember
 from ..progress import Progress, part, silent
 from ..stereo.dense import Dense, dense_depth
-from ..stereo.left_out import left_out_error
+from ..stereo.trust import agreement, left_out_error
 from .colmap import SparsePoints, colmap_model, gauge, read_colmap
 from .ply import read_far_ply
 from .reconstruct import pictures_in, reconstruct
 
 MOST_POINTS = 4_000_000
-GOOD_SHARE, FAIR_SHARE = 0.65, 0.35
-"""Parts of the pixels with agreeing depth from which on depth is called good and fair."""
 THROUGH, DENIALS = 0.06, 2
 """Relative depth by which a point stands before what a frame saw, and frames it takes."""
 SPARSE_RADIUS = 0.05
@@ -42,7 +41,8 @@ SPARSE_RADIUS = 0.05
 
 @dataclass(frozen=True, eq=False)
 class CaptureWorld:
-    """notes: sentences for the user, on what was left out and how far depth can be trusted."""
+    """notes: sentences for the user, on what was left out. How far depth can be trusted stands in
+    the world's provenance (`shared/trust.py`)."""
 
     world: World
     notes: list[str] = field(default_factory=list)
@@ -244,30 +244,14 @@ def _assemble(
         )
     progress(0.94, "Measuring how far depth can be trusted")
     if bare:
-        share = float(np.mean([d.agreed for d, f in zip(dense, frames, strict=True)
-                               if f.depth is None]))  # fmt: skip
-        notes = [*notes, *confidence(share, left_out_error(memory))]
+        found = [d.agreed for d, f in zip(dense, frames, strict=True) if f.depth is None]
+        share: float | None = float(np.mean(found))
+    else:
+        share = agreement(memory)
+    if share is not None:
+        provenance |= Trust(share, tuple(left_out_error(memory))).record()
     progress(1.0, "Done")
     return CaptureWorld(World(anchors, memory, 1, provenance), notes)
-
-
-def confidence(share: float, errors: list[float]) -> list[str]:
-    """What a user should know of a capture's depth: share of agreeing pixels, left-out errors."""
-    word = "Good" if share >= GOOD_SHARE else "Fair" if share >= FAIR_SHARE else "Poor"
-    what = {
-        "Good": "the camera may leave the places of the pictures",
-        "Fair": "stay near the places of the pictures; blank walls and edges may be off",
-        "Poor": "expect wrong shapes away from the pictures; take more of them, closer together",
-    }[word]
-    notes = [f"{word} depth: the pictures agree on {share:.0%} of it; {what}."]
-    if errors:
-        mean = float(np.mean(errors))
-        like = "like the pictures" if mean >= 24 else "softer" if mean >= 18 else "unlike them"
-        notes.append(
-            f"{len(errors)} pictures made from the others alone look {like} "
-            f"({mean:.0f} dB, {min(errors):.0f} to {max(errors):.0f})."
-        )
-    return notes
 
 
 def _not_denied(points: Anchors, memory: Sequence[MemoryFrame]) -> Anchors:

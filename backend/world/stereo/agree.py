@@ -22,11 +22,13 @@ BEHIND = 0.03
 @dataclass(eq=False)
 class Agreement:
     """depth: (H, W) float32, the mean of the views that agree. count: (H, W) int, how many others
-    do. hides: (H, W) int, how many saw through it."""
+    do. hides: (H, W) int, how many saw through it. looked: (H, W) int, how many look there and know
+    what they see."""
 
     depth: np.ndarray
     count: np.ndarray
     hides: np.ndarray
+    looked: np.ndarray
 
 
 def agree(
@@ -40,7 +42,7 @@ def agree(
     rays = camera.rays().astype(np.float32)
     points = rays * np.where(solid, depth, 1.0)[..., None].astype(np.float32)
     total, weight = np.where(solid, 1 / np.where(solid, depth, 1), 0.0), np.ones(depth.shape)
-    count, hides = np.zeros(depth.shape, int), np.zeros(depth.shape, int)
+    count, hides, looks = (np.zeros(depth.shape, int) for _ in range(3))
     x, y = np.meshgrid(np.arange(width) + 0.5, np.arange(height) + 0.5)
     for other, theirs, trusted in others:
         u, v, z = _seen(other, points + camera.position.astype(np.float32))
@@ -56,9 +58,10 @@ def agree(
         count += same
         total += np.where(same, 1 / np.where(same, own[2], 1), 0)
         weight += same
+        looks += looked
         hides += looked & trust & (z < there * (1 - BEHIND))
     mean = np.where(solid, weight / np.maximum(total, 1e-12), depth)
-    return Agreement(mean.astype(np.float32), count, hides)
+    return Agreement(mean.astype(np.float32), count, hides, looks)
 
 
 def _seen(camera: Camera, points: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -43,6 +43,8 @@ def points_and_folders(found: dict[str, Any]) -> None:
     frame = extension.part("scene_sync.memory").read_frames(bpy.context.scene)[0][0]
     found["memory_mean"] = frame.rgb.reshape(-1, 3).mean(axis=0).tolist()
     found["memory_depth"] = float(frame.depth[0, 0])
+    trust = extension.part("scene_sync.trust")
+    found["trust"] = trust.shown_trust(bpy.context).sentences()
     found["damaged"] = refused(bpy.ops.worldfm.open_world, directory=str(FOLDER))
     found["no_ply"] = refused(bpy.ops.worldfm.world_from_points, filepath=str(FOLDER / "no.ply"))
 

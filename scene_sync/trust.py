@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""How far the depth of a world can be trusted, kept with its points."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+
+import bpy
+
+from ..backend.shared.reading import MALFORMED, parse_json
+from ..backend.shared.trust import Trust, recorded
+
+TRUST = "worldfm_trust"
+"""Custom property of a points object: `Trust.record` as JSON."""
+
+
+def store_trust(ob: bpy.types.Object, provenance: Mapping[str, str]) -> None:
+    """Keep what a world's provenance says of its depth, if it says anything."""
+    trust = recorded(provenance)
+    if trust is not None:
+        ob[TRUST] = json.dumps(trust.record())
+
+
+def trust_of(ob: bpy.types.Object | None) -> Trust | None:
+    """What is known of an object's world; None for objects that are no such."""
+    if ob is None or TRUST not in ob:
+        return None
+    try:
+        return recorded(dict(parse_json(str(ob[TRUST]))))
+    except MALFORMED:
+        return None
+
+
+def shown_trust(context: bpy.types.Context) -> Trust | None:
+    """That of the active object's world, else of the world that came in last."""
+    trust = trust_of(context.active_object)
+    if trust is not None:
+        return trust
+    scene = context.scene
+    return trust_of(scene.objects.get(scene.worldfm.newest_world))
