@@ -15,13 +15,13 @@ from ..threads import at_once
 from . import direct, film
 from .cache import near_ways
 from .colors import brightest, mean
-from .lamps import BOTH
+from .lamps import BOTH, POINTS
 from .patterns import TILE, TILE_ORDER, WIDE_TILE
 from .reflection import CLEAR, DULL, LOOKED_AT
 from .samples import sample, surface_of
 from .shade import Light, Lighting, arriving, reflection, shares, veiled
 from .single import add, dark, is_soft
-from .window import Guide, agreed, borrow, complete, complete_wide, spread
+from .window import Guide, agreed, borrow, complete, complete_wide, spread, turning
 
 STEP = 4
 """Pixels between two at which the cache of bounced light, and whole shadows, are asked first."""
@@ -154,9 +154,18 @@ class Grid:
             sent = np.maximum(np.pi * mean(received.diffuse), direct.FAINT)
         known = self._foretold(i, sent)
         arrived, total, _ = self._asked(i, _MIXED_RAYS, known, sent)
-        open_ = np.flatnonzero(known < 0)
-        shared = self._complete(arrived, total, known < 0)
+        open_ = known < 0
+        # of long or near shapes none of a tile's points may send anything to speak of
+        told = np.stack([arrived, total], axis=1)
+        shared, any_ = self._complete(told, total, open_).T
+        silent = np.flatnonzero(open_ & (any_ < _TELLING))
         known[open_] = shared[open_]
+        if len(silent):
+            none = np.zeros(len(silent), np.int32)
+            mine = None if sent is None else sent[silent]
+            some = self.surface.take(silent)
+            arrived, total = self._ask(some, i, none, POINTS, sent=mine)
+            known[silent] = np.where(total > 0, arrived / np.maximum(total, 1e-20), 1)
         return known
 
     def _foretold(self, i: int, sent: np.ndarray | None = None) -> np.ndarray:
@@ -168,9 +177,10 @@ class Grid:
         if not len(some):
             return np.full(len(self.met), -1, np.float32)
         y, x = np.divmod(np.flatnonzero(there >= 0), len(columns))
-        first = _FEW_RAYS * TILE_ORDER[y % TILE, x % TILE]
+        rays = _FEW_RAYS if sent is None else _NARROW_RAYS
+        first = rays * TILE_ORDER[y % TILE, x % TILE]
         mine = None if sent is None else sent[some]
-        arrived, total = self._ask(self.surface.take(some), i, first, _FEW_RAYS, sent=mine)
+        arrived, total = self._ask(self.surface.take(some), i, first, rays, sent=mine)
         whole = arrived / np.maximum(total, 1e-20)
         agreed_on = np.where(whole < _SURE, 0, np.where(whole > 1 - _SURE, 1, -1))
         # of a shining mesh near by the few may be points that send next to nothing
@@ -316,9 +326,22 @@ class Grid:
         some = np.flatnonzero(sharp & (roughness > CLEAR))
         if len(some):
             radiance[some] = self._glossy(some, roughness, radiance[some], weight[some])
+            radiance[some] = self._shared(some, roughness, radiance)[some]
         weight = weight * ~sharp
         mixed = self._complete_wide(radiance * weight[:, None], weight)
         return np.where(sharp[:, None], radiance, mixed)
+
+    def _shared(self, some: np.ndarray, roughness: np.ndarray, radiance: np.ndarray) -> np.ndarray:
+        """(N, 3) the mean of a tile where lobes are so wide that its pixels show the same.
+
+        some: numbers of points with narrow lobes.
+        """
+        alpha, across = roughness[some] ** 2, TILE * self.samples.spread[self.met[some]]
+        turns = 2 * turning(self.guide)[self.met[some]]
+        wide = np.zeros(len(roughness), np.float32)
+        wide[some] = alpha > across + turns
+        shared = self._complete(radiance * wide[:, None], wide)
+        return np.where(wide[:, None] > 0, shared, radiance)
 
     def _glossy(
         self, some: np.ndarray, roughness: np.ndarray, radiance: np.ndarray, weight: np.ndarray

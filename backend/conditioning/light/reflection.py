@@ -15,7 +15,7 @@ from .patterns import WIDE_TILE, frames_of, plane_points
 
 CLEAR = 0.08
 """Roughness up to which neighbours have nothing to tell of what a point reflects."""
-MIRROR = 0.15
+MIRROR = 0.2
 """Roughness up to which reflected rays meet shining meshes; duller lobes ask points on them."""
 LOOKED_AT = 0.3
 """Roughness up to which what is reflected is looked at itself, with its textures and shadows."""

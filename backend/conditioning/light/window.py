@@ -77,6 +77,19 @@ def complete_wide(values: np.ndarray, guide: Guide) -> np.ndarray:
     return made
 
 
+def turning(guide: Guide) -> np.ndarray:
+    """(H * W,) how far normals turn within a tile, in radians about."""
+    made = np.zeros(guide.shape, np.float32)
+    for axis in (0, 1):
+        one, other = np.roll(guide.normal, REACH, axis), np.roll(guide.normal, -REACH, axis)
+        turned = np.linalg.norm(one - other, axis=2)
+        # beyond the picture's rim and that of a surface nothing is known
+        known = guide.valid & (np.roll(guide.group, REACH, axis) == guide.group)
+        known &= np.roll(guide.group, -REACH, axis) == guide.group
+        made += np.where(known, turned, 0)
+    return made.ravel()
+
+
 def spread(
     coarse: np.ndarray, rows: np.ndarray, columns: np.ndarray, step: int, guide: Guide
 ) -> tuple[np.ndarray, np.ndarray]:

@@ -273,3 +273,15 @@ def test_normals_that_would_mirror_a_view_into_the_surface_are_raised() -> None:
     # turned within the plane of both normals, no further than needed
     np.testing.assert_allclose(np.linalg.det(np.stack([made, normal, flat], axis=1)), 0, atol=1e-5)
     np.testing.assert_allclose(away[~fine, 2], least[~fine], atol=1e-3)
+
+
+def test_a_polished_floor_shows_a_lamp_without_speckle() -> None:
+    """Neighbours of a narrow lobe share what they see where it is wider than they are apart."""
+    floor = closure("BSDF_GLOSSY", Color=[0.5, 0.5, 0.5, 1.0], Roughness=0.19)
+    parts = [(plane_mesh(8.0), floor), (box_mesh((-0.4, 1.5, 0.5), (0.4, 1.6, 1.3)), glowing(9.0))]
+    color = seen(scene_of(parts), camera_at((0, -2.5, 1.2), (0, 0.2, 0), 128, 0.8))[..., 0]
+    row = color[60:120, 32:96]
+    edge = (row[:, 1:-1] > 0.05) & (row[:, 1:-1] < 4)
+    speckle = np.abs(row[:, 1:-1] - (row[:, :-2] + row[:, 2:]) / 2)[edge]
+    assert edge.sum() > 300
+    assert np.mean(speckle) < 0.05 and np.percentile(speckle, 95) < 0.2
