@@ -9,7 +9,7 @@ from bpy.app.handlers import persistent
 from . import file_version, final_render, memory_states, runtime
 from .scene_sync import save_elsewhere
 from .scene_sync.textures import forget_textures
-from .viewport import views
+from .viewport import solid_points, views
 
 
 @persistent
@@ -17,18 +17,21 @@ def _after_load(*_: object) -> None:
     views.forget_all()
     runtime.forget_scenes()
     memory_states.forget()
+    solid_points.forget()
 
 
 @persistent
 def _after_undo(*_: object) -> None:
     views.forget_meshes()
     memory_states.note_changes()
+    solid_points.forget()
 
 
 @persistent
 def _after_update(_: bpy.types.Scene, depsgraph: bpy.types.Depsgraph) -> None:
     if depsgraph.mode == "VIEWPORT":
         memory_states.note_changes(depsgraph)
+        solid_points.forget(depsgraph)
 
 
 @persistent

@@ -20,7 +20,7 @@ from .operators import CLASSES as OPERATORS
 from .operators import child_run, live_image, record_walk
 from .panels import CLASSES as PANELS
 from .panels import sidebar, standard
-from .viewport import painter, views
+from .viewport import painter, solid_points, views
 
 CLASSES = (
     *properties.CLASSES,
@@ -42,10 +42,12 @@ def register() -> None:
     handlers.attach()
     history.attach()
     redraw.attach()
+    solid_points.attach()
 
 
 def unregister() -> None:
     """The reverse; the backend process ends."""
+    solid_points.detach()
     redraw.detach()
     history.detach()
     handlers.detach()

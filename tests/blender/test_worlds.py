@@ -114,6 +114,10 @@ def test_worlds_from_elsewhere(blender, folder):
     # through the backend and the .blend: positions and colours are the file's
     assert np.allclose(found["points"], anchors.xyz, atol=1e-6)
     assert np.array_equal(found["colours"], anchors.rgb)
+    places, colours = map(np.array, found["dots"])
+    assert np.allclose(places, anchors.xyz, atol=1e-6)
+    assert np.allclose(colours[:, :3] * 255, anchors.rgb, atol=0.5)
+    assert found["fewer dots"] == 17  # every third
     assert found["moved"] == pytest.approx(2.0, abs=1e-5)
     assert found["revision_changed"] and found["same_after_load"]
     assert found["memory_mean"] == [10, 120, 230] and found["memory_depth"] == 2.5
