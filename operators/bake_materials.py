@@ -119,9 +119,9 @@ def _alike(one: Target, other: Target) -> bool:
 
 
 def _side(area: float, largest: float, size: int) -> int:
-    """Pixels a side, a power of two: as fine on all objects, but none below a quarter."""
+    """Pixels a side, a power of two: as fine on all objects, but none below half of `size`."""
     share = math.sqrt(area / largest) if largest > 0 else 1.0
-    wanted = size * max(share, 0.25)
+    wanted = size * max(share, 0.5)
     return max(LEAST_SIDE, min(size, 2 ** math.ceil(math.log2(wanted))))
 
 

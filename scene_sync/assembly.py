@@ -147,7 +147,7 @@ class _Parts:
             number = self._material_numbers.get((shader.name, program))
             if number is None:
                 number = self._material_numbers[shader.name, program] = len(self.materials)
-                self.materials.append(Material(shader.name, program))
+                self.materials.append(Material(shader.name, program, shader.look))
             self._shader_numbers[id(shader)] = number
         return self._shader_numbers[id(shader)]
 

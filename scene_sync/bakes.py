@@ -22,9 +22,10 @@ from ..backend.shared.arrays import checked, read_npy, unpacked
 from ..backend.shared.content import content_hash
 from ..backend.shared.names import SHAPE, alike, shape_of
 from ..backend.shared.reading import MALFORMED, parse_json
+from ..backend.shared.scene import BAKE_LAYER
 from .geometry import Surface
 from .memory import PREFIX, packed_bytes, packed_image
-from .shader_graph import BAKE_LAYER, Baked, Shader
+from .shader_graph import Baked, Shader
 from .unfollowed import Bake, fitting
 
 _MOST_BYTES = 1 << 30

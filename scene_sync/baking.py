@@ -16,14 +16,13 @@ import numpy as np
 from mathutils import Matrix
 
 from ..backend.shared.errors import InputError
-from ..backend.shared.scene import Mesh
+from ..backend.shared.scene import BAKE_LAYER, Mesh
 from ..backend.shared.texture_bake import fill_seams
 from ..backend.shared.unwrap import MARGIN, unwrap
 from .anchor_points import is_anchors
 from .deforming import deforms
 from .geometry import Surface, instances
 from .helping import Helping
-from .shader_graph import BAKE_LAYER
 from .sources import read_surface
 from .unfollowed import Place, Wanted
 

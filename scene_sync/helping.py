@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import bpy
 
@@ -76,7 +76,7 @@ class Helping:
         key = material, item.as_pointer()
         if key not in self._baked:
             made = read_material(material, self.frame, pictures_of(item, shader))
-            self._baked[key] = made
+            self._baked[key] = replace(made, named=shader.named)
         return self._baked[key]
 
     def _slots(self, ob: bpy.types.Object) -> list[bpy.types.Material | None]:

@@ -19,6 +19,7 @@ import bpy
 import numpy as np
 
 from ..backend.shared.color import linear_to_srgb, srgb_to_linear
+from ..backend.shared.content import kept_hash
 from ..backend.shared.scene import Texture
 
 MAX_SIDE = 4096
@@ -65,6 +66,12 @@ class Picture:
                 digest.update(np.ascontiguousarray(values).data)
                 self._fingerprint = digest.digest()
             return self._fingerprint
+
+    @property
+    def content(self) -> str:
+        """Names the pixels, in any session. Takes its time when first asked, as `texture` does."""
+        texture = self.texture
+        return f"{kept_hash(texture.pixels)} {texture.srgb} {texture.tile}"
 
     @property
     def texture(self) -> Texture:

@@ -7,6 +7,7 @@ change their kind on a link pass a CONVERT node, and only what the output reache
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -15,6 +16,7 @@ from typing import Any
 import bpy
 import numpy as np
 
+from ..backend.shared.scene import BAKE_LAYER
 from .images import Picture, is_premultiplied, read_image, read_node_image
 from .unfollowed import NEVER, Place, Wanted, title_of, wanted
 
@@ -24,8 +26,6 @@ _SINGLE = {"VALUE", "INT", "BOOLEAN"}
 _PICTURES = {"TEX_IMAGE", "TEX_ENVIRONMENT"}
 _VORONOI_PCG = (5, 0, 0)
 """The first version whose Voronoi cells are placed by another hash."""
-BAKE_LAYER = "WorldFM Bake"
-"""The UV layer of what was baked. It is in no mesh of the user's: it is read beside them."""
 GREY = 0.8
 """Base colour where an object has no material, as in Cycles."""
 
@@ -39,7 +39,8 @@ class Shader:
     """A material or world. nodes: with numbers of `pictures` where the program has textures'.
 
     problems: one sentence each of what could not be read. wanted: values that only Blender
-    evaluates, which stand for something near until they are baked.
+    evaluates, which stand for something near until they are baked. named: the same with the names
+    of these values, baked or not; None: there are none.
     """
 
     name: str
@@ -51,6 +52,7 @@ class Shader:
     pictures: tuple[Picture, ...] = ()
     problems: tuple[str, ...] = ()
     wanted: tuple[Wanted, ...] = ()
+    named: Shader | None = None
 
     def program(self, numbers: list[int]) -> str:
         """The JSON of `Material.program`. numbers: in `Scene.textures`, of each picture."""
@@ -59,6 +61,17 @@ class Shader:
         if self.displacement is not None:
             made |= {"displacement": self.displacement, "bump_only": self.bump_only}
         return json.dumps(made, separators=(",", ":"), allow_nan=False)
+
+    @property
+    def look(self) -> str:
+        """`Material.look`. Takes its time: not for a draw."""
+        if self.named is None:
+            return ""
+        pictures = self.named.pictures
+        digest = hashlib.blake2b(self.named.program([*range(len(pictures))]).encode())
+        for picture in pictures:
+            digest.update(picture.content.encode())
+        return digest.hexdigest()[:32]
 
     @property
     def only_volume(self) -> bool:
@@ -98,8 +111,8 @@ def no_material() -> Shader:
     return Shader("", (node,), _link(0, "BSDF"))
 
 
-Baked = Mapping[Place, tuple[bpy.types.Image, bool]]
-"""Pictures that stand for values of a material, and whether they are of normals."""
+Baked = Mapping[Place, tuple[bpy.types.Image | str, bool]]
+"""Pictures that stand for values of a material, or their names, and whether they are normals."""
 
 
 def read_material(
@@ -118,7 +131,11 @@ def read_material(
         bump_only=getattr(material, "displacement_method", "BUMP") == "BUMP",
         baked=baked,
     )
-    return replace(made, problems=made.problems + _unfollowed(made))
+    made = replace(made, problems=made.problems + _unfollowed(made))
+    if made.wanted and baked is None:
+        names = {one.place: (one.key, False) for one in made.wanted}
+        made = replace(made, named=read_material(material, frame, names))
+    return made
 
 
 def _unfollowed(shader: Shader) -> tuple[str, ...]:
@@ -241,12 +258,14 @@ class _Walk:
         # what is behind it is baked with it
         self.wanted = {p: w for p, w in self.wanted.items() if p in before}
         self.wanted[place] = wanted(
-            self.nodes, number, socket.identifier, place, lambda i: self.pictures[i].fingerprint
+            self.nodes, number, socket.identifier, place, lambda i: self.pictures[i].content
         )
         return _link(number, socket.identifier), socket.type
 
-    def _picture(self, image: bpy.types.Image, normal: bool) -> Found:
+    def _picture(self, image: bpy.types.Image | str, normal: bool) -> Found:
         """Of a baked picture; normals are kept in the object's space."""
+        if isinstance(image, str):
+            return _link(self._add("BAKED", {"key": image}, {}), "Color"), "RGBA"
         layer = self._add("UVMAP", {"uv_map": BAKE_LAYER}, {})
         picture, tiles = read_image(image), {}
         if picture is not None:

@@ -78,9 +78,10 @@ def wanted(
     number: int,
     out: str,
     place: Place,
-    picture: Callable[[int], bytes],
+    picture: Callable[[int], str],
 ) -> Wanted:
-    """Of output `out` of node `number` of a program. picture: the fingerprint of one of its own."""
+    """Of output `out` of node `number` of a program. picture: names the content of one of its
+    own."""
     kinds: set[str] = set()
     hashes: dict[int, str] = {}
 
@@ -93,7 +94,7 @@ def wanted(
             inputs = {name: linked(value) for name, value in node["inputs"].items()}
             props = dict(node["props"])
             if "tiles" in props:
-                props["tiles"] = {k: picture(v).hex() for k, v in props["tiles"].items()}
+                props["tiles"] = {k: picture(v) for k, v in props["tiles"].items()}
             hashes[index] = _hash([node["type"], props, inputs])
         return hashes[index]
 

@@ -15,7 +15,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from .content import content_hash
-from .scene import Instance, Material, Mesh, Scene, Texture
+from .scene import BAKE_LAYER, Instance, Material, Mesh, Scene, Texture
 
 SHAPE = 2 + 9
 """Numbers that name the vertices of a mesh: count, extent, and three sums of each coordinate."""
@@ -94,6 +94,7 @@ def _mesh_names(mesh: Mesh) -> _MeshNames:
     known = _meshes.get(mesh)
     if known is None:
         layers = [(kind, n) for kind in ("uv", "colors") for n in sorted(getattr(mesh, kind))]
+        layers = [layer for layer in layers if layer[1] != BAKE_LAYER]  # no look of its own
         values = [getattr(mesh, kind)[name].reshape(-1, 1) for kind, name in layers]
         named = [content_hash(mesh.triangles), content_hash(mesh.slots), layers]
         named += [mesh.active_uv, mesh.active_color]
@@ -153,6 +154,8 @@ def _named(*parts: bytes) -> np.ndarray:
 
 def _program(material: Material, pictures: tuple[str, ...]) -> str:
     """A material's program with the contents of its pictures instead of their numbers."""
+    if material.look:
+        return material.look
     known = _programs.get(material)
     if known is not None and known[0] == pictures:
         return known[1]

@@ -18,6 +18,9 @@ CAMERA, DIFFUSE, GLOSSY, TRANSMISSION, VOLUME, SHADOW = (1 << bit for bit in ran
 """Bits of `Instance.visible` and `Lamp.visible`: the kinds of rays that meet it."""
 EVERYWHERE = CAMERA | DIFFUSE | GLOSSY | TRANSMISSION | VOLUME | SHADOW
 
+BAKE_LAYER = "WorldFM Bake"
+"""The UV layer of baked values. It is in no mesh of the user's: it is read beside them."""
+
 
 @dataclass(frozen=True, eq=False)
 class Mesh:
@@ -102,10 +105,13 @@ class Material:
     (number, list of numbers) or a link {"node": index, "out": socket identifier}. Links point to
     earlier nodes only; groups and reroutes are already dissolved. An image node's props hold
     "texture": number in `Scene.textures` or -1 (missing: shown pink, as Cycles does).
+    look: names what it looks like where its program alone does not, "" where that does: a value
+    that was baked looks as it did before.
     """
 
     name: str
     program: str
+    look: str = ""
 
 
 @dataclass(frozen=True, eq=False)

@@ -22,6 +22,8 @@ def test_baked_values_are_what_cycles_says(blender):
         assert normal[:3] == pytest.approx(way, abs=0.2)
     under, beside = found["floor"]
     assert under < 0.5 and beside > 0.95
+    first, second = found["looks"]
+    assert first == second and first[0][0] != first[0][2]  # memory of before is memory still
     assert found["again"] == ["FINISHED"] and min(found["users"]) == 1
 
 
@@ -30,6 +32,7 @@ def test_a_bake_is_named_when_it_fits_no_more(blender):
     changed = "'Wire' changed since its materials were baked: press Bake Materials."
     assert found["nothing"] and not found["baked"] and found["shared"]
     assert found["node"][0] and changed in found["node"][1]
+    assert found["looks"][0] != found["looks"][1]  # and another material is another look
     assert found["node baked"] == [False, 1, False]
     assert not found["behind it"] and not found["renamed"]
     assert found["shape"] == [True, True]  # what was baked is shown until then

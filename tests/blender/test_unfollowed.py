@@ -24,7 +24,7 @@ NODES_OF_ALL = [
 ]  # fmt: skip
 
 
-def key(nodes: list[dict[str, Any]], number: int = 1, out: str = "Color", picture: bytes = b"a"):
+def key(nodes: list[dict[str, Any]], number: int = 1, out: str = "Color", picture: str = "a"):
     return unfollowed.wanted(nodes, number, out, ("Node", out), lambda i: picture).key
 
 
@@ -41,7 +41,7 @@ def test_a_change_of_what_it_depends_on_is_another_bake():
         key(changed(1, "props", "samples", 8)),
         key(changed(0, "props", "interpolation", "Closest")),
         key(NODES_OF_ALL, out="AO"),
-        key(NODES_OF_ALL, picture=b"painted"),
+        key(NODES_OF_ALL, picture="painted"),
         key(NODES_OF_ALL, number=2),
     ):
         assert other != first
@@ -54,7 +54,7 @@ def test_a_change_of_what_it_depends_on_is_another_bake():
 
 def test_what_looks_around_is_one_objects_own():
     def found(nodes, number):
-        return unfollowed.wanted(nodes, number, "x", ("Node", "x"), lambda i: b"")
+        return unfollowed.wanted(nodes, number, "x", ("Node", "x"), lambda i: "")
 
     occlusion = found(NODES_OF_ALL, 1)
     assert occlusion.around and occlusion.own and occlusion.title == "Ambient Occlusion"

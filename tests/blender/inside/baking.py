@@ -94,6 +94,14 @@ def read(name: str = "") -> tuple[Any, dict[str, Any], list[str]]:
     return any(kind.unbaked for kind in kinds), types, said
 
 
+def names() -> list[list[float]]:
+    """What memory knows the looks by: numbers of programs, and of layers."""
+    reader = extension.part("scene_sync.scene_reader").SceneReader()
+    scene, _ = reader.read_exact(bpy.context.evaluated_depsgraph_get())
+    found = extension.part("backend.shared.names").Names.of(scene)
+    return [found.looks.tolist(), found.layers.tolist()]
+
+
 def looked_up(ob: bpy.types.Object, triangle: int, weights: tuple[float, ...]) -> list[float]:
     """What an object's only baked value is at a place of the mesh that it shows."""
     bakes = extension.part("scene_sync.bakes")
@@ -148,13 +156,13 @@ def values() -> dict[str, Any]:
     for ob in bpy.data.objects:
         ob.select_set(ob in (above, floor))
     bpy.context.scene.frame_current = 7
-    before, unread = state(), read()
+    before, unread, looks = state(), read(), names()
     pressed = bake(samples=16)
     after, ready = state(), read()
     edge, middle = (0.02, 0.49, 0.49), (0.34, 0.33, 0.33)
     top = 10  # of the triangles: a box's upper side
     return {
-        "before": before, "after": after, "pressed": pressed,
+        "before": before, "after": after, "pressed": pressed, "looks": [looks, names()],
         "unread": unread, "ready": ready,
         "wire": [looked_up(wire, 0, edge)[0], looked_up(wire, 0, middle)[0]],
         "same picture": wire.worldfm.bakes[0].values[0].image
@@ -175,12 +183,14 @@ def stale() -> dict[str, Any]:
     twin = bpy.data.objects.new("Twin", ob.data)
     bpy.context.scene.collection.objects.link(twin)
     found: dict[str, Any] = {"nothing": read("Wire")[0]}
+    looks = names()[0]
     bake()
     found["baked"] = read()[0]
     found["shared"] = twin.worldfm.bakes[0].uv == ob.worldfm.bakes[0].uv
     first = ob.worldfm.bakes[0].values[0].image.name
     look.node_tree.nodes["Wireframe"].inputs["Size"].default_value = 0.3
     found["node"] = [read("Wire")[0], read("Wire")[2]]
+    found["looks"] = [looks, names()[0]]
     bake()
     found["node baked"] = [read()[0], len(ob.worldfm.bakes), first in bpy.data.images]
     closure = look.node_tree.nodes["Principled BSDF"]
