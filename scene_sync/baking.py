@@ -20,6 +20,7 @@ from ..backend.shared.scene import BAKE_LAYER, Mesh
 from ..backend.shared.texture_bake import fill_seams
 from ..backend.shared.unwrap import MARGIN, unwrap
 from .anchor_points import is_anchors
+from .attributes import with_attributes
 from .deforming import deforms
 from .geometry import Surface, instances
 from .helping import Helping
@@ -105,6 +106,7 @@ def targets_of(depsgraph: bpy.types.Depsgraph) -> list[Target]:
         surface = read_surface(ob)
         if surface is None or not surface.finite:
             continue
+        surface = with_attributes(surface, ob, shaders)
         used = {min(max(int(slot), 0), len(shaders) - 1) for slot in surface.slots}
         wanted = tuple(s.wanted if i in used else () for i, s in enumerate(shaders))
         if any(wanted):

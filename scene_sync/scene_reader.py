@@ -19,6 +19,7 @@ from ..backend.shared.frame import MemoryFrame
 from ..backend.shared.scene import Mesh, Scene
 from .anchor_points import Points, are_native_splats, is_anchors, read_points
 from .assembly import Surroundings, assemble, read_surroundings
+from .attributes import with_attributes
 from .bakes import dressed, find
 from .contents import Contents, Found, Kind, can_be_placed
 from .deforming import deforms, is_animated
@@ -249,6 +250,9 @@ class SceneReader:
         if pointer not in self._sources:
             self._sources[pointer] = self._source(ob, helping), self._hair(ob, helping)
         source, hair = self._sources[pointer]
+        if ob.type in SURFACE_TYPES and isinstance(source, Surface):
+            full = with_attributes(source, ob, shaders)
+            source = source if full is source else self._known(full)
         shown = self._baked(ob, _Shown(source, shaders), helping)
         own = Kind(
             ob.name,

@@ -7,6 +7,7 @@ change their kind on a link pass a CONVERT node, and only what the output reache
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
@@ -61,6 +62,13 @@ class Shader:
         if self.displacement is not None:
             made |= {"displacement": self.displacement, "bump_only": self.bump_only}
         return json.dumps(made, separators=(",", ":"), allow_nan=False)
+
+    @functools.cached_property
+    def attributes(self) -> frozenset[str]:
+        """The attributes of meshes that it names."""
+        asking = (node["props"] for node in self.nodes if node["type"] == "ATTRIBUTE")
+        named = (p["attribute_name"] for p in asking if p.get("attribute_type") == "GEOMETRY")
+        return frozenset(named)
 
     @property
     def look(self) -> str:

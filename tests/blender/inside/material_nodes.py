@@ -42,9 +42,29 @@ def bowl() -> bpy.types.Mesh:
     colors = mesh.color_attributes.new("Col", "FLOAT_COLOR", "POINT")
     rgba = np.stack([x, y, 0.97 - 0.9 * x, 0.5 + 0.5 * y], axis=1)
     colors.data.foreach_set("color", rgba.astype(np.float32).ravel())
+    add_attributes(mesh, np.stack([x, y, x * y], axis=1))
     mesh.polygons.foreach_set("use_smooth", [True] * len(mesh.polygons))
     mesh.materials.append(None)
     return mesh
+
+
+def add_attributes(mesh: bpy.types.Mesh, place: np.ndarray) -> None:
+    """Of each kind and domain. place: (V, 3) of the vertices."""
+    corner = np.empty(len(mesh.loops), np.int32)
+    mesh.loops.foreach_get("vertex_index", corner)
+    face = np.arange(len(mesh.polygons))
+    made = {
+        "Level": ("FLOAT", "POINT", "value", 1.5 * place[:, 0]),
+        "Way": ("FLOAT_VECTOR", "CORNER", "vector", 1.5 * place[corner]),
+        "Pair": ("FLOAT2", "POINT", "vector", place[:, :2] * [1, 2]),
+        "Number": ("INT", "FACE", "value", face % 5),
+        "Chosen": ("BOOLEAN", "FACE", "value", face % 3 == 0),
+        "Paint": ("FLOAT_COLOR", "FACE", "color", (face[:, None] * [1, 2, 3, 1] % 7) / 7),
+    }
+    for name, (kind, domain, field, values) in made.items():
+        data = mesh.attributes.new(name, kind, domain).data
+        dtype = {"INT": np.int32, "BOOLEAN": bool}.get(kind, np.float32)
+        data.foreach_set(field, np.ascontiguousarray(values, dtype).ravel())
 
 
 def tiles(cases: dict[str, Callable[[Any], None]]) -> int:

@@ -337,7 +337,8 @@ def _places() -> None:
     def uv_map(t: Tree) -> None:
         t.show(t.out("UVMap", "UV", uv_map="UVMap"))
 
-    for name in ("Col", "UVMap", "missing"):
+    stored = ("Level", "Way", "Pair", "Number", "Chosen", "Paint")
+    for name in ("Col", "UVMap", "missing", *stored):
 
         @case(f"attribute {name}")
         def attribute(t: Tree, name: str = name) -> None:
@@ -346,6 +347,10 @@ def _places() -> None:
     @case("attribute's number")
     def attribute_number(t: Tree) -> None:
         t.show(t.out("Attribute", "Fac", attribute_name="Col"))
+
+    @case("attribute's vector as a number")
+    def attribute_vector(t: Tree) -> None:
+        t.show(t.out("Attribute", "Fac", attribute_name="Way"))
 
     @case("light path")
     def light_path(t: Tree) -> None:
