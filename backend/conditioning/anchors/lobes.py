@@ -15,7 +15,9 @@ class Lobes:
     diffuse: (N, 3) albedo of diffuse reflection (metal, transmission and transparency apart; not
     yet reduced by what the specular layer reflects). translucent: (N, 3) diffuse light let through.
     specular: (N, 3) F0 of the main reflection, weight included. edge: (N, 3) its value at grazing
-    angles. roughness: (N,) as Blender has it (alpha = roughness^2).
+    angles. roughness: (N,) as Blender has it (alpha = roughness^2). layered: (N,) the part of the
+    main reflection that lies on top and leaves the less to what is under it (1 of Principled and
+    Glass; 0 of a Glossy closure, that is mixed with others side by side).
     coat: (N,) weight of a clear coat with index 1.5; coat_roughness: (N,).
     transmission: (N, 3) colour x weight of refraction; ior: (N,). transparent: (N, 3) of what
     passes straight on (alpha, Transparent BSDF). emission: (N, 3) radiance.
@@ -27,6 +29,7 @@ class Lobes:
     specular: np.ndarray
     edge: np.ndarray
     roughness: np.ndarray
+    layered: np.ndarray
     coat: np.ndarray
     coat_roughness: np.ndarray
     transmission: np.ndarray

@@ -221,7 +221,8 @@ class Bounced:
         surface = self.matter.from_side(hits, flat, size, whole=True)
         lobes = surface.lobes
         shine = albedo(lobes.specular, lobes.edge, lobes.roughness, np.full(len(cells), 0.7))
-        base = lobes.diffuse * (1 - shine.max(axis=1, keepdims=True)) + shine
+        under = 1 - lobes.layered * shine.max(axis=1)
+        base = lobes.diffuse * under[:, None] + shine
         base += lobes.translucent + 0.5 * lobes.transmission
         return np.clip(base, 0, 0.98), lobes.emission, surface
 

@@ -77,7 +77,8 @@ def receive(receiver: Receiver, lights: Lights, index: int) -> Received:
     narrowest = np.float32(-LOOKED_AT if lights.kind[index] >= BOTH else SHARP)
     behind = bool((surface.lobes.translucent > 0).any())
     arrays = (
-        surface.position, surface.lobes.normal, surface.shine, surface.incoming, receiver.specular,
+        surface.position, surface.smooth, surface.lobes.normal, surface.shine, surface.incoming,
+        receiver.specular,
         receiver.edge, receiver.alpha, receiver.ior, receiver.coat, receiver.coat_alpha,
     )  # fmt: skip
     out = (made.diffuse, made.specular, made.behind)

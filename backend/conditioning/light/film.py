@@ -16,6 +16,8 @@ MARGIN = 1
 """Pixels beyond the picture that its filter reaches."""
 CONTRAST = 0.12
 """Difference of neighbours' base colours from which a pixel is an edge."""
+SAME_WAY = 0.9
+"""Cosine of neighbours' normals below which there is an edge between them."""
 NEAR = 2
 """Pixels around one whose colour changes that count as changing too."""
 MOST = 0.7
@@ -95,7 +97,7 @@ def edges(
             np.abs(np.einsum("hwc,hwc->hw", gap, n1)), np.abs(np.einsum("hwc,hwc->hw", gap, n2))
         )
         width = np.maximum(guide.width[one], guide.width[other])
-        turned = np.einsum("hwc,hwc->hw", n1, n2) < 0.8
+        turned = np.einsum("hwc,hwc->hw", n1, n2) < SAME_WAY
         differs |= both & ((off > 2 * width) | turned | (guide.group[one] != guide.group[other]))
         rough[one] |= differs
         rough[other] |= differs

@@ -222,7 +222,8 @@ class _Painter:
         if len(alone):
             own, lonely = surface.take(alone), dark(len(alone))
             add_lamps(lighting, lonely, own, tile[alone], soft=True)
-            lonely.bounced = lighting.bounced.light(own.position, own.lobes.normal, own.back)
+            falls = lighting.bounced.light(own.position, own.lobes.normal, own.back)
+            lonely.bounced = falls * own.open_to()
             light.add_at(alone, lonely)
         lobes = surface.lobes
         clear = (lobes.roughness <= CLEAR) | ~found, (lobes.coat_roughness <= CLEAR) | ~found

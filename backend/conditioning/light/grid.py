@@ -16,10 +16,11 @@ from . import direct, film
 from .cache import near_ways
 from .colors import brightest, mean
 from .lamps import BOTH, POINTS
+from .mirrors import reflection
 from .patterns import TILE, TILE_ORDER, WIDE_TILE
 from .reflection import CLEAR, DULL, LOOKED_AT
 from .samples import sample, surface_of
-from .shade import Light, Lighting, arriving, reflection, shares, veiled
+from .shade import Light, Lighting, arriving, shares, veiled
 from .single import add, dark, is_soft
 from .window import Guide, agreed, borrow, complete, complete_wide, spread, turning
 
@@ -81,7 +82,7 @@ class Grid:
         light = dark(len(self.surface))
 
         def look_around() -> None:
-            light.bounced = self._bounced()
+            light.bounced = self._bounced() * self.surface.open_to()
 
         def look_back() -> None:
             light.mirrored = self._mirrors(share.specular, lobes.roughness)

@@ -19,7 +19,7 @@ _SETS, _STARTS = np.array(SETS), np.array(STARTS)
 _0, _1, _2, _3 = (np.float32(number) for number in range(4))
 _HALF, _QUARTER = np.float32(0.5), np.float32(0.25)
 _PI = np.float32(math.pi)
-_TINY, _NEAR_ZERO = np.float32(1e-8), np.float32(1e-4)
+_TINY, _NEAR_ZERO, _BUMPED = np.float32(1e-8), np.float32(1e-4), np.float32(0.9999)
 _COAT, _COAT_RISES, _COAT_IOR = np.float32(0.04), np.float32(0.96), np.float32(1.5)
 
 
@@ -93,6 +93,18 @@ def _look(px, py, pz, kind, place, facing, axis, cone, middle, near2, start, cou
             c = max(c, np.float32(1e-6))
             tangent = math.sqrt(max(_0, _1 - c * c)) / c
             ways[3, k] *= max(cone[2] - tangent, _0) * cone[3]
+
+
+@loose
+def unshaded(ways, count, n, s, same):
+    """Leave of light in `ways` what bumps do not shade themselves: normal n, without bumps s, and
+    `same` their cosine (Chiang and others, 2019, as Cycles has it)."""
+    for k in range(count):
+        lx, ly, lz = ways[0, k], ways[1, k], ways[2, k]
+        n_l = n[0] * lx + n[1] * ly + n[2] * lz
+        s_l = s[0] * lx + s[1] * ly + s[2] * lz
+        g = min(max(s_l / (max(n_l, _TINY) * same), _0), _1)
+        ways[3, k] *= g * (_1 + g - g * g) if n_l > _0 else _1
 
 
 @loose
@@ -176,7 +188,7 @@ def _scatter(ways, power, start, count, n, behind, front_out, back_out):
 
 @kernel
 def receive_points(
-    position, normal, shine, incoming, specular, edge, alpha, ior, coat, coat_alpha,
+    position, smooth, normal, shine, incoming, specular, edge, alpha, ior, coat, coat_alpha,
     kind, soft, place, facing, power, radius, axis, cone, middle, area, narrowest, behind,
     out_diffuse, out_specular, out_behind,
 ):  # fmt: skip
@@ -204,6 +216,10 @@ def receive_points(
             start, count = 0, POINTS
         near2 = np.float32(area / (math.pi * count))
         _look(px, py, pz, kind, place, facing, axis, cone, middle, near2, start, count, ways)
+        s = smooth[i]
+        same = s[0] * n[0] + s[1] * n[1] + s[2] * n[2]
+        if same < _BUMPED:
+            unshaded(ways, count, n, s, max(same, _NEAR_ZERO))
         _scatter(ways, power, start, count, n, behind, out_diffuse[i], out_behind[i])
         if shines:
             _reflect(

@@ -17,12 +17,10 @@ from . import direct
 from .cache import WHOLE, Bounced, Quality
 from .colors import brightest, mean
 from .emitters import emitter_lights
-from .fog import dimmed
 from .ggx import albedo
 from .lamps import MOST_LIGHTS, Lights, light_of, sky_light
-from .passing import first_solid, left_over
+from .passing import left_over
 from .patterns import frames_of, hemisphere_points
-from .reflection import CLEAR, LOOKED_AT, MIRROR, mirrored
 from .sky import Sky
 
 _SKY_RAYS = 32
@@ -163,13 +161,17 @@ class Shares:
     specular: np.ndarray
     coat: np.ndarray
 
+    def take(self, index: np.ndarray) -> Shares:
+        """Of the points of numbers `index`."""
+        return Shares(self.diffuse[index], self.specular[index], self.coat[index])
+
 
 def shares(surface: Surface) -> Shares:
     """Of every point."""
     lobes = surface.lobes
     cosine = surface.cosine()
     specular = albedo(lobes.specular, lobes.edge, lobes.roughness, cosine)
-    under = 1 - brightest(specular)[:, None]
+    under = 1 - (lobes.layered * brightest(specular))[:, None]
     coat = np.zeros_like(specular)
     if (lobes.coat > 0).any():
         four = np.full((len(surface), 3), 0.04, np.float32)
@@ -244,8 +246,9 @@ def matte(surface: Surface, share: Shares, light: Light) -> np.ndarray:
 
 def passes_on(surface: Surface, share: Shares) -> np.ndarray:
     """(N, 3) what goes through a surface, straight or bent."""
-    left = 1 - np.maximum(brightest(share.specular)[:, None], 0)
-    return surface.lobes.transparent + surface.lobes.transmission * left
+    lobes = surface.lobes
+    left = 1 - (lobes.layered * np.maximum(brightest(share.specular), 0))[:, None]
+    return lobes.transparent + lobes.transmission * left
 
 
 def arriving(
@@ -291,90 +294,3 @@ def _clamped(lighting: Lighting, surface: Surface, index: int) -> np.ndarray:
     falls = direct.receive(receiver, lighting.lights, index).diffuse
     bright = mean(falls * surface.lobes.diffuse)
     return np.sqrt(np.minimum(_CLAMPED_FROM * clamp / np.maximum(bright, 1e-6), 1))
-
-
-def reflection(
-    lighting: Lighting,
-    surface: Surface,
-    roughness: np.ndarray,
-    tile: np.ndarray,
-    wanted: np.ndarray,
-) -> tuple[np.ndarray, np.ndarray]:
-    """Radiance (N, 3) from one way of each point's lobe and its weight (N,); 0 if not wanted."""
-    count = len(surface)
-    radiance, weight = np.zeros((count, 3), np.float32), np.zeros(count, np.float32)
-    index = np.flatnonzero(wanted)
-    if not len(index):
-        return radiance, weight
-    some = surface.take(index)
-    # one way of a clear lobe speaks for its pixel alone: aside of the middle it would speckle
-    spread = np.where(roughness[index] <= CLEAR, 0, roughness[index])
-    ways, share = mirrored(some, spread, tile[index])
-    origins = some.origins(ways, NUDGE)
-    hits = first_solid(lighting.reflected, lighting.matter, origins, ways)
-    missed = hits.triangle < 0
-    clear = np.flatnonzero(~missed & (roughness[index] <= LOOKED_AT))
-    dull = np.flatnonzero(~missed & (roughness[index] > LOOKED_AT))
-    found = np.zeros((len(index), 3), np.float32)
-    if len(dull):
-        found[dull] = lighting.bounced.radiance(hits.take(dull), ways[dull])
-    if lighting.sky.visible & GLOSSY:
-        sharp = roughness[index] <= 2 * MIRROR
-        found[missed & sharp] = lighting.sky.seen(ways[missed & sharp])
-        found[missed & ~sharp] = lighting.sky.gathered(ways[missed & ~sharp])
-    if len(clear):
-        rough = roughness[index]
-        found[clear] = _looked_at(lighting, hits, origins, ways, some.width, rough, clear)
-    if lighting.sampled.any():  # emitters were asked as lamps: lobes this wide do not meet them
-        material = lighting.geometry.material[np.where(missed, 0, hits.triangle)]
-        met = np.flatnonzero(~missed & lighting.sampled[material] & (roughness[index] > MIRROR))
-        found[met] -= lighting.glow(hits.take(met), origins[met], ways[met])
-        np.maximum(found, 0, out=found)
-    found = dimmed(lighting, origins, ways, hits.distance, tile[index], found)
-    alpha = (roughness[index] ** 2).astype(np.float32)
-    lamps = lighting.lights.only((lighting.lights.visible & GLOSSY) != 0)
-    found += direct.reflected_lamps(origins, ways, hits.distance, alpha, lamps)
-    found[np.einsum("ni,ni->n", ways, some.flat) <= 0] = 0  # into the surface itself
-    radiance[index], weight[index] = found, share
-    return radiance, weight
-
-
-def _looked_at(
-    lighting: Lighting,
-    hits: Hits,
-    origins: np.ndarray,
-    ways: np.ndarray,
-    width: np.ndarray,
-    roughness: np.ndarray,
-    index: np.ndarray,
-) -> np.ndarray:
-    """(K, 3) radiance of what mirrors show: its own textures and, in clear ones, its shadows; no
-    further mirrors."""
-    kept = hits.take(index)
-    spread = width[index] / np.maximum(kept.distance, 1e-6) + np.float32(2e-3)
-    met = lighting.matter.surface(kept, origins[index], ways[index], spread, is_camera=False)
-    clear = np.flatnonzero(roughness[index] <= CLEAR)
-    if len(clear) == len(index):
-        return simply(lighting, met)
-    share = shares(met)
-    around = lighting.bounced.whole_light(met.position, met.lobes.normal, met.back)
-    found = (share.diffuse + share.specular + share.coat) * around + met.lobes.emission
-    if len(clear):
-        found[clear] = simply(lighting, met.take(clear))
-    return found
-
-
-def simply(lighting: Lighting, surface: Surface) -> np.ndarray:
-    """(N, 3) radiance with all lamps' light and bounced light; reflections only as the cache has
-    them."""
-    share = shares(surface)
-    count = len(surface)
-    tile = (np.arange(count) % 16).astype(np.int32)
-    around = lighting.bounced.light(surface.position, surface.lobes.normal, surface.back)
-    total = share.diffuse * around
-    receiver = direct.Receiver.of(surface)
-    for i in range(len(lighting.lights)):
-        received = direct.receive(receiver, lighting.lights, i)
-        arrives = arriving(lighting, surface, i, tile, 4)
-        total += (share.diffuse * received.diffuse + received.specular) * arrives
-    return total + (share.specular + share.coat) * around + surface.lobes.emission

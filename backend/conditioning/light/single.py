@@ -9,8 +9,9 @@ from ..anchors.surface import Surface
 from . import direct
 from .colors import brightest
 from .lamps import Lights
+from .mirrors import reflection
 from .reflection import DULL, LOOKED_AT
-from .shade import Light, Lighting, Shares, arriving, reflection
+from .shade import Light, Lighting, Shares, arriving
 
 RAYS = 16
 """Points of a lamp that such a point asks about: the same for all, as nobody completes them."""
@@ -90,6 +91,7 @@ def own_light(lighting: Lighting, surface: Surface, share: Shares, tile: np.ndar
     light = dark(len(surface))
     for soft in (False, True):
         add_lamps(lighting, light, surface, tile, soft)
-    light.bounced = lighting.bounced.light(surface.position, surface.lobes.normal, surface.back)
+    falls = lighting.bounced.light(surface.position, surface.lobes.normal, surface.back)
+    light.bounced = falls * surface.open_to()
     reflect(lighting, light, surface, share, tile)
     return light

@@ -285,3 +285,15 @@ def test_a_polished_floor_shows_a_lamp_without_speckle() -> None:
     speckle = np.abs(row[:, 1:-1] - (row[:, :-2] + row[:, 2:]) / 2)[edge]
     assert edge.sum() > 300
     assert np.mean(speckle) < 0.05 and np.percentile(speckle, 95) < 0.2
+
+
+def test_a_mirror_in_a_mirror_shows_what_it_reflects() -> None:
+    """Down to the floor, up to the ceiling, and down to what shines there."""
+    mirror = closure("BSDF_GLOSSY", Color=[0.9, 0.9, 0.9, 1.0], Roughness=0.0)
+    parts = [
+        (plane_mesh(8.0), mirror),
+        (box_mesh((-4, -4, 2), (4, 4, 2.1)), mirror),
+        (box_mesh((-1, 2.5, 0), (1, 3.5, 0.02)), glowing(1.0)),
+    ]
+    color = seen(scene_of(parts), camera_at((0, -2, 1), (0, -1, 0), 16, 0.1))
+    assert middle(color) == pytest.approx(0.81, abs=0.03)

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -65,6 +67,9 @@ def slowly(receiver: direct.Receiver, lights: Lights, i: int, n: int) -> tuple[f
         n_l = float(normal @ way)
         if n_l <= 0:
             continue
+        smooth = surface.smooth[n].astype(np.float64)
+        g = np.clip((smooth @ way) / (n_l * (smooth @ normal)), 0, 1)
+        power *= g * (1 + g - g * g)  # Chiang and others, 2019
         diffuse += power * n_l / np.pi
         half = (way + view) / np.linalg.norm(way + view)
         n_h, v_h, n_v = normal @ half, view @ half, max(normal @ view, 1e-3)
@@ -84,10 +89,17 @@ LAMPS = {
 }
 
 
+@pytest.mark.parametrize("bumped", [False, True])
 @pytest.mark.parametrize("name", LAMPS)
-def test_points_of_lights_send_together_what_they_send_one_by_one(name: str) -> None:
+def test_points_of_lights_send_together_what_they_send_one_by_one(name: str, bumped: bool) -> None:
     made = lighting_of(scene_of([(plane_mesh(4.0), SHINY)], [LAMPS[name]]))
-    receiver = direct.Receiver.of(Grid(made, SIDE).surface)
+    surface = Grid(made, SIDE).surface
+    if bumped:
+        tilt = np.random.default_rng(0).uniform(-0.7, 0.7, surface.smooth.shape)
+        smooth = surface.smooth + tilt.astype(np.float32)
+        smooth /= np.linalg.norm(smooth, axis=1, keepdims=True)
+        surface = replace(surface, smooth=smooth)
+    receiver = direct.Receiver.of(surface)
     found = direct.receive(receiver, made.lights, 0)
     assert found.diffuse.max() > 0.1 and found.specular.max() > 0.01
     for n in range(0, len(receiver.surface), 7):

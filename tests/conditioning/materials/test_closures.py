@@ -227,3 +227,18 @@ def test_a_principled_material_with_sheen_is_compiled() -> None:
     velvet = compiled(("BSDF_PRINCIPLED", {}, {"Sheen Weight": 0.6, "Sheen Roughness": 0.5}))
     assert velvet.problems == []
     assert velvet.constant is None
+
+
+def test_closures_side_by_side_take_nothing_from_each_other() -> None:
+    """What reflects in Principled lies on top; a Glossy that is mixed in does not."""
+    diffuse, glossy = ("BSDF_DIFFUSE", {}, {}), ("BSDF_GLOSSY", {}, {"Roughness": 0.2})
+    layered = ("BSDF_PRINCIPLED", {}, {"Roughness": 0.2})
+    shaders = {"Shader": link(0, "BSDF"), "Shader_001": link(1, "BSDF")}
+
+    def of(*nodes: tuple) -> float:
+        return float(compiled(*nodes, out="Shader").constant.layered[0])
+
+    mixed = ("MIX_SHADER", {}, {"Fac": 0.5, **shaders})
+    assert of(diffuse, glossy, mixed) == 0
+    assert float(compiled(layered).constant.layered[0]) == 1
+    assert 0 < of(layered, glossy, mixed) < 0.1  # in parts of what reflects

@@ -22,7 +22,7 @@ LIMIT = np.float32(1e8)
 class Closure:
     """What one closure adds, before its weight; fields as in `Lobes`, None = nothing.
 
-    Each is () or (N,), a colour (3,) or (N, 3).
+    Each is () or (N,), a colour (3,) or (N, 3). layered: whether reflection takes from the rest.
     """
 
     diffuse: np.ndarray | None = None
@@ -38,6 +38,7 @@ class Closure:
     coat_roughness: np.ndarray | None = None
     ior: np.ndarray | None = None
     normal: np.ndarray | None = None
+    layered: bool = False
 
 
 class Blend:
@@ -79,6 +80,7 @@ class Blend:
             mean = self._mean(name, share)
             if mean is not None:
                 getattr(lobes, name)[rows] = mean
+        lobes.layered[rows] = self._layered()
         bent = self._normal(normal)
         if bent is not normal:
             lobes.normal[rows] = bent
@@ -91,6 +93,13 @@ class Blend:
         total = sum(w for _, w in parts)
         mean = sum(v * w for v, w in parts) / np.maximum(total, 1e-12)
         return np.where(total > 1e-12, mean, parts[0][0])
+
+    def _layered(self) -> np.ndarray | float:
+        parts = [(c.layered, _grey(c.specular) * w) for c, w in self._parts]
+        if len({layered for layered, _ in parts}) < 2:
+            return float(parts[0][0]) if parts else 0.0
+        total = sum(w for _, w in parts)
+        return sum(w for layered, w in parts if layered) / np.maximum(total, 1e-12)
 
     def _normal(self, normal: np.ndarray | None) -> np.ndarray | None:
         parts = [(c.normal, c, w) for c, w in self._parts if _scatters(c)]

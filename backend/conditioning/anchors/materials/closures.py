@@ -117,7 +117,8 @@ def principled(call: Call) -> Closure:
     metallic = np.clip(call.float("Metallic"), 0, 1)
     through = np.clip(call.float("Transmission Weight"), 0, 1)
     ior = np.maximum(call.float("IOR", 1.5), 1e-5)
-    made = Closure(roughness=np.clip(call.float("Roughness", 0.5), 0, 1), ior=ior)
+    rough = np.clip(call.float("Roughness", 0.5), 0, 1)
+    made = Closure(roughness=rough, ior=ior, layered=True)
     made.normal = _normal(call)
     under = _coat(call, made)
     alpha = np.clip(call.float("Alpha", 1.0), 0, 1)
@@ -221,6 +222,7 @@ def eevee_specular(call: Call) -> Closure:
         edge=ONE,
         roughness=call.float("Roughness", 0.2),
         normal=_normal(call),
+        layered=True,
     )
     if call.linked("Emissive Color") or call.color("Emissive Color", (0, 0, 0)).any():
         made.emission = call.color("Emissive Color", (0, 0, 0))
@@ -304,6 +306,7 @@ def glass(call: Call) -> Closure:
         roughness=np.clip(call.float("Roughness"), 0, 1),
         ior=ior,
         normal=_normal(call),
+        layered=True,
     )
 
 

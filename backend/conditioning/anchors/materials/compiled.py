@@ -41,7 +41,7 @@ class CompiledMaterial:
     constant: the lobes (of one point, without normal) where nothing varies over the surface,
     else None. opaque: nothing passes straight through anywhere. refracts: it may be
     glass somewhere. emits: it may shine somewhere. fine: it may change faster than pixels tell,
-    as pictures, which are filtered, do not. pictured: pictures vary over it.
+    as pictures, which are filtered, do not. displaced: its normals are those of a displacement.
     problems: a sentence for each thing that is shown otherwise than Blender would.
     """
 
@@ -75,8 +75,8 @@ class CompiledMaterial:
         self.refracts = "transmission" in possible.sums
         self.emits = "emission" in possible.sums
         self.constant = None if self._reaches(varying) else possible.lobes(1, None)
+        self.displaced = program.displacement is not None
         self.fine = self.constant is None and any(n.type in _FINE for n in program.nodes)
-        self.pictured = self.constant is None and any(n.type == "TEX_IMAGE" for n in program.nodes)
         if self.constant is None:
             self.evaluate(patch(self._layers(), side=2))
 

@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What lobes show that reflect light into the view."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ...shared.scene import GLOSSY
+from ..anchors.surface import Surface
+from ..anchors.tracing import NUDGE, Hits
+from . import direct
+from .colors import brightest
+from .fog import dimmed
+from .passing import first_solid
+from .reflection import CLEAR, LOOKED_AT, MIRROR, mirrored
+from .shade import Lighting, Shares, arriving, shares
+
+SHOWS = 0.3
+"""Least part of light that a mirror in a mirror gives back to be looked into."""
+
+
+def reflection(
+    lighting: Lighting,
+    surface: Surface,
+    roughness: np.ndarray,
+    tile: np.ndarray,
+    wanted: np.ndarray,
+    last: bool = False,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Radiance (N, 3) from one way of each point's lobe and its weight (N,); 0 if not wanted.
+
+    last: what is met is shown as the cache has it, whatever the lobe.
+    """
+    count = len(surface)
+    radiance, weight = np.zeros((count, 3), np.float32), np.zeros(count, np.float32)
+    index = np.flatnonzero(wanted)
+    if not len(index):
+        return radiance, weight
+    some = surface.take(index)
+    # one way of a clear lobe speaks for its pixel alone: aside of the middle it would speckle
+    spread = np.where(roughness[index] <= CLEAR, 0, roughness[index])
+    ways, share = mirrored(some, spread, tile[index])
+    origins = some.origins(ways, NUDGE)
+    hits = first_solid(lighting.reflected, lighting.matter, origins, ways)
+    missed = hits.triangle < 0
+    looks = ~missed & (roughness[index] <= LOOKED_AT) & (not last)
+    clear, dull = np.flatnonzero(looks), np.flatnonzero(~missed & ~looks)
+    found = np.zeros((len(index), 3), np.float32)
+    if len(dull):
+        found[dull] = lighting.bounced.radiance(hits.take(dull), ways[dull])
+    if lighting.sky.visible & GLOSSY:
+        sharp = roughness[index] <= 2 * MIRROR
+        found[missed & sharp] = lighting.sky.seen(ways[missed & sharp])
+        found[missed & ~sharp] = lighting.sky.gathered(ways[missed & ~sharp])
+    if len(clear):
+        rough = roughness[index]
+        found[clear] = _looked_at(lighting, hits, origins, ways, some.width, rough, clear)
+    if lighting.sampled.any():  # emitters were asked as lamps: lobes this wide do not meet them
+        material = lighting.geometry.material[np.where(missed, 0, hits.triangle)]
+        met = np.flatnonzero(~missed & lighting.sampled[material] & (roughness[index] > MIRROR))
+        found[met] -= lighting.glow(hits.take(met), origins[met], ways[met])
+        np.maximum(found, 0, out=found)
+    found = dimmed(lighting, origins, ways, hits.distance, tile[index], found)
+    alpha = (roughness[index] ** 2).astype(np.float32)
+    lamps = lighting.lights.only((lighting.lights.visible & GLOSSY) != 0)
+    found += direct.reflected_lamps(origins, ways, hits.distance, alpha, lamps)
+    found[np.einsum("ni,ni->n", ways, some.flat) <= 0] = 0  # into the surface itself
+    radiance[index], weight[index] = found, share
+    return radiance, weight
+
+
+def _looked_at(
+    lighting: Lighting,
+    hits: Hits,
+    origins: np.ndarray,
+    ways: np.ndarray,
+    width: np.ndarray,
+    roughness: np.ndarray,
+    index: np.ndarray,
+) -> np.ndarray:
+    """(K, 3) radiance of what mirrors show: its own textures, mirrors that are met, and in clear
+    ones its shadows."""
+    kept = hits.take(index)
+    spread = width[index] / np.maximum(kept.distance, 1e-6) + np.float32(2e-3)
+    met = lighting.matter.surface(kept, origins[index], ways[index], spread, is_camera=False)
+    share, clear = shares(met), np.flatnonzero(roughness[index] <= CLEAR)
+    around = lighting.bounced.whole_light(met.position, met.lobes.normal, met.back)
+    found = (share.diffuse + share.coat) * around + met.lobes.emission
+    if len(clear):
+        part = met.take(clear)
+        around[clear] = lighting.bounced.light(part.position, part.lobes.normal, part.back)
+        found[clear] = _lit(lighting, part, share.take(clear), around[clear])
+    return found + share.specular * _back(lighting, met, share, around)
+
+
+def _back(lighting: Lighting, surface: Surface, share: Shares, around: np.ndarray) -> np.ndarray:
+    """(N, 3) mean radiance in the way of main lobes: of mirrors what they show, of others the
+    light (N, 3) `around`."""
+    rough = surface.lobes.roughness
+    mirror = (brightest(share.specular) > SHOWS) & (rough <= LOOKED_AT)
+    if not mirror.any():
+        return around
+    middle = np.zeros(len(surface), np.int32)
+    radiance, _ = reflection(lighting, surface, rough, middle, mirror, last=True)
+    return np.where(mirror[:, None], radiance, around)
+
+
+def _lit(lighting: Lighting, surface: Surface, share: Shares, around: np.ndarray) -> np.ndarray:
+    """(N, 3) radiance with all lamps' light and bounced light, (N, 3) `around`, but for what
+    reflects that."""
+    tile = (np.arange(len(surface)) % 16).astype(np.int32)
+    total = (share.diffuse + share.coat) * around + surface.lobes.emission
+    receiver = direct.Receiver.of(surface)
+    for i in range(len(lighting.lights)):
+        received = direct.receive(receiver, lighting.lights, i)
+        arrives = arriving(lighting, surface, i, tile, 4)
+        total += (share.diffuse * received.diffuse + received.specular) * arrives
+    return total
