@@ -27,6 +27,7 @@ from typing import Any
 
 from ..shared.child_process import run_child
 from ..shared.errors import BackendError, InputError
+from ..shared.leftovers import remove
 from ..shared.messages import Progress
 from . import uv as uv_words
 from .check_environment import TORCH_LOCK
@@ -123,6 +124,7 @@ class Installation:
         was fetched is kept for the next attempt, and an environment in use is never left broken.
         """
         with self._alone():
+            self._clear_halves()
             self._check_space(download_bytes)
             partial = self._bare_environment(choice)
             self._fetch(choice, partial, download_bytes)
@@ -220,6 +222,11 @@ class Installation:
         except (OSError, ValueError):
             return None
         return marker if isinstance(marker, dict) else None
+
+    def _clear_halves(self) -> None:
+        """What a uv that was killed had half unpacked; nobody else uses this cache."""
+        for half in (self.folder / "cache").glob(".tmp*"):
+            remove(unlimited(half))
 
     def _check_space(self, download_bytes: int) -> None:
         needed = int(download_bytes * uv_words.UNPACKED)

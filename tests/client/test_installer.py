@@ -119,9 +119,13 @@ installation.install(InstallChoice(Path({str(shelf.parent / "requirements.txt")!
     assert installation.state(wanted.requirements) is InstallState.INTERRUPTED
     assert not (data / "environment").exists()
     partial = interpreter(data / "environment.partial").stat().st_ino
+    half = data / "cache" / ".tmpW6E9QP" / "alpha"  # as a uv that is killed leaves it
+    half.mkdir(parents=True)
+    (half / "METADATA").touch()
     installation.install(wanted)
     assert installation.verify(wanted.requirements) == []
     assert installation.python.stat().st_ino == partial  # what was made already was used
+    assert not half.parent.exists()
 
 
 def _running(word: str) -> list[psutil.Process]:

@@ -100,6 +100,56 @@ def test_a_config_that_names_a_repository_calls_nobody(tmp_path, hub):
     assert calls == []
 
 
+NAMES_EVERYWHERE = """
+import json, sys
+from pathlib import Path
+called = []
+def told(event, args):
+    if event in ("socket.connect", "socket.getaddrinfo", "socket.gethostbyname", "socket.sendto"):
+        called.append(f"{event} {args[-1]}")
+sys.addaudithook(told)
+from diffusers import AutoencoderKL
+from backend.models.autoencoder import Autoencoder
+from backend.models.load_frame_model import load_frame_model
+from backend.models.weights_file import EMBEDDED
+from backend.shared.errors import ModelError
+folder, hub = Path(sys.argv[1]), "stranger/model"
+AutoencoderKL(block_out_channels=(32,), norm_num_groups=8).save_pretrained(folder / "vae")
+(folder / "frame").mkdir()
+for name in ("config.json", "model.safetensors"):
+    (folder / "frame" / name).write_bytes((EMBEDDED / name).read_bytes())
+more = {name: hub for name in ("_name_or_path", "pretrained_model_name_or_path", "base_model",
+                               "custom_pipeline", "dduf_file", "adapter", "_commit_hash")}
+more |= {"auto_map": {"AutoModel": hub + "--own.Own"}, "trust_remote_code": True,
+         "_class_name": [hub, "Own"], "quantization_config": {"quant_method": "bitsandbytes"}}
+for name, load in (("vae", Autoencoder.from_folder), ("frame", load_frame_model)):
+    path = folder / name / "config.json"
+    plain = json.loads(path.read_text())
+    texts = {key: hub for key in plain}
+    for changed in [*({key: more[key]} for key in more), more, texts]:
+        for one in changed:
+            path.write_text(json.dumps(plain | one))
+            try:
+                load(folder / name)
+            except ModelError as error:
+                assert "\\n" not in str(error)
+print(called)
+"""
+
+
+def test_names_of_repositories_in_any_field_call_nobody(tmp_path):
+    environment = {k: v for k, v in os.environ.items() if "OFFLINE" not in k}
+    environment["HF_HOME"] = str(tmp_path / "home")
+    done = subprocess.run(
+        [sys.executable, "-c", NAMES_EVERYWHERE, str(tmp_path)],
+        capture_output=True,
+        text=True,
+        env=environment,
+        timeout=300,
+    )
+    assert done.stdout.strip() == "[]", done.stderr[-2000:]
+
+
 @pytest.mark.parametrize(
     ("changes", "word"),
     [
