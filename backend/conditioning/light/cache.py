@@ -10,14 +10,13 @@ from __future__ import annotations
 
 import copy
 import threading
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import numpy as np
 from scipy.spatial import cKDTree
 
 from ...shared.camera import Camera
 from ..anchors.geometry import Geometry
-from ..anchors.lobes import Lobes
 from ..anchors.surface import Matter, Surface
 from ..anchors.tracing import NUDGE, Hits, Rays
 from ..threads import thread_count
@@ -26,8 +25,13 @@ from .cells import Cells
 from .ggx import albedo
 from .lamps import Lights
 from .passing import first_solid
-from .patterns import WIDE_TILE, frames_of, hemisphere_points, plane_points
+from .patterns import (
+    WIDE_TILE,
+    frames_of,
+    hemisphere_points,
+)
 from .sky import Sky
+from .surfels import cosine_ways, surfels
 
 ROUNDS = 4
 """Bounces, as Cycles' own default of diffuse ones."""
@@ -41,6 +45,8 @@ NEAR_FIELD = 1.5
 """What is nearer than this many distances of surfels is looked at by rays of every pixel."""
 SOFTEST = 0.004
 """Distance (in the same units) below which surfels count alike."""
+CLAMPED = 0.6
+"""Part of Cycles' limit for samples that their mean comes to where the brighter ones meet it."""
 _SHADOW_RAYS = 8
 
 
@@ -84,7 +90,7 @@ class Bounced:
         self._forget(Cells(matter.geometry))
         self.scale = _scale(matter.geometry, viewpoints)
         self.sampled = sampled
-        surface = _surfels(matter, rays, viewpoints, quality.surfels)
+        surface = surfels(matter, rays, lights, viewpoints, quality.surfels)
         self.tree = cKDTree(self._features(surface.position, surface.flat, surface.back))
         straight = _direct(surface, between, lights)
         extra = np.zeros_like(straight)
@@ -183,7 +189,7 @@ class Bounced:
         extra: np.ndarray,
         count: int,
     ) -> None:
-        ways = _cosine_ways(surface, count)
+        ways = cosine_ways(surface, count)
         hits = first_solid(rays, self.matter, surface.origins(ways, NUDGE), ways)
         cells = self.cells.of(hits, ways)
         free = (cells < 0).reshape(-1, count)
@@ -202,9 +208,11 @@ class Bounced:
         near, weight, _ = self._around(middles.position, middles.flat, middles.back)
         light = sky + extra
         none = np.zeros((1, 3), np.float32)
+        clamp = self.matter.geometry.scene.film.clamp_indirect
+        most = np.float32(CLAMPED * clamp if clamp > 0 else np.inf)
         for _ in range(ROUNDS):
             falls = np.einsum("nk,nkc->nc", weight, (straight + light)[near])
-            out = np.concatenate([base * falls + unasked, none])
+            out = np.concatenate([np.minimum(base * falls + unasked, most), none])
             arrives = out[places] if fog <= 0 else out[places] * left
             light = sky + extra + arrives.mean(axis=1)
         self._straight, self._light = straight, light
@@ -249,77 +257,6 @@ def _scale(geometry: Geometry, viewpoints: list[Camera]) -> float:
     return max(size, 1e-3)
 
 
-def _surfels(matter: Matter, rays: Rays, viewpoints: list[Camera], count: int) -> Surface:
-    """Points that receive: half where cameras look, some where those see, the rest anywhere."""
-    parts = []
-    if viewpoints:
-        seen = _looked_at(matter, rays, viewpoints, count // 2)
-        parts.append(seen)
-        if len(seen):
-            ways = _cosine_ways(seen, 1)
-            hits = rays.first(seen.origins(ways, NUDGE), ways)
-            parts.append(_met(matter, hits, seen.position, ways, slice(None, None, 2)))
-    left = count - sum(len(part) for part in parts)
-    parts.append(_anywhere(matter, left))
-    return _joined(parts)
-
-
-def _looked_at(matter: Matter, rays: Rays, viewpoints: list[Camera], count: int) -> Surface:
-    chosen = viewpoints[:: max(1, len(viewpoints) // 32)]
-    each = -(-count // len(chosen))
-    points = plane_points(each)
-    origins, ways = [], []
-    for camera in chosen:
-        pixel = points * (camera.width, camera.height)
-        o, w = pixel_rays(camera, pixel)
-        origins.append(o)
-        ways.append(w)
-    origins, ways = np.concatenate(origins), np.concatenate(ways)
-    hits = rays.first(origins, ways)
-    return _met(matter, hits, origins, ways, slice(None))
-
-
-def _met(matter: Matter, hits: Hits, origins: np.ndarray, ways: np.ndarray, part: slice) -> Surface:
-    index = np.flatnonzero(hits.triangle >= 0)[part]
-    kept = hits.take(index)
-    spread = np.full(len(index), 0.01, np.float32)
-    return matter.surface(kept, origins[index], ways[index], spread, is_camera=False)
-
-
-def _anywhere(matter: Matter, count: int) -> Surface:
-    """Points by area, on both sides of triangles by turns; small triangles are not forgotten."""
-    geometry = matter.geometry
-    weight = np.sqrt(geometry.area.astype(np.float64)) + 1e-12
-    weight = np.where(geometry.area > 0, weight * np.sqrt(geometry.area), 0)
-    share = np.cumsum(weight)
-    triangle = np.searchsorted(share, (np.arange(count) + 0.5) / count * share[-1])
-    triangle = np.minimum(triangle, len(geometry) - 1).astype(np.int32)
-    u, v = plane_points(count).T
-    root = np.sqrt(u)
-    hits = Hits(
-        triangle,
-        (root * (1 - v)).astype(np.float32),
-        (root * v).astype(np.float32),
-        np.ones(count, np.float32),
-    )
-    side = np.where(np.arange(count) % 2 == 0, 1.0, -1.0).astype(np.float32)[:, None]
-    width = np.full(count, 0.01, np.float32)
-    return matter.from_side(hits, geometry.flat[triangle] * side, width)
-
-
-def _joined(parts: list[Surface]) -> Surface:
-    arrays = {
-        f.name: np.concatenate([getattr(part, f.name) for part in parts])
-        for f in fields(Surface)
-        if f.name != "lobes"
-    }
-    lobes = {
-        f.name: np.concatenate([getattr(part.lobes, f.name) for part in parts])
-        for f in fields(Lobes)
-    }
-    return Surface(**arrays, lobes=Lobes(**lobes))
-
-
 def _direct(surface: Surface, rays: Rays, lights: Lights) -> np.ndarray:
     """(S, 3) float32 irradiance / pi straight from lights, at every surfel by itself."""
     total = np.zeros((len(surface), 3), np.float32)
@@ -334,43 +271,9 @@ def _direct(surface: Surface, rays: Rays, lights: Lights) -> np.ndarray:
     return total
 
 
-def _cosine_ways(surface: Surface, count: int) -> np.ndarray:
-    """(S * count, 3) float32 directions from every surfel, as dense as their cosine."""
-    number = np.arange(len(surface))
-    turn = plane_points(len(surface)) if len(surface) else np.zeros((0, 2))
-    angle = 2 * np.pi * turn[number, 0]
-    local = hemisphere_points(count)
-    # every surfel turns the pattern and moves it a little, so that neighbours complete each other
-    cos, sin = np.cos(angle)[:, None], np.sin(angle)[:, None]
-    x = cos * local[:, 0] - sin * local[:, 1]
-    y = sin * local[:, 0] + cos * local[:, 1]
-    lift = (turn[:, 1:] - 0.5) / count
-    z = np.sqrt(np.clip(local[:, 2] ** 2 + lift, 1e-4, 1))
-    flat = np.sqrt(np.maximum(1 - z * z, 0)) / np.maximum(np.hypot(x, y), 1e-9)
-    tangent, bitangent = frames_of(surface.flat)
-    ways = (
-        (x * flat)[..., None] * tangent[:, None]
-        + (y * flat)[..., None] * bitangent[:, None]
-        + z[..., None] * surface.flat[:, None]
-    )
-    return ways.reshape(-1, 3).astype(np.float32)
-
-
 def near_ways(surface: Surface, wide: np.ndarray) -> np.ndarray:
     """(N, 3) float32 unit directions, one of a wide tile's each, as dense as their cosine."""
     local = hemisphere_points(WIDE_TILE * WIDE_TILE).astype(np.float32)[wide]
     normal = surface.lobes.normal
     tangent, bitangent = frames_of(normal)
     return local[:, :1] * tangent + local[:, 1:2] * bitangent + local[:, 2:] * normal
-
-
-def pixel_rays(camera: Camera, pixel: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Origins and directions (N, 3) float32, camera z = 1, through pixel positions (N, 2)."""
-    x = ((pixel[:, 0] - camera.K[0, 2]) / camera.K[0, 0]).astype(np.float32)[:, None]
-    y = ((pixel[:, 1] - camera.K[1, 2]) / camera.K[1, 1]).astype(np.float32)[:, None]
-    right, down, forward = camera.c2w[:3, :3].T.astype(np.float32)
-    place = camera.position.astype(np.float32)
-    aside = x * right + y * down
-    if camera.is_orthographic:
-        return place + aside, np.broadcast_to(forward, aside.shape).copy()
-    return np.broadcast_to(place, aside.shape).copy(), aside + forward

@@ -13,9 +13,9 @@ from ..anchors.tracing import Hits
 from ..jit import kernel
 from ..threads import in_pieces
 from . import film
-from .cache import pixel_rays
 from .patterns import TILE, TILE_ORDER, WIDE_ORDER, WIDE_TILE
 from .shade import Lighting
+from .surfels import pixel_rays
 
 LEVEL, OFF = 0.95, 0.5
 """Least cosine of normals, and most pixels' widths apart, of samples that look the same."""

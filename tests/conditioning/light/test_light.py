@@ -15,6 +15,7 @@ import pytest
 from backend.conditioning.anchors.placing import LEAST, raise_reflections
 from backend.conditioning.light import film, frame
 from backend.conditioning.light.patterns import TILE_ORDER, WIDE_ORDER
+from backend.conditioning.light.surfels import surfels
 from backend.shared.scene import EVERYWHERE, GLOSSY, Film
 from tests.conditioning.light.lit_room import (
     box_mesh,
@@ -297,3 +298,34 @@ def test_a_mirror_in_a_mirror_shows_what_it_reflects() -> None:
     ]
     color = seen(scene_of(parts), camera_at((0, -2, 1), (0, -1, 0), 16, 0.1))
     assert middle(color) == pytest.approx(0.81, abs=0.03)
+
+
+def test_surfels_lie_where_lamps_shine() -> None:
+    """Inside a small shade far from the camera, where little else would put them."""
+    shade = [
+        (box_mesh(low, high), matt((0.8,) * 3))
+        for low, high in (
+            ((-0.2, -0.2, 1), (-0.18, 0.2, 1.3)),
+            ((0.18, -0.2, 1), (0.2, 0.2, 1.3)),
+            ((-0.2, -0.2, 1), (0.2, -0.18, 1.3)),
+            ((-0.2, 0.18, 1), (0.2, 0.2, 1.3)),
+        )
+    ]
+    room = (box_mesh((-4, -4, 0), (4, 4, 3)), matt((0.6,) * 3))
+    made = lighting_of(scene_of([room, *shade], [lamp_at("POINT", (0, 0, 1.15), 40.0)]))
+    place = surfels(made.matter, made.gathered, made.lights, [], 600).position
+    inside = (np.abs(place[:, :2]) < 0.19).all(axis=1) & (place[:, 2] > 1) & (place[:, 2] < 1.3)
+    assert inside.sum() > 20
+    none = made.lights.only(np.zeros(len(made.lights), bool))
+    assert len(surfels(made.matter, made.gathered, none, [], 600).position) == 600
+
+
+def test_bounced_light_is_clamped_as_cycles_does() -> None:
+    lamp = lamp_at("POINT", (0, 0, 1.9), 4000.0, radius=0.05)
+    parts = [(box_mesh((-1, -1, 0), (1, 1, 2)), matt((0.7,) * 3))]
+    down = camera_at((0.3, 0.2, 1.5), (0.3, 0.21, 0), fov=0.2)
+    bright = [
+        middle(seen(scene_of(parts, [lamp], film=Film(clamp_indirect=limit)), down))
+        for limit in (0.0, 10.0)
+    ]
+    assert bright[1] < 0.9 * bright[0]
