@@ -122,9 +122,11 @@ def _layer_image(uv: np.ndarray) -> bpy.types.Image:
     steps = np.rint(np.clip(uv, 0, 1) * _STEPS).astype(np.uint16)
     buffer = io.BytesIO()
     np.save(buffer, steps, allow_pickle=False)
-    name = f"{PREFIX}{content_hash(steps)[:16]} coordinates"
+    name, data = f"{PREFIX}{content_hash(steps)[:16]} coordinates", zlib.compress(buffer.getvalue())
     known = bpy.data.images.get(name)
-    return known or packed_image(name, zlib.compress(buffer.getvalue(), 3))
+    if known is not None and known.packed_file is not None and packed_bytes(known) == data:
+        return known
+    return packed_image(name, data)
 
 
 def _value_image(pixels: np.ndarray) -> bpy.types.Image:
@@ -134,7 +136,7 @@ def _value_image(pixels: np.ndarray) -> bpy.types.Image:
     rgba[..., :3] = pixels
     name = f"{PREFIX}{content_hash(rgba)[:16]} bake"
     known = bpy.data.images.get(name)
-    if known is not None:
+    if known is not None and known.packed_file is not None and [*known.size] == [width, height]:
         return known
     image = bpy.data.images.new(name, width, height, float_buffer=True, is_data=True)
     image.alpha_mode = "NONE"

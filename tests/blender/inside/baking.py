@@ -217,7 +217,8 @@ def stale() -> dict[str, Any]:
     found["finer"] = read("Wire")[0]
     bake()
     found["both levels"] = [read()[0], len(ob.worldfm.bakes)]
-    ob.worldfm.bakes[0].uv.pack(data=b"damaged", data_len=7)
+    for item in (ob.worldfm.bakes[0], twin.worldfm.bakes[0]):
+        item.uv.pack(data=b"damaged", data_len=7)
     extension.part("scene_sync.bakes").forget_layers()
     found["damaged"] = read("Wire")[2]
     bake()
