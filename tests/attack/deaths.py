@@ -2,7 +2,7 @@
 """Hosts that are killed, whose backends must go; backends that are killed, whose frames must come.
 
 The hosts have the real backend and are killed at any moment of its start and after; half of the
-backends are stopped (SIGSTOP) when it happens.
+backends are stopped (SIGSTOP) when it happens, those that are past their interpreter's start.
 """
 
 from __future__ import annotations
@@ -70,11 +70,14 @@ def _host(folder: Path) -> None:
 
 
 def _stop_children(pid: int) -> int:
+    """Those that have asked the system to end them with their parent: before that, in the first
+    moments of an interpreter, nothing can be done for a process that is stopped."""
     stopped = 0
-    with contextlib.suppress(psutil.Error):
+    with contextlib.suppress(psutil.Error, OSError):
         for child in psutil.Process(pid).children(recursive=True):
-            child.suspend()
-            stopped += 1
+            if "_multiarray_umath" in Path(f"/proc/{child.pid}/maps").read_text(encoding="utf-8"):
+                child.suspend()
+                stopped += 1
     return stopped
 
 

@@ -14,7 +14,7 @@ import scenes
 from install import backends
 
 sys.path.insert(0, str(extension.ROOT / "tests" / "soak"))
-from flat import Sample, growth, sample
+from flat import Sample, give_back, growth, sample
 
 FOLDER, FRAMES = Path(sys.argv[1]), int(sys.argv[2])
 SAMPLES = 60
@@ -28,6 +28,7 @@ def main() -> dict[str, Any]:
 
     def look(scene: bpy.types.Scene, _: object = None) -> None:
         if scene.frame_current % max(1, FRAMES // SAMPLES) == 0:
+            give_back()
             ours.append(sample(os.getpid()))
             theirs.extend(sample(pid) for pid in backends())
 

@@ -12,7 +12,7 @@ from mathutils import Quaternion
 from watch import Watch
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "soak"))
-from flat import growth, sample
+from flat import give_back, growth, sample
 
 SAMPLES = 60
 TURN_SECONDS = 8.0
@@ -39,6 +39,7 @@ def play(ui):
             space.region_3d.view_rotation = Quaternion((0, 0, 1), angle) @ first
             area.tag_redraw()
         if passed >= seconds * len(ours) / SAMPLES:
+            give_back()
             ours.append(sample(os.getpid()))
             theirs.append(sample(backend))
         watch.calls.clear()
