@@ -90,7 +90,7 @@ class Bounced:
         self._forget(Cells(matter.geometry))
         self.scale = _scale(matter.geometry, viewpoints)
         self.sampled = sampled
-        surface = surfels(matter, rays, lights, viewpoints, quality.surfels)
+        surface = surfels(matter, rays, viewpoints, quality.surfels)
         self.tree = cKDTree(self._features(surface.position, surface.flat, surface.back))
         straight = _direct(surface, between, lights)
         extra = np.zeros_like(straight)

@@ -116,8 +116,9 @@ def _through_fog(position: np.ndarray, lights: Lights, index: int) -> np.ndarray
 
 def shadow_rays(
     surface: Surface, lights: Lights, index: int, first: np.ndarray, rays: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """Ways (N * rays, 3) to the points that each place asks about, and their weights (N, rays).
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Origins and ways (N * rays, 3) to the points that each place asks about, and their weights
+    (N, rays).
 
     first: (N,) int32 the first of the points. Weights are 0 where a ray can tell nothing.
     """
@@ -139,7 +140,12 @@ def shadow_rays(
         )
 
     in_pieces(work, count)
-    return ways.reshape(-1, 3), weights
+    ways = ways.reshape(-1, 3)
+    origins = surface.origins(ways, NUDGE, rounded=True)
+    if lights.kind[index] != FAR:
+        # from a bit off the surface to the same points: close by, rays would end behind them
+        ways -= origins - np.repeat(surface.position, rays, axis=0)
+    return origins, ways, weights
 
 
 def sent(position: np.ndarray, lights: Lights, index: int) -> tuple[np.ndarray, np.ndarray]:
@@ -161,11 +167,10 @@ def arrival(
     surface: Surface, rays: Rays, lights: Lights, index: int, tile: np.ndarray, count: int
 ) -> np.ndarray:
     """(N,) float32 part of a light that arrives, by `count` rays from each point."""
-    ways, weights = shadow_rays(surface, lights, index, tile * count, count)
+    origins, ways, weights = shadow_rays(surface, lights, index, tile * count, count)
     asked = np.flatnonzero(weights.reshape(-1) > 0)
     lit = np.zeros(weights.size, np.float32)
-    origins = surface.origins(ways, NUDGE, rounded=True)[asked]
-    lit[asked] = ~rays.blocked(origins, ways[asked])
+    lit[asked] = ~rays.blocked(origins[asked], ways[asked])
     total = weights.sum(axis=1)
     return (lit.reshape(weights.shape) * weights).sum(axis=1) / np.maximum(total, 1e-20)
 

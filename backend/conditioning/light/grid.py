@@ -223,7 +223,8 @@ class Grid:
         known: np.ndarray | None = None,
         sent: np.ndarray | None = None,
     ) -> tuple[np.ndarray, np.ndarray]:
-        ways, weights = direct.shadow_rays(surface, self.lighting.lights, i, first, rays)
+        lights = self.lighting.lights
+        origins, ways, weights = direct.shadow_rays(surface, lights, i, first, rays)
         if sent is not None:
             weights = weights / sent[:, None]
         wanted = weights.reshape(-1) > 0
@@ -232,7 +233,6 @@ class Grid:
             lit = np.where(known < 0, 0, known)
             wanted &= known < 0
         asked = np.flatnonzero(wanted)
-        origins = surface.origins(ways, NUDGE, rounded=True)
         if len(asked) == len(lit):
             lit[:] = ~self.lighting.between.blocked(origins, ways)
         else:

@@ -12,7 +12,7 @@ from ...shared.scene import CAMERA, DIFFUSE, GLOSSY, SHADOW, Scene
 from ..anchors.forest import Forest
 from ..anchors.geometry import Geometry
 from ..anchors.surface import Matter, Surface
-from ..anchors.tracing import NUDGE, Hits, Rays, visible_triangles
+from ..anchors.tracing import Hits, Rays, visible_triangles
 from . import direct
 from .cache import WHOLE, Bounced, Quality
 from .colors import brightest, mean
@@ -272,8 +272,7 @@ def veiled(
     if lighting.veils is None or not len(some):
         return left
     part = surface.take(some)
-    ways, _ = direct.shadow_rays(part, lighting.lights, index, first[some], 1)
-    origins = part.origins(ways, NUDGE, rounded=True)
+    origins, ways, _ = direct.shadow_rays(part, lighting.lights, index, first[some], 1)
     left[some], sides = left_over(lighting.veils, lighting.matter, origins, ways)
     glass = np.flatnonzero(sides)
     if len(glass):

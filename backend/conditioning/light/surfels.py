@@ -11,19 +11,12 @@ from ...shared.camera import Camera
 from ..anchors.lobes import Lobes
 from ..anchors.surface import Matter, Surface
 from ..anchors.tracing import NUDGE, Hits, Rays
-from .lamps import FAR, NEAR, POINTS, Lights
-from .patterns import fibonacci_points, frames_of, hemisphere_points, plane_points
-
-LIT = 8
-"""Beside so many surfels there is another one where lamps shine at."""
+from .patterns import frames_of, hemisphere_points, plane_points
 
 
-def surfels(
-    matter: Matter, rays: Rays, lights: Lights, viewpoints: list[Camera], count: int
-) -> Surface:
-    """Points that receive: half where cameras look, some where those see, the rest anywhere; and
-    more of them where lamps shine."""
-    parts = [_shone_at(matter, rays, lights, count // LIT)]
+def surfels(matter: Matter, rays: Rays, viewpoints: list[Camera], count: int) -> Surface:
+    """Points that receive: half where cameras look, some where those see, the rest anywhere."""
+    parts = []
     if viewpoints:
         seen = _looked_at(matter, rays, viewpoints, count // 2)
         parts.append(seen)
@@ -31,29 +24,9 @@ def surfels(
             ways = cosine_ways(seen, 1)
             hits = rays.first(seen.origins(ways, NUDGE), ways)
             parts.append(_met(matter, hits, seen.position, ways, slice(None, None, 2)))
-    left = count - sum(len(part) for part in parts[1:])
+    left = count - sum(len(part) for part in parts)
     parts.append(_anywhere(matter, left))
     return _joined(parts)
-
-
-def _shone_at(matter: Matter, rays: Rays, lights: Lights, count: int) -> Surface:
-    """What lamps that are near shine at, as many points for each as a part of their light."""
-    near = lights.only(lights.kind != FAR)
-    if not len(near):
-        return _anywhere(matter, 0)
-    power = near.power[:, :POINTS].sum(axis=(1, 2), dtype=np.float64)
-    share = np.cumsum(np.sqrt(power)) if power.sum() > 0 else np.arange(1.0, len(near) + 1)
-    pattern = plane_points(count)
-    which = np.minimum(np.searchsorted(share / share[-1], pattern[:, 0]), len(near) - 1)
-    point = (np.arange(count) * 97) % POINTS
-    origins, facing = near.place[which, point], near.facing[which, point]
-    all_around = near.kind[which] == NEAR
-    local = np.where(all_around[:, None], fibonacci_points(count), hemisphere_points(count))
-    tangent, bitangent = frames_of(facing)
-    turned = local[:, :1] * tangent + local[:, 1:2] * bitangent + local[:, 2:] * facing
-    ways = np.where(all_around[:, None], local, turned).astype(np.float32)
-    origins = origins + NUDGE * 10 * ways
-    return _met(matter, rays.first(origins, ways), origins, ways, slice(None))
 
 
 def _looked_at(matter: Matter, rays: Rays, viewpoints: list[Camera], count: int) -> Surface:

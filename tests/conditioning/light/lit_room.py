@@ -69,6 +69,26 @@ def plane_mesh(size: float, z: float = 0.0) -> Mesh:
     return Mesh(corners.astype(np.float32), triangles, np.zeros(2, np.int32))
 
 
+def sphere_mesh(radius: float, middle: tuple[float, ...], rings: int = 12) -> Mesh:
+    """A closed ball that faces outwards."""
+    polar = np.linspace(0, np.pi, rings + 1)[1:-1]
+    around = np.arange(2 * rings) * np.pi / rings
+    z, turn = (a.ravel() for a in np.meshgrid(polar, around, indexing="ij"))
+    ring = np.stack([np.sin(z) * np.cos(turn), np.sin(z) * np.sin(turn), np.cos(z)], axis=1)
+    corners = np.concatenate([ring, [[0, 0, 1], [0, 0, -1]]]) * radius + np.array(middle)
+    wide, triangles = 2 * rings, []
+    for i in range(wide):
+        j = (i + 1) % wide
+        triangles += [
+            (len(ring), i, j),
+            (len(ring) + 1, len(ring) - wide + j, len(ring) - wide + i),
+        ]
+        for r in range(0, (rings - 2) * wide, wide):
+            triangles += [(r + i, r + wide + i, r + wide + j), (r + i, r + wide + j, r + j)]
+    made = np.array(triangles, np.int32)
+    return Mesh(corners.astype(np.float32), made, np.zeros(len(made), np.int32))
+
+
 def scene_of(
     parts: list[tuple[Mesh, Material]],
     lamps: list[Lamp] | tuple[Lamp, ...] = (),

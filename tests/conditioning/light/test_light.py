@@ -14,8 +14,10 @@ import pytest
 
 from backend.conditioning.anchors.placing import LEAST, raise_reflections
 from backend.conditioning.light import film, frame
+from backend.conditioning.light.grid import Grid
+from backend.conditioning.light.lamps import POINTS
 from backend.conditioning.light.patterns import TILE_ORDER, WIDE_ORDER
-from backend.conditioning.light.surfels import surfels
+from backend.conditioning.light.shade import arriving
 from backend.shared.scene import EVERYWHERE, GLOSSY, Film
 from tests.conditioning.light.lit_room import (
     box_mesh,
@@ -27,6 +29,7 @@ from tests.conditioning.light.lit_room import (
     matt,
     plane_mesh,
     scene_of,
+    sphere_mesh,
 )
 
 ABOVE = camera_at((0, -0.01, 4), (0, 0, 0), fov=0.1)
@@ -300,24 +303,18 @@ def test_a_mirror_in_a_mirror_shows_what_it_reflects() -> None:
     assert middle(color) == pytest.approx(0.81, abs=0.03)
 
 
-def test_surfels_lie_where_lamps_shine() -> None:
-    """Inside a small shade far from the camera, where little else would put them."""
-    shade = [
-        (box_mesh(low, high), matt((0.8,) * 3))
-        for low, high in (
-            ((-0.2, -0.2, 1), (-0.18, 0.2, 1.3)),
-            ((0.18, -0.2, 1), (0.2, 0.2, 1.3)),
-            ((-0.2, -0.2, 1), (0.2, -0.18, 1.3)),
-            ((-0.2, 0.18, 1), (0.2, 0.2, 1.3)),
-        )
-    ]
-    room = (box_mesh((-4, -4, 0), (4, 4, 3)), matt((0.6,) * 3))
-    made = lighting_of(scene_of([room, *shade], [lamp_at("POINT", (0, 0, 1.15), 40.0)]))
-    place = surfels(made.matter, made.gathered, made.lights, [], 600).position
-    inside = (np.abs(place[:, :2]) < 0.19).all(axis=1) & (place[:, 2] > 1) & (place[:, 2] < 1.3)
-    assert inside.sum() > 20
-    none = made.lights.only(np.zeros(len(made.lights), bool))
-    assert len(surfels(made.matter, made.gathered, none, [], 600).position) == 600
+def test_light_gets_out_of_a_mesh_that_shines_close_by() -> None:
+    """Rays begin a bit off a surface, and still end before the points that they ask about."""
+    ball = sphere_mesh(0.3, (0.0, 0.0, 0.36))
+    floor = (plane_mesh(6.0), matt((0.5,) * 3))
+    lit = lighting_of(scene_of([floor, (ball, glowing(2.0))]))
+    under = Grid(lit, camera_at((1.2, 0, 0.1), (0, 0, 0), 32, 0.4)).surface
+    near = under.take(
+        (np.abs(under.position[:, :2]).max(axis=1) < 0.2) & (under.position[:, 2] < 1e-4)
+    )
+    assert len(near) > 10
+    arrives = arriving(lit, near, 0, np.zeros(len(near), np.int32), POINTS)
+    np.testing.assert_allclose(arrives, 1, atol=0.05)
 
 
 def test_bounced_light_is_clamped_as_cycles_does() -> None:
