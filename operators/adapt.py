@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +49,7 @@ class WORLDFM_OT_adapt_to_world(CommandOperator, bpy.types.Operator):
     def begin(self, context: bpy.types.Context, folder: Path) -> list[str]:
         """On the device that frames are made on; an earlier result makes room for a better one."""
         kept = folder_of(context.active_object)
-        if kept is None or not kept.path.is_dir():
+        if kept is None or not os.path.isdir(kept.path):
             raise WorldError(
                 "The world's folder is missing; use Find World Folder in the WorldFM tab of the "
                 "sidebar."

@@ -8,6 +8,7 @@ twice, so that undo and older copies of the file find what they were saved with.
 from __future__ import annotations
 
 import functools
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -70,7 +71,7 @@ def folder_frame(listed: str, name: str) -> MemoryFrame:
 
 
 def _check_there(folder: Path) -> None:
-    if not (folder / MANIFEST).is_file():
+    if not os.path.isfile(folder / MANIFEST):  # a name that is too long is no file
         raise WorldError(
             f"The world folder '{folder}' is missing; put it back beside this file, or use Find "
             "World Folder in the WorldFM tab of the sidebar."

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import torch
@@ -23,7 +24,7 @@ RETIRED = ("conditions", "patch_size", "learned_sigma", "position_base", "pe_int
 def load_frame_model(folder: Path) -> FrameModel:
     """The model in float32. Raises ModelError naming what is missing, misshapen or not finite."""
     for name in (CONFIG, WEIGHTS):
-        if not (folder / name).is_file():
+        if not os.path.isfile(folder / name):  # nor is a name that is too long
             raise ModelError(f"'{folder}' holds no frame model: {name} is missing; choose another.")
     config = read_config(folder, "The frame model", "choose another")
     official = config.get("_class_name") == OfficialTransformer.__name__

@@ -87,7 +87,7 @@ def find_model(name_or_path: str | Path) -> Path:
     as_path = Path(name_or_path)
     inside = models_dir() / name_or_path if _NAME.fullmatch(str(name_or_path)) else None
     for folder in (inside, as_path):
-        if folder is not None and (folder / RECORD).is_file():
+        if folder is not None and os.path.isfile(folder / RECORD):  # not: a name that is too long
             return folder
     raise ModelError(
         f'There is no model "{name_or_path}" here; "worldfm models download" or "worldfm models '

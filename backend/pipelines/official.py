@@ -292,7 +292,7 @@ def is_official(name_or_path: str | Path) -> bool:
     if name_or_path in (OFFICIAL, *PUBLISHED):  # installed or not: its loader says how to get it
         return True
     installed = models_dir() / str(name_or_path) / RECORD
-    return installed.is_file() or (Path(name_or_path) / RECORD).is_file()
+    return os.path.isfile(installed) or os.path.isfile(Path(name_or_path) / RECORD)
 
 
 def load_transformer(folder: Path, dtype: torch.dtype) -> OfficialTransformer:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,8 @@ _WHOLE = ("config.json", "model.safetensors", REPORT)
 def adapted_model(world: Path) -> Path | None:
     """Folder of the model that was adapted to the world in `world`; None where there is none."""
     folder = world / ADAPTED
-    return folder if all((folder / name).is_file() for name in _WHOLE) else None
+    # unlike `Path.is_file`, this takes a name that is too long for the system, too
+    return folder if all(os.path.isfile(folder / name) for name in _WHOLE) else None
 
 
 def read_report(folder: Path) -> dict[str, Any]:

@@ -263,8 +263,9 @@ def test_other_sources_and_worlds_in_folders(blender, sources):
     assert "no such folder" in elsewhere["refused"] and elsewhere["relative"]
     for name in ("after Save As", "copy loaded", "scene loaded"):
         assert elsewhere[name] == [False, True, True], name
-    kind, said = found["missing"]
-    assert kind == "WorldError" and "is missing; put it back beside this file" in said
+    for name in ("missing", "too long"):
+        kind, said = found[name]
+        assert kind == "WorldError" and "is missing; put it back beside this file" in said
     assert "another world" in found["another"]
     assert found["told"], "viewports would not read the world that was found"
     assert found["found"] and found["back"]

@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 import threading
+from pathlib import Path
 
 import pytest
 
@@ -17,6 +18,8 @@ from backend.models.autoencoder import Autoencoder
 from backend.models.load_frame_model import load_frame_model
 from backend.models.pretrained import load_pretrained
 from backend.models.weights_file import EMBEDDED
+from backend.serving.loading import ModelChoice, open_pipeline
+from backend.shared.adapted import adapted_model
 from backend.shared.errors import ModelError
 
 OFFLINE = """
@@ -112,6 +115,8 @@ from diffusers import AutoencoderKL
 from backend.models.autoencoder import Autoencoder
 from backend.models.load_frame_model import load_frame_model
 from backend.models.weights_file import EMBEDDED
+from backend.serving.loading import ModelChoice, open_pipeline
+from backend.shared.adapted import adapted_model
 from backend.shared.errors import ModelError
 folder, hub = Path(sys.argv[1]), "stranger/model"
 AutoencoderKL(block_out_channels=(32,), norm_num_groups=8).save_pretrained(folder / "vae")
@@ -192,3 +197,10 @@ def test_a_scaling_that_is_none_is_said(tmp_path, scaling):
     (tmp_path / "config.json").write_text(json.dumps({**config, "scaling_factor": scaling}))
     with pytest.raises(ModelError, match="scaling_factor"):
         Autoencoder.from_folder(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["a" * 5000, "a/" * 3000, "a\0b", ""])
+def test_a_model_that_no_folder_can_be_called(name):
+    with pytest.raises(ModelError, match=r"choose another|There is no model"):
+        open_pipeline(ModelChoice(name, "cpu"))
+    assert adapted_model(Path(name)) is None

@@ -139,10 +139,14 @@ def lost(found: dict[str, Any], other: Path, revision: int) -> None:
     elsewhere = FOLDER / "elsewhere" / folder.name
     elsewhere.parent.mkdir()
     folder.rename(elsewhere)
-    try:
-        scene_world()
-    except Exception as error:
-        found["missing"] = [type(error).__name__, str(error)]
+    listed = ob["worldfm_folder"]
+    for name, value in (("missing", listed), ("too long", "a" * 5000)):
+        ob["worldfm_folder"] = value
+        try:
+            scene_world()
+        except Exception as error:
+            found[name] = [type(error).__name__, str(error)]
+    ob["worldfm_folder"] = listed
     find = bpy.ops.worldfm.find_world_folder
     found["another"] = refused(find, directory=str(FOLDER / "large"))
     told: list[str] = []
