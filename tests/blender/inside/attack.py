@@ -156,8 +156,12 @@ def _change_object(scene: bpy.types.Scene, item: Any, chance: random.Random) -> 
     elif what == "clip" and ob.type == "CAMERA":
         ob.data.clip_start, ob.data.clip_end = abs(value), value
     elif what == FOLDER:
-        with contextlib.suppress(TypeError, ValueError, OverflowError, UnicodeError):
-            ob[FOLDER] = chance.choice(NASTY)
+        folder = chance.choice(NASTY)
+        if isinstance(folder, str):  # Blender itself trips over half of a surrogate pair here
+            folder = folder.encode("utf-8", "replace").decode()
+        with contextlib.suppress(TypeError, ValueError, OverflowError):
+            ob[FOLDER] = folder
+        return f"{ob.name}: {what} = {str(folder)[:60]!r}"
     elif hasattr(ob, what):
         getattr(ob, what)[chance.randrange(3)] = value
     return f"{ob.name}: {what} = {value}"
