@@ -86,8 +86,8 @@ def raise_reflections(normal, flat, incoming, out):
 
 @kernel
 def begin(position, flat, lift, ways, rays, nudge, rounded, out):
-    """out (N * rays, 3): where rays `ways` begin: a bit off, on the side they go to; where
-    `rounded`, on the rounded surface for those that hardly leave the triangle."""
+    """out (N * rays, 3): where rays `ways` begin: a bit off, on the side they go to; of points
+    that are `rounded` (N,), on the rounded surface for those that hardly leave the triangle."""
     for i in range(position.shape[0]):
         far = max(abs(position[i, 0]), abs(position[i, 1]), abs(position[i, 2]), 1.0) * nudge
         for r in range(rays):
@@ -95,7 +95,7 @@ def begin(position, flat, lift, ways, rays, nudge, rounded, out):
             x, y, z = ways[n, 0], ways[n, 1], ways[n, 2]
             along = x * flat[i, 0] + y * flat[i, 1] + z * flat[i, 2]
             share = 0.0
-            if rounded:
+            if rounded[i]:
                 length = max(math.sqrt(x * x + y * y + z * z), 1e-20)
                 share = min(max(1.0 - along / length / TERMINATOR, 0.0), 1.0)
             off = -far if along < 0.0 and share <= 0.0 else far

@@ -69,12 +69,15 @@ class Surface:
         """
         rays = len(ways) // max(len(self), 1)
         made = np.empty_like(ways)
+        # what light goes through has it from behind as well, not from below a horizon
+        lifted: np.ndarray = np.full(len(self), rounded)
+        lifted &= ~np.any(self.lobes.translucent > 0, axis=1)
 
         def work(part: slice) -> None:
             mine = slice(part.start * rays, part.stop * rays)
             begin(
                 self.position[part], self.flat[part], self.lift[part], ways[mine], rays, nudge,
-                rounded, made[mine],
+                lifted[part], made[mine],
             )  # fmt: skip
 
         in_pieces(work, len(self))

@@ -24,7 +24,7 @@ from . import direct
 from .cells import Cells
 from .ggx import albedo
 from .lamps import Lights
-from .passing import first_solid
+from .passing import AROUND, first_solid
 from .patterns import (
     WIDE_TILE,
     frames_of,
@@ -32,6 +32,7 @@ from .patterns import (
 )
 from .sky import Sky
 from .surfels import cosine_ways, surfels
+from .veils import unveiled
 
 ROUNDS = 4
 """Bounces, as Cycles' own default of diffuse ones."""
@@ -74,6 +75,7 @@ class Bounced:
         matter: Matter,
         rays: Rays,
         between: Rays,
+        veils: Rays | None,
         lights: Lights,
         apart: Lights | None,
         sky: Sky,
@@ -83,7 +85,8 @@ class Bounced:
     ) -> None:
         """lights: those that every point asks itself; apart: others, whose light is kept here.
 
-        rays: what bounced light meets; between: what stops it on its way from lamps. sampled:
+        rays: what bounced light meets; between: what stops it on its way from lamps; veils: what
+        lets some of it through. sampled:
         (M,) bool of the materials whose light is among `lights`. Nothing else matters.
         """
         self.matter, self.sky, self.rays = matter, sky, rays
@@ -92,10 +95,10 @@ class Bounced:
         self.sampled = sampled
         surface = surfels(matter, rays, viewpoints, quality.surfels)
         self.tree = cKDTree(self._features(surface.position, surface.flat, surface.back))
-        straight = _direct(surface, between, lights)
+        straight = _direct(matter, surface, between, veils, lights)
         extra = np.zeros_like(straight)
         if apart is not None and len(apart):
-            extra = _direct(surface, between, apart)
+            extra = _direct(matter, surface, between, veils, apart)
         self._gather(surface, rays, straight, extra, quality.rays)
         self.usual = float(np.median((self._straight + self._light).mean(axis=1)))
 
@@ -154,7 +157,7 @@ class Bounced:
 
     def met(self, origins: np.ndarray, ways: np.ndarray) -> Hits:
         """What bounced light comes from along rays."""
-        return first_solid(self.rays, self.matter, origins, ways)
+        return first_solid(self.rays, self.matter, origins, ways, AROUND)[0]
 
     def _features(self, position: np.ndarray, normal: np.ndarray, back: np.ndarray) -> np.ndarray:
         side = SIDE_WEIGHT * back[:, None].astype(np.float32)
@@ -190,14 +193,18 @@ class Bounced:
         count: int,
     ) -> None:
         ways = cosine_ways(surface, count)
-        hits = first_solid(rays, self.matter, surface.origins(ways, NUDGE), ways)
+        hits, clear = first_solid(rays, self.matter, surface.origins(ways, NUDGE), ways, AROUND)
         cells = self.cells.of(hits, ways)
         free = (cells < 0).reshape(-1, count)
-        sky = (self.sky.gathered(ways) * (cells < 0)[:, None]).reshape(-1, count, 3).mean(axis=1)
-        fog, left = self.matter.geometry.scene.fog_density, np.ones((1, 1, 1), np.float32)
+        sky = self.sky.gathered(ways) * (cells < 0)[:, None] * clear
+        sky = sky.reshape(-1, count, 3).mean(axis=1)
+        fog, left = self.matter.geometry.scene.fog_density, None
+        if len(clear) > 1:
+            left = clear.reshape(-1, count, 3)
         if fog > 0:  # none of the sky's light gets through fog without end
             sky = np.zeros_like(sky)
-            left = np.exp(-fog * hits.distance).reshape(-1, count, 1).astype(np.float32)
+            dim = np.exp(-fog * hits.distance).reshape(-1, count, 1).astype(np.float32)
+            left = dim if left is None else left * dim
         sent, which = np.unique(cells[cells >= 0], return_inverse=True)
         places = np.full(len(cells), len(sent), np.int64)
         places[cells >= 0] = which
@@ -213,7 +220,7 @@ class Bounced:
         for _ in range(ROUNDS):
             falls = np.einsum("nk,nkc->nc", weight, (straight + light)[near])
             out = np.concatenate([np.minimum(base * falls + unasked, most), none])
-            arrives = out[places] if fog <= 0 else out[places] * left
+            arrives = out[places] if left is None else out[places] * left
             light = sky + extra + arrives.mean(axis=1)
         self._straight, self._light = straight, light
         self.ambient: np.ndarray = light.mean(axis=0)
@@ -257,7 +264,9 @@ def _scale(geometry: Geometry, viewpoints: list[Camera]) -> float:
     return max(size, 1e-3)
 
 
-def _direct(surface: Surface, rays: Rays, lights: Lights) -> np.ndarray:
+def _direct(
+    matter: Matter, surface: Surface, rays: Rays, veils: Rays | None, lights: Lights
+) -> np.ndarray:
     """(S, 3) float32 irradiance / pi straight from lights, at every surfel by itself."""
     total = np.zeros((len(surface), 3), np.float32)
     tile = (np.arange(len(surface)) * 7 % 32).astype(np.int32)
@@ -266,7 +275,9 @@ def _direct(surface: Surface, rays: Rays, lights: Lights) -> np.ndarray:
         received = direct.receive(receiver, lights, i).diffuse
         if lights.shadow[i]:
             count = _SHADOW_RAYS if lights.soft[i] else 1
-            received = received * direct.arrival(surface, rays, lights, i, tile, count)[:, None]
+            arrives = direct.arrival(surface, rays, lights, i, tile, count)
+            left = unveiled(veils, matter, lights, surface, i, tile, arrives > 0)
+            received = received * arrives[:, None] * left
         total += received
     return total
 

@@ -20,7 +20,7 @@ from .mirrors import reflection
 from .patterns import TILE, TILE_ORDER, WIDE_TILE
 from .reflection import CLEAR, DULL, LOOKED_AT
 from .samples import sample, surface_of
-from .shade import Light, Lighting, arriving, shares, veiled
+from .shade import Light, Lighting, arriving, shares
 from .single import add, dark, is_soft
 from .window import Guide, agreed, borrow, complete, complete_wide, spread, turning
 
@@ -104,7 +104,7 @@ class Grid:
         if lighting.lights.shadow[i]:
             arrives = self._soft_shadow(i, received)[:, None]
             if lighting.veils is not None:
-                left = veiled(lighting, surface, i, self.tile, arrives[:, 0] > 0)
+                left = lighting.unveiled(surface, i, self.tile, arrives[:, 0] > 0)
                 arrives = arrives * self._complete(left, np.ones(len(surface), np.float32))
         return received, arrives
 
@@ -144,7 +144,7 @@ class Grid:
             # in wide penumbras neighbours differ by their patterns only
             shared = self._complete(arrived, total)
             own = np.where(np.abs(shared - own) < _PATTERN, shared, own)
-        return own[:, None] * veiled(lighting, surface, i, self.tile, own > 0)
+        return own[:, None] * lighting.unveiled(surface, i, self.tile, own > 0)
 
     def _soft_shadow(self, i: int, received: direct.Received) -> np.ndarray:
         """(N,) part of a soft lamp's light that arrives."""

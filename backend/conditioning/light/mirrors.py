@@ -11,7 +11,7 @@ from ..anchors.tracing import NUDGE, Hits
 from . import direct
 from .colors import brightest
 from .fog import dimmed
-from .passing import first_solid
+from .passing import SEEN, first_solid
 from .reflection import CLEAR, LOOKED_AT, MIRROR, mirrored
 from .shade import Lighting, Shares, arriving, shares
 
@@ -41,7 +41,7 @@ def reflection(
     spread = np.where(roughness[index] <= CLEAR, 0, roughness[index])
     ways, share = mirrored(some, spread, tile[index])
     origins = some.origins(ways, NUDGE)
-    hits = first_solid(lighting.reflected, lighting.matter, origins, ways)
+    hits, left = first_solid(lighting.reflected, lighting.matter, origins, ways, SEEN)
     missed = hits.triangle < 0
     looks = ~missed & (roughness[index] <= LOOKED_AT) & (not last)
     clear, dull = np.flatnonzero(looks), np.flatnonzero(~missed & ~looks)
@@ -60,7 +60,7 @@ def reflection(
         met = np.flatnonzero(~missed & lighting.sampled[material] & (roughness[index] > MIRROR))
         found[met] -= lighting.glow(hits.take(met), origins[met], ways[met])
         np.maximum(found, 0, out=found)
-    found = dimmed(lighting, origins, ways, hits.distance, tile[index], found)
+    found = dimmed(lighting, origins, ways, hits.distance, tile[index], found * left)
     alpha = (roughness[index] ** 2).astype(np.float32)
     lamps = lighting.lights.only((lighting.lights.visible & GLOSSY) != 0)
     found += direct.reflected_lamps(origins, ways, hits.distance, alpha, lamps)

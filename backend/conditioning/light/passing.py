@@ -13,21 +13,31 @@ LAYERS = 6
 """Clear surfaces, one behind the other, that light passes at most."""
 NOTHING = 0.02
 """What is left of light that is not followed further."""
-INTO, OUT = 0.51, 1.2
-"""What the first and the second side of flat glass do to light on its way to a surface, as
-measured in Cycles 5.0: through a sheet of one side comes half of a lamp's light, through a pane of
-two, thick or thin, 0.6, as Filter Glossy makes glass rough for such light (without it, 0.75)."""
+Sides = tuple[float, float]
+LAMPS, AROUND, SEEN = (0.51, 1.2), (0.456, 0.95), (0.92, 0.92)
+"""What the first and the second side of flat glass do to light, as measured in Cycles 5.0: to a
+lamp's and to all others' on their way to a surface, of which half comes through a sheet of one side
+and 0.6 or 0.43 through a pane of two, thick or thin, as Filter Glossy makes glass rough for such
+light; and to what a mirror shows, by Fresnel."""
 
 ELSEWHERE = 0.5
 """What one side of curved glass lets through to where its shadow is, about."""
 _FLAT = 0.9995
 
 
-def first_solid(rays: Rays, matter: Matter, origins: np.ndarray, ways: np.ndarray) -> Hits:
-    """`Rays.first`, but surfaces that let more than half of light through are not met."""
+def first_solid(
+    rays: Rays, matter: Matter, origins: np.ndarray, ways: np.ndarray, glass: Sides
+) -> tuple[Hits, np.ndarray]:
+    """`Rays.first`, but surfaces that let more than half of light through are not met; and
+    (N, 3) float32 what they leave of light, or (1, 1) where there are none.
+
+    glass: what its sides do to such light.
+    """
     hits = rays.first(origins, ways)
     if matter.all_opaque:
-        return hits
+        return hits, np.ones((1, 1), np.float32)
+    left = np.ones((len(origins), 3), np.float32)
+    sides = np.zeros(len(origins), np.int64)
     clear = ~matter.opaque()[matter.geometry.material]
     index = np.flatnonzero((hits.triangle >= 0) & clear[hits.triangle])
     travelled = np.zeros(len(origins), np.float32)
@@ -35,17 +45,22 @@ def first_solid(rays: Rays, matter: Matter, origins: np.ndarray, ways: np.ndarra
         if not len(index):
             break
         met = hits.take(index)
-        passes, _ = _passes(matter, met, origins[index], ways[index], np.ones(len(index)))
-        index = index[brightest(passes) > 0.5]
+        passes, whole, is_glass = _passes(
+            matter, met, origins[index], ways[index], sides[index], glass
+        )
+        through = whole > 0.5
+        index = index[through]
         if not len(index):
             break
+        left[index] *= passes[through]
+        sides[index] += is_glass[through]
         step = np.maximum(hits.distance[index] * NUDGE, NUDGE)
         travelled[index] = hits.distance[index] + step
         further = rays.first(origins[index] + ways[index] * travelled[index, None], ways[index])
         hits.triangle[index], hits.u[index] = further.triangle, further.u
         hits.v[index], hits.distance[index] = further.v, further.distance + travelled[index]
         index = index[(further.triangle >= 0) & clear[further.triangle]]
-    return hits
+    return hits, left
 
 
 def left_over(
@@ -62,7 +77,9 @@ def left_over(
         if not len(met):
             break
         some = index[met]
-        passes, is_glass = _passes(matter, hits.take(met), origins[some], ways[some], sides[some])
+        passes, _, is_glass = _passes(
+            matter, hits.take(met), origins[some], ways[some], sides[some], LAMPS
+        )
         left[some] *= passes
         sides[some] += is_glass
         reach = np.sqrt(np.einsum("ni,ni->n", ways[some], ways[some]))
@@ -74,9 +91,15 @@ def left_over(
 
 
 def _passes(
-    matter: Matter, hits: Hits, origins: np.ndarray, ways: np.ndarray, sides: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """(N, 3) what surfaces let through, glass as if it did not bend light; (N,) bool, glass.
+    matter: Matter,
+    hits: Hits,
+    origins: np.ndarray,
+    ways: np.ndarray,
+    sides: np.ndarray,
+    glass: Sides,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """(N, 3) what surfaces let through, glass as if it did not bend light; (N,) the same if flat
+    glass took nothing; (N,) bool, glass.
 
     sides: (N,) of glass that were passed before.
     """
@@ -85,8 +108,9 @@ def _passes(
     # a pane lets light pass as it came; what is curved gathers it elsewhere
     corners, flat = matter.geometry.normals[hits.triangle], matter.geometry.flat[hits.triangle]
     curved = (np.einsum("nci,ni->nc", corners, flat) < _FLAT).any(axis=1)
-    flat_glass = np.where(sides % 2 == 0, INTO, OUT)
+    flat_glass = np.where(sides % 2 == 0, *glass)
     straight = np.where(curved, ELSEWHERE, flat_glass).astype(np.float32)[:, None]
     passes = lobes.transparent + straight * lobes.transmission
     is_glass: np.ndarray = np.any(lobes.transmission > lobes.transparent, axis=1)
-    return passes, is_glass
+    whole = np.where(curved, ELSEWHERE, 1).astype(np.float32)[:, None] * lobes.transmission
+    return passes, brightest(lobes.transparent + whole), is_glass

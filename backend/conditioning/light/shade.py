@@ -19,12 +19,11 @@ from .colors import brightest, mean
 from .emitters import emitter_lights
 from .ggx import albedo
 from .lamps import MOST_LIGHTS, Lights, light_of, sky_light
-from .passing import left_over
 from .patterns import frames_of, hemisphere_points
 from .sky import Sky
+from .veils import unveiled
 
 _SKY_RAYS = 32
-_CLAMPED_FROM = 0.055
 DULL_FROM = 0.35
 """Roughness up to which a reflection counts as the viewer's own; at twice that as everyone's."""
 
@@ -64,6 +63,12 @@ class Lighting:
             total += self.sky.gathered(ways) / _SKY_RAYS
         return total
 
+    def unveiled(
+        self, surface: Surface, index: int, first: np.ndarray, wanted: np.ndarray
+    ) -> np.ndarray:
+        """See `veils.unveiled`."""
+        return unveiled(self.veils, self.matter, self.lights, surface, index, first, wanted)
+
     @classmethod
     def of(
         cls,
@@ -94,7 +99,7 @@ class Lighting:
         if before is None:
             viewpoints = list(scene.viewpoints)
             bounced = Bounced(
-                matter, gathered, between, near, apart, sky, viewpoints, quality, sampled
+                matter, gathered, between, veils, near, apart, sky, viewpoints, quality, sampled
             )
         else:
             bounced = before.standing_in(matter, gathered, sky, sampled)
@@ -115,8 +120,8 @@ class Lighting:
         gathered, between = self.gathered.until(stop), self.between.until(stop)
         viewpoints = list(self.geometry.scene.viewpoints)
         bounced = Bounced(
-            self.matter, gathered, between, self.lights, self.apart, self.sky, viewpoints, quality,
-            self.sampled,
+            self.matter, gathered, between, self.veils, self.lights, self.apart, self.sky,
+            viewpoints, quality, self.sampled,
         )  # fmt: skip
         bounced.rays = self.gathered  # pictures ask them too, when `stop` is long about other work
         return replace(self, bounced=bounced, quality=quality)
@@ -260,36 +265,4 @@ def arriving(
         return np.ones((len(surface), 3), np.float32)
     count = rays if lights.soft[index] else 1
     arrives = direct.arrival(surface, lighting.between, lights, index, tile, count)[:, None]
-    return arrives * veiled(lighting, surface, index, tile, arrives[:, 0] > 0)
-
-
-def veiled(
-    lighting: Lighting, surface: Surface, index: int, first: np.ndarray, wanted: np.ndarray
-) -> np.ndarray:
-    """(N, 3) of a light's way to points (one of its points each) what is left behind veils."""
-    left = np.ones((len(surface), 3), np.float32)
-    some = np.flatnonzero(wanted)
-    if lighting.veils is None or not len(some):
-        return left
-    part = surface.take(some)
-    origins, ways, _ = direct.shadow_rays(part, lighting.lights, index, first[some], 1)
-    left[some], sides = left_over(lighting.veils, lighting.matter, origins, ways)
-    glass = np.flatnonzero(sides)
-    if len(glass):
-        left[some[glass]] *= _clamped(lighting, part.take(glass), index)[:, None]
-    return left
-
-
-def _clamped(lighting: Lighting, surface: Surface, index: int) -> np.ndarray:
-    """(N,) what Cycles' clamping of indirect light leaves of a light that comes through glass.
-
-    The brighter a surface would be, the more of the samples that find the lamp are clamped: a fit
-    to Cycles 5.0 for areas, points and suns of all sizes, within 15 %.
-    """
-    clamp = lighting.geometry.scene.film.clamp_indirect
-    if clamp <= 0:
-        return np.ones(len(surface), np.float32)
-    receiver = direct.Receiver.of(surface, diffuse_only=True)
-    falls = direct.receive(receiver, lighting.lights, index).diffuse
-    bright = mean(falls * surface.lobes.diffuse)
-    return np.sqrt(np.minimum(_CLAMPED_FROM * clamp / np.maximum(bright, 1e-6), 1))
+    return arrives * lighting.unveiled(surface, index, tile, arrives[:, 0] > 0)

@@ -124,7 +124,7 @@ def test_metal_shows_what_shines_above_it_as_sharply_as_it_is_smooth(
 
 def test_glass_is_looked_through_and_clear_film_leaves_alpha() -> None:
     glass = closure("BSDF_TRANSPARENT", Color=[0.5, 1.0, 0.5, 1.0])
-    parts = [(plane_mesh(20.0), matt((0.5,) * 3)), (plane_mesh(1.0, 1.0), glass)]
+    parts = [(plane_mesh(20.0), matt((0.5,) * 3)), (plane_mesh(0.3, 3.0), glass)]
     color = frame.render(lighting_of(scene_of(parts, sky=1.0)), ABOVE).color
     assert color[12, 12, 0] == pytest.approx(0.5 * color[12, 12, 1], rel=0.02)
     film_ = Film(transparent=True)
@@ -326,3 +326,25 @@ def test_bounced_light_is_clamped_as_cycles_does() -> None:
         for limit in (0.0, 10.0)
     ]
     assert bright[1] < 0.9 * bright[0]
+
+
+def test_leaves_are_lit_from_behind() -> None:
+    leaf = (plane_mesh(1.0, 1.0), closure("BSDF_TRANSLUCENT", Color=[0.4, 0.4, 0.4, 1.0]))
+    for angle in (0.0, 0.01, 0.3):
+        lit = scene_of([leaf], [lamp_at("SUN", (0, 0, 9), 2.0, angle=angle)])
+        below = camera_at((0, -0.01, 0.2), (0, 0, 1), 24, 0.3)
+        assert middle(seen(lit, below)) == pytest.approx(0.4 * 2 / np.pi, rel=0.05)
+
+
+@pytest.mark.parametrize(("thickness", "part"), [(0.0, 0.456), (0.02, 0.434)])
+def test_the_sky_through_glass_is_dimmed_as_in_cycles(thickness: float, part: float) -> None:
+    glass = closure("BSDF_GLASS", IOR=1.45)
+    pane = plane_mesh(30.0, 0.5)
+    if thickness:
+        pane = box_mesh((-15, -15, 0.5), (15, 15, 0.5 + thickness))
+    floor = (plane_mesh(20.0), matt((0.5,) * 3))
+    down = camera_at((0, 0.01, 0.3), (0, 0, 0), fov=0.2)
+    free, behind = (
+        middle(seen(scene_of(parts, sky=1.0), down)) for parts in ([floor], [floor, (pane, glass)])
+    )
+    assert behind / free == pytest.approx(part, abs=0.06)
