@@ -78,6 +78,8 @@ def test_long_work_stops_and_what_was_kept_is_taken_back(stage, demo_file, tmp_p
     assert 1 <= found["captured"] < 24
     assert found["scenes"] == ["Scene"], "the capture left its copy of the scene behind"
     assert found["baking"] and found["unbaked"] >= 1
+    assert 1 <= found["materials"].pop("baked") <= 3
+    assert found["materials"] == {"as before": True, "undone": 0}
     assert found["added by a stopped build"] == 0
     assert found["kept"] == {"frames": 1, "undone": True, "redone": True}
     assert found["handles"]["moved"] > 0.01

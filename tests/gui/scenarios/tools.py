@@ -19,6 +19,7 @@ def play(ui):
     scene.worldfm.memory[0].colour.save_render(photo, scene=scene)
     yield from stopped_capture(ui)
     yield from stopped_bake(ui)
+    yield from stopped_materials(ui)
     yield from stopped_photo(ui, photo)
     yield from kept_and_undone(ui)
     yield from handles(ui, photo)
@@ -63,6 +64,47 @@ def stopped_bake(ui):
     yield from escape(ui, "the bake")
     now = [[slot.material for slot in ob.material_slots] for ob in meshes]
     ui.result["unbaked"] = sum(a == b for a, b in zip(before, now, strict=True))
+
+
+def stopped_materials(ui):
+    for number in range(3):
+        with here():
+            bpy.ops.mesh.primitive_cube_add(location=(20 + 3 * number, 0, 0))
+        ob = bpy.context.view_layer.objects.active
+        ob.name = f"Wired {number}"
+        look = bpy.data.materials.new(ob.name)
+        if bpy.app.version < (5, 0, 0):
+            look.use_nodes = True
+        nodes, links = look.node_tree.nodes, look.node_tree.links
+        wire = nodes.new("ShaderNodeWireframe")
+        wire.inputs["Size"].default_value = 0.1 + 0.1 * number
+        links.new(wire.outputs["Fac"], nodes["Principled BSDF"].inputs["Base Color"])
+        ob.data.materials.append(look)
+    yield from ui.turns()
+    bpy.ops.ed.undo_push(message="Wired")
+
+    def baked():
+        return sum(len(ob.worldfm.bakes) for ob in bpy.data.objects)
+
+    def around():
+        scene, active = bpy.context.scene, bpy.context.view_layer.objects.active
+        window = bpy.context.window_manager.windows[0]
+        kinds = (bpy.data.scenes, bpy.data.objects, bpy.data.meshes, bpy.data.materials)
+        names = [sorted(one.name for one in kind) for kind in kinds]
+        return [*names, window.scene.name, active.name, scene.render.engine, scene.frame_current]
+
+    before = around()
+    with here():
+        bpy.ops.worldfm.bake_materials("INVOKE_DEFAULT", size=256, samples=1)
+    yield from ui.until(baked, 120, "the first baked material")
+    yield from escape(ui, "the bake of materials")
+    ui.result["materials"] = {"baked": baked(), "as before": around() == before}
+    with here():
+        bpy.ops.ed.undo()
+    ui.result["materials"]["undone"] = baked()
+    for number in range(3):
+        bpy.data.objects.remove(bpy.data.objects[f"Wired {number}"])
+    bpy.ops.ed.undo_push(message="Without Wired")
 
 
 def stopped_photo(ui, photo):
