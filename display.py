@@ -64,7 +64,7 @@ def blender_depth(depth: np.ndarray, metres_per_unit: float) -> np.ndarray:
 
 
 def render_passes(reply: FrameReply, metres_per_unit: float) -> dict[str, np.ndarray]:
-    """Name of each pass to its flat float32 values, as `rect.foreach_set` wants them."""
+    """Name of each pass to its flat (H * W * C,) float32 values, as `rect.foreach_set` wants."""
     passes = {
         "Combined": color_rgba(reply),
         "Depth": blender_depth(reply.depth, metres_per_unit),

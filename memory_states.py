@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Which memory frames still fit the scene, found out beside the user's work while a list shows it.
 
-The scene is read in small helpings once it has been left alone for a moment, and compared in a
+The scene is read in short time slices once it has been left alone for a moment, and compared in a
 thread. Nothing is kept in the file: undo and load only have it found out anew.
 """
 
@@ -25,7 +25,7 @@ _REST = 0.5
 """Seconds without a change before the scene is read."""
 _IDLE, _BUSY = 0.5, 0.02
 _HELPING = 0.004
-"""Seconds of processor of one helping, about."""
+"""Seconds of processor of one slice, about."""
 _LARGE = 2_000_000
 """Vertices of a scene that is not kept to be compared with what changes next."""
 

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 
 import bpy
 import numpy as np
@@ -51,7 +51,7 @@ class WORLDFM_OT_project_to_geometry(StepOperator, bpy.types.Operator):
         meshes = any(ob.type == "MESH" for ob in context.selected_objects)
         return context.mode == "OBJECT" and meshes and len(context.scene.worldfm.memory) > 0
 
-    def steps(self, context: bpy.types.Context) -> Iterator[Step]:
+    def steps(self, context: bpy.types.Context) -> Generator[Step]:
         """One mesh after the other, one memory frame after the other."""
         frames = [f for f in read_frames(context.scene)[0] if f.depth is not None]
         if not frames:

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Generator
 
 import bpy
 from bpy.props import BoolProperty, IntProperty
@@ -45,7 +45,7 @@ class WORLDFM_OT_bake_materials(StepOperator, bpy.types.Operator):
         cls.poll_message_set("Leave Edit Mode first")
         return context.mode == "OBJECT"
 
-    def steps(self, context: bpy.types.Context) -> Iterator[Step]:
+    def steps(self, context: bpy.types.Context) -> Generator[Step]:
         """One value of one object after the other. An object that fails is left out."""
         scene, layer = context.scene.name, context.view_layer.name
         if not hasattr(context.scene, "cycles"):

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
@@ -110,7 +110,7 @@ class CommandOperator(StepOperator):
         """There is nothing to ask, unless a subclass does."""
         return self.execute(context)
 
-    def steps(self, context: bpy.types.Context) -> Iterator[Step]:
+    def steps(self, context: bpy.types.Context) -> Generator[Step]:
         """Waits for the command only where nobody watches."""
         run = None
         with temporary_folder() as folder:

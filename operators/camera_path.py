@@ -112,7 +112,7 @@ def start_matrix(context: bpy.types.Context) -> Matrix:
     return Matrix.LocRotScale(location, rotation, None)
 
 
-def target_point(context: bpy.types.Context, start: Matrix) -> Vector:
+def target_point(context: bpy.types.Context) -> Vector:
     """What a move is about: the active object, or what the 3D cursor marks."""
     ob = context.view_layer.objects.active
     if ob is not None and ob.type != "CAMERA" and ob.select_get():
@@ -140,7 +140,7 @@ class WORLDFM_OT_path_orbit(_CameraPath, bpy.types.Operator):
     def build(self, context: bpy.types.Context) -> bpy.types.Object:
         """An empty that turns, with the camera as its child."""
         scene, start = context.scene, start_matrix(context)
-        centre = target_point(context, start)
+        centre = target_point(context)
         radius = (start.translation - centre).to_2d().length
         if radius < 1e-4:
             raise InputError("The camera stands in the centre of its orbit; move it away first.")
@@ -193,7 +193,7 @@ class WORLDFM_OT_path_crane(_CameraPath, bpy.types.Operator):
     def build(self, context: bpy.types.Context) -> bpy.types.Object:
         """A key every half a second, each facing the target."""
         scene, start = context.scene, start_matrix(context)
-        target = target_point(context, start)
+        target = target_point(context)
         if (target - start.translation).length < 1e-4:
             raise InputError("The camera stands on its target; select an object to look at.")
         last = self.last_frame(scene, abs(self.height))

@@ -5,9 +5,10 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import bpy
 import numpy as np
@@ -39,14 +40,14 @@ class CaptureSettings:
     layer: str
 
 
-def can_capture_outside(engine: str) -> bool:
+def can_capture_in_background(engine: str) -> bool:
     """Whether another Blender could: rasterisers may have no graphics without a window."""
     return bool(bpy.app.binary_path) and not bpy.app.background and engine == "CYCLES"
 
 
-def inside(
+def capture_here(
     scene: bpy.types.Scene, settings: CaptureSettings, shots: list[Shot]
-) -> Iterator[Picture]:
+) -> Generator[Picture]:
     """In this Blender, which waits for each. Raises WorldFMError."""
     copying = private_scene(
         scene, settings.engine, settings.samples, settings.percentage, settings.layer
@@ -57,9 +58,9 @@ def inside(
             yield number, capture(copy, shot, reader)
 
 
-def outside(
+def capture_in_background(
     scene: bpy.types.Scene, settings: CaptureSettings, shots: list[Shot]
-) -> Iterator[Picture | None]:
+) -> Generator[Picture | None]:
     """In a second Blender, which opens a copy of the file; None while nothing new is there.
 
     It ends when this iterator is closed, and with this Blender. Raises WorldFMError.
@@ -128,9 +129,9 @@ def work(folder: str) -> None:
         for s in given["shots"]
     ]
     try:
-        for number, made in inside(scene, CaptureSettings(**given["settings"]), shots):
+        for number, made in capture_here(scene, CaptureSettings(**given["settings"]), shots):
             part = Path(folder) / f"{number:04d}.part.npz"
-            arrays = {"radiance": made.radiance, "depth": made.depth}
+            arrays: dict[str, Any] = {"radiance": made.radiance, "depth": made.depth}
             for name in ("render", "view"):
                 data = getattr(made.moments, name)
                 if data is not None:
@@ -148,7 +149,7 @@ def _read(path: Path) -> Captured:
     ):
         given = read_npz(path)
         told = parse_json(str(given["told"]))
-        encoded = [given[n].tobytes() if n in given else None for n in ("render", "view")]
-        moments = Moments(*encoded, tuple(told["problems"]))
+        render, view = (given[n].tobytes() if n in given else None for n in ("render", "view"))
+        moments = Moments(render, view, tuple(told["problems"]))
         camera = Camera.from_json(told["camera"])
         return Captured(camera, given["radiance"], given["depth"], moments)

@@ -62,7 +62,7 @@ class WORLDFM_OT_keep_frame(CommandOperator, bpy.types.Operator):
         if reply is None:
             raise InputError("No frame was generated yet; render one or use Rendered shading.")
         self._reply, self._moments = reply, _moments_of(*runtime.latest_scene())
-        arrays: dict[str, np.ndarray] = {
+        arrays: dict[str, Any] = {
             "rgb": reply.rgb,
             "known": reply.depth,
             "camera": np.array(json.dumps(reply.request.camera.to_json())),
@@ -83,20 +83,21 @@ class WORLDFM_OT_keep_frame(CommandOperator, bpy.types.Operator):
             grown = read_npz(folder / "grown.npz")
             anchors = Anchors(grown["xyz"], grown["rgb"], grown["radius"])
             depth = grown["depth"]
-        scene = context.scene
+        scene, reply = context.scene, self._reply
+        assert reply is not None, "begin() kept it"
         count = len(scene.worldfm.memory)
         item = store_frame(
             scene,
             f"{self.label} {count + 1}",
-            self._reply.request.camera,
-            self._reply.picture,
+            reply.request.camera,
+            reply.picture,
             depth,
             self._moments,
         )
         if len(scene.worldfm.memory) == count:
             self.report({"INFO"}, "This frame is in the world already.")
             return
-        item.source = f"Kept, {self._reply.model_name}, seed {self._reply.request.seed}"
+        item.source = f"Kept, {reply.model_name}, seed {reply.request.seed}"
         if len(anchors):
             name = f"{item.name} Points"
             store_anchors(name, anchors, scene.collection, scene.unit_settings.scale_length)

@@ -22,6 +22,11 @@ _PLACE = ("location", "rotation_euler", "rotation_quaternion", "rotation_axis_an
 _LENS = ("type", "lens", "shift_x", "shift_y", "sensor_fit")
 HELP = "Drag ends; X, Y, Z adds a line; Delete removes; Enter keeps, Esc takes back"
 
+_Frame = tuple[np.ndarray, np.ndarray]
+"""(2,) top left corner and (2,) size of the photo in the region, in pixels."""
+_State = tuple[list[Any], list[Any], list[Any] | None]
+"""Where the camera stands, its lens, and the lines that were kept with it."""
+
 
 class WORLDFM_OT_adjust_match(bpy.types.Operator):
     """Drag lines along the scene's axes over the photo; the camera follows"""
@@ -32,13 +37,13 @@ class WORLDFM_OT_adjust_match(bpy.types.Operator):
 
     _camera = ""
     _lines: np.ndarray
-    _before: tuple[object, ...]
+    _before: _State
     _shown: bool
     _depths: list[str]
     _held: tuple[int, int] | None = None
     _handler: object = None
     _region = 0
-    _frame: tuple[np.ndarray, np.ndarray] | None = None
+    _frame: _Frame | None = None
     """The photo's top left corner and size in the region, when that was last drawn. Events come
     in between, when the camera has moved already and the view through it has not."""
 
@@ -84,24 +89,25 @@ class WORLDFM_OT_adjust_match(bpy.types.Operator):
             _restore(ob, self._before)
             self._end(context)
             return {"CANCELLED"}
-        if self._frame is None:  # the view does not look through the camera now
+        frame = self._frame
+        if frame is None:  # the view does not look through the camera now
             self._held = None
             return {"PASS_THROUGH"}
         if event.type == "LEFTMOUSE":
-            self._held = self._nearest(mouse) if event.value == "PRESS" else None
+            self._held = self._nearest(mouse, frame) if event.value == "PRESS" else None
             return {"RUNNING_MODAL"}
         if event.type == "MOUSEMOVE" and self._held is not None:
             line, end = self._held
-            self._lines[line, 1 + 2 * end : 3 + 2 * end] = self._to_photo(mouse)
+            self._lines[line, 1 + 2 * end : 3 + 2 * end] = _to_photo(mouse, frame)
             self._follow(context, ob)
             return {"RUNNING_MODAL"}
         if event.value == "PRESS" and event.type in {"X", "Y", "Z"}:
-            place = self._to_photo(mouse)
+            place = _to_photo(mouse, frame)
             added = [("XYZ").index(event.type), *(place - 0.08), *(place + 0.08)]
             self._lines = np.vstack([self._lines, added])
             return {"RUNNING_MODAL"}
         if event.value == "PRESS" and event.type in {"DEL", "BACK_SPACE"}:
-            found = self._nearest(mouse)
+            found = self._nearest(mouse, frame)
             if found is not None:
                 self._lines = np.delete(self._lines, found[0], axis=0)
                 self._follow(context, ob)
@@ -131,14 +137,10 @@ class WORLDFM_OT_adjust_match(bpy.types.Operator):
                 background.display_depth = depth
             ob.data.show_background_images = self._shown
 
-    def _to_photo(self, mouse: np.ndarray) -> np.ndarray:
-        corner, size = self._frame
-        return (mouse - corner) / size * [1, -1]
-
-    def _nearest(self, mouse: np.ndarray) -> tuple[int, int] | None:
+    def _nearest(self, mouse: np.ndarray, frame: _Frame) -> tuple[int, int] | None:
         if not len(self._lines):
             return None
-        distance = np.linalg.norm(_ends(self._lines, self._frame) - mouse, axis=2)
+        distance = np.linalg.norm(_ends(self._lines, frame) - mouse, axis=2)
         line, end = np.unravel_index(int(distance.argmin()), distance.shape)
         return (int(line), int(end)) if distance[line, end] < REACH else None
 
@@ -186,13 +188,19 @@ def _frame_in(
     return np.array([middle[0] - size[0] / 2, middle[1] + size[1] / 2]), size
 
 
-def _ends(lines: np.ndarray, frame: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
+def _to_photo(mouse: np.ndarray, frame: _Frame) -> np.ndarray:
+    """(2,) in parts of the photo, y down, of a place in the region."""
+    corner, size = frame
+    return (mouse - corner) / size * [1, -1]
+
+
+def _ends(lines: np.ndarray, frame: _Frame) -> np.ndarray:
     """(N, 2, 2) ends of the lines in the region."""
     corner, size = frame
     return corner + lines[:, 1:].reshape(-1, 2, 2) * size * [1, -1]
 
 
-def _state(ob: bpy.types.Object) -> tuple[list[Any], list[Any], list[Any] | None]:
+def _state(ob: bpy.types.Object) -> _State:
     """What adjusting changes. Not the matrix: what is set as one comes back rounded."""
     place = [tuple(getattr(ob, name)) for name in _PLACE]
     drawn = ob.data.get(LINES)
@@ -200,7 +208,7 @@ def _state(ob: bpy.types.Object) -> tuple[list[Any], list[Any], list[Any] | None
     return place, lens, None if drawn is None else list(drawn)
 
 
-def _restore(ob: bpy.types.Object, state: tuple[list[Any], list[Any], list[Any] | None]) -> None:
+def _restore(ob: bpy.types.Object, state: _State) -> None:
     place, lens, drawn = state
     for name, value in zip(_PLACE, place, strict=True):
         setattr(ob, name, value)

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -16,10 +16,15 @@ from ..backend.shared.errors import CameraError, InputError
 from ..scene_sync.animation import fcurves_of, is_predictable, moves
 from ..scene_sync.cameras import render_camera, scene_camera, viewport_camera
 from ..scene_sync.capture import ENGINES, Shot, can_denoise, source_of
-from ..scene_sync.gaps import find_gaps, sized
+from ..scene_sync.gaps import Gaps, find_gaps, sized
 from ..scene_sync.memory import store_frame
 from ..scene_sync.pictures import depth_seen_from, load_picture
-from .capture_work import CaptureSettings, can_capture_outside, inside, outside
+from .capture_work import (
+    CaptureSettings,
+    can_capture_in_background,
+    capture_here,
+    capture_in_background,
+)
 from .file_choice import ChoosesFile
 from .reports import reports_errors, warn_once
 from .steps import Step, StepOperator
@@ -132,14 +137,14 @@ class WORLDFM_OT_capture_memory(_CaptureSettings, StepOperator, bpy.types.Operat
 
     _outside = False
 
-    def steps(self, context: bpy.types.Context) -> Iterator[Step]:
+    def steps(self, context: bpy.types.Context) -> Generator[Step]:
         """What to capture, then one picture after the other."""
         scene = context.scene
         shots: list[Shot] = []
         yield from self._plan(context, shots)
         if not shots:
             return
-        self._outside = self.watched and self.beside and can_capture_outside(self.engine)
+        self._outside = self.watched and self.beside and can_capture_in_background(self.engine)
         if self.engine == "CYCLES" and not can_denoise(scene):
             self.report(
                 {"WARNING"},
@@ -147,7 +152,8 @@ class WORLDFM_OT_capture_memory(_CaptureSettings, StepOperator, bpy.types.Operat
             )
         name, layer = scene.name, context.view_layer.name
         settings = CaptureSettings(self.engine, self.samples, self.percentage, layer)
-        pictures = (outside if self._outside else inside)(scene, settings, shots)
+        capture = capture_in_background if self._outside else capture_here
+        pictures = capture(scene, settings, shots)
         said: set[str] = set()
         yield Step(f"Rendering 1 of {len(shots)} memory frames", 0.0)
         with closing(pictures):
@@ -185,7 +191,7 @@ class WORLDFM_OT_capture_memory(_CaptureSettings, StepOperator, bpy.types.Operat
 
     def _gaps(self, scene: bpy.types.Scene, shots: list[Shot]) -> Iterator[Step]:
         frame, subframe = scene.frame_current, scene.frame_subframe
-        gaps = None
+        gaps: Gaps | None = None
         try:
             for found in find_gaps(scene, self.aim / 100, self.count):
                 if isinstance(found, float):
@@ -194,6 +200,7 @@ class WORLDFM_OT_capture_memory(_CaptureSettings, StepOperator, bpy.types.Operat
                     gaps = found
         finally:
             scene.frame_set(frame, subframe=subframe)
+        assert gaps is not None, "they come last"
         scene.worldfm.path_coverage = gaps.to_json()
         taken = len(scene.worldfm.memory)
         for i, (at, camera) in enumerate(gaps.cameras, taken + 1):
@@ -232,7 +239,7 @@ class WORLDFM_OT_capture_dialog(_CaptureSettings, bpy.types.Operator):
             layout.prop(self, "aim")
         if self.source == "GAPS" or (self.source == "PATH" and not self.frames):
             layout.prop(self, "count")
-        if can_capture_outside(self.engine):
+        if can_capture_in_background(self.engine):
             layout.prop(self, "beside")
         else:
             layout.label(text="Blender waits while each picture is rendered", icon="INFO")

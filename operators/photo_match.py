@@ -72,6 +72,8 @@ def _agreeing_lines(camera: Camera) -> np.ndarray:
 def solve_lines(ob: bpy.types.Object, lines: np.ndarray, scale_length: float) -> list[str]:
     """Turns a camera by its lines and remembers them; its place stays. Notes for the user.
 
+    lines: (N, 5), an axis and both ends in parts of the photo.
+
     Raises InputError when no camera fits; then nothing has changed.
     """
     old = photo_camera(ob, scale_length)

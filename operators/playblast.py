@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import bpy
@@ -43,7 +43,7 @@ class WORLDFM_OT_playblast(StepOperator, bpy.types.Operator):
         cls.poll_message_set("The scene has no active camera")
         return context.scene.camera is not None
 
-    def steps(self, context: bpy.types.Context) -> Iterator[Step]:
+    def steps(self, context: bpy.types.Context) -> Generator[Step]:
         """One frame after the other, then the film."""
         scene = context.scene
         target = self._target()

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import closing
 from dataclasses import dataclass
 
@@ -14,7 +14,12 @@ from bpy.props import BoolProperty, IntProperty
 from .. import memory_states
 from ..scene_sync.capture import Captured, Shot, captured_at, source_of
 from ..scene_sync.memory import camera_of, frame_key, store_frame
-from .capture_work import CaptureSettings, can_capture_outside, inside, outside
+from .capture_work import (
+    CaptureSettings,
+    can_capture_in_background,
+    capture_here,
+    capture_in_background,
+)
 from .reports import warn_once
 from .steps import Step, StepOperator
 
@@ -65,7 +70,7 @@ class WORLDFM_OT_recapture(StepOperator, bpy.types.Operator):
         """Whether Blender can be used meanwhile: where another one renders."""
         return self._outside
 
-    def steps(self, context: bpy.types.Context) -> Iterator[Step]:
+    def steps(self, context: bpy.types.Context) -> Generator[Step]:
         """Each takes the place of its old picture."""
         scene, layer = context.scene.name, context.view_layer.name
         again = self._chosen(context)
@@ -78,8 +83,8 @@ class WORLDFM_OT_recapture(StepOperator, bpy.types.Operator):
         for engine in dict.fromkeys(one.engine for one in again):
             mine = [one for one in again if one.engine == engine]
             settings = CaptureSettings(engine, self.samples, 100, layer)
-            self._outside = self.watched and can_capture_outside(engine)
-            render = outside if self._outside else inside
+            self._outside = self.watched and can_capture_in_background(engine)
+            render = capture_in_background if self._outside else capture_here
             pictures = render(bpy.data.scenes[scene], settings, [one.shot for one in mine])
             with closing(pictures):
                 for picture in pictures:

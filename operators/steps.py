@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from typing import NamedTuple
 
 import bpy
@@ -24,20 +24,24 @@ class StepOperator(OperatorMixin):
     """An operator whose work is an iterator; mixed in before bpy.types.Operator.
 
     stopped: what Esc is answered with. keeps: whether what was done until then stays.
-    shares: whether the user may go on working meanwhile. seconds: from step to step.
+    seconds: from step to step.
     """
 
     stopped = "Stopped; nothing was added."
     keeps = False
-    shares = False
     seconds = 0.01
 
-    _work: Iterator[Step] | None = None
+    _work: Generator[Step] | None = None
     _timer: bpy.types.Timer | None = None
 
-    def steps(self, context: bpy.types.Context) -> Iterator[Step]:
+    def steps(self, context: bpy.types.Context) -> Generator[Step]:
         """The work; closed early when it is stopped. Raises WorldFMError."""
         raise NotImplementedError
+
+    @property
+    def shares(self) -> bool:
+        """Whether the user may go on working meanwhile."""
+        return False
 
     @property
     def watched(self) -> bool:

@@ -196,7 +196,7 @@ class WORLDFM_OT_world_from_photo(_Shows, _FromFile, bpy.types.Operator):
         self.keep(context, added.points)
         if matched is not None:  # it moves to the height that was typed in
             place_camera(matched, built.world.memory[0].camera, scene.unit_settings.scale_length)
-            if LINES in matched.data:
+            if added.camera is not None and LINES in matched.data:
                 added.camera.data[LINES] = matched.data[LINES]
 
 

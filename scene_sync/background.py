@@ -68,6 +68,8 @@ class Sky:
         return Background(pixels, self.visible, _identity(self.shader)), problems
 
     def _pixels(self, wait: bool) -> tuple[np.ndarray, list[str]]:
+        if self.shader is None:
+            return np.zeros((1, 1, 3), np.float32), []
         radiance = _constant(self.shader)
         if radiance is not None:
             return radiance.reshape(1, 1, 3), []

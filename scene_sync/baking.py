@@ -22,8 +22,8 @@ from ..backend.shared.unwrap import MARGIN, unwrap
 from .anchor_points import is_anchors
 from .attributes import with_attributes
 from .deforming import deforms
+from .depsgraph_cache import DepsgraphCache
 from .geometry import Surface, instances
-from .helping import Helping
 from .sources import read_surface
 from .unfollowed import Place, Wanted
 
@@ -93,14 +93,14 @@ class Target:
 
 def targets_of(depsgraph: bpy.types.Depsgraph) -> list[Target]:
     """All that `depsgraph` shows and that has something to be baked, baked already or not."""
-    helping, seen, found = Helping(depsgraph), set(), []
+    cache, seen, found = DepsgraphCache(depsgraph), set(), []
     for one in instances(depsgraph):
         ob = one.object
         pointer = (ob.original.session_uid, ob.data.as_pointer())
         if pointer in seen or is_anchors(ob):
             continue
         seen.add(pointer)
-        shaders = helping.materials(ob)[1]
+        shaders = cache.materials(ob)[1]
         if not any(shader.wanted for shader in shaders):
             continue
         surface = read_surface(ob)
@@ -256,7 +256,7 @@ def _object(
     materials: list[bpy.types.Material | None],
     stack: ExitStack,
 ) -> bpy.types.Object:
-    mesh = mesh_of(target.surface.mesh, target.slots, uv)
+    mesh = mesh_of(target.surface.mesh, uv)
     stack.callback(bpy.data.meshes.remove, mesh)
     for material in materials:
         mesh.materials.append(material)
@@ -270,7 +270,7 @@ def _object(
     return ob
 
 
-def mesh_of(given: Mesh, slots: np.ndarray, uv: np.ndarray) -> bpy.types.Mesh:
+def mesh_of(given: Mesh, uv: np.ndarray) -> bpy.types.Mesh:
     """Triangles as a mesh of Blender's, in the same order. uv: (T, 3, 2) of BAKE_LAYER."""
     count = len(given.triangles)
     mesh = bpy.data.meshes.new(NAME)

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import bpy
 import numpy as np
@@ -168,9 +169,9 @@ def lens_focus(camera: bpy.types.Object, scene: bpy.types.Scene) -> tuple[float,
 
 
 def lens_camera(lens: Lens, picture: Raster, c2w: np.ndarray, scale_length: float) -> Camera:
-    """The camera with this lens at `c2w` (OpenGL axes, metres), without the border."""
+    """The camera with this lens at (4, 4) `c2w` (OpenGL axes, metres), without the border."""
     K = lens_matrix(lens, picture, scale_length)
-    kind = "ORTHO" if lens.ortho_scale else "PERSP"
+    kind: Literal["PERSP", "ORTHO"] = "ORTHO" if lens.ortho_scale else "PERSP"
     return Camera.from_opengl(K, c2w, picture.width, picture.height, kind)
 
 

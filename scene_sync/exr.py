@@ -17,7 +17,7 @@ from ..backend.shared.errors import InputError
 from ..backend.shared.reading import as_sentence
 
 _MAGIC = 20000630
-_TYPES = {0: np.dtype("<u4"), 1: np.dtype("<f2"), 2: np.dtype("<f4")}
+_TYPES: dict[int, np.dtype] = {0: np.dtype("<u4"), 1: np.dtype("<f2"), 2: np.dtype("<f4")}
 _TILED_OR_DEEP_OR_PARTS = 0x200 | 0x800 | 0x1000
 
 
@@ -44,14 +44,15 @@ def _read(data: bytes) -> dict[str, np.ndarray]:
         raise ValueError("it is compressed")
     x0, y0, x1, y1 = struct.unpack("<4i", header["dataWindow"])
     width, height = x1 - x0 + 1, y1 - y0 + 1
-    row = np.dtype([(name, kind, (width,)) for name, kind in _channels(header["channels"])])
+    channels = _channels(header["channels"])
+    row = np.dtype([(name, kind, (width,)) for name, kind in channels])
     chunk = np.dtype([("y", "<i4"), ("size", "<i4"), ("row", row)])
     offsets = struct.unpack_from(f"<{height}Q", data, at)
     rows = np.frombuffer(data, chunk, height, min(offsets))
     if (rows["size"] != row.itemsize).any():
         raise ValueError("its rows differ in size")
     order = np.argsort(rows["y"], kind="stable")
-    return {name: rows["row"][name][order] for name in row.names}
+    return {name: rows["row"][name][order] for name, _ in channels}
 
 
 def _header(data: bytes, at: int) -> tuple[dict[str, bytes], int]:
@@ -66,7 +67,8 @@ def _header(data: bytes, at: int) -> tuple[dict[str, bytes], int]:
 
 
 def _channels(data: bytes) -> list[tuple[str, np.dtype]]:
-    channels, at = [], 0
+    channels: list[tuple[str, np.dtype]] = []
+    at = 0
     while data[at]:
         name, at = _text(data, at)
         (kind,) = struct.unpack_from("<i", data, at)

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from .rgb import rgb_of
 from .shader_graph import Shader
 
 _NOT_EVEN = (
@@ -39,7 +40,7 @@ def fog_of(shader: Shader | None) -> tuple[Fog, list[str]]:
     density = float(removed.mean())
     if density <= 0:
         return Fog(), []
-    color = tuple(float(c) for c in scattered / density)
+    color = rgb_of(scattered / density)
     return Fog(density, color, float(forward / max(scattered.mean(), 1e-12))), []
 
 
@@ -51,8 +52,12 @@ def _summed(shader: Shader, link: dict[str, Any]) -> _Sum | None:
     node = shader.nodes[link["node"]]
     inputs = node["inputs"]
     if node["type"] == "ADD_SHADER":
-        parts = [_summed(shader, part) for part in inputs.values()]
-        return None if None in parts else tuple(map(sum, zip(*parts, strict=True)))
+        total = np.zeros(3), np.zeros(3), 0.0
+        for part in (_summed(shader, part) for part in inputs.values()):
+            if part is None:
+                return None
+            total = total[0] + part[0], total[1] + part[1], total[2] + part[2]
+        return total
     if any(isinstance(value, dict) for value in inputs.values()):
         return None
     density = inputs.get("Density", 0.0)

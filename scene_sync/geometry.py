@@ -40,7 +40,7 @@ class Surface:
 
     @functools.cached_property
     def slots(self) -> np.ndarray:
-        """The material slots that its triangles name, in order."""
+        """(S,) material slots that its triangles name, in order."""
         return np.unique(self.mesh.slots)
 
     @functools.cached_property
@@ -82,11 +82,11 @@ def _arrays(mesh: Mesh) -> list[np.ndarray | None]:
 class Instance(NamedTuple):
     """One placing of an object. key: the same instance in every frame and session.
 
-    index: among all that the depsgraph has, shown or not. owner: what makes the instance, the
+    number: among all that the depsgraph has, shown or not. owner: what makes the instance, the
     object itself where it is none. random_id: Blender's, None where the object is no instance.
     """
 
-    index: int
+    number: int
     key: str
     object: bpy.types.Object
     matrix: Matrix
@@ -196,7 +196,11 @@ def _bounds(mesh: bpy.types.Mesh) -> np.ndarray:
 
 
 def _array(
-    collection: object, name: str, count: int, width: int, dtype: type = np.float32
+    collection: bpy.types.bpy_prop_collection,
+    name: str,
+    count: int,
+    width: int,
+    dtype: type = np.float32,
 ) -> np.ndarray:
     flat: np.ndarray = np.empty(count * width, dtype)
     collection.foreach_get(name, flat)

@@ -8,6 +8,7 @@ animation sees the same anchors, in whatever order frames are rendered.
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import bpy
 import numpy as np
@@ -90,7 +91,8 @@ def _lens_at(ob: bpy.types.Object, frame: float) -> Lens:
     now = lens_of(ob.data, ob.name)
     names = ["lens", "sensor_width", "sensor_height", "shift_x", "shift_y"]
     names += ["ortho_scale"] if now.ortho_scale else []
-    return replace(now, **{name: number_at(ob.data, name, frame) for name in names})
+    then: dict[str, Any] = {name: number_at(ob.data, name, frame) for name in names}
+    return replace(now, **then)
 
 
 def _spread(cameras: list[Camera], count: int) -> list[Camera]:

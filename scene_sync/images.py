@@ -30,12 +30,15 @@ _STRIP = 2**24
 """Pixels that are averaged in one go."""
 _DATA = {"Non-Color", "Raw", "data"}
 _LINEAR = {"Linear Rec.709", "Linear", "scene_linear"} | _DATA
-_MOST_HALF = np.float32(65504)
+_MOST_HALF = 65504.0
 _Key = tuple[object, ...]
 
 
 class Picture:
-    """One image file, tile or frame. Equal ones are the same object until they are forgotten."""
+    """One image file, tile or frame. Equal ones are the same object until they are forgotten.
+
+    values: (H, W, C) float32, row 0 at the bottom.
+    """
 
     def __init__(self, name: str, values: np.ndarray, kind: _Kind) -> None:
         self.name = name
@@ -78,6 +81,7 @@ class Picture:
         """The pixels. Takes its time when first asked: not for a draw."""
         with self._lock:
             if self._made is None:
+                assert self._values is not None  # they go when they are made into it
                 self._made = self._kind.texture(self.name, self._values)
                 self._values = None
             return self._made
@@ -296,7 +300,7 @@ def _copied(image: bpy.types.Image, kind: _Kind, most: int) -> np.ndarray:
 
 
 def averaged(values: np.ndarray, step: int, encoded: bool) -> np.ndarray:
-    """The means of blocks of `step` x `step` pixels; those at the far edges may be smaller.
+    """(H, W, C) to means of blocks of `step` x `step` pixels; those at the far edges may be less.
 
     encoded: as sRGB; the mean is taken of light.
     """

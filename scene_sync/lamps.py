@@ -11,6 +11,7 @@ import bpy
 import numpy as np
 
 from ..backend.shared.scene import EVERYWHERE, Lamp
+from .rgb import rgb_of
 from .shader_graph import Shader, read_tree
 
 _THIN = 1e-9
@@ -57,7 +58,7 @@ class Light:
             key,
             self.kind,
             frame,
-            tuple(factor * p for p in self.power),
+            rgb_of(factor * p for p in self.power),
             self.radius * scale_length,
             self.angle,
             (size[0] * scale_length, size[1] * scale_length),
@@ -129,7 +130,7 @@ def _power(data: bpy.types.Light, frame: int) -> tuple[tuple[float, float, float
         else:
             color = color * factor
     color = np.where(np.isfinite(color), color, 0.0)
-    return tuple(float(c) for c in color), problems
+    return rgb_of(color), problems
 
 
 def _emitted(shader: Shader) -> np.ndarray | None:

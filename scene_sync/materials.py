@@ -10,6 +10,7 @@ import numpy as np
 
 from ..backend.shared.color import linear_to_srgb
 from ..backend.shared.scene import Mesh
+from .rgb import rgb_of
 from .sampling import Samples
 from .textures import Texture, image_texture, pixels_at
 
@@ -58,8 +59,8 @@ def look_of(material: bpy.types.Material | None) -> Look:
     output = tree.get_output_node("ALL") if tree else None
     surface = output.inputs["Surface"] if output else None
     if surface is None or not surface.is_linked:
-        return Look(tuple(material.diffuse_color[:3]))
-    return _shader_look(surface.links[0].from_node, 0) or Look(tuple(material.diffuse_color[:3]))
+        return Look(rgb_of(material.diffuse_color[:3]))
+    return _shader_look(surface.links[0].from_node, 0) or Look(rgb_of(material.diffuse_color[:3]))
 
 
 def _shader_look(node: bpy.types.Node, depth: int) -> Look | None:
@@ -88,7 +89,7 @@ def _principled_look(node: bpy.types.Node) -> Look:
         if look.texture is None and look.attribute is None:
             emitted = np.array(look.linear()) + strength * np.array(glow.default_value[:3])
             emitted = np.minimum(emitted, 1)
-            return Look(tuple(float(c) for c in emitted))
+            return Look(rgb_of(emitted))
     alpha = node.inputs["Alpha"]
     if alpha.is_linked and alpha.links[0].from_node.type == "TEX_IMAGE" and look.texture:
         return replace(look, cut=True)
@@ -99,7 +100,7 @@ def _colour_look(socket: bpy.types.NodeSocket, strength: float) -> Look:
     look = _traced(socket, 0) if socket.is_linked else None
     if look is not None:
         return look
-    return Look(tuple(float(c) * strength for c in socket.default_value[:3]))
+    return Look(rgb_of(float(c) * strength for c in socket.default_value[:3]))
 
 
 def _traced(socket: bpy.types.NodeSocket, depth: int) -> Look | None:
@@ -114,10 +115,10 @@ def _traced(socket: bpy.types.NodeSocket, depth: int) -> Look | None:
     if node.type == "ATTRIBUTE":
         return Look(attribute=node.attribute_name)
     if node.type == "RGB":
-        return Look(tuple(node.outputs[0].default_value[:3]))
+        return Look(rgb_of(node.outputs[0].default_value[:3]))
     if node.type in {"TEX_CHECKER", "TEX_BRICK"}:
         pair = [np.array(node.inputs[n].default_value[:3]) for n in ("Color1", "Color2")]
-        return Look(tuple(float(c) for c in (pair[0] + pair[1]) / 2))
+        return Look(rgb_of((pair[0] + pair[1]) / 2))
     if node.type in _PASS_THROUGH:
         linked = [s for s in node.inputs if s.is_linked and s.enabled]
         looks = [look for s in linked if (look := _traced(s, depth + 1)) is not None]
@@ -181,7 +182,7 @@ def colours_of(
             layer = mesh.uv.get(look.uv or mesh.active_uv)
             if layer is None:
                 continue
-            rgba = _textured(layer, look, samples, mine, area)
+            rgba = _textured(layer, look, look.texture, samples, mine, area)
             rgb[mine] = rgba[:, :3]
             if look.cut:
                 solid[mine] = rgba[:, 3] >= 128
@@ -193,7 +194,12 @@ def colours_of(
 
 
 def _textured(
-    layer: np.ndarray, look: Look, samples: Samples, mine: slice | np.ndarray, area: np.ndarray
+    layer: np.ndarray,
+    look: Look,
+    texture: Texture,
+    samples: Samples,
+    mine: slice | np.ndarray,
+    area: np.ndarray,
 ) -> np.ndarray:
     """(N, 4) uint8 of the look's texture at the points `mine`."""
     if look.mapping is not None:
@@ -201,11 +207,11 @@ def _textured(
         layer = layer @ m[:, :2].T + m[:, 2]
     parent = samples.parent[mine]
     a, b = layer[:, 1] - layer[:, 0], layer[:, 2] - layer[:, 0]
-    height, width = look.texture.levels[0].shape[:2]
+    height, width = texture.levels[0].shape[:2]
     pixels = np.abs(a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0]) * np.float32(0.5 * width * height)
     pixels_per_metre = np.sqrt(pixels / np.maximum(area, 1e-12)).astype(np.float32)
     footprint = samples.spacing[mine] * pixels_per_metre[parent]
-    return pixels_at(look.texture, _interpolate(layer, parent, samples.uv[mine]), footprint)
+    return pixels_at(texture, _interpolate(layer, parent, samples.uv[mine]), footprint)
 
 
 def _interpolate(layer: np.ndarray, parent: np.ndarray, uv: np.ndarray) -> np.ndarray:

@@ -16,7 +16,7 @@ import zlib
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import bpy
 import numpy as np
@@ -30,6 +30,8 @@ from ..backend.shared.png import decode_png, encode_png
 from ..backend.shared.reading import MALFORMED, as_sentence, parse_json
 from .moments import NONE, Moments, decode_moment, moment_name
 from .world_folder import folder_frame
+
+_UNREADABLE: tuple[type[Exception], ...] = (*MALFORMED, WorldFMError)
 
 PREFIX = "WorldFM "
 
@@ -46,7 +48,7 @@ _seen: dict[tuple[str, str], MemoryFrame] = {}
 
 
 def frame_id(camera: Camera, picture: np.ndarray, depth: np.ndarray | None) -> str:
-    """16 hex digits of everything a memory frame is made of."""
+    """16 hex digits of all a memory frame is: (H, W, 3) picture and (H, W) depth, metres."""
     digest = hashlib.blake2b(json.dumps(camera.to_json()).encode(), digest_size=8)
     digest.update(np.ascontiguousarray(picture).data)
     if depth is not None:
@@ -67,7 +69,7 @@ def store_frame(
     picture: (H, W, 3) uint8 sRGB, or float16 scene-linear. moments: of the scene that it saw.
     """
     linear = picture.dtype == np.float16
-    colours = {"radiance": picture} if linear else {"rgb": picture}
+    colours: dict[str, Any] = {"radiance": picture} if linear else {"rgb": picture}
     identity = frame_id(camera, picture, depth)
     frame = MemoryFrame(identity, name, camera, depth=depth, **colours)
     items = scene.worldfm.memory
@@ -276,7 +278,7 @@ def moment_reader(
             if name not in _moments:
                 _moments[name] = decode_moment(data)
             return _moments[name], Camera.from_json(parse_json(camera))
-        except (*MALFORMED, WorldFMError):
+        except _UNREADABLE:
             return None
 
     return read
@@ -310,6 +312,7 @@ def _read_picture(item: bpy.types.PropertyGroup) -> MemoryFrame:
     with _readable(item):
         camera = Camera.from_json(parse_json(item.camera_json))
         depth = _decode_depth(packed_bytes(item.depth)) if item.depth else None
+        colours: dict[str, Any]
         if item.radiance:
             colours = {"radiance": _decode_halves(packed_bytes(item.radiance))}
         else:

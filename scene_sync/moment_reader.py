@@ -47,7 +47,7 @@ class SceneFound:
     def more(
         cls, reader: SceneReader, depsgraph: bpy.types.Depsgraph, seconds: float
     ) -> SceneFound | None:
-        """Read in helpings of about `seconds` of processor: None until the last one."""
+        """Read in time slices of about `seconds` of processor: None until the last one."""
         found = reader.find_more(depsgraph, seconds)
         if found is None:
             return None
@@ -129,4 +129,4 @@ class MomentReader:
             made.append(None if moment is None else encode_moment(moment))
             problems += said
         self._render = self._view = None
-        return Moments(*made, tuple(dict.fromkeys(problems)))
+        return Moments(made[0], made[1], tuple(dict.fromkeys(problems)))

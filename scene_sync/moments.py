@@ -47,19 +47,21 @@ def moment_name(data: bytes) -> str:
 
 def encode_moment(moment: Moment) -> bytes:
     """The same bytes for the same moment."""
-    arrays: dict[str, np.ndarray] = {}
+    arrays: dict[str, Any] = {}
 
     def put(array: np.ndarray, path: object) -> Any:
         written = inline(array)
-        if written is None:
-            written = kept_hash(array)
-            arrays[written] = array
-        return written
+        if written is not None:
+            return written
+        name = kept_hash(array)
+        arrays[name] = array
+        return name
 
     tree = {"format": FORMAT, "blender": _blender(), "moment": encode_tree(moment, put)}
     text = json.dumps(tree, separators=(",", ":")).encode()
     buffer = io.BytesIO()
-    np.savez(buffer, **{_TREE: np.frombuffer(text, np.uint8)}, **arrays)
+    tree_first: dict[str, Any] = {_TREE: np.frombuffer(text, np.uint8)}
+    np.savez(buffer, **tree_first, **arrays)
     return zlib.compress(buffer.getvalue(), 6)
 
 

@@ -90,8 +90,8 @@ def split(xyz: np.ndarray, guides: list[Guide]) -> Pieces:
     In order of `parent`; triangles without area are left out.
     """
     xyz = np.ascontiguousarray(xyz, np.float32)
-    parent = np.arange(len(xyz), dtype=np.int32)
-    corners = np.broadcast_to(_UNIT, (len(xyz), 3, 2))
+    parent: np.ndarray = np.arange(len(xyz), dtype=np.int32)
+    corners: np.ndarray = np.broadcast_to(_UNIT, (len(xyz), 3, 2))
     done: list[tuple[np.ndarray, ...]] = []
     for last in (r == _ROUNDS for r in range(_ROUNDS + 1)):
         centre, radius = _spheres(xyz)
@@ -121,7 +121,7 @@ _UNIT = np.array([[0, 0], [1, 0], [0, 1]], np.float32)
 
 
 def split_all(parts: list[np.ndarray], guides: list[Guide]) -> list[Pieces]:
-    """`split` of each of many arrays of triangles, with the same result and one call for all."""
+    """`split` of each of many arrays (T, 3, 3), with the same result and one call for all."""
     whole = split(np.concatenate(parts), guides)
     first = np.cumsum([0, *(len(part) for part in parts)])
     cuts = np.searchsorted(whole.parent, first)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Copies of a scene: what a world is built from, read out of Blender at once or in helpings."""
+"""Copies of a scene: what a world is built from, read out of Blender at once or in time slices."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ from .attributes import with_attributes
 from .bakes import dressed, find
 from .contents import Contents, Found, Kind, can_be_placed
 from .deforming import deforms, is_animated
+from .depsgraph_cache import DepsgraphCache, rays_that_meet
 from .geometry import SURFACE_TYPES, Instance, Surface, instances, same_mesh
 from .guides import render_guides
-from .helping import Helping, rays_that_meet
 from .lamps import read_light
 from .memory import is_kept, read_frame, read_frames
 from .sampling import Guide
@@ -77,7 +77,7 @@ class SceneCopy:
 
 @dataclass(eq=False)
 class _Round:
-    """A look at everything in a scene, spread over several calls. last: index and key."""
+    """A look at everything in a scene, spread over several calls. last: number and key."""
 
     found: list[Found] = field(default_factory=list)
     seen: set[tuple[int, int]] = field(default_factory=set)
@@ -142,7 +142,7 @@ class SceneReader:
         Raises WorldError when there is neither geometry nor memory.
         """
         self.forget_all()
-        found = self._find(depsgraph, math.inf)
+        found = self._find_all(depsgraph)
         return _copy(depsgraph, current, found)
 
     def read_exact(
@@ -166,13 +166,13 @@ class SceneReader:
     ) -> tuple[list[Found], Surroundings]:
         """Everything that `depsgraph` shows, read anew, and what belongs to all of it."""
         self.forget_all()
-        found = self._find(depsgraph, math.inf, local_view)
+        found = self._find_all(depsgraph, local_view)
         return found, read_surroundings(depsgraph, render_sky)
 
     def find_more(
         self, depsgraph: bpy.types.Depsgraph, seconds: float
     ) -> tuple[list[Found], Surroundings] | None:
-        """`read_found` in helpings as in `read_more`, without having the sky rendered."""
+        """`read_found` in time slices as in `read_more`, without having the sky rendered."""
         found = self._find(depsgraph, seconds)
         return None if found is None else (found, read_surroundings(depsgraph, render_sky=False))
 
@@ -183,7 +183,7 @@ class SceneReader:
         seconds: float,
         local_view: bpy.types.SpaceView3D | None = None,
     ) -> SceneCopy | None:
-        """`read` in small helpings: None until the last one; call it again until then.
+        """`read` in short time slices: None until the last one; call it again until then.
 
         Spends about `seconds` of processor. What was read before and not named to `forget` or
         `forget_looks` since is taken to be the same. Nothing of Blender's is held on to between
@@ -209,6 +209,15 @@ class SceneReader:
                     break
         return spent
 
+    def _find_all(
+        self,
+        depsgraph: bpy.types.Depsgraph,
+        local_view: bpy.types.SpaceView3D | None = None,
+    ) -> list[Found]:
+        found = self._find(depsgraph, math.inf, local_view)
+        assert found is not None, "it has all the time it needs"
+        return found
+
     def _find(
         self,
         depsgraph: bpy.types.Depsgraph,
@@ -217,43 +226,42 @@ class SceneReader:
     ) -> list[Found] | None:
         """Everything with a surface; None when `seconds` were too few to look at all of it."""
         end = time.thread_time() + seconds
-        helping = Helping(depsgraph)
+        cache = DepsgraphCache(depsgraph)
         this, self._round = self._round or _Round(), None
         rest = this.rest(depsgraph, local_view)
         if rest is None:
-            this = _Round()
-            rest = this.rest(depsgraph, local_view)
+            this, rest = _Round(), instances(depsgraph, local_view, types=_TYPES)
         for count, one in enumerate(rest, 1):
             ob = one.object
             pointer = (ob.original.session_uid, ob.data.as_pointer())
             kind = self._kinds.get(pointer)
             known = kind is not None
-            if not known:
-                kind = self._kinds[pointer] = self._kind(ob, pointer, helping)
+            if kind is None:
+                kind = self._kinds[pointer] = self._kind(ob, pointer, cache)
             this.seen.add(pointer)
-            this.found += helping.found(one, kind)
+            this.found += cache.found(one, kind)
             if (not known or count % _LOOKS == 0) and time.thread_time() > end:
-                this.last, self._round = (one.index, one.key), this
+                this.last, self._round = (one.number, one.key), this
                 return None
         self._kinds = {k: v for k, v in self._kinds.items() if k in this.seen}
         self._sources = {k: v for k, v in self._sources.items() if k in this.seen}
         return this.found
 
-    def _kind(self, ob: bpy.types.Object, pointer: tuple[int, int], helping: Helping) -> Kind:
+    def _kind(self, ob: bpy.types.Object, pointer: tuple[int, int], cache: DepsgraphCache) -> Kind:
         visible = rays_that_meet(ob)
         if ob.type == "LIGHT":
-            light = read_light(ob.data, helping.frame)
+            light = read_light(ob.data, cache.frame)
             return Kind(ob.name, light, [], [], visible, animated=is_animated(ob))
         if ob.type in UNSHOWN:
             return Kind(ob.name, None, [], [], problems=problems_of(ob))
-        looks, shaders = helping.materials(ob)
+        looks, shaders = cache.materials(ob)
         if pointer not in self._sources:
-            self._sources[pointer] = self._source(ob, helping), self._hair(ob, helping)
+            self._sources[pointer] = self._source(ob, cache), self._hair(ob, cache)
         source, hair = self._sources[pointer]
         if ob.type in SURFACE_TYPES and isinstance(source, Surface):
             full = with_attributes(source, ob, shaders)
             source = source if full is source else self._known(full)
-        shown = self._baked(ob, _Shown(source, shaders), helping)
+        shown = self._baked(ob, _Shown(source, shaders), cache)
         own = Kind(
             ob.name,
             shown.source,
@@ -280,7 +288,7 @@ class SceneReader:
         )
         return own._replace(hair=strands)
 
-    def _baked(self, ob: bpy.types.Object, plain: _Shown, helping: Helping) -> _Shown:
+    def _baked(self, ob: bpy.types.Object, plain: _Shown, cache: DepsgraphCache) -> _Shown:
         """An object with what was baked of it, where that fits."""
         surface, shaders = plain.source, plain.shaders
         if ob.type not in SURFACE_TYPES or not isinstance(surface, Surface):
@@ -294,21 +302,21 @@ class SceneReader:
         if fit.item is None:
             return plain._replace(said=said, unbaked=True)
         shown = self._known(dressed(surface, fit.item))
-        return _Shown(shown, helping.baked(ob, fit.item), said, unbaked=bool(said))
+        return _Shown(shown, cache.baked(ob, fit.item), said, unbaked=bool(said))
 
-    def _source(self, ob: bpy.types.Object, helping: Helping) -> Surface | Points | None:
+    def _source(self, ob: bpy.types.Object, cache: DepsgraphCache) -> Surface | Points | None:
         """What an object shows; the same one for equal ones."""
         shared = (ob.type, ob.data.as_pointer())
-        if shared not in helping.sources:
+        if shared not in cache.sources:
             if is_anchors(ob) or are_native_splats(ob):
                 return read_points(ob)
             source = read_surface(ob)
-            helping.sources[shared] = None if source is None else self._known(source)
-        return helping.sources[shared]
+            cache.sources[shared] = None if source is None else self._known(source)
+        return cache.sources[shared]
 
-    def _hair(self, ob: bpy.types.Object, helping: Helping) -> list[tuple[Surface, int]]:
+    def _hair(self, ob: bpy.types.Object, cache: DepsgraphCache) -> list[tuple[Surface, int]]:
         """Of an object's particle systems, and the material slot of each."""
-        return [(self._known(hair), slot) for hair, slot in read_systems(ob, helping.render)]
+        return [(self._known(hair), slot) for hair, slot in read_systems(ob, cache.render)]
 
     def _known(self, surface: Surface) -> Surface:
         """The same with the mesh that was read before, if it is still in use and equal."""
@@ -325,11 +333,11 @@ class SceneReader:
 
     def forget_looks(self, session_uids: set[int] | None = None) -> None:
         """The materials of these objects have changed, or of any."""
-        kept = () if session_uids is None else self._kinds.items()
-        self._kinds = {k: v for k, v in kept if k[0] not in session_uids}
+        gone = {uid for uid, _ in self._kinds} if session_uids is None else session_uids
+        self._kinds = {k: v for k, v in self._kinds.items() if k[0] not in gone}
 
     def start_over(self) -> None:
-        """Look at everything again in the next helping, also where this had looked already."""
+        """Look at everything again in the next slice, also where this had looked already."""
         self._round = None
 
     def forget_all(self) -> None:

@@ -244,7 +244,8 @@ class _Walk:
             outer = outer or _by_identifier(path[-1].inputs, socket) if path else None
             return None if outer is None else self._input(outer, path[:-1])
         if node.type in {"VALUE", "RGB"}:
-            return _value(node.outputs[0].default_value), socket.type
+            value = _value(node.outputs[0].default_value)
+            return None if value is None else (value, socket.type)
         if title_of(node.type, socket.identifier) and socket.type != "SHADER":
             return self._blenders(node, socket, path)
         number = self._number(node, path)
@@ -322,7 +323,7 @@ class _Walk:
             inputs = {"Color": self.converted(found, "RGBA")[0], "Strength": 1.0}
             return _link(self._add("EMISSION", {}, inputs), "Emission"), kind
         if kind in _SINGLE and own in {"RGBA", "VECTOR"}:
-            if not isinstance(value, dict):
+            if isinstance(value, list):
                 weights = (0.2126, 0.7152, 0.0722) if own == "RGBA" else (1 / 3, 1 / 3, 1 / 3)
                 return float(np.dot(value[:3], weights)), kind
             props = {"from": own, "to": "VALUE"}

@@ -13,6 +13,7 @@ import numpy as np
 from ..backend.shared.color import linear_to_srgb, srgb_to_linear
 from ..backend.shared.scene import Texture as Stored
 from .images import Picture, forget_pictures, read_image, whole_texture
+from .rgb import rgb_of
 
 MAX_SIDE = 2048
 """Larger textures are thinned: no anchor is finer than this."""
@@ -111,7 +112,7 @@ def _make(rgba: np.ndarray, extension: str) -> _Made:
     mean = srgb_to_linear(rgba[..., :3].reshape(-1, 3) / np.float32(255)).mean(axis=0)
     digest = hashlib.blake2b(rgba.data, digest_size=16)
     digest.update(extension.encode())
-    return _Made(smaller_and_smaller(rgba), tuple(float(c) for c in mean), digest.digest())
+    return _Made(smaller_and_smaller(rgba), rgb_of(mean), digest.digest())
 
 
 def smaller_and_smaller(rgba: np.ndarray) -> list[np.ndarray]:

@@ -77,17 +77,17 @@ class WorldBuilder:
             for name, shape, one in zip(names, shapes, placed, strict=True):
                 old = self._points.get(name)
                 points[name] = _sampled(one, known[shape], coarser) if old is None else old
-            for name, one in zip(kept, stored, strict=True):
+            for name, cloud in zip(kept, stored, strict=True):
                 old = self._points.get(name)
-                points[name] = one.points.placed(one.matrix) if old is None else old
+                points[name] = cloud.points.placed(cloud.matrix) if old is None else old
             self._points = points
             anchors = Anchors.concatenate([points[name] for name in (*names, *kept)])
             # what a scene's own geometry leaves empty is sky; photographs and captures, whose
             # points are stored, lack surfaces, and a blockout of them does too
             self._anchors = identity, replace(anchors, whole=bool(placed) and not stored)
-        scene = self._exact(copy) if placed and not stored else None
-        revision = _revision(identity, self._scene[0] if scene else b"", copy.memory)
-        return World(self._anchors[1], copy.memory, revision, {}, scene)
+        exact = self._exact(copy) if placed and not stored else None
+        revision = _revision(identity, self._scene[0] if exact else b"", copy.memory)
+        return World(self._anchors[1], copy.memory, revision, {}, exact)
 
     def _exact(self, copy: SceneCopy) -> Scene:
         """The surfaces; the same object as before where nothing is different."""

@@ -15,7 +15,7 @@ _OUTLINE = 6
 """Kind of shadow that is readable over bright pictures too."""
 
 
-def say(engine: bpy.types.RenderEngine, context: bpy.types.Context, text: str) -> None:
+def show_status(engine: bpy.types.RenderEngine, context: bpy.types.Context, text: str) -> None:
     """Show a line in the viewport that is being drawn.
 
     Blender cuts an engine's line off where the viewport ends, and in quad view newer ones show it

@@ -82,7 +82,7 @@ def forget(depsgraph: bpy.types.Depsgraph | None = None) -> None:
         _worlds.forget({u.id.name for u in updates if isinstance(u.id, bpy.types.Object)})
 
 
-def dots_of(mesh: bpy.types.Mesh) -> tuple[np.ndarray, np.ndarray]:
+def drawn_points(mesh: bpy.types.Mesh) -> tuple[np.ndarray, np.ndarray]:
     """Places (N, 3) and display-referred colours (N, 4), float32, of MOST points or fewer."""
     count = len(mesh.vertices)
     step = max(1, -(-count // MOST))
@@ -108,7 +108,7 @@ def _draw() -> None:
     gpu.state.point_size_set(_PIXELS * context.preferences.system.ui_scale)
     for ob in shown:
         if ob.name not in _worlds.batches:
-            places, colours = dots_of(ob.evaluated_get(context.view_layer.depsgraph).data)
+            places, colours = drawn_points(ob.evaluated_get(context.view_layer.depsgraph).data)
             content = {"pos": np.ascontiguousarray(places), "color": np.ascontiguousarray(colours)}
             _worlds.batches[ob.name] = batch_for_shader(shader, "POINTS", content)
         with gpu.matrix.push_pop():

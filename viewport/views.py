@@ -44,7 +44,7 @@ from .actions import (
     Settings,
     StartBackend,
 )
-from .overlay import say
+from .overlay import show_status
 from .painter import Painter
 from .shown import PointSample, Shown
 from .state import ViewState
@@ -135,12 +135,14 @@ def draw(
         _draw(view, engine, context, depsgraph)
         whole = True
     except WorldFMError as error:
-        say(engine, context, str(error))
+        show_status(engine, context, str(error))
     except Exception as error:  # Blender goes on drawing whatever happens here
         if view.failure != repr(error):
             view.failure = repr(error)
             traceback.print_exc()
-        say(engine, context, f"WorldFM failed ({error}); details are in the system console.")
+        show_status(
+            engine, context, f"WorldFM failed ({error}); details are in the system console."
+        )
     view.state.drawn(whole)
     _keep_ticking()
 
@@ -168,7 +170,7 @@ def _draw(
         )
     if painting.exact and painting.frame is not None:
         view.painter.frame(painting.frame, *target.rectangle)
-    say(engine, context, _line(view) if context.scene.worldfm.show_statistics else "")
+    show_status(engine, context, _line(view) if context.scene.worldfm.show_statistics else "")
 
 
 def _line(view: View) -> str:

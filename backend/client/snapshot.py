@@ -54,5 +54,5 @@ class Snapshot:
         return self._manifest
 
     def array(self, name: str) -> np.ndarray:
-        """The array called `name` in the manifest."""
+        """The array called `name` in the manifest, of whatever dtype and shape (...,) it has."""
         return self._arrays[name]

@@ -77,11 +77,8 @@ def evaluate(
     own below the output folder, which then holds summary.json.
     """
     from ..evaluation.baselines import BASELINES
-    from ..evaluation.summary import summarise
 
-    runs = _runs(datasets, geometry, references, spread)
-    for run in runs:  # all of them before the first, which may take an hour
-        _check(run)
+    runs = _checked_runs(datasets, geometry, references, spread)
     make_folder(output)
     predict, ablations, about = _predictors(model, steps, device, ablation)
     meter = _feature_meter()
@@ -94,8 +91,15 @@ def evaluate(
         evaluation.metrics.update(dataset=run.dataset.resolve().name, model=about)
         _save(evaluation, output if len(runs) == 1 else output / run.label)
         results.append(evaluation.metrics)
+    _summarise(results, output, as_json)
+
+
+def _summarise(results: list[dict[str, Any]], output: Path, as_json: bool) -> None:
+    """Says what all runs have in common, and writes it where there are several."""
+    from ..evaluation.summary import summarise
+
     summary = summarise(results)
-    if len(runs) > 1:
+    if len(results) > 1:
         from ..shared.files import write_atomically
 
         write_atomically(output / "summary.json", json.dumps(summary, indent=1).encode())
@@ -105,9 +109,22 @@ def evaluate(
         _print(summary)
 
 
-def _runs(
+def _checked_runs(
     paths: list[Path], geometries: list[str], references: str | None, spread: list[int]
 ) -> list[Run]:
+    """Every run, checked before the first, which may take an hour. Raises InputError."""
+    chosen: list[list[int] | int] = [*dict.fromkeys(spread)]
+    datasets = _datasets(paths)
+    if references is not None:
+        chosen = [_indices(references)]
+    runs = [Run(d, g, r) for d in datasets for g in dict.fromkeys(geometries) for r in chosen]
+    for run in runs:
+        _check(run)
+    return runs
+
+
+def _datasets(paths: list[Path]) -> list[Path]:
+    """Folders with a transforms.json: those named, or those in them."""
     datasets: list[Path] = []
     for path in paths:
         if (path / "transforms.json").is_file():
@@ -120,15 +137,17 @@ def _runs(
                 "name a data set in the nerfstudio layout."
             )
         datasets += inside
-    chosen: list[list[int] | int] = [*dict.fromkeys(spread)]
-    if references is not None:
-        try:
-            chosen = [[int(number) for number in references.split(",")]]
-        except ValueError as error:
-            raise InputError(
-                f"--references takes numbers such as 1,7,13, not '{references}'."
-            ) from error
-    return [Run(d, g, r) for d in datasets for g in dict.fromkeys(geometries) for r in chosen]
+    return datasets
+
+
+def _indices(references: str) -> list[int]:
+    """Of '1,7,13'."""
+    try:
+        return [int(number) for number in references.split(",")]
+    except ValueError as error:
+        raise InputError(
+            f"--references takes numbers such as 1,7,13, not '{references}'."
+        ) from error
 
 
 def _check(run: Run) -> None:

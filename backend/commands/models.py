@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..shared.errors import ModelError
-from .options import told
+from .options import reporting
 
 if TYPE_CHECKING:
     from ..models.store import ModelRecord
@@ -64,7 +64,7 @@ def download(
     from ..models.store import models_dir
 
     _refuse_installed(models_dir() / release(name).name)
-    with told(as_json) as progress:
+    with reporting(as_json) as progress:
         record = fetch(name, revision=revision, config=config, progress=progress)
     _say(record, "installed", as_json)
 
@@ -88,7 +88,7 @@ def convert(
 
     if steps is None:
         steps = 1 if "1-step" in checkpoint.name else 2
-    with told(as_json) as progress:
+    with reporting(as_json) as progress:
         record = conversion.convert(
             checkpoint,
             vae,
@@ -129,7 +129,7 @@ def verify(
     from ..models.store import verify as check
 
     names = names or [record.name for record in installed()]
-    with told(as_json) as progress:
+    with reporting(as_json) as progress:
         found = {name: check(find_model(name), progress) for name in names}
     if as_json:
         print(json.dumps(found))

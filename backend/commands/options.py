@@ -113,7 +113,7 @@ def tracked(work: Iterable[Any], total: int, description: str, quiet: bool = Fal
 
 
 @contextmanager
-def told(as_json: bool) -> Iterator[Callable[[str, float], None]]:
+def reporting(as_json: bool) -> Iterator[Callable[[str, float], None]]:
     """Takes (what is done, part that is done): a bar for people, lines of JSON for programs that
     show one of their own."""
     if as_json:

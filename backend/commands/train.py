@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .options import Overwrite, Threads, told
+from .options import Overwrite, Threads, reporting
 
 if TYPE_CHECKING:
     from ..learning.adapt import Adaptation, Closeness
@@ -72,7 +72,7 @@ def adapt(
     features = load_features() if features_here() else None
     base = load_frame_model(EMBEDDED if model == "embedded" else Path(model))
     loaded, where = load_world(world), choose_device(device)
-    with told(as_json) as tell:
+    with reporting(as_json) as tell:
         learnt, found = train_on(
             loaded, base, where, minutes, features=features, seed=seed, tell=tell
         )

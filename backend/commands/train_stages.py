@@ -94,8 +94,8 @@ def samples(
     make_folder(output)
     if dataset is not None:
         count = scenes * per_flight
-        done = add_dataset(output, dataset, dataset.name, count, first_seed)
-        tracked(done, count, "Taking samples")
+        taken = add_dataset(output, dataset, dataset.name, count, first_seed)
+        tracked(taken, count, "Taking samples")
         return
     seeds = range(first_seed, first_seed + scenes)
     done = fill_cache(output, seeds, size, per_flight, processes, textures, device)

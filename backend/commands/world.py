@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from ..shared.errors import InputError
+from .export_targets import Targets
 from .options import Overwrite, Threads, counted, progress_bar, refuse_existing
 
 if TYPE_CHECKING:
@@ -76,8 +77,6 @@ def build(
     as_json: Json = False,
 ) -> None:
     """Build a world from one source; a point cloud may be joined by a photo and its camera."""
-    from ..shared.trust import recorded
-
     given = {"--panorama": panorama, "--dataset": dataset, "--ply": ply, "--meta": meta}
     _check_sources(given, image, camera)
     refuse_existing(output, overwrite)
@@ -96,17 +95,7 @@ def build(
             assert image is not None
             built = _photo(image, camera, camera_height, depth, progress)
         built.save(output, overwrite)
-    points, memory = len(built.world.anchors), len(built.world.memory)
-    about: dict[str, Any] = {"world": str(output), "points": points, "memory": memory}
-    said = [f"{output}: {counted(points, 'point')}, {counted(memory, 'memory frame')}"]
-    trust = recorded(built.world.provenance)
-    if trust is not None:
-        about["depth"] = {
-            "agreement": round(trust.agreement, 3),
-            "left_out_db": [round(value, 1) for value in trust.left_out],
-            "level": trust.level.value,
-        }
-        said += trust.sentences()
+    about, said = built.summary(output)
     _say(about, as_json, "\n".join(said), built.notes)
 
 
@@ -222,57 +211,16 @@ def export(
     """Write a world for other programs."""
     from ..shared.camera_path import read_camera_path
     from ..shared.world_folder import load_world
-    from ..world import exporters
-    from ..world.origin import recall
 
-    targets = (ply, transforms, meta, splats, mesh, colmap, environment)
-    if all(target is None for target in targets):
-        raise InputError(
-            "Name what to write: --ply, --transforms, --meta, --splats, --mesh, --colmap or "
-            "--environment."
-        )
-    if meta is not None and cameras is None:
-        raise InputError("A meta.json holds a camera path; name one with --cameras.")
-    for target in targets:
-        refuse_existing(target, overwrite)
+    targets = Targets(ply, transforms, meta, splats, mesh, colmap, environment)
+    targets.check(cameras, overwrite)
     path = None if cameras is None else read_camera_path(cameras)
     loaded = load_world(source)
-    origin = recall(loaded.provenance)
-    written = [str(target) for target in targets if target is not None]
-    if ply is not None:
-        exporters.export_ply(loaded.anchors, ply, origin)
-    if transforms is not None:
-        exporters.export_transforms(loaded.memory, transforms, origin)
-    if meta is not None and path is not None:
-        if not loaded.memory:
-            raise InputError("The world has no memory frame to stand as the picture of meta.json.")
-        exporters.export_meta(loaded.memory[0], path, meta, source.stem)
+    targets.copy(loaded, path, source.stem)
     with _progress(as_json) as progress:
-        _bake(loaded, splats, mesh, colmap, progress)
-        if environment is not None:
-            from ..world.environment import export_environment
-
-            export_environment(loaded, path[0].position if path else None, environment, progress)
+        targets.bake(loaded, path, progress)
+    written = [str(target) for target in targets.named]
     _say({"written": written}, as_json, "\n".join(written), [])
-
-
-def _bake(
-    world: World, splats: Path | None, mesh: Path | None, colmap: Path | None, progress: Progress
-) -> None:
-    if splats is not None:
-        from ..world.bake_splats import export_splats
-
-        progress(0.1, "Making splats")
-        export_splats(world.anchors, world.memory, splats)
-    if mesh is not None:
-        from ..world.bake_mesh import export_mesh
-
-        export_mesh(world.memory, mesh, progress)
-    if colmap is not None:
-        from ..world.export_colmap import export_colmap
-
-        progress(0.5, "Writing the COLMAP model")
-        export_colmap(world.anchors, world.memory, colmap)
 
 
 # ---------------------------------------------------------------------------- one source each
@@ -297,6 +245,23 @@ class _Built:
         save_world(self.world, output, overwrite, more)
         if self.cameras:
             write_camera_path(output / "cameras.json", self.cameras)
+
+    def summary(self, output: Path) -> tuple[dict[str, Any], list[str]]:
+        """What came out, for machines and in sentences."""
+        from ..shared.trust import recorded
+
+        points, memory = len(self.world.anchors), len(self.world.memory)
+        about: dict[str, Any] = {"world": str(output), "points": points, "memory": memory}
+        said = [f"{output}: {counted(points, 'point')}, {counted(memory, 'memory frame')}"]
+        trust = recorded(self.world.provenance)
+        if trust is not None:
+            about["depth"] = {
+                "agreement": round(trust.agreement, 3),
+                "left_out_db": [round(value, 1) for value in trust.left_out],
+                "level": trust.level.value,
+            }
+            said += trust.sentences()
+        return about, said
 
 
 def _check_sources(given: dict[str, Path | None], image: Path | None, camera: Path | None) -> None:

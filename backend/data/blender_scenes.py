@@ -99,7 +99,10 @@ def make_camera(scene: bpy.types.Scene, fov: float) -> bpy.types.Object:
 
 
 def save_view(picture: Path, depth: Path, see: Callable[[], np.ndarray]) -> None:
-    """Render the picture, and keep the depth last: where it is, the view is whole."""
+    """Render the picture, and keep the depth last: where it is, the view is whole.
+
+    see: gives (H, W) z-depth, metres.
+    """
     bpy.context.scene.render.filepath = str(picture)
     bpy.ops.render.render(write_still=True)
     beside = depth.with_suffix(".part.npy")

@@ -62,7 +62,10 @@ def write_scene(
     on_view: Callable[[], None] = lambda: None,
     photos: Sequence[np.ndarray] = (),
 ) -> None:
-    """Renders one scene into its folder, which appears when all its views are done."""
+    """Renders one scene into its folder, which appears when all its views are done.
+
+    photos: (H, W, 3) uint8 each, that textures may be taken from.
+    """
 
     def frames() -> Iterator[PosedFrame]:
         scene = make_scene(job.kind, job.seed, photos)

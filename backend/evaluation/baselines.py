@@ -114,7 +114,7 @@ def without_radius(anchors: Anchors) -> Anchors:
 
 
 def telea(rgb: np.ndarray, known: np.ndarray) -> np.ndarray:
-    """`rgb` with everything outside `known` inpainted (Telea 2004, OpenCV)."""
+    """(H, W, 3) uint8 `rgb` with all outside (H, W) bool `known` inpainted (Telea 2004, OpenCV)."""
     if known.all() or not known.any():
         return rgb
     return cv2.inpaint(rgb, (~known).astype(np.uint8), INPAINT_RADIUS, cv2.INPAINT_TELEA)
@@ -122,6 +122,8 @@ def telea(rgb: np.ndarray, known: np.ndarray) -> np.ndarray:
 
 def widened(rgb: np.ndarray, depth: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The picture that 3x3 pixel points give, from that of 1 pixel points, and where it has any.
+
+    rgb: (H, W, 3) uint8. depth: (H, W) z-depth, metres, 0 where there is no point.
 
     A pixel gets the nearest of the points in its 3x3 neighbourhood, which is what drawing each
     point as a 3x3 square with a depth test gives.

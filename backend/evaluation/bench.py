@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -79,7 +80,7 @@ def machine() -> dict[str, Any]:
 
 def bench_frame(model: str, device: str, repeats: int = 5) -> list[Figure]:
     """Frames of the model at 256 x 256 and 512 x 512, with four memory frames, stages apart."""
-    pipeline = open_pipeline(ModelChoice(model, device))
+    pipeline: Any = open_pipeline(ModelChoice(model, device))  # a kind prepares for itself alone
     figures = []
     for size, aim in SIZES:
         world = room_world(size)
@@ -123,7 +124,7 @@ def bench_anchors(
         synchronise()
 
     cameras = room_cameras(size, repeats + 1)
-    times = [_milliseconds(lambda camera=camera: draw(camera)) for camera in cameras][1:]
+    times = [_milliseconds(partial(draw, camera)) for camera in cameras][1:]
     lifted = room_frame(room_cameras(size, 1)[0])
     return [
         Figure(

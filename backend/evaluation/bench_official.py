@@ -12,7 +12,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from diffusers import AutoencoderKL, AutoencoderTiny
@@ -28,6 +28,8 @@ from ..pipelines.embedded import Stopwatch, choose_device, choose_dtype, memory_
 from ..pipelines.official import OfficialPipeline
 from ..shared.errors import InputError
 from .bench import Figure
+
+AnyModule = TypeVar("AnyModule", bound=Module)
 
 SDXL_VAE: dict[str, Any] = {
     "down_block_types": ("DownEncoderBlock2D",) * 4,
@@ -124,7 +126,7 @@ def random_autoencoder(
     return Autoencoder.wrap(_cast(vae, vae_dtype(dtype, device)))
 
 
-def _cast(module: Module, dtype: torch.dtype) -> Module:
+def _cast(module: AnyModule, dtype: torch.dtype) -> AnyModule:
     """`module` in `dtype`; diffusers' own `to` warns of modules that should stay in float32."""
     return module._apply(lambda t: t.to(dtype) if t.is_floating_point() else t)
 

@@ -115,26 +115,11 @@ def evaluate(
     world = evaluation_world(frames, references, geometry)
     targets = [frame for i, frame in enumerate(frames) if i not in references]
     holes = [_holes(target, world.memory) for target in targets]
-    classical = BaselineRenderer(world) if baselines else None
     ours = dict(ablations or {})
     if predict is not None:
         ours[OURS] = predict
-    made: dict[str, list[Made]] = {name: [] for name in (*baselines, *ours)}
-    for target in targets:
-        if classical is not None:
-            pictures = classical.render(target.camera)
-            for name in baselines:
-                made[name].append(pictures[name])
-        for name, method in ours.items():
-            made[name].append(_predicted(method, world, target.camera, seed))
-        progress()
-    true = [features.levels(target.rgb) for target in targets] if features is not None else []
-    scores = {}
-    for name, pictures in made.items():
-        entries = _score(pictures, targets, holes)
-        if features is not None:
-            _score_features(entries, features, pictures, true, holes)
-        scores[name] = {"targets": entries, "mean": _mean(entries)}
+    made = _render_all(targets, world, baselines, ours, seed, progress)
+    scores = _score_all(made, targets, holes, features)
     results: dict[str, Any] = {
         "references": list(references),
         "geometry": geometry,
@@ -146,6 +131,45 @@ def evaluate(
         results["ablations"] = {name: scores.pop(name) for name in ablations}
     results["baselines"] = scores
     return Evaluation(results, _pictures(targets, holes, made))
+
+
+def _render_all(
+    targets: Sequence[PosedFrame],
+    world: World,
+    baselines: Sequence[str],
+    ours: Mapping[str, Predict],
+    seed: int,
+    progress: Callable[[], None],
+) -> dict[str, list[Made]]:
+    """Every method's picture of every target."""
+    classical = BaselineRenderer(world) if baselines else None
+    made: dict[str, list[Made]] = {name: [] for name in (*baselines, *ours)}
+    for target in targets:
+        if classical is not None:
+            pictures = classical.render(target.camera)
+            for name in baselines:
+                made[name].append(pictures[name])
+        for name, method in ours.items():
+            made[name].append(_predicted(method, world, target.camera, seed))
+        progress()
+    return made
+
+
+def _score_all(
+    made: Mapping[str, list[Made]],
+    targets: list[PosedFrame],
+    holes: list[np.ndarray | None],
+    features: FeatureMeter | None,
+) -> dict[str, dict[str, Any]]:
+    """Of each method: what is measured of each target, and the mean."""
+    true = [features.levels(target.rgb) for target in targets] if features is not None else []
+    scores = {}
+    for name, pictures in made.items():
+        entries = _score(pictures, targets, holes)
+        if features is not None:
+            _score_features(entries, features, pictures, true, holes)
+        scores[name] = {"targets": entries, "mean": _mean(entries)}
+    return scores
 
 
 def _check_references(
@@ -201,15 +225,15 @@ def _score(
 ) -> list[dict[str, Any]]:
     """Each target's figures of one method."""
     entries = []
-    for i, (picture, target) in enumerate(zip(made, targets, strict=True)):
-        entry = {"name": target.name} | dict.fromkeys(FIGURES)
+    for i, (picture, target, hole) in enumerate(zip(made, targets, holes, strict=True)):
+        entry: dict[str, Any] = {"name": target.name, **dict.fromkeys(FIGURES)}
         entry["psnr"] = metrics.psnr(picture.rgb, target.rgb)
         entry["ssim"] = metrics.ssim(picture.rgb, target.rgb)
         flat = metrics.flat_patches(target.rgb)
         entry["grain"] = metrics.grain(picture.rgb, flat)
         entry["grain_truth"] = metrics.grain(target.rgb, flat)
-        if holes[i] is not None:
-            entry |= _score_holes(picture.rgb, target, holes[i])
+        if hole is not None and target.depth is not None:
+            entry |= _score_holes(picture.rgb, target.rgb, target.depth > 0, hole)
         if i + 1 < len(targets):
             pair = (picture.rgb, made[i + 1].rgb)
             entry |= _score_motion(pair, (target, targets[i + 1]))
@@ -233,13 +257,12 @@ def _score_features(
 
 
 def _score_holes(
-    picture: np.ndarray, target: PosedFrame, hole: np.ndarray
+    picture: np.ndarray, truth: np.ndarray, known: np.ndarray, hole: np.ndarray
 ) -> dict[str, float | None]:
-    known = target.depth > 0
     mine = metrics.mean_gradient(picture, hole)
-    true = metrics.mean_gradient(target.rgb, hole)
+    true = metrics.mean_gradient(truth, hole)
     return {
-        "psnr_holes": metrics.psnr(picture, target.rgb, hole),
+        "psnr_holes": metrics.psnr(picture, truth, hole),
         "gradient_holes": mine,
         "gradient_holes_truth": true,
         "gradient_ratio_holes": mine / true if mine is not None and true else None,
@@ -250,9 +273,10 @@ def _score_holes(
 def _score_motion(
     pictures: tuple[np.ndarray, np.ndarray], targets: tuple[PosedFrame, PosedFrame]
 ) -> dict[str, float | None]:
-    depths = (targets[0].depth, targets[1].depth)
-    if depths[0] is None or depths[1] is None:
+    before, after = (target.depth for target in targets)
+    if before is None or after is None:
         return {}
+    depths = (before, after)
     cameras = (targets[0].camera, targets[1].camera)
     return {
         "warp_error": metrics.warp_error(*pictures, cameras, depths),

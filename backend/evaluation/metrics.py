@@ -26,17 +26,20 @@ _LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 
 
 def psnr(frame: np.ndarray, truth: np.ndarray, mask: np.ndarray | None = None) -> float | None:
-    """Peak signal to noise ratio in dB over all channels of the pixels in `mask`."""
+    """Peak signal to noise ratio in dB over all channels of the pixels in `mask`.
+
+    frame, truth: (H, W, 3) uint8. mask: (H, W) bool; None where too few pixels are in it.
+    """
     if mask is not None:
         if np.count_nonzero(mask) < FEWEST_PIXELS:
             return None
         frame, truth = frame[mask], truth[mask]
-    error = np.mean((frame.astype(np.float64) - truth.astype(np.float64)) ** 2)
+    error = float(np.mean((frame.astype(np.float64) - truth.astype(np.float64)) ** 2))
     return float(min(PSNR_LIMIT, 10 * np.log10(255.0**2 / max(error, 1e-12))))
 
 
 def ssim(frame: np.ndarray, truth: np.ndarray) -> float | None:
-    """Structural similarity, mean over channels and pixels.
+    """Structural similarity of (H, W, 3) uint8 pictures, mean over channels and pixels.
 
     Wang, Bovik, Sheikh and Simoncelli 2004: Gaussian window of 11 x 11, sigma 1.5, K1 = 0.01,
     K2 = 0.03; windows that leave the picture are not counted.
@@ -60,6 +63,8 @@ def ssim(frame: np.ndarray, truth: np.ndarray) -> float | None:
 
 def mean_gradient(frame: np.ndarray, mask: np.ndarray) -> float | None:
     """Mean gradient magnitude of the luma inside `mask`, levels a pixel.
+
+    frame: (H, W, 3) uint8. mask: (H, W) bool.
 
     Forward differences; a pixel counts when its right and lower neighbours lie in the mask too,
     so that the mask's own border adds nothing.
@@ -139,6 +144,8 @@ def warp_error(
 ) -> float | None:
     """Mean absolute difference in [0, 1] between `frame` and `following` warped onto it.
 
+    Pictures are (H, W, 3) uint8, depths (H, W) in metres along z.
+
     The warp follows the true depth of `frame`'s camera (bilinear); surfaces that the second view
     does not see, by its true depth, do not count. Sky moves by the rotation alone.
     """
@@ -160,7 +167,10 @@ def flat_patches(truth: np.ndarray) -> np.ndarray:
 
 
 def grain(frame: np.ndarray, mask: np.ndarray) -> float | None:
-    """Mean absolute difference of luma from the mean of 5 x 5 inside `mask`, levels of 255."""
+    """Mean absolute difference of luma from the mean of 5 x 5 inside `mask`, levels of 255.
+
+    frame: (H, W, 3) uint8. mask: (H, W) bool.
+    """
     if np.count_nonzero(mask) < FEWEST_PIXELS:
         return None
     luma = frame.astype(np.float32) @ _LUMA

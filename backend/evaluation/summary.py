@@ -57,8 +57,9 @@ def _mean(means: list[dict[str, Any]]) -> dict[str, float | None]:
             continue
         values = [mean[figure] for mean in means if mean[figure] is not None]
         result[figure] = float(np.mean(values)) if values else None
-    if result["gradient_holes_truth"]:
-        result["gradient_ratio_holes"] = result["gradient_holes"] / result["gradient_holes_truth"]
+    ours, truth = result["gradient_holes"], result["gradient_holes_truth"]
+    if ours is not None and truth:
+        result["gradient_ratio_holes"] = ours / truth
     return result
 
 
@@ -107,7 +108,8 @@ def best_baseline(
     baselines: dict[str, dict[str, float | None]], figure: str
 ) -> tuple[str, float] | None:
     """Name and value of the baseline whose mean `figure` is highest."""
-    values = [(mean[figure], name) for name, mean in baselines.items() if mean[figure] is not None]
+    means = ((mean[figure], name) for name, mean in baselines.items())
+    values = [(value, name) for value, name in means if value is not None]
     return (max(values)[1], max(values)[0]) if values else None
 
 

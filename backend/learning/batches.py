@@ -4,8 +4,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -43,15 +43,23 @@ class Batch:
 
     def to(self, device: torch.device) -> Batch:
         """Ready to train on, on a device."""
-        images = (getattr(self, name) for name in _IMAGES)
-        moved = (image.to(device, non_blocking=True).float() for image in images)
+        moved = self._images_by(lambda image: image.to(device, non_blocking=True).float())
         views = [view.to(device, torch.float32) for view in (self.view, *self.memory_views)]
-        return Batch(*moved, views[0], views[1:])
+        return replace(moved, view=views[0], memory_views=views[1:])
 
     def pin_memory(self) -> Batch:
         """In memory that an accelerator reads by itself; a DataLoader calls this."""
-        pinned = (getattr(self, name).pin_memory() for name in _IMAGES)
-        return Batch(*pinned, self.view, self.memory_views)
+        return self._images_by(torch.Tensor.pin_memory)
+
+    def _images_by(self, change: Callable[[torch.Tensor], torch.Tensor]) -> Batch:
+        """The same batch, each of its images changed."""
+        return replace(
+            self,
+            target=change(self.target),
+            hints=change(self.hints),
+            noise=change(self.noise),
+            memory=change(self.memory),
+        )
 
     @property
     def base(self) -> torch.Tensor:

@@ -32,7 +32,10 @@ def generate(
     steps: int,
     signal: torch.Tensor,
 ) -> torch.Tensor:
-    """The latent after one or two steps; only the last one carries gradients."""
+    """The latent (B, C, H/8, W/8) after one or two steps; only the last one carries gradients.
+
+    features: of the hints. signal: (1000,) cumulative products of alpha.
+    """
     noise = batch.noise[:, :, : model.config["latent_channels"]]
     latent = torch.zeros_like(noise[:, 0])
     for step, timestep in enumerate(few_step_timesteps(steps)):

@@ -26,7 +26,10 @@ Levels = Sequence[torch.Tensor]
 def charbonnier(
     a: torch.Tensor, b: torch.Tensor, weight: torch.Tensor, soft: torch.Tensor | float = 0.01
 ) -> torch.Tensor:
-    """Weighted mean of sqrt((a - b)^2 + soft^2): like L2 below `soft`, like L1 above."""
+    """Weighted mean of sqrt((a - b)^2 + soft^2): like L2 below `soft`, like L1 above.
+
+    a, b: (B, C, H, W). weight: (B, 1, H, W).
+    """
     distance = torch.sqrt((a - b) ** 2 + soft**2)
     return (distance * weight).sum() / (weight.sum() * a.shape[1]).clamp(min=1e-6)
 
@@ -59,7 +62,7 @@ class FeatureDiscriminator(nn.Module):
         )
 
     def forward(self, levels: Levels, condition: torch.Tensor) -> list[torch.Tensor]:
-        """The logits of `comparable` levels."""
+        """The logits of `comparable` levels, (B, 1, h, w) each. condition: (B, C, H, W)."""
         logits = []
         for level, head in zip(levels, self.heads, strict=True):
             height, width = level.shape[-2:]
@@ -69,14 +72,15 @@ class FeatureDiscriminator(nn.Module):
 
 
 def comparable(levels: Levels) -> list[torch.Tensor]:
-    """Levels whose vectors have a mean square of 1, so that none speaks louder than another."""
+    """Levels (B, C, h, w) whose vectors have a mean square of 1, so that none outweighs another."""
     return [F.normalize(level.float(), dim=1) * level.shape[1] ** 0.5 for level in levels]
 
 
 def relativistic(better: Levels, worse: Levels, weight: torch.Tensor) -> torch.Tensor:
     """softplus(worse - better), mean over levels: RpGAN's loss as R3GAN uses it (2501.05441).
 
-    The discriminator calls the truth better, the generator its own picture.
+    The discriminator calls the truth better, the generator its own picture. Levels are logits
+    (B, 1, h, w), weight (B, 1, H, W).
     """
     parts = [
         pooled_mean(F.softplus(low.float() - high.float()), weight)
@@ -89,6 +93,7 @@ def gradient_penalty(logits: Levels, levels: Levels, weight: torch.Tensor) -> to
     """Mean square length of the logits' gradient by the features that they are of.
 
     R1 on true and R2 on generated ones (R3GAN): it keeps the discriminator smooth where they lie.
+    logits: (B, 1, h, w) of levels (B, C, h, w). weight: (B, 1, H, W).
     """
     total = torch.stack([logit.float().sum() for logit in logits]).sum()
     slopes = torch.autograd.grad(total, list(levels), create_graph=True)

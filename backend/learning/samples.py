@@ -188,7 +188,7 @@ def world_anchors(references: list[MemoryFrame], others: list[MemoryFrame]) -> A
 
 def flaw_depth(frame: MemoryFrame, rng: np.random.Generator) -> MemoryFrame:
     """One in five frames gets the depth of an estimator: smoothly wrong by a few percent."""
-    if rng.random() > 0.2:
+    if rng.random() > 0.2 or frame.depth is None:
         return frame
     height, width = frame.depth.shape
     coarse = torch.from_numpy(rng.normal(0, 0.02, (1, 1, 4, 4)).astype(np.float32))

@@ -71,6 +71,7 @@ class Fp8Linear(nn.Module):
         self.bias = layer.bias
 
     def forward(self, x: Tensor) -> Tensor:
+        """(..., in) to (..., out), in the dtype of `x`."""
         return linear(x, (self.weight.float() * self.scale).to(x.dtype), self.bias)
 
 

@@ -76,7 +76,7 @@ class Autoencoder:
         return latent.float() * self.scaling
 
     def decode(self, latent: Tensor) -> Tensor:
-        """The image of a scaled latent, float32, not clamped."""
+        """The image (B, 3, H, W) of a scaled latent (B, C, H/8, W/8), float32, not clamped."""
         latent = (latent / self.scaling).to(self.dtype, memory_format=torch.channels_last)
         return self.vae.decode(latent).sample.float()
 

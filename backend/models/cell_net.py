@@ -55,7 +55,7 @@ class CellNet(ModelMixin, ConfigMixin):
         nn.init.zeros_(self.conv_out.bias)  # type: ignore[arg-type]
 
     def forward(self, cells: torch.Tensor) -> torch.Tensor:
-        """Any grid of at least 2 x 2 cells."""
+        """(B, C, rows, columns) to as many cells of other channels; at least 2 x 2 cells."""
         x = self.down_blocks[0](self.conv_in(cells))
         kept = [x]
         for down, block in zip(self.downs, self.down_blocks[1:], strict=True):

@@ -96,7 +96,7 @@ def load_depth(name: str = "auto", device: str = "cpu") -> DepthEstimator:
 
 
 def check_camera(rgb: np.ndarray, camera: Camera) -> None:
-    """Raises InputError when picture and camera do not fit, or the camera is underground."""
+    """Raises InputError when (H, W, 3) picture and camera don't fit, or that is underground."""
     if rgb.shape[:2] != (camera.height, camera.width):
         raise InputError(
             f"The picture has {rgb.shape[1]} x {rgb.shape[0]} pixels but its camera "
@@ -124,6 +124,7 @@ class EmbeddedDepth:
         self.net = net
 
     def estimate(self, rgb: np.ndarray, camera: Camera) -> DepthGuess:
+        """Of (H, W, 3) uint8; see `DepthEstimator`."""
         check_camera(rgb, camera)
         width, height = network_size(camera.width, camera.height)
         small = camera.resized(width, height)
@@ -268,6 +269,7 @@ class MogeDepth:
         self.device = device
 
     def estimate(self, rgb: np.ndarray, camera: Camera) -> DepthGuess:
+        """Of (H, W, 3) uint8; see `DepthEstimator`."""
         check_camera(rgb, camera)
         tensor = torch.from_numpy(rgb).to(self.device).permute(2, 0, 1).float() / 255
         fov = 2 * math.degrees(math.atan(camera.width / 2 / camera.K[0, 0]))
@@ -309,6 +311,7 @@ class TransformersDepth:
         self.device = device
 
     def estimate(self, rgb: np.ndarray, camera: Camera) -> DepthGuess:
+        """Of (H, W, 3) uint8; see `DepthEstimator`."""
         check_camera(rgb, camera)
         inputs = self.processor(images=rgb, return_tensors="pt").to(self.device)
         with torch.inference_mode():
@@ -334,7 +337,7 @@ class TransformersDepth:
 
 
 def scaled_to_ground(depth: np.ndarray, camera: Camera, name: str) -> DepthGuess:
-    """Multiplies a depth map so that the ground it shows lies at z = 0.
+    """Multiplies a depth map (H, W) so that the ground it shows lies at z = 0.
 
     The ground's height is the strongest level among the points well below the horizon that a
     downward-facing surface could have; without one the depth stays as it is.
@@ -359,7 +362,9 @@ def scaled_to_ground(depth: np.ndarray, camera: Camera, name: str) -> DepthGuess
 def relative_to_ground(
     disparity: np.ndarray, rgb: np.ndarray, camera: Camera, name: str
 ) -> DepthGuess:
-    """Inverse depth up to scale and shift, fitted to what the embedded network expects.
+    """Inverse depth (H, W) up to scale and shift, fitted to what the embedded network expects.
+
+    rgb: (H, W, 3) uint8, the picture that it was estimated of.
 
     Iteratively reweighted least squares on inverse depth, so that outliers have little say.
     """

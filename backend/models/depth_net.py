@@ -64,6 +64,7 @@ class Block(nn.Module):
         nn.init.zeros_(self.conv2.weight)
 
     def forward(self, x: Tensor) -> Tensor:
+        """(B, C, H, W) to the same."""
         y = self.conv1(F.silu(self.norm1(x)))
         return x + self.conv2(F.silu(self.norm2(y)))
 
@@ -99,6 +100,7 @@ class DepthNet(nn.Module):
         nn.init.zeros_(self.head.bias)  # type: ignore[arg-type]
 
     def forward(self, image: Tensor, directions: Tensor) -> Tensor:
+        """Picture and unit rays (B, 3, H, W) to the three channels (B, 3, H, W) of the class."""
         rays = ray_features(directions)
         x = self.encoder[0](self.stem(torch.cat([image, rays], dim=1)))
         skips = [x]

@@ -92,6 +92,7 @@ class FeatureNet(nn.Module):
         return super().train(False)
 
     def forward(self, image: torch.Tensor) -> list[torch.Tensor]:
+        """(B, 3, H, W) in [-1, 1] to maps (B, C, h, w), each level smaller than the one before."""
         x = F.relu6(self.stem(((image + 1) / 2 - _MEAN) / _RANGE))
         levels = []
         for i, stage in enumerate(self.stages):

@@ -23,7 +23,9 @@ _CHUNK = 1 << 22
 
 
 def read_checkpoint(path: Path) -> dict[str, Tensor]:
-    """The named tensors of a .pth or .safetensors file, bare or under `state_dict`.
+    """The named tensors, of any shape (...,), of a .pth or .safetensors file.
+
+    They lie bare in it or under `state_dict`.
 
     Tensors stay on disk until they are touched where the format allows it. Raises ModelError,
     one sentence, for a pickle that holds code or no weights, and for a file that is cut short.

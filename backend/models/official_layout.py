@@ -150,7 +150,7 @@ def to_transformer(
 def check_weights(
     weights: dict[str, Tensor], manifest: dict[str, Entry], what: str
 ) -> Iterator[tuple[str, Tensor]]:
-    """The tensors that inference reads, each checked for NaN and infinity as it is yielded.
+    """The tensors (...,) that inference reads, each checked for NaN and infinity when yielded.
 
     Keys and shapes are checked before the first is yielded. Unused tensors may be absent.
     Raises ModelError, one sentence that names `what` and the weights that are wrong.

@@ -96,7 +96,7 @@ def transform_value(v: torch.Tensor, view: ViewEncoding) -> torch.Tensor:
 
 
 def transform_output(out: torch.Tensor, view: ViewEncoding) -> torch.Tensor:
-    """Attention's output back into the query's frame: P, and RoPE the other way round."""
+    """out: (B, heads, N, D), back into the query's frame: P, and RoPE the other way round."""
     return _transform(out, view.P, view.cos, -view.sin)
 
 

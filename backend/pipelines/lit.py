@@ -20,9 +20,9 @@ from ..conditioning.anchors.tracing import AVAILABLE, Stopped
 from ..conditioning.light import frame
 from ..conditioning.light.cache import FIRST, WHOLE, Quality
 from ..conditioning.light.shade import Lighting
+from ..conditioning.memory.past_scenes import PastScenes
 from ..conditioning.memory.ratio import Memory
 from ..conditioning.memory.remembered import Remembered
-from ..conditioning.memory.then import Past
 from ..shared.color import as_halves, linear_to_srgb
 from ..shared.errors import WorldError
 from ..shared.frame import FrameReply, FrameRequest, MemoryFrame
@@ -44,7 +44,7 @@ class Remembering:
     """Makes a world's memory and keeps of it what the next world can use."""
 
     def __init__(self, quality: Quality) -> None:
-        self._past = Past(quality)
+        self._past = PastScenes(quality)
         self._lock = Lock()
         self._known: WeakKeyDictionary[MemoryFrame, Remembered] = WeakKeyDictionary()
 

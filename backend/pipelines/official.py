@@ -209,7 +209,10 @@ class OfficialPipeline:
         return image
 
     def memory_latent(self, prepared: OfficialWorld, chosen: list[int], camera: Camera) -> Tensor:
-        """The latent of the chosen memory frame at the camera's size; encoded once per picture."""
+        """The latent (1, C, H/8, W/8) of the chosen memory frame at the camera's size.
+
+        It is encoded once per picture.
+        """
         key = prepared.pictures[chosen[0]], camera.width, camera.height
         if key not in self._latents:
             picture = prepared.images.frames[chosen[0]].rgb

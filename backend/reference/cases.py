@@ -43,7 +43,7 @@ class Skipped:
 
 
 def relative_error(ours: Tensor | np.ndarray, reference: np.ndarray) -> float:
-    """max|ours - ref| / max|ref| in float64; infinite where the shapes differ."""
+    """max|ours - ref| / max|ref| in float64; infinite where the shapes (...,) differ."""
     ours = np.asarray(ours.cpu() if isinstance(ours, Tensor) else ours, np.float64)
     if ours.shape != reference.shape:
         return float("inf")
@@ -54,7 +54,7 @@ def relative_error(ours: Tensor | np.ndarray, reference: np.ndarray) -> float:
 def byte_case(
     part: str, name: str, ours: np.ndarray, reference: np.ndarray, allowed: int = OFF_BY_ONE_BYTES
 ) -> Case:
-    """Bytes that differ; a difference beyond one, or of shape, counts as all of them."""
+    """Bytes (...,) that differ; a difference beyond one, or of shape, counts as all of them."""
     if ours.shape != reference.shape:
         return Case(part, name, float("inf"), allowed, "bytes that differ")
     difference = np.abs(ours.astype(np.int16) - reference)

@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import torch
@@ -21,6 +22,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from ..models.autoencoder import Autoencoder, from_bytes, to_bytes
+from ..models.blocks import TransformerBlock
 from ..models.official_layout import official_manifest, to_transformer, transformer_config
 from ..models.official_transformer import JOINED_VIEWS, OfficialTransformer
 from ..models.preprocess import fit_picture, fit_render
@@ -198,15 +200,16 @@ def _intermediates(
     seen["t_emb"] = t_emb = model.time.embed(torch.tensor([t], device=x.device), x.dtype)
     modulation = model.time.rows(t_emb)
     seen["t_mod"] = modulation.flatten(1)
+    blocks = cast("list[TransformerBlock]", list(model.blocks))
     handles = [
         module.register_forward_hook(lambda _m, _i, out, name=name: seen.update({name: out}))
-        for index, block in enumerate(model.blocks)
+        for index, block in enumerate(blocks)
         for name, module in (
             (f"block{index}_attn_out", block.proj),
             (f"block{index}_mlp_out", block.mlp),
         )
     ]
-    for index, block in enumerate(model.blocks):
+    for index, block in enumerate(blocks):
         x, _ = block(x, modulation)
         seen[f"block{index}_out"] = x
     for handle in handles:
@@ -339,12 +342,18 @@ def _frames(vae: Autoencoder, model: OfficialTransformer, arrays: Arrays) -> Ite
             if f"{stem}_latent" not in arrays:
                 continue
             latent = sample_few_steps(
-                lambda x, t, a=cond1, m=cond2: model(x, a, m, t),
+                _conditioned(model, cond1, cond2),
                 [z, mid_noise][:steps],
                 few_step_timesteps(steps),
             )
             image = vae.decode(latent)
             yield from _compare_frame(stem, latent, image, arrays)
+
+
+def _conditioned(
+    model: OfficialTransformer, cond1: Tensor, cond2: Tensor
+) -> Callable[[Tensor, Tensor], Tensor]:
+    return lambda x, t: model(x, cond1, cond2, t)
 
 
 def _compare_frame(stem: str, latent: Tensor, image: Tensor, arrays: Arrays) -> Iterator[Case]:

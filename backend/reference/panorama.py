@@ -52,7 +52,7 @@ def clean_depth(raw: np.ndarray, width: int, height: int, scale: float = 100.0) 
 
 
 def shrink_panorama(rgb: np.ndarray, most_width: int, most_height: int) -> np.ndarray:
-    """Scaled down (never up) to fit within a size."""
+    """(H, W, 3) uint8 scaled down (never up) to fit within a size."""
     height, width = rgb.shape[:2]
     scale = min(1.0, most_width / width, most_height / height)
     size = round(width * scale), round(height * scale)

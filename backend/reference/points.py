@@ -34,7 +34,7 @@ class ReferencePoints:
     def of(
         cls, xyz: np.ndarray, rgb: np.ndarray, half: bool = True, most: int | None = None
     ) -> ReferencePoints:
-        """From float32 points and uint8 colours; with `most`, only every so many-th is kept."""
+        """From (N, 3) float32 and (N, 3) uint8 colours; with `most`, every so many-th is kept."""
         step = 1 if most is None else max(1, math.ceil(len(xyz) / most))
         dtype = torch.float16 if half else torch.float32
         colours = torch.from_numpy(rgb[::step].astype(np.float32) / np.float32(255))
@@ -75,7 +75,7 @@ def render_reference(
 
 
 def inverse(c2w: np.ndarray) -> np.ndarray:
-    """w2c as the reference takes it: inverted in float32."""
+    """(4, 4) w2c as the reference takes it: inverted in float32."""
     return torch.linalg.inv(torch.from_numpy(np.asarray(c2w, np.float32))).numpy()
 
 

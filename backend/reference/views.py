@@ -86,7 +86,7 @@ def select_reference_view(
 
 
 def sample_pixels(width: int, height: int, s: SelectionSettings) -> Tensor:
-    """Flat indices of the samples: a coarse grid, and a finer one in place of its middle."""
+    """(N,) flat indices of the samples: a coarse grid, and a finer one in place of its middle."""
     columns, rows = _grid((0, width - 1), (0, height - 1), s.sample_grid)
     if s.uniform_sampling or s.center_frac <= 0 or s.center_grid <= 0:
         return rows * width + columns

@@ -95,7 +95,7 @@ class Anchors:
         return Anchors(*points, self.whole, splats, harmonics)
 
     def arrays(self) -> tuple[np.ndarray, ...]:
-        """All there is of them but `whole`."""
+        """All there is of them but `whole`, (N, ...) each."""
         every = (self.xyz, self.rgb, self.radius, self.splats, self.harmonics)
         return tuple(array for array in every if array is not None)
 

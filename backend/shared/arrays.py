@@ -36,7 +36,7 @@ _TENSORS = {
 
 
 def read_npy(source: Path | bytes, most: int = MOST_BYTES) -> np.ndarray:
-    """The array of a .npy file or of its bytes."""
+    """The array, of any shape (...,), of a .npy file or of its bytes."""
     if isinstance(source, bytes):
         return _npy(io.BytesIO(source), len(source), most)
     with open(source, "rb") as file:
@@ -44,7 +44,7 @@ def read_npy(source: Path | bytes, most: int = MOST_BYTES) -> np.ndarray:
 
 
 def read_npz(path: Path | BinaryIO, most: int = MOST_BYTES) -> dict[str, np.ndarray]:
-    """All arrays of an .npz file by name; together they may have `most` bytes unpacked."""
+    """All arrays (...,) of an .npz file by name; together they may have `most` bytes unpacked."""
     arrays: dict[str, np.ndarray] = {}
     with zipfile.ZipFile(path) as archive:
         entries = archive.infolist()
@@ -71,7 +71,7 @@ def unpacked(data: bytes, most: int) -> bytes:
 
 
 def read_safetensors(path: Path, names: Iterable[str] | None = None) -> dict[str, np.ndarray]:
-    """The named arrays of a safetensors file, all when None: length, JSON header, values."""
+    """The named arrays (...,) of a safetensors file, all when None: length, JSON header, values."""
     with open(path, "rb") as file:
         size = os.fstat(file.fileno()).st_size
         (length,) = struct.unpack("<Q", file.read(8))
@@ -85,7 +85,7 @@ def read_safetensors(path: Path, names: Iterable[str] | None = None) -> dict[str
 
 
 def write_safetensors(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
-    """Write arrays in the safetensors format. Raises OSError."""
+    """Write arrays of any shapes (...,) in the safetensors format. Raises OSError."""
     names = {np.dtype(dtype): name for name, dtype in _TENSORS.items()}
     header: dict[str, object] = {}
     flat: list[np.ndarray] = []
@@ -115,7 +115,7 @@ def checked(
     least: float | None = None,
     infinite: bool = False,
 ) -> np.ndarray:
-    """`array` as `dtype`, contiguous, once its shape and its values are as they have to be.
+    """`array` (...,) as `dtype`, contiguous, once shape and values are as they have to be.
 
     shape: None = any length. least: of its values. infinite: +inf is a value too (sky). Raises
     ValueError that calls the array `what`.

@@ -169,7 +169,10 @@ class Camera:
         height: int,
         projection: Projection = "PERSP",
     ) -> Camera:
-        """From a c2w with OpenGL axes (+Y up, -Z forward), as Blender and nerfstudio have."""
+        """From a (4, 4) c2w with OpenGL axes (+Y up, -Z forward), as Blender and nerfstudio have.
+
+        K: (3, 3), pixels. c2w: metres.
+        """
         return cls(K, np.asarray(c2w, dtype=np.float64) @ _GL_TO_CV, width, height, projection)
 
     def c2w_opengl(self) -> np.ndarray:

@@ -11,7 +11,7 @@ import numpy as np
 
 
 def content_hash(array: np.ndarray) -> str:
-    """32 hex digits (BLAKE2b) of dtype, shape and bytes; other threads run meanwhile."""
+    """32 hex digits (BLAKE2b) of dtype, shape (...,) and bytes; other threads run meanwhile."""
     array = np.ascontiguousarray(array)
     digest = hashlib.blake2b(f"{array.dtype.str}{array.shape}".encode(), digest_size=16)
     digest.update(array.reshape(-1).view(np.uint8).data)
@@ -46,5 +46,5 @@ _hashes = _Hashes()
 
 
 def kept_hash(array: np.ndarray) -> str:
-    """`content_hash` of an array that is never changed in place; worked out once in its life."""
+    """`content_hash` of an array (...,) that is never changed in place; found once in its life."""
     return _hashes.of(array)

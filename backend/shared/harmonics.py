@@ -58,7 +58,7 @@ def degree_of(terms: int) -> int:
 
 
 def kept(coefficients: np.ndarray) -> np.ndarray:
-    """int8 of coefficients of any shape, in steps of 1 / STEPS; what is not finite is 0."""
+    """int8 of coefficients (...,) in steps of 1 / STEPS; what is not finite is 0."""
     return np.rint(np.clip(np.nan_to_num(coefficients), -1, 1) * STEPS).astype(np.int8)
 
 

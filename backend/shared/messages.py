@@ -280,7 +280,7 @@ def read_header(text: str) -> Header:
 
 
 def build(header: Header, arrays: list[np.ndarray]) -> Any:
-    """The message, once its arrays are here. Raises BackendError when a field is wrong."""
+    """The message, once its arrays (...,) are here. Raises BackendError when a field is wrong."""
 
     def get(data: dict[str, int]) -> np.ndarray:
         index = data["array"]

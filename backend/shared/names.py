@@ -74,7 +74,7 @@ def shape_of(mesh: Mesh) -> np.ndarray:
 
 
 def shape_key(shape: np.ndarray) -> str:
-    """16 hex digits of a row of `Names.shapes`, bit for bit."""
+    """16 hex digits of a row (SHAPE,) of `Names.shapes`, bit for bit."""
     return hashlib.blake2b(np.ascontiguousarray(shape).tobytes(), digest_size=8).hexdigest()
 
 

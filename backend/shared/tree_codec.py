@@ -136,14 +136,14 @@ def same_tree(one: Any, other: Any) -> bool:
 
 
 def inline(array: np.ndarray) -> dict[str, Any] | None:
-    """The JSON of a small array, bit for bit; None when it is better kept apart."""
+    """The JSON of a small array (...,), bit for bit; None when it is better kept apart."""
     if array.size > INLINE or array.dtype.str not in DTYPES:
         return None
     return {"dtype": array.dtype.str, "shape": list(array.shape), "hex": array.tobytes().hex()}
 
 
 def read_inline(data: dict[str, Any]) -> np.ndarray:
-    """The inverse of `inline`. Raises KeyError, TypeError or ValueError."""
+    """The array (...,) that `inline` wrote. Raises KeyError, TypeError or ValueError."""
     dtype, shape, values = DTYPES[data["dtype"]], data["shape"], bytes.fromhex(data["hex"])
     if len(values) > INLINE * 8 or not all(type(n) is int and n >= 0 for n in shape):
         raise ValueError("an array that should be small")

@@ -74,7 +74,10 @@ class ContentReader:
         )
 
     def read(self, content: np.ndarray, arrays: Mapping[str, np.ndarray]) -> World:
-        """The inverse of `write_content`. Raises WorldError when it is damaged."""
+        """The inverse of `write_content`. Raises WorldError when it is damaged.
+
+        content: (N,) uint8. arrays: those that it names, by name.
+        """
 
         def get(data: Any) -> np.ndarray:
             return read_inline(data) if isinstance(data, dict) else arrays[data]

@@ -64,7 +64,7 @@ def _example(world: DrawnWorld, target: PosedFrame) -> tuple[torch.Tensor, ...]:
 
 def color_losses(network: CellNet, examples: Examples) -> dict[str, torch.Tensor]:
     """Peak signal to noise ratio in unsure cells, negative, mean over examples with enough of them.
-    color: with the network's correction; guess: of the first guess alone."""
+    color: with the network's correction; guess: of the first guess alone. Figures are () each."""
     cells, mass = examples["cells"], examples["mass"][:, None]
     guess, unsure = COLOR_CELLS.of(cells, "nearest"), mass.sum((1, 2, 3))
     counts = (unsure > FEWEST_CELLS).float()

@@ -12,7 +12,8 @@ import math
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import partial
+from functools import partial, reduce
+from operator import add
 from pathlib import Path
 from typing import TypeVar
 
@@ -56,7 +57,7 @@ class CellTask:
 
     def objective(self, losses: Mapping[str, Figure]) -> Figure:
         """What training lowers: of tensors, or of measured figures."""
-        return sum(weight * losses[name] for name, weight in self.weights.items())
+        return reduce(add, (weight * losses[name] for name, weight in self.weights.items()))
 
 
 def render_flights(task: CellTask, folder: Path, seeds: range, processes: int = 1) -> Iterator[int]:

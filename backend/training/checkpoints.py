@@ -27,7 +27,10 @@ def write_checkpoint(
     optimizers: dict[str, torch.optim.Optimizer],
     state: dict[str, Any],
 ) -> None:
-    """Write `folder`/checkpoint: safetensors of each module and optimiser, state as JSON."""
+    """Write `folder`/checkpoint: safetensors of each module and optimiser, state as JSON.
+
+    modules: tensors (...,) by name, by the module's name.
+    """
     partial, final, previous = (folder / (NAME + end) for end in (".tmp", "", ".old"))
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
@@ -59,7 +62,7 @@ def remove_checkpoints(folder: Path) -> None:
 
 
 def read_tensors(path: Path, name: str) -> dict[str, torch.Tensor]:
-    """The tensors of one module. Raises InputError when they are missing or damaged."""
+    """The tensors (...,) of one module. Raises InputError when they are missing or damaged."""
     try:
         tensors = load_file(path / f"{name}.safetensors")
         for shard in path.glob(f"{name}.*.safetensors"):
@@ -75,7 +78,7 @@ def read_state(path: Path) -> dict[str, Any]:
 
 
 def restore_module(module: nn.Module, tensors: dict[str, torch.Tensor], path: Path) -> None:
-    """Load strictly; an InputError says which checkpoint belongs to another configuration."""
+    """Load tensors (...,) strictly; InputError: the checkpoint is of another configuration."""
     try:
         module.load_state_dict(tensors)
     except RuntimeError as error:

@@ -61,8 +61,11 @@ def _example(world: DrawnWorld, target: PosedFrame) -> tuple[torch.Tensor, torch
 
 
 def completion_losses(network: CellNet, examples: Examples) -> dict[str, torch.Tensor]:
-    """Means over the unknown cells. depth: error of log depth on surfaces; guess: that of the
-    smooth guess; sky: cross entropy; sky_wrong: part of the cells called wrongly."""
+    """Means over the unknown cells, () each.
+
+    depth: error of log depth on surfaces; guess: that of the smooth guess; sky: cross entropy;
+    sky_wrong: part of the cells called wrongly.
+    """
     told, guess, truth = examples["cells"][:, :-1], examples["cells"][:, -1], examples["truth"]
     correction, logit = network(told).unbind(1)
     solid, sky = COMPLETION_CELLS.of(told, "solid"), COMPLETION_CELLS.of(told, "sky")

@@ -129,7 +129,12 @@ def _build(cls: type, data: dict[str, Any], where: str) -> Any:
 
 
 def _fits(value: Any, expected: str) -> bool:
-    types = {"int": int, "str": str, "float": (int, float), "tuple": tuple}
+    types: dict[str, type | tuple[type, ...]] = {
+        "int": int,
+        "str": str,
+        "float": (int, float),
+        "tuple": tuple,
+    }
     if expected not in types:  # a nested table, built already
         return True
     return isinstance(value, types[expected]) and not isinstance(value, bool)

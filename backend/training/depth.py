@@ -13,12 +13,12 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..models.depth import EmbeddedDepth
@@ -64,7 +64,10 @@ def augment(image: Tensor, generator: torch.Generator) -> Tensor:
 
 
 def depth_loss(out: Tensor, batch: Sample) -> dict[str, Tensor]:
-    """The parts of the loss; their sum is minimised. `batch` has stacked fields."""
+    """The parts of the loss; their sum is minimised. `batch` has stacked fields.
+
+    out: (B, 3, H, W), see `DepthNet`.
+    """
     solid = (~batch.sky).float()
     error = (out[:, 0] - batch.log_distance) * solid
     # the scale of a view without visible ground can hardly be known: the shape counts for more
@@ -155,19 +158,21 @@ def train(
     optimiser = torch.optim.AdamW(net.parameters(), lr=peak, weight_decay=0.03)
     average = DepthNet(net.config).eval()
     average.load_state_dict(net.state_dict())
-    progress = Progress(net.to(memory_format=torch.channels_last), average, optimiser)
+    nn.Module.to(net, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    progress = Progress(net, average, optimiser)
     checkpoint = out / "checkpoint.pt"
     if checkpoint.exists():
         progress.load(checkpoint)
     generator = torch.Generator().manual_seed(seed + progress.iteration)
     held_out = held_out_samples(WATCHED, held_out_scenes, views=2)
-    views, phase, sums = None, -1, {}
+    views: Views | None = None
+    phase, sums = -1, dict[str, float]()
     tick = saved = measured = time.monotonic()
     while progress.spent < 60 * minutes:
         fraction = progress.spent / (60 * minutes)
         wanted = max(i for i, (begin, *_) in enumerate(PHASES) if fraction >= begin)
         _, pixels, sizes = PHASES[wanted]
-        if wanted != phase:
+        if views is None or wanted != phase:
             views, phase = Views(out / "views", pixels), wanted
         size = sizes[int(torch.randint(len(sizes), (), generator=generator))]
         batch = views.draw(batch_size, size, generator)
@@ -188,7 +193,10 @@ def train(
             progress.save(checkpoint)
             saved = time.monotonic()
     progress.save(checkpoint)
-    notes = {"iterations": progress.iteration, "minutes": round(progress.spent / 60)}
+    notes: dict[str, object] = {
+        "iterations": progress.iteration,
+        "minutes": round(progress.spent / 60),
+    }
     save_depth_net(average, out / "model", notes)
     _log(out, notes | {"held_out": evaluate(EmbeddedDepth(average), held_out)})
 
@@ -199,6 +207,6 @@ def measure(out: Path, scenes: int) -> dict[str, dict[str, float]]:
     return evaluate(estimator, held_out_samples(FRESH, scenes, views=2))
 
 
-def _log(out: Path, row: dict[str, object]) -> None:
+def _log(out: Path, row: Mapping[str, object]) -> None:
     with (out / "log.jsonl").open("a", encoding="utf-8") as file:
         file.write(json.dumps(row) + "\n")

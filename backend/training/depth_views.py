@@ -50,7 +50,7 @@ class Sample:
 
 
 def ground_height(scene: Scene, position: np.ndarray) -> float | None:
-    """The world z of what lies below `position`: the lowest common level of a wide view down."""
+    """The world z, metres, below (3,) `position`: the lowest common level of a wide view down."""
     c2w = np.diag([1.0, -1.0, -1.0, 1.0])
     c2w[:3, 3] = position
     camera = Camera(intrinsics(math.radians(70), 16, 16), c2w, 16, 16)
@@ -195,7 +195,7 @@ def write_views(path: Path, batch: Sample) -> None:
 
 
 def compact(batch: Sample) -> dict[str, Tensor]:
-    """The fields of a batch as bytes and half floats."""
+    """The fields (B, ...) of a batch as bytes and half floats."""
     return {
         "image": (batch.image * 255 + 0.5).to(torch.uint8).contiguous(),
         "directions": batch.directions.half().contiguous(),
@@ -206,7 +206,7 @@ def compact(batch: Sample) -> dict[str, Tensor]:
 
 
 def expanded(fields: dict[str, Tensor]) -> Sample:
-    """What `compact` packed."""
+    """The batch whose fields (B, ...) `compact` packed."""
     return Sample(
         fields["image"].float() / 255,
         fields["directions"].float(),

@@ -15,6 +15,7 @@ from accelerate.utils import DistributedDataParallelKwargs
 from diffusers.training_utils import EMAModel
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 from torch.utils.data import DataLoader
 from torch.utils.tensorboard import SummaryWriter
@@ -88,7 +89,10 @@ class Trainer:
         self.stage = build_stage(stage_name, config)
         torch.manual_seed(config.seed + self.accelerator.process_index)
         self.ema = EMAModel(self.stage.model.parameters(), decay=config.ema, foreach=True)
-        self.optimizers = {"generator": self._optimizer(self.stage.generator_parameters())}
+        # Accelerate wraps them in a class of its own, which the checker knows nothing of
+        self.optimizers: dict[str, Any] = {
+            "generator": self._optimizer(self.stage.generator_parameters())
+        }
         if self.stage.adversaries():
             self.optimizers["adversary"] = self._optimizer(self.stage.adversaries())
         found = self._found(resume, overwrite)
@@ -358,7 +362,8 @@ def _features(config: TrainConfig) -> FeatureNet | None:
     if not config.loss.needs_features:
         return None
     network = load_features(Path(config.features) if config.features else None)
-    return network.to(memory_format=torch.channels_last)
+    nn.Module.to(network, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return network
 
 
 def _latent_encoder(config: TrainConfig) -> LatentEncoder | PretrainedLatents:

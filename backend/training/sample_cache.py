@@ -133,7 +133,7 @@ def fill_cache(
     device: str = "cpu",
 ) -> Iterator[int]:
     """Write the samples of the procedural scenes of `seeds`; yields each seed when it is done.
-    pictures: see `training_scene`. device: where they are rendered and looked at.
+    pictures: (H, W, 3) uint8, see `training_scene`. device: where they are rendered and looked at.
 
     A flight whose samples are there already is passed over, so that a killed run can go on.
     """

@@ -8,6 +8,7 @@ batch into losses; the loop in `loop.py` optimises them.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import reduce
 
 import torch
 import torch.nn.functional as F
@@ -29,6 +30,7 @@ from ..models.frame_model import FrameModel, LatentEncoder
 from ..pipelines.schedulers import TRAIN_STEPS, alphas_cumprod
 from .config import LossConfig, TrainConfig
 from .masking import hide_anchors
+from .pretrained_latents import PretrainedLatents
 
 DISCRIMINATOR_HINTS = HINTS.index(["log_depth", "base", "memory_weight"])
 """Hint channels that the discriminator sees."""
@@ -56,11 +58,13 @@ class StageOutput:
 class Stage(nn.Module):
     """What the stages share: the generator, the latent encoder, noise levels, condition dropout."""
 
+    alphas_cumprod: torch.Tensor
+
     def __init__(
         self,
         config: TrainConfig,
         model: FrameModel,
-        encoder: LatentEncoder,
+        encoder: LatentEncoder | PretrainedLatents,
         features: FeatureNet | None,
     ) -> None:
         super().__init__()
@@ -76,12 +80,12 @@ class Stage(nn.Module):
         return self.config.loss
 
     def seen(self, picture: torch.Tensor) -> list[torch.Tensor]:
-        """The feature network's levels of a picture."""
+        """The feature network's levels (B, C, h, w) of a picture (B, 3, H, W) in [-1, 1]."""
         network = self._frozen[0].to(picture.device)
         return network(picture.contiguous(memory_format=torch.channels_last))
 
     def add_noise(self, clean: torch.Tensor, noise: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
-        """See `noised`."""
+        """Clean latents (B, C, h, w) with noise of timesteps t (B,); see `noised`."""
         return noised(self.alphas_cumprod, clean, noise, t)
 
     def random_timesteps(self, batch: Batch) -> torch.Tensor:
@@ -119,8 +123,10 @@ class Stage(nn.Module):
     def picture_losses(
         self, picture: torch.Tensor, batch: Batch, parts: dict[str, torch.Tensor]
     ) -> tuple[list[torch.Tensor], list[torch.Tensor]] | None:
-        """Adds the distances between the picture and the truth that have a weight; gives the
-        features of both where they are needed, those of the picture with gradients."""
+        """Adds the distances between the picture (B, 3, H, W) and the truth that have a weight.
+
+        Gives the features of both where they are needed, those of the picture with gradients.
+        """
         weight = self.hole_weight(batch)
         if self.losses.pixel:
             parts["pixel"] = picture_distance(picture, batch.target, batch.weight, weight)
@@ -134,8 +140,10 @@ class Stage(nn.Module):
         return ours, true
 
     def figures(self, output: StageOutput) -> dict[str, torch.Tensor]:
-        """What is logged and not minimised. "activation": root mean square of the deepest hint
-        features; "guess": pixel distance of the two guesses' mean, which a working model undercuts.
+        """What is logged and not minimised, () each.
+
+        "activation": root mean square of the deepest hint features; "guess": pixel distance of the
+        two guesses' mean, which a working model undercuts.
         """
         batch = output.batch
         guess = (batch.base + batch.fill) / 2
@@ -145,7 +153,7 @@ class Stage(nn.Module):
         }
 
     def total(self, parts: dict[str, torch.Tensor]) -> torch.Tensor:
-        """The weighted sum of the parts; each is named like its weight in LossConfig."""
+        """() weighted sum of the () parts; each is named like its weight in LossConfig."""
         return sum(getattr(self.losses, name) * value for name, value in parts.items())
 
     def forward(self, batch: Batch, iteration: int) -> StageOutput:
@@ -153,7 +161,7 @@ class Stage(nn.Module):
         raise NotImplementedError
 
     def after_backward(self, output: StageOutput) -> torch.Tensor | None:
-        """A second loss, for the networks that are trained against the generator, if any."""
+        """A second loss (), for the networks that are trained against the generator, if any."""
         return None
 
     def adversaries(self) -> list[nn.Parameter]:
@@ -222,7 +230,7 @@ class FewStepGenerator(Stage):
         self,
         config: TrainConfig,
         model: FrameModel,
-        encoder: LatentEncoder,
+        encoder: LatentEncoder | PretrainedLatents,
         features: FeatureNet | None,
     ) -> None:
         super().__init__(config, model, encoder, features)
@@ -265,11 +273,14 @@ class FewStepGenerator(Stage):
     def distribution_matching(self, latent: torch.Tensor, batch: Batch) -> torch.Tensor:
         """A loss whose gradient is the difference of the fake's and the teacher's predictions.
 
+        latent: (B, C, H/8, W/8), the generator's.
+
         Normalised by the teacher's own error, as in DMD (arXiv 2311.18828, equation 8).
         """
         t = torch.randint(20, 980, (len(latent),), device=latent.device)
         with torch.no_grad():
             noisy = self.add_noise(latent, torch.randn_like(latent), t)
+            assert self.teacher is not None and self.fake is not None
             real, fake = (self._predict(net, noisy, t, batch) for net in (self.teacher, self.fake))
             norm = (latent - real).abs().mean((1, 2, 3), keepdim=True).clamp(min=1e-3)
             direction = (fake - real) / norm
@@ -282,6 +293,7 @@ class FewStepGenerator(Stage):
         return network.denoise(noisy, t, features, batch.view, memory)
 
     def after_backward(self, output: StageOutput) -> torch.Tensor | None:
+        """The fake's and the discriminator's losses, () in all."""
         losses = []
         batch = output.batch
         if self.fake is not None:
@@ -291,13 +303,14 @@ class FewStepGenerator(Stage):
             losses.append(F.mse_loss(self._predict(self.fake, noisy, t, batch), latent))
         if self.discriminator is not None and output.levels is not None:
             losses.append(self._told_apart(*output.levels, batch))
-        return sum(losses) if losses else None
+        return reduce(torch.add, losses) if losses else None
 
     def _deceived(
         self, levels: tuple[list[torch.Tensor], list[torch.Tensor]], batch: Batch
     ) -> torch.Tensor:
         """The generator's part: its picture should be taken for the truer one."""
         judge, condition = self.discriminator, batch.hints[:, DISCRIMINATOR_HINTS]
+        assert judge is not None
         judge.requires_grad_(False)
         fake, real = (judge(comparable(each), condition) for each in levels)
         judge.requires_grad_(True)
@@ -309,6 +322,7 @@ class FewStepGenerator(Stage):
         """The discriminator's part, with R1 and R2."""
         condition, holes = batch.hints[:, DISCRIMINATOR_HINTS], _holes(batch)
         shown = [[f.requires_grad_() for f in comparable(levels)] for levels in (fake, real)]
+        assert self.discriminator is not None
         of_fake, of_real = (self.discriminator(levels, condition) for levels in shown)
         penalty = gradient_penalty(of_fake, shown[0], holes)
         penalty = penalty + gradient_penalty(of_real, shown[1], holes)

@@ -23,7 +23,10 @@ from .grow import Growth
 def read_frame_to_keep(
     path: Path,
 ) -> tuple[list[MemoryFrame], np.ndarray, np.ndarray, Camera]:
-    """Memory (depths and cameras only), rgb, known depth and camera. Raises InputError."""
+    """Memory (depths and cameras only), (H, W, 3) uint8 rgb, (H, W) known depth and camera.
+
+    Raises InputError.
+    """
     with as_sentence(
         lambda why: InputError(f"'{path.name}' does not hold a frame to keep ({why}).")
     ):

@@ -53,7 +53,7 @@ def keep_picture(
 ) -> World:
     """The world with a picture of `camera` in it, its revision one higher; `world` stays as it is.
 
-    Keeping the same picture twice changes nothing.
+    rgb: (H, W, 3) uint8. Keeping the same picture twice changes nothing.
     """
     if (rgb.shape[1], rgb.shape[0]) != (camera.width, camera.height):
         camera = camera.resized(rgb.shape[1], rgb.shape[0])

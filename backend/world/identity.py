@@ -13,6 +13,6 @@ from ..shared.content import content_hash
 
 
 def frame_id(camera: Camera, rgb: np.ndarray) -> str:
-    """32 hex digits of a picture and where it was taken: the same place twice is one frame."""
+    """32 hex digits of a picture (H, W, 3) and its camera: the same place twice is one frame."""
     text = content_hash(rgb) + json.dumps(camera.to_json())
     return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()

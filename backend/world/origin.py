@@ -35,7 +35,7 @@ def origin_of(xyz: np.ndarray) -> np.ndarray:
 
 
 def remember(provenance: dict[str, str], origin: np.ndarray) -> dict[str, str]:
-    """`provenance` with the origin in it, where there is one."""
+    """`provenance` with the (3,) origin, metres, in it, where there is one."""
     if not origin.any():
         return provenance
     return provenance | {_KEY: json.dumps([float(value) for value in origin])}

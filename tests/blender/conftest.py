@@ -12,6 +12,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -30,43 +31,53 @@ def bpy_pythons() -> list[Path]:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Every test that asks for `blender` runs once in each bpy there is."""
-    if "blender" in metafunc.fixturenames:
+    """Every test that asks for a Blender runs once in each bpy there is."""
+    for name in {"blender", "shared_blender"}.intersection(metafunc.fixturenames):
         found = bpy_pythons()
         skip = pytest.mark.skip(reason="no bpy Python: run `make setup` or set WORLDFM_BPY_PYTHONS")
         values = found or [pytest.param(None, marks=skip)]
         metafunc.parametrize(
-            "blender", values, ids=[p.parts[-3] for p in found] or ["none"], indirect=True
+            name, values, ids=[p.parts[-3] for p in found] or ["none"], indirect=True
         )
 
 
 @pytest.fixture
 def blender(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[..., dict[str, Any]]:
     """Call it with a script of `inside/` and arguments; gives back what its main() found."""
+    return partial(_run, request.param, tmp_path / "user")
 
-    def run(script: str, *arguments: object, timeout: float = 900) -> dict[str, Any]:
-        environment = {k: v for k, v in os.environ.items() if not k.startswith("PYTHON")}
-        environment["BLENDER_USER_RESOURCES"] = str(tmp_path / "user")
-        environment.setdefault("WORLDFM_PYTHON", sys.executable)
-        environment.setdefault("OMP_NUM_THREADS", "1")
-        environment.setdefault("NUMBA_CACHE_DIR", str(ROOT / "outputs" / "kernels"))
-        done = subprocess.run(
-            [request.param, INSIDE / script, *map(str, arguments)],
-            env=environment,
-            capture_output=True,
-            text=True,
-            timeout=timeout,
-            check=False,
-        )
-        lines = done.stdout.strip().splitlines()
-        try:
-            findings = json.loads(lines[-1])
-        except (IndexError, ValueError):
-            pytest.fail(f"{script} ended with {done.returncode}\n{done.stdout}\n{done.stderr}")
-        if "traceback" in findings:
-            pytest.fail(f"{findings['traceback']}\n{done.stdout[-4000:]}\n{done.stderr[-4000:]}")
-        findings["output"] = done.stdout + done.stderr
-        findings["returncode"] = done.returncode
-        return findings
 
-    return run
+@pytest.fixture(scope="module")
+def shared_blender(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Callable[..., dict[str, Any]]:
+    """`blender` for a fixture whose findings all tests of a module look at."""
+    return partial(_run, request.param, tmp_path_factory.mktemp("user"))
+
+
+def _run(
+    python: Path, settings: Path, script: str, *arguments: object, timeout: float = 900
+) -> dict[str, Any]:
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("PYTHON")}
+    environment["BLENDER_USER_RESOURCES"] = str(settings)
+    environment.setdefault("WORLDFM_PYTHON", sys.executable)
+    environment.setdefault("OMP_NUM_THREADS", "1")
+    environment.setdefault("NUMBA_CACHE_DIR", str(ROOT / "outputs" / "kernels"))
+    done = subprocess.run(
+        [python, INSIDE / script, *map(str, arguments)],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        check=False,
+    )
+    lines = done.stdout.strip().splitlines()
+    try:
+        findings = json.loads(lines[-1])
+    except (IndexError, ValueError):
+        pytest.fail(f"{script} ended with {done.returncode}\n{done.stdout}\n{done.stderr}")
+    if "traceback" in findings:
+        pytest.fail(f"{findings['traceback']}\n{done.stdout[-4000:]}\n{done.stderr[-4000:]}")
+    findings["output"] = done.stdout + done.stderr
+    findings["returncode"] = done.returncode
+    return findings

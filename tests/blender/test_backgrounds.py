@@ -34,6 +34,8 @@ def test_worlds_are_read_as_cycles_shows_them(blender):
         assert read == pytest.approx(seen, rel=0.03), kind  # the lens begins at 0.1
         assert color == pytest.approx(albedo[kind.removeprefix("ShaderNodeVolume")]), kind
 
+    assert found["no_fog"] == 0
+
     assert found["failing"]["pixels"] == [[[0, 0, 0]]]
     (said,) = found["failing"]["problems"]
     assert "'Sky" in said and "No Cycles here" in said

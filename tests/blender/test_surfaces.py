@@ -8,12 +8,12 @@ import pytest
 ALL = 63
 
 
-@pytest.fixture
-def found(blender):
-    return blender("surfaces.py")
+@pytest.fixture(scope="module")
+def found(shared_blender):
+    return shared_blender("surfaces.py")
 
 
-def test_scenes_are_read_as_exact_surfaces(found):
+def test_meshes_are_read_exactly(found):
     meshes = found["meshes"]
     assert meshes["units"] == 0.5 and meshes["shared"]
     assert meshes["matrix"] == [[1, 0, 0, 2], [0, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]]
@@ -26,13 +26,16 @@ def test_scenes_are_read_as_exact_surfaces(found):
     assert meshes["bounds"][0][:2] == [-1, -1] and meshes["bounds"][1][:2] == [1, 1]
     assert len(meshes["text"]) == 1 and meshes["triangles"] == meshes["text"][0] + 10
 
-    # a flat face bends its smooth neighbour's normals, as Cycles' normal pass shows; a sharp edge
-    # parts them
+
+def test_a_flat_face_bends_its_smooth_neighbours_normals(found):
+    # as Cycles' normal pass shows; a sharp edge parts them
     fold = found["flat_beside_smooth"]
     assert fold["blended"][0] == pytest.approx([0, -(0.5**0.5), 0.5**0.5], abs=1e-3)
     assert fold["blended"][1] == pytest.approx([0, -1, 0], abs=1e-3)
     assert fold["sharp"][0] == pytest.approx([0, 0, 1], abs=1e-3)
 
+
+def test_objects_say_who_sees_them_and_in_which_materials(found):
     objects = found["objects"]
     assert objects["slots"] == ["Green"] and objects["override"] == ["Red"]
     assert objects["visible"] == {
@@ -47,8 +50,12 @@ def test_scenes_are_read_as_exact_surfaces(found):
     assert "'Broken'" in objects["problems"][0] and "NaN" in objects["problems"][0]
     assert "'Flat'" in objects["problems"][1] and "scale" in objects["problems"][1]
 
+
+def test_meshes_that_are_as_they_were_are_the_same_ones(found):
     assert found["unchanged"] == {"kept": True, "edited": False, "moved": 1}
 
+
+def test_materials_are_programs(found):
     graph = found["graph"]
     assert graph["types"] == ["BSDF_PRINCIPLED", "CONVERT", "CURVE_RGB", "MATH", "VALTORGB"]
     assert graph["surface"] and graph["earlier"] and not graph["normal"]
@@ -58,6 +65,8 @@ def test_scenes_are_read_as_exact_surfaces(found):
     assert graph["ramp"] == [257, [1, 0, 0, 1]]
     assert graph["curve"] == pytest.approx([0.5, 0.5, 0.5], abs=1e-3)
 
+
+def test_materials_without_nodes_and_objects_without_surfaces(found):
     plain = found["no_nodes"]
     assert plain["instances"] == ["Black", "Grey", "Round"] and plain["empty"] is None
     principled = plain["version"] >= 5  # as Cycles: measured in 4.2, 4.5 and 5.0
@@ -71,6 +80,8 @@ def test_scenes_are_read_as_exact_surfaces(found):
     ]
     assert plain["background"] == [[[0, 0, 0]]]
 
+
+def test_large_scenes_are_made_coarser(found):
     budget = found["budget"]
     assert budget["before"] > 600_000 and 20_000 < budget["after"] <= 100_000
     assert budget["instances"] == 42 and 0.85 < budget["radius"][0] < budget["radius"][1] < 1.01

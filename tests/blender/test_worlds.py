@@ -80,10 +80,9 @@ def rotations(rows: np.ndarray) -> np.ndarray:
     return rotation_matrices(rows[:, 9:13])
 
 
-@pytest.fixture
-def folder(tmp_path):
-    made = tmp_path / "made"
-    made.mkdir()
+@pytest.fixture(scope="module")
+def folder(shared_blender, tmp_path_factory):
+    made = tmp_path_factory.mktemp("made")
     rng = np.random.default_rng(0)
     anchors = Anchors(
         rng.uniform(-1, 1, (50, 3)).astype(np.float32),
@@ -107,11 +106,13 @@ def folder(tmp_path):
     return made, anchors, photo
 
 
-def test_worlds_from_elsewhere(blender, folder):
-    made, anchors, photo = folder
-    found = blender("worlds.py", made)
+@pytest.fixture(scope="module")
+def found(shared_blender, folder):
+    return shared_blender("worlds.py", folder[0])
 
-    # through the backend and the .blend: positions and colours are the file's
+
+def test_points_come_through_the_backend_and_the_file_as_they_are(found, folder):
+    anchors = folder[1]
     assert np.allclose(found["points"], anchors.xyz, atol=1e-6)
     assert np.array_equal(found["colours"], anchors.rgb)
     places, colours = map(np.array, found["dots"])
@@ -125,17 +126,32 @@ def test_worlds_from_elsewhere(blender, folder):
     assert "not a world" in found["damaged"]
     assert "does not exist" in found["no_ply"]
 
-    # splats keep shape, colour and opacity, and turn and grow with their object
-    splats = splats_of(anchors.only(np.arange(5)))
+
+@pytest.fixture
+def true_splats(folder):
+    """(5, 62) in the order of their places: place, colour, shape, harmonics."""
+    splats = splats_of(folder[1].only(np.arange(5)))
     columns = [splats.xyz, splats.rgb, splats.splats, splats.harmonics.reshape(len(splats), -1)]
     truth = np.concatenate(columns, axis=1)
-    truth = truth[np.lexsort(truth[:, 2::-1].T)]
-    given, moved = np.array(found["splats"]), np.array(found["turned splats"])
+    return truth[np.lexsort(truth[:, 2::-1].T)]
+
+
+def test_splats_keep_shape_colour_and_opacity(found, true_splats):
+    truth, given = true_splats, np.array(found["splats"])
     assert np.allclose(
         given[:, [0, 1, 2, 6, 7, 8, 13]], truth[:, [0, 1, 2, 6, 7, 8, 13]], atol=1e-4
     )
     assert np.abs(given[:, 3:6] - truth[:, 3:6]).max() <= 1
     assert np.allclose(rotations(given), rotations(truth), atol=1e-4)
+    place = np.array([0.5, -4.0, 1.0])
+    colours = seen_from(truth, place)
+    assert np.abs(seen_from(given, place) - colours).max() < 0.03  # steps of 1/127, rounded twice
+    assert found["first degree"] == 4
+    assert "is a mesh; use File > Import" in found["mesh"]
+
+
+def test_splats_turn_and_grow_with_their_object(found, true_splats):
+    truth, moved = true_splats, np.array(found["turned splats"])
     quarter = np.array([[0, -1.0, 0], [1, 0, 0], [0, 0, 1]])
     places = 2 * truth[:, :3] @ quarter.T
     order = np.lexsort(places[:, ::-1].T)
@@ -144,19 +160,23 @@ def test_worlds_from_elsewhere(blender, folder):
     assert np.allclose(rotations(moved), quarter @ rotations(truth)[order], atol=1e-4)
     place = np.array([0.5, -4.0, 1.0])
     colours = seen_from(truth, place)
-    assert np.abs(seen_from(given, place) - colours).max() < 0.03  # steps of 1/127, rounded twice
     assert np.abs(seen_from(moved, 2 * quarter @ place) - colours[order]).max() < 0.04
-    assert found["first degree"] == 4
-    assert "is a mesh; use File > Import" in found["mesh"]
-    if found["native splats"] is not None:  # from Blender 5.3 on
-        native = np.array(found["native splats"])
-        assert np.allclose(native[:, [0, 1, 2, 13]], truth[:, [0, 1, 2, 13]], atol=1e-4)
-        assert np.allclose(native[:, 6:9], truth[:, 6:9], rtol=1e-3)
-        assert np.abs(native[:, 3:6] - truth[:, 3:6]).max() <= 2
-        assert np.allclose(rotations(native), rotations(truth), atol=1e-3)
-        assert np.abs(seen_from(native, place) - colours).max() < 0.03
 
-    # matched cameras
+
+def test_blenders_own_splats_are_read(found, true_splats):
+    if found["native splats"] is None:
+        pytest.skip("Blender has splats of its own from 5.3 on")
+    truth, native = true_splats, np.array(found["native splats"])
+    assert np.allclose(native[:, [0, 1, 2, 13]], truth[:, [0, 1, 2, 13]], atol=1e-4)
+    assert np.allclose(native[:, 6:9], truth[:, 6:9], rtol=1e-3)
+    assert np.abs(native[:, 3:6] - truth[:, 3:6]).max() <= 2
+    assert np.allclose(rotations(native), rotations(truth), atol=1e-3)
+    place = np.array([0.5, -4.0, 1.0])
+    assert np.abs(seen_from(native, place) - seen_from(truth, place)).max() < 0.03
+
+
+def test_cameras_are_matched_to_photos(found, folder):
+    photo = folder[2]
     fspy = found["fspy"]
     assert fspy["size"] == list(SIZE)
     assert fspy["K"][0][0] == pytest.approx(photo.K[0, 0], rel=1e-5)
@@ -173,11 +193,16 @@ def test_worlds_from_elsewhere(blender, folder):
     assert "JSON list" in found["bad_lines"]
     assert found["size"] == [300, 200]
 
-    # kept frames: the new third continues the known wall 4 m in front of the camera
+
+def test_kept_frames_grow_the_world(found):
+    # the new third continues the known wall 4 m in front of the camera
     assert found["kept"] == found["kept_twice"] == 1
     assert found["new_points"] == 24 * 48
     assert found["new_depth"] == pytest.approx([0, 0], abs=0.5)
     assert found["live"] == [[64, 48], [200, 40, 90]]
+
+
+def test_memory_is_baked_into_textures(found):
     assert found["baked"] == [200, 40, 90]
     assert found["packed"]
     # the old slot (here an empty one) stays; every face shows the new one
@@ -185,7 +210,9 @@ def test_worlds_from_elsewhere(blender, folder):
     slots, red = found["unseen"]
     assert slots == 2 and red > 200  # sides that no frame saw have their base colour
 
-    # a photo: everything in one collection, the camera at the height that was typed in
+
+def test_a_photo_becomes_points_a_blockout_and_a_camera(found):
+    # everything in one collection, the camera at the height that was typed in
     assert {"room Camera", "room Points"} <= set(found["photo_objects"])
     assert len(found["photo_objects"]) > 2
     blockout = set(found["photo_objects"]) - {"room Camera", "room Points"}
@@ -200,7 +227,8 @@ def test_worlds_from_elsewhere(blender, folder):
     assert found["second_height"] == pytest.approx(4.8, rel=1e-5)
     assert "does not exist" in found["no_photo"]
 
-    # in a scene that is in use: out of the way, nothing lost, one step back
+
+def test_a_photo_in_a_scene_in_use_puts_it_aside_and_back(found):
     aside = found["aside"]
     before, after = aside["before"], aside["after"]
     assert before["seen"] == ["Cube", "world Points"] and before["memory"] == [True]

@@ -277,7 +277,7 @@ def _alive(pid: int) -> bool:
     return stat.exists() and stat.read_text().split()[2] != "Z"
 
 
-def test_a_program_that_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_program_that_is_refused(tmp_path: Path) -> None:
     shutil.rmtree(tmp_path)
     with pytest.raises(BackendError, match="The system refused to start"):
         run_child(["true"], env={}, cwd=tmp_path, on_line=print, cancel=threading.Event())

@@ -27,7 +27,7 @@ def test_too_little_memory_is_one_sentence(command, tmp_path):
     )
 
 
-def test_few_open_files_are_made_more(tmp_path):
+def test_few_open_files_are_made_more():
     code = (
         "import resource; from backend.limits import check_limits; check_limits(); "
         "print(resource.getrlimit(resource.RLIMIT_NOFILE)[0])"

@@ -92,7 +92,7 @@ def test_the_built_zip_has_what_a_user_needs():
     assert not [name for name in names if name.startswith(left_out)]
 
 
-def test_what_serves_imports_nothing_that_the_zip_leaves_out(tmp_path):
+def test_what_serves_imports_nothing_that_the_zip_leaves_out():
     """The modules that stay, alone in a folder, still name only one another."""
     left_out = [
         pattern.strip("/")

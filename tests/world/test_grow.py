@@ -190,7 +190,7 @@ def test_nothing_contradicts_where_memory_saw_nothing(world):
     assert not contradicts(np.full((24, 32), 1.0, np.float32), behind, world.memory).any()
 
 
-def test_sizes_that_disagree_are_refused(world):
+def test_sizes_that_disagree_are_refused():
     camera = camera_at(0.4, 1.2)
     with pytest.raises(InputError, match="different sizes"):
         grow([], picture(camera)[0], np.zeros((4, 4), np.float32), camera, "x", RoomDepth())

@@ -67,7 +67,7 @@ def test_damaged_meta_json(tmp_path, change, said):
         read_meta(tmp_path / "meta.json")
 
 
-def test_the_reference_demo(tmp_path):
+def test_the_reference_demo():
     demo = Path(os.environ.get("WORLDFM_REFERENCE_DEMO", "")) / "meta.json"
     if not demo.is_file():
         pytest.skip("set WORLDFM_REFERENCE_DEMO to the folder of the reference's demo input")

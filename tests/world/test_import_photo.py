@@ -45,7 +45,7 @@ def test_the_typed_height_fits(photo):
     assert world.memory[0].camera.position[2] == 3.2
 
 
-def test_blockout_has_a_floor_walls_and_the_photos_uvs(photo):
+def test_blockout_has_a_floor_walls_and_the_photos_uvs():
     camera = viewer((480, 360))
     _, depth = grounded(camera)
     height = camera.position[2] + camera.rays()[..., 2] * np.where(np.isinf(depth), 0, depth)

@@ -193,7 +193,7 @@ def test_spz_has_y_up(tmp_path):
     assert np.array_equal(plain, turned)
 
 
-def test_a_splat_keeps_its_shape_and_opacity(tmp_path):
+def test_a_splat_keeps_its_shape_and_opacity():
     half = np.sqrt(0.5)
     splats = Splats(
         xyz=np.array([[1.0, 2.0, 3.0]]),

@@ -15,6 +15,7 @@ from ..light.shade import Lighting
 from ..light.window import Guide, spread
 from .agreement import agreement
 from .lookup import fetch
+from .past_scenes import PastScene
 from .remembered import (
     BASE,
     DARKEST,
@@ -32,7 +33,6 @@ from .remembered import (
     usual_light,
 )
 from .smoothed import Smoothed
-from .then import Then
 
 NEAR = 0.04
 """1 - cosine between two views of a point at which about a third of a reflection is shared."""
@@ -213,7 +213,7 @@ class Memory:
 
 
 def _as_then(
-    points: Points, back: np.ndarray, then: Then, pose: _Pose | None
+    points: Points, back: np.ndarray, then: PastScene, pose: _Pose | None
 ) -> tuple[Points, np.ndarray]:
     """Points as they stood then, and the unit ways (N, 3) `back` to the viewer, turned alike."""
     if pose is None:

@@ -16,7 +16,7 @@ from ..light.frame import LitFrame, render
 from ..light.grid import STEP
 from ..light.shade import Lighting
 from ..light.window import Guide, complete, complete_wide, spread
-from .then import Then, same_light
+from .past_scenes import PastScene, same_light
 
 LONGEST = 512
 """Pixels along the longer side of what is kept of a memory frame."""
@@ -59,7 +59,7 @@ class Points:
     owner: np.ndarray
 
     def take(self, index: np.ndarray) -> Points:
-        """The points of numbers or marks `index`."""
+        """The points that `index` picks: (K,) int numbers or (N,) bool marks of the N there are."""
         return Points(*(getattr(self, f.name)[index] for f in fields(self)))
 
     def standing(self, geometry: Geometry) -> Points:
@@ -98,11 +98,11 @@ class Remembered:
     known: np.ndarray
     guide: Guide
     points: Points
-    then: Then
+    then: PastScene
     light: np.ndarray
 
     @classmethod
-    def of(cls, then: Then, frame: MemoryFrame) -> Remembered:
+    def of(cls, then: PastScene, frame: MemoryFrame) -> Remembered:
         """Of a frame that saw the scene `then`."""
         camera, seen, depth, clipped = _at_most(frame, LONGEST)
         lit = render(then.lighting, camera)
@@ -113,7 +113,7 @@ class Remembered:
 
     @classmethod
     def compared(
-        cls, then: Then, camera: Camera, seen: np.ndarray, usable: np.ndarray, lit: LitFrame
+        cls, then: PastScene, camera: Camera, seen: np.ndarray, usable: np.ndarray, lit: LitFrame
     ) -> Remembered:
         """seen: (H, W, 3) linear. usable: (H, W) bool. lit: of `camera`."""
         points = points_of(then.geometry, camera, lit)

@@ -62,6 +62,8 @@ class Sampled:
 def usable(weight: torch.Tensor) -> torch.Tensor:
     """How much of a sampled colour enters the base: even an unsure look beats a guess.
 
+    weight: (..., H, W) in [0, 1], and so is what comes back.
+
     Measured on procedural scenes: looks with a weight below 0.4 are 23.4 dB from the truth when
     taken as they are, 20.9 dB when blended with the filling by their weight.
     """

@@ -31,7 +31,7 @@ class Seen:
         return cls(color, known, push_pull(color, known)[0], known)
 
     def cells(self, view: View) -> dict[str, torch.Tensor]:
-        """Of each cell (.., rows, columns), by the names of `channels`: the mean colour of what is
+        """Of each cell (..., rows, columns), by the names of `channels`: the mean colour of what is
         sure, how much is, the mean base, and how much has a known depth."""
         pictures = torch.cat([self.color * self.sure, self.sure, self.base, self.known])
         color, sure, rest = F.adaptive_avg_pool2d(pictures[None], view.grid)[0].split((3, 1, 4))

@@ -93,12 +93,12 @@ class Pattern:
 
 
 def to_log(color: torch.Tensor) -> torch.Tensor:
-    """Colours in [-1, 1] to logarithms, in which light is added to a texture."""
+    """Colours (..., H, W) in [-1, 1] to logarithms, in which light is added to a texture."""
     return torch.log(DARK + ((color + 1) / 2).clamp(0, 1))
 
 
 def from_log(value: torch.Tensor) -> torch.Tensor:
-    """The inverse of `to_log`."""
+    """The inverse of `to_log`: (..., H, W) logarithms to colours."""
     return (torch.exp(value) - DARK).clamp(0, 1) * 2 - 1
 
 

@@ -35,7 +35,7 @@ class SoFar:
         return self.seen.known[0] > 0
 
     def with_depth(self, depth: torch.Tensor) -> SoFar:
-        """The same after another guess."""
+        """The same after another guess: (H, W) z-depth, metres."""
         return replace(self, depth=depth)
 
 

@@ -69,7 +69,7 @@ class Surfels:
     known: torch.Tensor
 
     def only(self, which: torch.Tensor | slice) -> Surfels:
-        """Some of the cells."""
+        """Some of the N cells: (N,) bool, (K,) numbers or a slice of them."""
         return Surfels(*(part[which] for part in vars(self).values()))
 
     @classmethod

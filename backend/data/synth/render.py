@@ -47,7 +47,7 @@ def linear_view(scene: Scene, camera: Camera) -> torch.Tensor:
 
 
 def tone(linear: torch.Tensor) -> torch.Tensor:
-    """Linear light to sRGB in [0, 1] with a soft shoulder above 0.8."""
+    """Linear light (..., 3) to sRGB in [0, 1] with a soft shoulder above 0.8."""
     over = (linear - 0.8).clamp_min(0)
     x = torch.minimum(linear, torch.full_like(linear, 0.8)) + 0.2 * (1 - torch.exp(-over / 0.2))
     x = x.clamp(0, 1)
@@ -72,9 +72,7 @@ def _render(
         edge = _edges(depth.view(height, width), label.view(height, width)).view(-1)[order]
         picked = order[edge]
         if len(picked):
-            image[picked] = _supersample(
-                scene, prepared, camera, origin, picked, image[picked], footprint
-            )
+            image[picked] = _supersample(scene, prepared, camera, origin, picked, footprint)
     return image.view(height, width, 3), depth.view(height, width)
 
 
@@ -115,7 +113,7 @@ def _edges(depth: torch.Tensor, label: torch.Tensor) -> torch.Tensor:
 
 def _supersample(
     scene: Scene, prepared: Prepared, camera: Camera, origin: torch.Tensor, picked: torch.Tensor,
-    center: torch.Tensor, footprint: float,
+    footprint: float,
 ) -> torch.Tensor:  # fmt: skip
     """Mean colour of four rays on a rotated grid in each picked pixel, tone-mapped per ray."""
     x = (picked % camera.width).float()

@@ -42,7 +42,7 @@ def _piece(b: Builder, x0: float, x1: float, z0: float, z1: float, material: int
 def window(
     b: Builder, a: np.ndarray, z: np.ndarray, hole: tuple[float, float, float, float], m: int
 ) -> None:
-    """Frame, bars and sill in a hole of a wall."""
+    """Frame, bars and sill in a hole of the wall from (2,) `a` to (2,) `z`, metres."""
     left, right, low, high = hole
     along = z - a
     yaw = float(np.arctan2(along[1], along[0]))
@@ -106,7 +106,7 @@ def door(b: Builder, at: np.ndarray, yaw: float, leaf: int, trim: int, width: fl
 def picture(
     b: Builder, at: np.ndarray, z: float, yaw: float, w: float, h: float, frame: int
 ) -> None:
-    """A framed picture on a wall, its face towards the local +y."""
+    """A framed picture on a wall at (2,) `at`, its face towards the local +y; w x h metres."""
     start = b.count
     art = b.surface(
         str(b.rng.choice(["poster", "poster", "poster", "marble", "glyphs"])), mapping=FIT
@@ -121,7 +121,8 @@ def shell(
 ) -> list[tuple[np.ndarray, np.ndarray]]:
     """Floor, ceiling and four walls of a w x d x h room about the origin; returns the walls.
 
-    Walls run so that the room lies on their left, local +y. `windows`: how likely a wall has some.
+    A wall is the (2,) start and end of its foot, metres; the room lies on its left, local +y.
+    windows: how likely a wall has some.
     """
     floor = f.pick(b, f.FLOORS, repeat=float(b.rng.uniform(1.2, 3)))
     main = f.pick(b, f.WALLS, repeat=float(b.rng.uniform(1.2, 3)))
@@ -157,7 +158,7 @@ def shell(
             if b.rng.random() < 0.4:
                 b.box((*middle, h - 0.04), (length / 2, 0.03, 0.04), trim, yaw=yaw)
         if not holes:
-            _decorate(b, a, z, h, trim)
+            _decorate(b, a, z, trim)
     if len(b.lamps) > known:  # there is a window
         _outside(b, w, d)
     if b.rng.random() < 0.25:
@@ -202,7 +203,7 @@ def _holes(b: Builder, length: float, h: float) -> list[tuple[float, float, floa
     return [(m - width / 2, m + width / 2, low, high) for m in middles if width > 0.4]
 
 
-def _decorate(b: Builder, a: np.ndarray, z: np.ndarray, h: float, trim: int) -> None:
+def _decorate(b: Builder, a: np.ndarray, z: np.ndarray, trim: int) -> None:
     """Doors, pictures and wall lamps on a wall without windows."""
     length = float(np.linalg.norm(z - a))
     along = (z - a) / length
@@ -394,8 +395,8 @@ def corridor(b: Builder) -> None:
         b.box((0, 0, 0.006), (length / 2 - 0.3, w * 0.27, 0.006), runner)
     wood, cloth, accent = f.pick(b, ["wood", "paint"]), f.pick(b, ["fabric"]), f.pick(b, f.SOLIDS)
     if w > 2.4:
-        for a, z in walls[::2]:
-            _along_wall(b, a, z, wood, cloth, accent)
+        for start, end in walls[::2]:
+            _along_wall(b, start, end, wood, cloth, accent)
     b.focus += [(s * length / 2, 0.0, 1.3) for s in (-1, 1)]
 
 

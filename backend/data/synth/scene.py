@@ -138,7 +138,10 @@ class Scene:
 
 
 class Builder:
-    """Collects primitives, materials and lights, then becomes a Scene."""
+    """Collects primitives, materials and lights, then becomes a Scene.
+
+    photos: (H, W, 3) uint8 each, that some textures are taken from.
+    """
 
     def __init__(
         self,

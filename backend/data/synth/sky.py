@@ -14,7 +14,7 @@ from .scene import Scene
 
 
 def vector(values: tuple[float, ...], like: torch.Tensor) -> torch.Tensor:
-    """A small float32 tensor on the device of `like`."""
+    """The values as a (N,) float32 tensor on the device of `like`."""
     return torch.tensor(values, dtype=torch.float32, device=like.device)
 
 

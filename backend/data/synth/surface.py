@@ -36,6 +36,10 @@ def surface_at(
     scene: Scene, prepared: Prepared, origin: torch.Tensor, rays: torch.Tensor,
     view: torch.Tensor, t: torch.Tensor, prim: torch.Tensor, footprint: float,
 ) -> Surface:  # fmt: skip
+    """What N rays hit: at distance t (N,) along (N, 3) `rays` from `origin`, the primitive (N,).
+
+    view: (N, 3) unit directions. footprint: radians a pixel is wide. prim: -2 is the ground.
+    """
     point = origin + rays * t[:, None]
     solid, ground = prim.clamp_min(0), prim == -2
     local, normal, across, along, uv_metres, uv_fit = _local(prepared, point, solid)

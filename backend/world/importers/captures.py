@@ -204,8 +204,7 @@ def _assemble(
     if points is None and source.points is not None:
         points = _as_anchors(source.points)
     provenance = remember({"source": source.kind, "file": source.name}, source.origin)
-    notes = source.capture.all_notes()
-    bare = sum(frame.depth is None for frame in frames)
+    bare = any(frame.depth is None for frame in frames)
     dense: list[Dense] = []
     if bare:
         estimator = load_depth(depth) if isinstance(depth, str) else depth
@@ -217,26 +216,8 @@ def _assemble(
             part(progress, 0.0, 0.85),
         )
         provenance["depth"] = f"stereo, {estimator.name}"
-    memory = []
-    for i, frame in enumerate(frames):
-        progress(0.85 + 0.08 * i / len(frames), f"Placing picture {i + 1} of {len(frames)}")
-        known = dense[i].depth if dense else frame.depth
-        if known is not None and frame.known is not None:
-            known = np.where(frame.known, known, np.float32(0))
-        memory.append(
-            MemoryFrame(
-                id=frame_id(frame.camera, frame.rgb),
-                name=Path(frame.name).name,
-                camera=frame.camera,
-                rgb=frame.rgb,
-                depth=known,
-            )
-        )
-    pixels = sum(frame.rgb.shape[0] * frame.rgb.shape[1] for frame in frames)
-    stride = max(1, int(np.ceil(np.sqrt(pixels / MOST_POINTS))))
-    parts = [] if points is None else [_not_denied(points, memory)]
-    parts += [lift(frame, stride) for frame in memory if frame.depth is not None]
-    anchors = Anchors.concatenate(parts)
+    memory = _memory(frames, dense, part(progress, 0.85, 0.93))
+    anchors = _anchors(points, memory)
     if not len(anchors):
         raise InputError(
             f"The capture '{source.name}' gives no surface: its pictures see nothing together; "
@@ -251,7 +232,38 @@ def _assemble(
     if share is not None:
         provenance |= Trust(share, tuple(left_out_error(memory))).record()
     progress(1.0, "Done")
-    return CaptureWorld(World(anchors, memory, 1, provenance), notes)
+    return CaptureWorld(World(anchors, memory, 1, provenance), source.capture.all_notes())
+
+
+def _memory(
+    frames: Sequence[PosedFrame], dense: Sequence[Dense], progress: Progress
+) -> list[MemoryFrame]:
+    """The frames with the depth that was found, or else their own, where it is known."""
+    memory = []
+    for i, frame in enumerate(frames):
+        progress(i / len(frames), f"Placing picture {i + 1} of {len(frames)}")
+        known = dense[i].depth if dense else frame.depth
+        if known is not None and frame.known is not None:
+            known = np.where(frame.known, known, np.float32(0))
+        memory.append(
+            MemoryFrame(
+                id=frame_id(frame.camera, frame.rgb),
+                name=Path(frame.name).name,
+                camera=frame.camera,
+                rgb=frame.rgb,
+                depth=known,
+            )
+        )
+    return memory
+
+
+def _anchors(points: Anchors | None, memory: Sequence[MemoryFrame]) -> Anchors:
+    """The points that memory does not deny, and what it saw, as many as a world may hold."""
+    pixels = sum(frame.rgb.shape[0] * frame.rgb.shape[1] for frame in memory)
+    stride = max(1, int(np.ceil(np.sqrt(pixels / MOST_POINTS))))
+    parts = [] if points is None else [_not_denied(points, memory)]
+    parts += [lift(frame, stride) for frame in memory if frame.depth is not None]
+    return Anchors.concatenate(parts)
 
 
 def _not_denied(points: Anchors, memory: Sequence[MemoryFrame]) -> Anchors:

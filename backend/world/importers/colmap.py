@@ -37,7 +37,7 @@ class SparsePoints:
     point: np.ndarray
 
     def moved(self, turn: np.ndarray, move: np.ndarray, scale: float) -> SparsePoints:
-        """scale * (turn @ xyz + move)."""
+        """scale * (turn @ xyz + move). turn: (3, 3). move: (3,)."""
         return SparsePoints(scale * (self.xyz @ turn.T + move), self.rgb, self.image, self.point)
 
 
@@ -78,7 +78,10 @@ def read_colmap(folder: Path, place: Path | None = None) -> tuple[Capture, Spars
 
 
 def load_model(place: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-    """What `read_colmap.main` made of the model in `place`. Raises InputError."""
+    """What `read_colmap.main` made of the model in `place`, its arrays (N, ...) by name.
+
+    Raises InputError.
+    """
     check_binary_model(place)
     size = sum(f.stat().st_size for f in place.iterdir() if f.is_file())
     with temporary_folder("colmap") as temporary:

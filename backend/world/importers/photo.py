@@ -114,7 +114,10 @@ def fitted_camera(camera: Camera, width: int, height: int, camera_height: float 
 def working_depth(
     rgb: np.ndarray, camera: Camera, estimator: DepthEstimator
 ) -> tuple[Camera, np.ndarray, np.ndarray]:
-    """Camera, sharpened z-depth and ground probability at the working size."""
+    """Camera, sharpened z-depth (H, W) and ground probability (H, W) at the working size.
+
+    rgb: (H, W, 3) uint8 of the camera's own size.
+    """
     scale = min(1.0, WORKING_SIDE / max(camera.width, camera.height))
     width, height = max(1, round(camera.width * scale)), max(1, round(camera.height * scale))
     small_camera = camera.resized(width, height)

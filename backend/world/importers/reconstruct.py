@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,26 @@ def reconstruct(folder: Path, work: Path, progress: Progress = silent) -> tuple[
     """
     import pycolmap
 
+    names = _usable_pictures(folder)
+    pycolmap.logging.minloglevel = 3
+    pycolmap.set_random_seed(0)
+    models = work / "models"
+    models.mkdir()
+    colmap = _Colmap(folder, names, work / "database.db", pycolmap.CancellationToken())
+    steps: list[tuple[str, float, Callable[[], None], Callable[[], float]]] = [
+        ("Finding features", 0.35, colmap.find_features, lambda: 0.5),
+        ("Comparing pictures", 0.65, colmap.match, lambda: 0.5),
+        ("Placing cameras", 1.0, lambda: colmap.map_into(models), lambda: colmap.share_placed),
+    ]
+    began = 0.0
+    for text, end, call, done in steps:
+        _step(call, colmap.stop, done, part(progress, began, end), text)
+        began = end
+    return _largest(models, folder.name, len(names))
+
+
+def _usable_pictures(folder: Path) -> list[str]:
+    """Their names. Raises InputError when they are too few, or one is too large."""
     pictures = pictures_in(folder)
     if len(pictures) < FEWEST:
         raise InputError(
@@ -44,44 +65,62 @@ def reconstruct(folder: Path, work: Path, progress: Progress = silent) -> tuple[
         )
     for picture in pictures:
         check_picture_size(picture)
-    pycolmap.logging.minloglevel = 3
-    pycolmap.set_random_seed(0)
-    database, models = work / "database.db", work / "models"
-    models.mkdir()
-    names = [picture.name for picture in pictures]
-    extraction = pycolmap.FeatureExtractionOptions()
-    extraction.max_image_size = FEATURE_SIDE
-    extraction.sift.max_num_features = FEATURES
-    stop = pycolmap.CancellationToken()
+    return [picture.name for picture in pictures]
 
-    def features() -> None:
+
+@dataclass(eq=False)
+class _Colmap:
+    """COLMAP's three long calls over pictures of one folder. stop: its token that ends them."""
+
+    folder: Path
+    names: list[str]
+    database: Path
+    stop: Any
+    placed: int = 0
+
+    def find_features(self) -> None:
+        import pycolmap
+
+        extraction = pycolmap.FeatureExtractionOptions()
+        extraction.max_image_size = FEATURE_SIDE
+        extraction.sift.max_num_features = FEATURES
         pycolmap.extract_features(
-            database, folder, image_names=names, extraction_options=extraction,
+            self.database, self.folder, image_names=self.names, extraction_options=extraction,
             camera_mode=pycolmap.CameraMode.AUTO, device=pycolmap.Device.cpu,
-            cancellation_token=stop,
+            cancellation_token=self.stop,
         )  # fmt: skip
 
-    def matches() -> None:
-        many = len(names) > EXHAUSTIVE
+    def match(self) -> None:
+        import pycolmap
+
+        many = len(self.names) > EXHAUSTIVE
         compare: Any = pycolmap.match_sequential if many else pycolmap.match_exhaustive
-        compare(database, device=pycolmap.Device.cpu, cancellation_token=stop)
+        compare(self.database, device=pycolmap.Device.cpu, cancellation_token=self.stop)
 
-    placed = [0]
+    def map_into(self, models: Path) -> None:
+        import pycolmap
 
-    def one_more() -> None:
-        placed[0] += 1
-
-    def models_of() -> None:
         pycolmap.incremental_mapping(
-            database, folder, models, next_image_callback=one_more, cancellation_token=stop
-        )
+            self.database, self.folder, models, next_image_callback=self._one_more,
+            cancellation_token=self.stop,
+        )  # fmt: skip
 
-    def all_placed() -> float:
-        return min(placed[0] / len(names), 0.95)
+    @property
+    def share_placed(self) -> float:
+        """Of the pictures; never all, for bundles are adjusted after the last."""
+        return min(self.placed / len(self.names), 0.95)
 
-    _step(features, stop, lambda: 0.5, part(progress, 0.0, 0.35), "Finding features")
-    _step(matches, stop, lambda: 0.5, part(progress, 0.35, 0.65), "Comparing pictures")
-    _step(models_of, stop, all_placed, part(progress, 0.65, 1.0), "Placing cameras")
+    def _one_more(self) -> None:
+        self.placed += 1
+
+
+def _largest(models: Path, name: str, count: int) -> tuple[Path, list[str]]:
+    """The model of the most of `count` pictures, and a note of those that are not in it.
+
+    Raises InputError when no model has enough.
+    """
+    import pycolmap
+
     found = {
         place: pycolmap.Reconstruction(str(place)).reg_image_ids()
         for place in models.iterdir()
@@ -89,12 +128,12 @@ def reconstruct(folder: Path, work: Path, progress: Progress = silent) -> tuple[
     }
     if not found or max(len(ids) for ids in found.values()) < FEWEST:
         raise InputError(
-            f"The pictures in '{folder.name}' could not be joined; take more of the same place, "
+            f"The pictures in '{name}' could not be joined; take more of the same place, "
             "with a step aside between them and most of each in the next."
         )
     best = max(found, key=lambda place: len(found[place]))
-    left = len(names) - len(found[best])
-    notes = [f"{left} of {len(names)} pictures could not be joined to the others."] if left else []
+    left = count - len(found[best])
+    notes = [f"{left} of {count} pictures could not be joined to the others."] if left else []
     return best, notes
 
 

@@ -82,7 +82,7 @@ def jumps(depth: np.ndarray) -> np.ndarray:
 
 
 def enlarge_depth(depth: np.ndarray, width: int, height: int) -> np.ndarray:
-    """Depth at another size: linear in inverse depth within a surface, nearest at silhouettes."""
+    """(H, W) depth at another size: linear in inverse depth on surfaces, nearest at silhouettes."""
     size = (width, height)
     inverse = np.where(np.isfinite(depth), 1 / np.maximum(depth, 1e-6), 0).astype(np.float32)
     smooth = cv2.resize(inverse, size, interpolation=cv2.INTER_LINEAR)

@@ -215,4 +215,14 @@ def fog() -> dict[str, Any]:
     return found
 
 
-extension.run_all(constant, straight, turned, by_cycles, failing, fog)
+def no_fog() -> float:
+    """The density of volumes that are added, where there are none."""
+    _, tree = world()
+    added = tree.nodes.new("ShaderNodeAddShader")
+    output = next(n for n in tree.nodes if n.type == "OUTPUT_WORLD")
+    tree.links.new(added.outputs[0], output.inputs["Volume"])
+    bpy.context.view_layer.update()
+    return read().fog_density
+
+
+extension.run_all(constant, straight, turned, by_cycles, failing, fog, no_fog)

@@ -192,7 +192,7 @@ def beside() -> dict[str, Any]:
     work.work(str(FOLDER))
     over = work._read(FOLDER / "0000.npz")
     shot = extension.part("scene_sync.capture").Shot("a", 1)
-    ((_, here),) = work.inside(bpy.context.scene, work.CaptureSettings(**settings), [shot])
+    ((_, here),) = work.capture_here(bpy.context.scene, work.CaptureSettings(**settings), [shot])
     same = extension.part("backend.shared.tree_codec").same_tree
     return {"same": over.moments == here.moments, "camera": same(over.camera, here.camera)}
 

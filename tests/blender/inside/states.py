@@ -114,11 +114,11 @@ def watched() -> dict[str, Any]:
         """What the list says once there is nothing more to come."""
         for item in scene.worldfm.memory:
             kept.known(scene, item)
-        helpings = 0
+        slices = 0
         watch = kept._watches[scene.session_uid]
         while watch.dirty or watch.judging:
-            helpings += 1
-            assert helpings < 6_000
+            slices += 1
+            assert slices < 6_000
             time.sleep(0.01)
             kept._tick()
         told = [kept.known(scene, item) for item in scene.worldfm.memory]

@@ -31,9 +31,9 @@ def points_and_folders(found: dict[str, Any]) -> None:
     found["points"] = first.anchors.xyz.tolist()
     found["colours"] = first.anchors.rgb.tolist()
     dots = extension.part("viewport.solid_points")
-    found["dots"] = [part.tolist() for part in dots.dots_of(ob.data)]
+    found["dots"] = [part.tolist() for part in dots.drawn_points(ob.data)]
     dots.MOST = 20
-    found["fewer dots"] = len(dots.dots_of(ob.data)[0])
+    found["fewer dots"] = len(dots.drawn_points(ob.data)[0])
     ob.location.z = 2.0
     bpy.context.view_layer.update()
     moved = scene_anchors()

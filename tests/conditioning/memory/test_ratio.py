@@ -18,9 +18,9 @@ from backend.conditioning.light.frame import LitFrame
 from backend.conditioning.light.shade import Lighting
 from backend.conditioning.memory import lookup
 from backend.conditioning.memory.lookup import fetch
+from backend.conditioning.memory.past_scenes import MOST_BOXES, PastScenes, fewer
 from backend.conditioning.memory.ratio import Corrected, Memory
 from backend.conditioning.memory.remembered import Remembered, points_of
-from backend.conditioning.memory.then import MOST_BOXES, Past, fewer
 from backend.shared.camera import Camera
 from backend.shared.frame import MemoryFrame
 from backend.shared.moment import Moment
@@ -57,7 +57,7 @@ def memory_of(picture: np.ndarray, camera: Camera, depth: np.ndarray | None = No
 
 
 def remembered(lighting: Lighting, one: MemoryFrame) -> Remembered:
-    (then,) = Past(FINE).of(lighting, [one])
+    (then,) = PastScenes(FINE).of(lighting, [one])
     return Remembered.of(then, one)
 
 
@@ -313,7 +313,7 @@ def test_another_sky_makes_memory_of_no_use_unless_it_was_kept() -> None:
     sky = replace(scene.background, pixels=np.full((1, 1, 3), 2, np.float32))
     after = lit_of(replace(scene, background=sky))
     unknown = replace(one, moment=Moment.of(scene, sky_known=False))
-    assert Past(FINE).of(after, [unknown]) == [None]
+    assert PastScenes(FINE).of(after, [unknown]) == [None]
     lit, made = corrected(after, replace(one, moment=Moment.of(scene)), ASIDE)
     assert (made.confidence > 0.9).mean() > 0.5
     assert np.abs(made.color / lit.color - 1).mean() < 0.03
@@ -334,14 +334,14 @@ def test_many_boxes_are_joined_to_few_that_hold_them() -> None:
 
 
 def test_pasts_that_are_too_many_forget_what_moved_and_keep_the_rest(monkeypatch) -> None:
-    monkeypatch.setattr("backend.conditioning.memory.then.MOST_PASTS", 1)
+    monkeypatch.setattr("backend.conditioning.memory.past_scenes.MOST_PASTS", 1)
     scene = room(BOX)
     frames = [
         replace(memory_of(np.ones((48, 48, 3)), FRONT), moment=Moment.of(each))
         for each in (scene, moved(scene, 1, matrix=turned(0.0, 0.7)))
     ]
     now = lit_of(moved(scene, 1, matrix=turned(0.0, 0.3)))
-    first, second = Past(FINE).of(now, frames)
+    first, second = PastScenes(FINE).of(now, frames)
     assert first.lighting is not now and first.fits.all()
     assert second.lighting is now and second.fits.tolist() == [True, False]
     assert len(second.gone) == 2
@@ -350,7 +350,7 @@ def test_pasts_that_are_too_many_forget_what_moved_and_keep_the_rest(monkeypatch
 def test_the_past_is_lit_once_while_things_move() -> None:
     scene = room(BOX)
     one = replace(memory_of(np.ones((48, 48, 3)), FRONT), moment=Moment.of(scene))
-    past, lit = Past(FINE), []
+    past, lit = PastScenes(FINE), []
     for x in (0.5, 0.7):
         (then,) = past.of(lit_of(moved(scene, 1, matrix=turned(0.0, x))), [one])
         lit.append(then.lighting)

@@ -9,71 +9,78 @@ import bpy
 
 
 def play(ui):
-    _, region, space = artist.viewport()
-    watch = sys.modules[f"{artist.ADDON}.viewport.views"]
-    shown = sys.modules[f"{artist.ADDON}.runtime"].latest_frame
-    took = ui.result["seconds"] = {}
-    found = ui.result["frames"] = {}
-    scene = bpy.context.scene
-
-    def view():
-        return next((one.state for one in watch._views.values()), None)
-
-    def fresh(world):
-        """Whether a frame of another world than this is on screen, as good as it gets."""
-        now, one = shown(), view()
-        if now is None or one is None or one.dirty or one.reading or one.building:
-            return False
-        new = one.world is not world and now.world_revision == one.world.revision
-        return new and not now.draft and now.request.camera.width > 300
-
-    def note(name):
-        reply = shown()
-        found[name] = {
-            "model": reply.model_name,
-            "revision": reply.world_revision,
-            "anchors": len(view().world.anchors),
-            "mean": reply.color.astype(float).mean(axis=(0, 1)).tolist(),
-            "projection": reply.request.camera.projection,
-            "size": [reply.request.camera.width, reply.request.camera.height],
-            "timings": reply.timings,
-        }
-
-    def edited(name, change):
-        world, began = view().world, time.monotonic()
-        change()
-
-        def seen():
-            return shown().world_revision != world.revision
-
-        yield from ui.until(seen, 120, f"a frame after {name}")
-        took[name] = time.monotonic() - began
-        yield from ui.until(lambda: fresh(world), 120, f"the last frame after {name}")
-        took[f"{name}, whole"] = time.monotonic() - began
-        note(name)
-        yield 0.3
-        yield from ui.picture(f"lit-{name}")
-
+    scene, space = bpy.context.scene, artist.viewport()[2]
+    watch = Watch(ui)
     scene.render.engine = "CYCLES"
     space.shading.type = "RENDERED"
     yield 8.0
     yield from ui.picture("lit-cycles")
     space.shading.type = "SOLID"
     scene.render.engine = "WORLDFM"
-    began = time.monotonic()
+    yield from first_frame(watch, space)
+    yield from edits(watch, scene)
+    yield from orbit(watch)
+    yield from front_view(watch)
+    drawn = draws_of(watch.views)
+    yield 2.0
+    ui.result["draws at rest"] = len(drawn)
+    failure = next(iter(watch.views._views.values())).failure
+    ui.result["problem"] = [watch.state.problem, watch.state.build_problem, failure]
+
+
+class Watch:
+    """What the viewport shows, and what is noted of it."""
+
+    def __init__(self, ui):
+        self.ui = ui
+        self.views = sys.modules[f"{artist.ADDON}.viewport.views"]
+        self.shown = sys.modules[f"{artist.ADDON}.runtime"].latest_frame
+        self.took = ui.result["seconds"] = {}
+        self.found = ui.result["frames"] = {}
+
+    @property
+    def state(self):
+        return next((one.state for one in self.views._views.values()), None)
+
+    def fresh(self, world):
+        """Whether a frame of another world than this is on screen, as good as it gets."""
+        now, one = self.shown(), self.state
+        if now is None or one is None or one.dirty or one.reading or one.building:
+            return False
+        new = one.world is not world and now.world_revision == one.world.revision
+        return new and not now.draft and now.request.camera.width > 300
+
+    def note(self, name):
+        reply = self.shown()
+        self.found[name] = {
+            "model": reply.model_name,
+            "revision": reply.world_revision,
+            "anchors": len(self.state.world.anchors),
+            "mean": reply.color.astype(float).mean(axis=(0, 1)).tolist(),
+            "projection": reply.request.camera.projection,
+            "size": [reply.request.camera.width, reply.request.camera.height],
+            "timings": reply.timings,
+        }
+
+
+def first_frame(watch, space):
+    ui, began = watch.ui, time.monotonic()
     artist.client().start(sys.modules[f"{artist.ADDON}.runtime"].launch_settings("embedded"))
     yield from artist.ready(ui, 300)
-    took["backend"] = time.monotonic() - began
+    watch.took["backend"] = time.monotonic() - began
     began = time.monotonic()
     space.shading.type = "RENDERED"
-    yield from ui.until(lambda: shown() is not None, 120, "the first frame")
-    took["first"] = time.monotonic() - began
+    yield from ui.until(lambda: watch.shown() is not None, 120, "the first frame")
+    watch.took["first"] = time.monotonic() - began
     yield from ui.picture("lit-first")
-    yield from ui.until(lambda: fresh(None), 120, "the whole frame")
-    took["first, whole"] = time.monotonic() - began
-    note("first")
+    yield from ui.until(lambda: watch.fresh(None), 120, "the whole frame")
+    watch.took["first, whole"] = time.monotonic() - began
+    watch.note("first")
     yield 0.5
     yield from ui.picture("lit-first-whole")
+
+
+def edits(watch, scene):
     cube, lamp = bpy.data.objects["Cube"], bpy.data.objects["Light"]
 
     def repaint():
@@ -83,41 +90,58 @@ def play(ui):
     def turn_world():
         scene.world.node_tree.nodes["Background"].inputs["Color"].default_value = (0.1, 0.2, 0.6, 1)
 
-    yield from edited("material", repaint)
-    yield from edited("object", lambda: setattr(cube.location, "x", 1.5))
-    yield from edited("object again", lambda: setattr(cube.location, "x", 1.0))
-    yield from edited("lamp", lambda: setattr(lamp.location, "z", 2.0))
-    yield from edited("world", turn_world)
-    frames, began = 0, time.monotonic()
-    last = shown()
-    steps = ui.drag(region, (0.35, 0.5), (0.6, 0.45), steps=80, pause=0.03)
-    pictured = False
-    for pause in steps:
-        if shown() is not last:
-            last, frames = shown(), frames + 1
+    yield from edited(watch, "material", repaint)
+    yield from edited(watch, "object", lambda: setattr(cube.location, "x", 1.5))
+    yield from edited(watch, "object again", lambda: setattr(cube.location, "x", 1.0))
+    yield from edited(watch, "lamp", lambda: setattr(lamp.location, "z", 2.0))
+    yield from edited(watch, "world", turn_world)
+
+
+def edited(watch, name, change):
+    ui, world, began = watch.ui, watch.state.world, time.monotonic()
+    change()
+
+    def seen():
+        return watch.shown().world_revision != world.revision
+
+    yield from ui.until(seen, 120, f"a frame after {name}")
+    watch.took[name] = time.monotonic() - began
+    yield from ui.until(lambda: watch.fresh(world), 120, f"the last frame after {name}")
+    watch.took[f"{name}, whole"] = time.monotonic() - began
+    watch.note(name)
+    yield 0.3
+    yield from ui.picture(f"lit-{name}")
+
+
+def orbit(watch):
+    ui, began = watch.ui, time.monotonic()
+    frames, last, pictured = 0, watch.shown(), False
+    for pause in ui.drag(artist.viewport()[1], (0.35, 0.5), (0.6, 0.45), steps=80, pause=0.03):
+        if watch.shown() is not last:
+            last, frames = watch.shown(), frames + 1
         if frames > 5 and not pictured:
             pictured = True
             yield from ui.picture("lit-moving")
         yield pause
     ui.result["moving"] = {"frames": frames, "seconds": time.monotonic() - began}
-    yield from ui.until(lambda: fresh(None), 120, "the frame after the orbit")
-    note("orbit")
+    yield from ui.until(lambda: watch.fresh(None), 120, "the frame after the orbit")
+    watch.note("orbit")
     yield from ui.picture("lit-orbit")
+
+
+def front_view(watch):
+    ui = watch.ui
+    _, region, space = artist.viewport()
     yield from ui.keys(region, "KP_1")
     yield from ui.until(lambda: not space.region_3d.is_perspective, 30, "the front view")
     yield from ui.until(
-        lambda: shown().request.camera.projection == "ORTHO" and fresh(None),
+        lambda: watch.shown().request.camera.projection == "ORTHO" and watch.fresh(None),
         120,
         "a frame of the front view",
     )
-    note("front")
+    watch.note("front")
     yield 0.5
     yield from ui.picture("lit-front")
-    drawn = draws_of(watch)
-    yield 2.0
-    ui.result["draws at rest"] = len(drawn)
-    failure = next(iter(watch._views.values())).failure
-    ui.result["problem"] = [view().problem, view().build_problem, failure]
 
 
 def draws_of(views):

@@ -54,7 +54,7 @@ def _no_boxes() -> np.ndarray:
 
 
 @dataclass(frozen=True, eq=False)
-class Then:
+class PastScene:
     """lighting: of the scene then; its triangles have the numbers of now. fits: (I,) bool of the
     instances, those of which memory tells something. gone, other: (D, 2, 3) float32 boxes around
     what stood there and is not known any more, and around what looked otherwise."""
@@ -69,7 +69,7 @@ class Then:
         """The triangles as they stood."""
         return self.lighting.geometry
 
-    def same(self, other: Then) -> bool:
+    def same(self, other: PastScene) -> bool:
         """Whether what memory saw beside it is the same."""
         return self.lighting is other.lighting and all(
             np.array_equal(getattr(self, name), getattr(other, name))
@@ -133,7 +133,7 @@ def _matrices(scene: Scene) -> np.ndarray:
     return np.array([one.matrix for one in scene.instances], np.float64).reshape(-1, 4, 4)
 
 
-class Past:
+class PastScenes:
     """Lights scenes as they stood, once for as long as they are asked for."""
 
     def __init__(self, quality: Quality = WHOLE) -> None:
@@ -141,7 +141,7 @@ class Past:
         self.quality = quality
         self._kept: list[Lighting] = []
 
-    def of(self, now: Lighting, frames: list[MemoryFrame]) -> list[Then | None]:
+    def of(self, now: Lighting, frames: list[MemoryFrame]) -> list[PastScene | None]:
         """The scene of each frame; None where it was lit in a way that nobody kept.
 
         If all is as it was in every one, that is `now`. Else each is lit as of its own moment, so
@@ -178,7 +178,7 @@ class Past:
             used.append(made)
             return made
 
-        past: list[Then | None] = []
+        past: list[PastScene | None] = []
         for then in stood:
             if then is None:
                 past.append(None)
@@ -187,12 +187,12 @@ class Past:
             if lighting is None:
                 past.append(_of_what_stands_still(now, then))
             else:
-                past.append(Then(lighting, then.fits, then.gone, then.other))
+                past.append(PastScene(lighting, then.fits, then.gone, then.other))
         self._kept = used
         return past
 
 
-def _of_what_stands_still(now: Lighting, stood: _Stood) -> Then | None:
+def _of_what_stands_still(now: Lighting, stood: _Stood) -> PastScene | None:
     """Beside the light of now: nothing of what moved, nor of what is near to where it stood."""
     scene, then = now.geometry.scene, stood.scene
     if not same_light(scene, then):
@@ -206,7 +206,7 @@ def _of_what_stands_still(now: Lighting, stood: _Stood) -> Then | None:
         matrices = _matrices(place)
         there = matrices[:, :3, :3].any(axis=(1, 2))
         boxes.append(boxes_around(place, matrices)[there & ~np.array(still, bool)])
-    return Then(now, stood.fits & still, fewer(np.concatenate(boxes)), stood.other)
+    return PastScene(now, stood.fits & still, fewer(np.concatenate(boxes)), stood.other)
 
 
 @dataclass(frozen=True, eq=False)

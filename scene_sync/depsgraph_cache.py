@@ -40,7 +40,7 @@ def rays_that_meet(ob: bpy.types.Object) -> int:
 
 
 @dataclass(eq=False)
-class Helping:
+class DepsgraphCache:
     """Of one depsgraph, as it is now. Never kept: Blender's data may go after the call."""
 
     depsgraph: bpy.types.Depsgraph
