@@ -4,12 +4,14 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import torch
 
 from backend.data.capture_views import PosedFrame
 from backend.shared.camera import Camera, intrinsics, look_at
+from backend.shared.frame import MemoryFrame
 from backend.world.stereo.agree import agree
 from backend.world.stereo.dense import dense_depth
 from backend.world.stereo.smooth import (
@@ -24,6 +26,7 @@ from backend.world.stereo.smooth import (
 from backend.world.stereo.sweep import Sweep
 from backend.world.stereo.trust import agreement, left_out_error
 from backend.world.stereo.views import plan, view_of
+from backend.world.stereo.votes import SAME, THROUGH, views_of, votes, without_denied
 from tests.scenes.world_room import photograph, trace
 
 SIZE = (128, 96)
@@ -170,8 +173,6 @@ def test_left_out_pictures_are_as_good_as_depth_is():
     right = left_out_error(shots)
     assert len(right) == 3 and min(right) > 25
     assert agreement(shots) > 0.8
-    from dataclasses import replace
-
     wrong = [
         replace(s, depth=(s.depth * (1.4 if i % 2 else 0.7)).astype(np.float32), radiance=None)
         for i, s in enumerate(shots)
@@ -180,3 +181,49 @@ def test_left_out_pictures_are_as_good_as_depth_is():
     assert agreement(wrong) < 0.1
     assert agreement(shots[:1]) is None
     assert not left_out_error(shots[:1])
+
+
+def slow_votes(point: np.ndarray, memory: list[MemoryFrame], own: int) -> tuple[int, int]:
+    """The twin: one point at a time, by the camera's own projection."""
+    seen = through = 0
+    for number, frame in enumerate(memory):
+        (u, v), depth = (part[0] for part in frame.camera.project(point[None]))
+        width, height = frame.camera.width, frame.camera.height
+        if number == own or depth <= 0 or not (1 <= u < width - 1 and 1 <= v < height - 1):
+            continue
+        around = frame.depth[int(v) - 1 : int(v) + 2, int(u) - 1 : int(u) + 2]
+        if frame.depth[int(v), int(u)] <= 0:
+            continue
+        around = around[around > 0]
+        if (np.abs(around - depth) < SAME * depth).any():
+            seen += 1
+        elif depth < around.min() * (1 - THROUGH):
+            through += 1
+    return seen, through
+
+
+def test_votes_are_their_slow_twin():
+    shots = [photograph(camera, str(i)) for i, camera in enumerate(arc())]
+    shots[1] = replace(shots[1], depth=np.where(shots[1].depth < 4, 0, shots[1].depth))
+    rng = np.random.default_rng(0)
+    points = rng.uniform(-3, 3, (400, 3))
+    wanted = np.array([slow_votes(point, shots, 2) for point in points])
+    assert wanted[:, 0].max() > 0 and wanted[:, 1].max() > 2
+    assert np.array_equal(votes(points, views_of(shots), 2), wanted)
+
+
+def test_what_hangs_in_the_air_goes_and_the_rest_stays():
+    shots = [photograph(camera, str(i)) for i, camera in enumerate(arc())]
+    wrong = shots[2].depth.copy()
+    wrong[30:50, 40:80] *= 0.6
+    given = [replace(s, depth=wrong) if i == 2 else s for i, s in enumerate(shots)]
+    kept = without_denied(given, [True] * len(given))
+    there = np.isfinite(wrong[31:49, 41:79])
+    assert there.mean() > 0.3 and (kept[2].depth[31:49, 41:79][there] == 0).mean() > 0.9
+    for number, (before, after) in enumerate(zip(shots, kept, strict=True)):
+        outside = np.ones(before.depth.shape, bool)
+        outside[30:50, 40:80] = number != 2
+        solid = outside & np.isfinite(before.depth)
+        assert (after.depth[solid] == before.depth[solid]).mean() > 0.97
+    untouched = without_denied(given, [i != 2 for i in range(len(given))])
+    assert np.array_equal(untouched[2].depth, wrong)

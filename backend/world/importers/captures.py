@@ -29,13 +29,14 @@ from ..origin import origin_of, remember
 from ..progress import Progress, part, silent
 from ..stereo.dense import Dense, dense_depth
 from ..stereo.trust import agreement, left_out_error
+from ..stereo.votes import views_of, votes, without_denied
 from .colmap import SparsePoints, colmap_model, gauge, read_colmap
 from .ply import read_far_ply
 from .reconstruct import pictures_in, reconstruct
 
 MOST_POINTS = 4_000_000
-THROUGH, DENIALS = 0.06, 2
-"""Relative depth by which a point stands before what a frame saw, and frames it takes."""
+DENIALS = 2
+"""Frames that must see through a sparse point before it goes."""
 SPARSE_RADIUS = 0.05
 
 
@@ -216,14 +217,17 @@ def _assemble(
             part(progress, 0.0, 0.85),
         )
         provenance["depth"] = f"stereo, {estimator.name}"
-    memory = _memory(frames, dense, part(progress, 0.85, 0.93))
+    memory = _memory(frames, dense, part(progress, 0.85, 0.9))
+    if bare:
+        progress(0.9, "Leaving out what hangs in the air")
+        memory = without_denied(memory, [frame.depth is None for frame in frames])
     anchors = _anchors(points, memory)
     if not len(anchors):
         raise InputError(
             f"The capture '{source.name}' gives no surface: its pictures see nothing together; "
             "export it with depth images or a point cloud."
         )
-    progress(0.94, "Measuring how far depth can be trusted")
+    progress(0.95, "Measuring how far depth can be trusted")
     if bare:
         found = [d.agreed for d, f in zip(dense, frames, strict=True) if f.depth is None]
         share: float | None = float(np.mean(found))
@@ -268,17 +272,7 @@ def _anchors(points: Anchors | None, memory: Sequence[MemoryFrame]) -> Anchors:
 
 def _not_denied(points: Anchors, memory: Sequence[MemoryFrame]) -> Anchors:
     """Without the points that would hide what memory frames saw behind them."""
-    denied = np.zeros(len(points), np.int32)
-    xyz = points.xyz.astype(np.float64)
-    for frame in memory:
-        if frame.depth is None:
-            continue
-        uv, z, inside = frame.camera.within(xyz, margin=1)
-        x, y = uv[inside].astype(int).T
-        around = [frame.depth[y + j, x + i] for j in (-1, 0, 1) for i in (-1, 0, 1)]
-        nearest = np.minimum.reduce(around)
-        denied[inside] += (nearest > 0) & (z[inside] < nearest * (1 - THROUGH))
-    return points.only(denied < DENIALS)
+    return points.only(votes(points.xyz, views_of(memory))[:, 1] < DENIALS)
 
 
 def guess_depth(rgb: np.ndarray, camera: Camera, estimator: DepthEstimator) -> np.ndarray:
