@@ -348,9 +348,10 @@ class Grid:
         self, some: np.ndarray, roughness: np.ndarray, radiance: np.ndarray, weight: np.ndarray
     ) -> np.ndarray:
         """(M, 3) the mean of several ways of narrow lobes, whose neighbours show other things."""
-        places = WIDE_TILE * WIDE_TILE
-        turns = np.arange(1, _GLOSSY_RAYS) * places // _GLOSSY_RAYS
-        tile = ((self.wide[some] + turns[:, None]) % places).ravel()
+        # runs of ways, all of which are in every tile
+        runs = WIDE_TILE * WIDE_TILE // _GLOSSY_RAYS
+        turns = np.arange(1, _GLOSSY_RAYS)
+        tile = (_GLOSSY_RAYS * (self.tile[some] % runs) + turns[:, None]).ravel()
         again, every = np.tile(some, len(turns)), np.ones(len(tile), bool)
         surface, rough = self.surface.take(again), roughness[again]
         more, share = reflection(self.lighting, surface, rough, tile.astype(np.int32), every)

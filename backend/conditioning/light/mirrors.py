@@ -11,7 +11,9 @@ from ..anchors.tracing import NUDGE, Hits
 from . import direct
 from .colors import brightest
 from .fog import dimmed
+from .ggx import SMOOTHEST
 from .passing import SEEN, first_solid
+from .received import SHARP
 from .reflection import CLEAR, LOOKED_AT, MIRROR, mirrored
 from .shade import Lighting, Shares, arriving, shares
 
@@ -25,11 +27,12 @@ def reflection(
     roughness: np.ndarray,
     tile: np.ndarray,
     wanted: np.ndarray,
-    last: bool = False,
+    last: np.ndarray | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Radiance (N, 3) from one way of each point's lobe and its weight (N,); 0 if not wanted.
 
-    last: what is met is shown as the cache has it, whatever the lobe.
+    last: what is met is shown as the cache has it, whatever the lobe; (N,) bool, whether lamps are
+    seen too.
     """
     count = len(surface)
     radiance, weight = np.zeros((count, 3), np.float32), np.zeros(count, np.float32)
@@ -43,15 +46,13 @@ def reflection(
     origins = some.origins(ways, NUDGE)
     hits, left = first_solid(lighting.reflected, lighting.matter, origins, ways, SEEN)
     missed = hits.triangle < 0
-    looks = ~missed & (roughness[index] <= LOOKED_AT) & (not last)
+    looks = ~missed & (roughness[index] <= LOOKED_AT) & (last is None)
     clear, dull = np.flatnonzero(looks), np.flatnonzero(~missed & ~looks)
     found = np.zeros((len(index), 3), np.float32)
     if len(dull):
         found[dull] = lighting.bounced.radiance(hits.take(dull), ways[dull])
     if lighting.sky.visible & GLOSSY:
-        sharp = roughness[index] <= 2 * MIRROR
-        found[missed & sharp] = lighting.sky.seen(ways[missed & sharp])
-        found[missed & ~sharp] = lighting.sky.gathered(ways[missed & ~sharp])
+        found[missed] = _sky(lighting, ways[missed], roughness[index][missed] ** 2)
     if len(clear):
         rough = roughness[index]
         found[clear] = _looked_at(lighting, hits, origins, ways, some.width, rough, clear)
@@ -62,11 +63,23 @@ def reflection(
         np.maximum(found, 0, out=found)
     found = dimmed(lighting, origins, ways, hits.distance, tile[index], found * left)
     alpha = (roughness[index] ** 2).astype(np.float32)
+    if last is not None:
+        alpha[~last[index]] = np.inf
     lamps = lighting.lights.only((lighting.lights.visible & GLOSSY) != 0)
     found += direct.reflected_lamps(origins, ways, hits.distance, alpha, lamps)
     found[np.einsum("ni,ni->n", ways, some.flat) <= 0] = 0  # into the surface itself
     radiance[index], weight[index] = found, share
     return radiance, weight
+
+
+def _sky(lighting: Lighting, ways: np.ndarray, alpha: np.ndarray) -> np.ndarray:
+    """(N, 3) what lobes of GGX alpha (N,) see of the sky; its suns are asked as lamps by those that
+    are wide for them."""
+    sky = lighting.sky
+    sharp = alpha <= (SHARP * sky.suns[0].angle / 2 if sky.suns else SMOOTHEST)
+    made = sky.blurred(ways, alpha)
+    made[sharp] = sky.seen(ways[sharp])
+    return made
 
 
 def _looked_at(
@@ -90,18 +103,21 @@ def _looked_at(
         part = met.take(clear)
         around[clear] = lighting.bounced.light(part.position, part.lobes.normal, part.back)
         found[clear] = _lit(lighting, part, share.take(clear), around[clear])
-    return found + share.specular * _back(lighting, met, share, around)
+    lamps: np.ndarray = roughness[index] <= CLEAR  # in a dull mirror's mirror they would speckle
+    return found + share.specular * _back(lighting, met, share, around, lamps)
 
 
-def _back(lighting: Lighting, surface: Surface, share: Shares, around: np.ndarray) -> np.ndarray:
-    """(N, 3) mean radiance in the way of main lobes: of mirrors what they show, of others the
-    light (N, 3) `around`."""
+def _back(
+    lighting: Lighting, surface: Surface, share: Shares, around: np.ndarray, lamps: np.ndarray
+) -> np.ndarray:
+    """(N, 3) mean radiance in the way of main lobes: of mirrors what they show, lamps where (N,)
+    `lamps` says so, of others the light (N, 3) `around`."""
     rough = surface.lobes.roughness
     mirror = (brightest(share.specular) > SHOWS) & (rough <= LOOKED_AT)
     if not mirror.any():
         return around
     middle = np.zeros(len(surface), np.int32)
-    radiance, _ = reflection(lighting, surface, rough, middle, mirror, last=True)
+    radiance, _ = reflection(lighting, surface, rough, middle, mirror, last=lamps)
     return np.where(mirror[:, None], radiance, around)
 
 

@@ -28,11 +28,12 @@ class Sun:
 
 @dataclass(frozen=True, eq=False)
 class Sky:
-    """pixels: (H, W, 3) float32 as in `Background`. rest: the same without its suns, at most
-    _COARSE rows: what rays gather that meet nothing. suns: what was taken out."""
+    """pixels: (H, W, 3) float32 as in `Background`. rest: the same without its suns, each half as
+    large as the one before, the last with about _COARSE rows: what rays gather that meet nothing.
+    suns: what was taken out, the strongest first."""
 
     pixels: np.ndarray
-    rest: np.ndarray
+    rest: tuple[np.ndarray, ...]
     suns: tuple[Sun, ...]
     visible: int
 
@@ -40,13 +41,16 @@ class Sky:
     def of(cls, background: Background | None) -> Sky:
         """The sky of a scene; black without one."""
         if background is None:
-            return cls(_BLACK, _BLACK, (), EVERYWHERE)
+            return cls(_BLACK, (_BLACK,), (), EVERYWHERE)
         pixels = np.nan_to_num(np.ascontiguousarray(background.pixels, np.float32), posinf=1e4)
         pixels = np.maximum(pixels, 0)
         if pixels.shape[:2] == (1, 1):
-            return cls(pixels, pixels, (), background.visible)
+            return cls(pixels, (pixels,), (), background.visible)
         suns, rest = _without_suns(pixels)
-        return cls(pixels, _coarse(rest), tuple(suns), background.visible)
+        levels = [rest]
+        while len(levels[-1]) >= 2 * _COARSE:
+            levels.append(_halved(levels[-1]))
+        return cls(pixels, tuple(levels), tuple(suns), background.visible)
 
     def seen(self, directions: np.ndarray) -> np.ndarray:
         """(N, 3) float32 radiance from directions (N, 3), of any length; suns included."""
@@ -54,7 +58,18 @@ class Sky:
 
     def gathered(self, directions: np.ndarray) -> np.ndarray:
         """(N, 3) float32: the same, blurred and without the suns."""
-        return look_up(self.rest, directions)
+        return look_up(self.rest[-1], directions)
+
+    def blurred(self, directions: np.ndarray, alpha: np.ndarray) -> np.ndarray:
+        """(N, 3) float32: without the suns, as far blurred as one of several ways of lobes with
+        GGX alpha (N,) may stand for."""
+        steps = np.log2(np.maximum(alpha, 1e-6) * len(self.rest[0]) / (2 * np.pi))
+        level = np.clip(steps, 0, len(self.rest) - 1).astype(np.int64)
+        made = np.empty((len(directions), 3), np.float32)
+        for k in np.unique(level):
+            mine = level == k
+            made[mine] = look_up(self.rest[k], directions[mine])
+        return made
 
 
 _BLACK = np.zeros((1, 1, 3), np.float32)
@@ -120,13 +135,10 @@ def _without_suns(pixels: np.ndarray) -> tuple[list[Sun], np.ndarray]:
     return suns, rest
 
 
-def _coarse(pixels: np.ndarray) -> np.ndarray:
-    height, width = pixels.shape[:2]
-    step = max(1, height // _COARSE)
-    high, wide = height // step * step, width // step * step
-    solid = solid_angles(height, width)[:high, :, None]
-    blocks = (pixels[:high, :wide] * solid).reshape(high // step, step, wide // step, step, 3)
-    weight = np.broadcast_to(solid, (high, wide, 1)).reshape(
-        high // step, step, wide // step, step, 1
-    )
+def _halved(pixels: np.ndarray) -> np.ndarray:
+    """(H / 2, W / 2, 3) means of four pixels, by their solid angles; odd rows are cut."""
+    high, wide = pixels.shape[0] // 2, pixels.shape[1] // 2
+    solid = solid_angles(*pixels.shape[:2])[: 2 * high, :, None]
+    weight = np.broadcast_to(solid, (2 * high, 2 * wide, 1)).reshape(high, 2, wide, 2, 1)
+    blocks = (pixels[: 2 * high, : 2 * wide] * solid).reshape(high, 2, wide, 2, 3)
     return (blocks.sum(axis=(1, 3)) / weight.sum(axis=(1, 3))).astype(np.float32)

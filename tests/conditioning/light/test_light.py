@@ -18,7 +18,8 @@ from backend.conditioning.light.grid import Grid
 from backend.conditioning.light.lamps import POINTS
 from backend.conditioning.light.patterns import TILE_ORDER, WIDE_ORDER
 from backend.conditioning.light.shade import arriving
-from backend.shared.scene import EVERYWHERE, GLOSSY, Film
+from backend.conditioning.light.sky import Sky
+from backend.shared.scene import EVERYWHERE, GLOSSY, Background, Film
 from tests.conditioning.light.lit_room import (
     box_mesh,
     camera_at,
@@ -348,3 +349,19 @@ def test_the_sky_through_glass_is_dimmed_as_in_cycles(thickness: float, part: fl
         middle(seen(scene_of(parts, sky=1.0), down)) for parts in ([floor], [floor, (pane, glass)])
     )
     assert behind / free == pytest.approx(part, abs=0.07)
+
+
+def test_wide_lobes_see_a_blurred_sky_without_its_suns() -> None:
+    random = np.random.default_rng(1)
+    pixels = random.uniform(0.5, 1.5, (128, 256, 3)).astype(np.float32)
+    pixels[30:33, 60:63] = 4000.0
+    sky = Sky.of(Background(pixels))
+    assert len(sky.suns) == 1 and [len(level) for level in sky.rest] == [128, 64, 32]
+    ways = random.normal(size=(4000, 3)).astype(np.float32)
+    spread = []
+    for alpha in (0.001, 0.12, 0.5):
+        seen_ = sky.blurred(ways, np.full(len(ways), alpha, np.float32))
+        assert seen_.mean() == pytest.approx(1, abs=0.02)
+        spread.append(seen_.std())
+    assert spread[0] > 1.5 * spread[1] > 1.5 * 1.5 * spread[2]
+    np.testing.assert_array_equal(sky.blurred(ways, np.ones(len(ways))), sky.gathered(ways))
