@@ -1,13 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Where a world's own model lies, and what is known of it; both sides look there."""
+"""Where a world's own model lies; both sides look there."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
-
-from .reading import MALFORMED, read_json
 
 ADAPTED = "adapted"
 """Folder in a world's folder: a complete model."""
@@ -20,12 +17,3 @@ def adapted_model(world: Path) -> Path | None:
     folder = world / ADAPTED
     # unlike `Path.is_file`, this takes a name that is too long for the system, too
     return folder if all(os.path.isfile(folder / name) for name in _WHOLE) else None
-
-
-def read_report(folder: Path) -> dict[str, Any]:
-    """What was measured of an adapted model; nothing where that cannot be read."""
-    try:
-        found = read_json(folder / REPORT)
-    except MALFORMED:
-        return {}
-    return found if isinstance(found, dict) else {}

@@ -19,9 +19,10 @@ from backend.models.feature_weights import load_features
 from backend.models.frame_model import FrameModel
 from backend.models.load_frame_model import load_frame_model, save_frame_model
 from backend.serving import priority
-from backend.shared.adapted import ADAPTED, adapted_model, read_report
+from backend.shared.adapted import ADAPTED, REPORT, adapted_model
 from backend.shared.anchors import Anchors
 from backend.shared.errors import InputError
+from backend.shared.reading import read_json
 from backend.shared.world import World
 from backend.shared.world_folder import save_world
 from tests.scenes.world_room import photograph, room_camera
@@ -128,12 +129,12 @@ def test_an_adapted_model_replaces_its_kind_alone(tmp_path):
     found = Adaptation(closeness(20), closeness(21), 7, ("a",), ("b",))
     keep(tiny(), found, "embedded", check_place(tmp_path, False))
     assert adapted_model(tmp_path) == tmp_path / ADAPTED
-    assert read_report(tmp_path / ADAPTED)["after"]["psnr"] == 21
+    assert read_json(tmp_path / ADAPTED / REPORT)["after"]["psnr"] == 21
     with pytest.raises(InputError, match="--overwrite"):
         check_place(tmp_path, False)
     again = replace(found, iterations=9)
     keep(tiny(), again, "embedded", check_place(tmp_path, True))
-    assert read_report(tmp_path / ADAPTED)["iterations"] == 9
+    assert read_json(tmp_path / ADAPTED / REPORT)["iterations"] == 9
     assert [path.name for path in tmp_path.iterdir()] == [ADAPTED]
     (tmp_path / "other" / ADAPTED).mkdir(parents=True)
     (tmp_path / "other" / ADAPTED / "mine.txt").write_text("mine")
