@@ -115,7 +115,7 @@ class Painter:
         """
         if frame is None and dots is None:
             return
-        began, share, made = time.perf_counter(), _detail.share, len(_kept)
+        began, share, held = time.perf_counter(), _detail.share, _held()
         scale = min(1.0, MAX_CANVAS * share / max(size))
         canvas = self._canvas_of((max(1, round(size[0] * scale)), max(1, round(size[1] * scale))))
         with canvas.bind():
@@ -137,7 +137,7 @@ class Painter:
         _draw_picture(canvas.texture_color, 0, 0, *size)
         gpu.state.scissor_test_set(False)
         gpu.state.blend_set("NONE")
-        if len(_kept) == made:  # what is made once, such as a shader, says nothing of the next
+        if _held() <= held:  # what is made once, such as a shader, says nothing of the next
             _detail.note(time.perf_counter() - began)
 
     def free(self) -> None:
@@ -221,6 +221,9 @@ def _texture(values: np.ndarray, kind: str) -> gpu.types.GPUTexture:
 
 
 _kept: dict[object, Any] = {}
+_grids: dict[tuple[int, int], Any] = {}
+_MOST_GRIDS = 12
+"""As many sizes as frames have while a view moves, and some; windows may have any."""
 _detail = Detail()
 
 
@@ -295,8 +298,8 @@ def _grid(width: int, height: int, most: float) -> gpu.types.GPUBatch:
     """A grid of quads over a picture; at most `most` vertices on its longer side."""
     scale = min(1.0, most / max(width, height))
     columns, rows = max(2, round(width * scale)), max(2, round(height * scale))
-    key = ("grid", columns, rows)
-    if key not in _kept:
+    grid = _grids.pop((columns, rows), None)
+    if grid is None:
         u, v = np.meshgrid(np.linspace(0, 1, columns), np.linspace(0, 1, rows))
         layout = gpu.types.GPUVertFormat()
         layout.attr_add(id="cell", comp_type="F32", len=2, fetch_mode="FLOAT")
@@ -305,8 +308,16 @@ def _grid(width: int, height: int, most: float) -> gpu.types.GPUBatch:
         corner = (np.arange(rows - 1)[:, None] * columns + np.arange(columns - 1)).reshape(-1, 1)
         quads = corner + np.array([0, 1, columns, 1, columns + 1, columns])
         indices = gpu.types.GPUIndexBuf(type="TRIS", seq=quads.reshape(-1, 3).astype(np.int32))
-        _kept[key] = gpu.types.GPUBatch(type="TRIS", buf=vertices, elem=indices)
-    return _kept[key]
+        grid = gpu.types.GPUBatch(type="TRIS", buf=vertices, elem=indices)
+    _grids[columns, rows] = grid  # the newest last
+    while len(_grids) > _MOST_GRIDS:
+        _grids.pop(next(iter(_grids)))
+    return grid
+
+
+def _held() -> set[object]:
+    """Names of what was made to be used again."""
+    return {*_kept, *_grids}
 
 
 def _batch(dots: PointSample, count: int) -> gpu.types.GPUBatch:
@@ -322,3 +333,4 @@ def _batch(dots: PointSample, count: int) -> gpu.types.GPUBatch:
 def forget_gpu() -> None:
     """Drop shaders and grids, as when the extension is disabled."""
     _kept.clear()
+    _grids.clear()
