@@ -13,7 +13,7 @@ from ..jit import kernel
 
 @kernel
 def of_corners(corners, triangle, u, v, out):
-    """out (N, C) from corners (T, 3, C)."""
+    """out (N, C) from corners (T, 3, C) at u, v (N,) of triangles (N,)."""
     for n in range(len(triangle)):
         t, b, c = triangle[n], u[n], v[n]
         a = np.float32(1) - b - c
@@ -23,7 +23,7 @@ def of_corners(corners, triangle, u, v, out):
 
 @kernel
 def of_vertices(vertices, triangles, triangle, u, v, out):
-    """out (N, C) from vertices (V, C) and triangles (T, 3)."""
+    """out (N, C) from vertices (V, C) and triangles (T, 3), at u, v (N,) of those numbered (N,)."""
     for n in range(len(triangle)):
         t, b, c = triangle[n], u[n], v[n]
         a = np.float32(1) - b - c

@@ -68,7 +68,8 @@ class Geometry:
         }
 
     def at(self, triangle: np.ndarray, u: np.ndarray, v: np.ndarray) -> np.ndarray:
-        """(N, 3) float32 points of triangles at barycentric weights of their last two corners."""
+        """(N, 3) float32 points of triangles (N,) at barycentric weights u, v (N,) of their last
+        two corners."""
         a, b, c = (self.corners[triangle, i] for i in range(3))
         return a + u[:, None] * (b - a) + v[:, None] * (c - a)
 

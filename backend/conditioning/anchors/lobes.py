@@ -59,6 +59,6 @@ class Lobes:
             getattr(self, f.name)[index] = getattr(other, f.name)
 
     def take(self, index: np.ndarray) -> Lobes:
-        """Those at the places, or of the marks, `index`."""
+        """Those at the places (M,), or of the marks (N,) bool, `index`."""
         index = np.flatnonzero(index) if index.dtype == bool else index
         return Lobes(*(np.take(getattr(self, f.name), index, axis=0) for f in fields(self)))

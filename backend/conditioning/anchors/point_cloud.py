@@ -127,7 +127,10 @@ class Chunks:
     def choose(
         self, camera: Camera, origin: np.ndarray, margin: int
     ) -> tuple[np.ndarray, np.ndarray]:
-        """(C,) how many points of each chunk to draw, (C,) float32 their least radius in metres."""
+        """(C,) how many points of each chunk to draw, (C,) float32 their least radius in metres.
+
+        origin: (3,) that points are relative to.
+        """
         local = np.einsum("ij,jkc->ikc", camera.w2c[:3, :3], self.corners)
         shift = camera.w2c[:3, :3] @ origin + camera.w2c[:3, 3]
         x, y, z = local + shift[:, None, None]

@@ -19,7 +19,7 @@ def camera_rays(camera: Camera, device: torch.device) -> torch.Tensor:
 
 
 def computed_rays(camera: Camera, device: torch.device) -> torch.Tensor:
-    """The same from its formula in float64, on any device that has it."""
+    """(H, W, 3) float32, the same from its formula in float64, on any device that has it."""
     rows, columns = (
         torch.arange(side, device=device, dtype=torch.float64)
         for side in (camera.height, camera.width)

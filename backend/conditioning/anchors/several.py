@@ -20,8 +20,8 @@ _SPREAD = np.stack([_STEPS, _STEPS[[2, 0, 3, 1]]], axis=1)
 def averaged(
     material: CompiledMaterial, lobes: Lobes, rows: np.ndarray, points: ShadingPoints
 ) -> None:
-    """Write what a material is over the whole of what points cover, as they are seen: see
-    `CompiledMaterial.put`."""
+    """Write what a material is over the whole of what N points cover, as they are seen, to `rows`
+    (N,): see `CompiledMaterial.put`."""
     if material.fine:
         lobes.put(rows, _mean(material, points))
     else:

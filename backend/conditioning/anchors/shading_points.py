@@ -79,7 +79,7 @@ class ShadingPoints:
         return replace(self, **taken, shift=None if self.shift is None else self.shift[index])
 
     def take(self, index: np.ndarray) -> ShadingPoints:
-        """The points of rising numbers `index`."""
+        """The points of rising numbers `index` (M,)."""
         cuts = np.searchsorted(index, [0, *(run.stop for run in self.runs)])
         runs = tuple(
             Run(run.mesh, run.instance, int(start), int(stop))
@@ -89,7 +89,8 @@ class ShadingPoints:
         return replace(self._rows(index), runs=runs)
 
     def of_instances(self, value: Callable[[Instance], np.ndarray]) -> np.ndarray:
-        """What instances have, float32: once where there is one instance, else at every point."""
+        """What instances have, (...) float32: once where there is one instance, else (N, ...), at
+        every point."""
         found = [np.asarray(value(run.instance), np.float32) for run in self.runs]
         if len(found) == 1:
             return found[0]

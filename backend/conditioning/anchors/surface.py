@@ -45,7 +45,7 @@ class Surface:
         return len(self.position)
 
     def take(self, index: np.ndarray) -> Surface:
-        """The points of numbers or marks `index`."""
+        """The points of numbers (M,) or marks (N,) bool `index`."""
         index = np.flatnonzero(index) if index.dtype == bool else index
         names = [f.name for f in fields(self) if f.name != "lobes"]
         taken = {name: np.take(getattr(self, name), index, axis=0) for name in names}
@@ -130,7 +130,7 @@ class Matter:
         is_camera: bool = True,
         whole: bool = False,
     ) -> Surface:
-        """What rays (N, 3) met; every one of them has met something.
+        """What rays, origins and ways (N, 3) float32, met; every one of them has met something.
 
         spread: (N,) metres across that a sample covers at a distance of one length of its ray.
         whole: it is all that is asked of that place, so patterns are averaged over it.

@@ -37,7 +37,7 @@ class Hits:
     distance: np.ndarray
 
     def take(self, index: np.ndarray) -> Hits:
-        """Those of numbers or marks `index`."""
+        """Those of numbers (M,) or marks (N,) bool `index`."""
         return Hits(self.triangle[index], self.u[index], self.v[index], self.distance[index])
 
 
@@ -54,7 +54,7 @@ class Tree:
 
     @classmethod
     def of(cls, geometry: Geometry, numbers: np.ndarray | None) -> Tree | None:
-        """None without any triangles."""
+        """Of the triangles of `numbers` (K,) int32, None = all; None without any triangles."""
         corners = geometry.corners if numbers is None else geometry.corners[numbers]
         if not len(corners):
             return None
@@ -162,7 +162,10 @@ def visible_triangles(geometry: Geometry, kind: int) -> np.ndarray | None:
 
 
 def first_slowly(geometry: Geometry, origins: np.ndarray, directions: np.ndarray) -> Hits:
-    """`Rays.first` by trying every triangle (Moeller and Trumbore, 1997), in float64."""
+    """`Rays.first` by trying every triangle (Moeller and Trumbore, 1997), in float64.
+
+    origins, directions: (N, 3).
+    """
     corners = geometry.corners.astype(np.float64)
     a, e1, e2 = corners[:, 0], corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]
     made = []

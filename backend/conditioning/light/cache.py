@@ -107,7 +107,7 @@ class Bounced:
         own is being gathered: it is the same from every camera and smooth, so that what stays
         where it was looks as it did.
 
-        rays, sampled: as for `Bounced`.
+        rays, sampled (M,) bool: as for `Bounced`.
         """
         made = copy.copy(self)
         made.matter, made.sky, made.rays, made.sampled = matter, sky, rays, sampled
@@ -124,12 +124,15 @@ class Bounced:
     def light(self, position: np.ndarray, normal: np.ndarray, back: np.ndarray) -> np.ndarray:
         """(N, 3) float32 irradiance / pi that comes by way of surfaces and sky.
 
-        back: (N,) bool, on backs of triangles.
+        position, normal: (N, 3). back: (N,) bool, on backs of triangles.
         """
         return self.light_and_reach(position, normal, back)[0]
 
     def whole_light(self, position: np.ndarray, normal: np.ndarray, back: np.ndarray) -> np.ndarray:
-        """(N, 3) float32 irradiance / pi of all light: shadows are as wide as surfels are apart."""
+        """(N, 3) float32 irradiance / pi of all light: shadows are as wide as surfels are apart.
+
+        position, normal, back: as for `light`.
+        """
         near, weight, _ = self._around(position, normal, back)
         falls = np.einsum("nk,nkc->nc", weight, (self._straight + self._light)[near])
         return falls.astype(np.float32)
@@ -143,7 +146,10 @@ class Bounced:
         return light, (NEAR_FIELD * self.scale * farthest).astype(np.float32)
 
     def radiance(self, hits: Hits, ways: np.ndarray) -> np.ndarray:
-        """(N, 3) float32 what the cells that rays met send out; zeros where nothing was met."""
+        """(N, 3) float32 what the cells that rays met send out; zeros where nothing was met.
+
+        ways: (N, 3) of the rays.
+        """
         cells = self.cells.of(hits, ways)
         met = cells >= 0
         made = np.zeros((len(cells), 3), np.float32)
@@ -156,7 +162,7 @@ class Bounced:
         return made
 
     def met(self, origins: np.ndarray, ways: np.ndarray) -> Hits:
-        """What bounced light comes from along rays."""
+        """What bounced light comes from along rays, origins and ways (N, 3) float32."""
         return first_solid(self.rays, self.matter, origins, ways, AROUND)[0]
 
     def _features(self, position: np.ndarray, normal: np.ndarray, back: np.ndarray) -> np.ndarray:

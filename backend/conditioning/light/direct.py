@@ -149,8 +149,8 @@ def shadow_rays(
 
 
 def sent(position: np.ndarray, lights: Lights, index: int) -> tuple[np.ndarray, np.ndarray]:
-    """(N, 3) irradiance face on from a light at places in the air, as if nothing stood between;
-    and the ways (N, 3) to its middle."""
+    """(N, 3) irradiance face on from a light at places (N, 3) in the air, as if nothing stood
+    between; and the ways (N, 3) to its middle."""
     made = np.zeros((len(position), 3), np.float32)
     ways = np.zeros((len(position), 3), np.float32)
     light = _packed(lights, index)
@@ -166,7 +166,10 @@ def sent(position: np.ndarray, lights: Lights, index: int) -> tuple[np.ndarray, 
 def arrival(
     surface: Surface, rays: Rays, lights: Lights, index: int, tile: np.ndarray, count: int
 ) -> np.ndarray:
-    """(N,) float32 part of a light that arrives, by `count` rays from each point."""
+    """(N,) float32 part of a light that arrives, by `count` rays from each point.
+
+    tile: (N,) int32 places in the pattern.
+    """
     origins, ways, weights = shadow_rays(surface, lights, index, tile * count, count)
     asked = np.flatnonzero(weights.reshape(-1) > 0)
     lit = np.zeros(weights.size, np.float32)
@@ -179,7 +182,7 @@ def reflected_lamps(
     origins: np.ndarray, ways: np.ndarray, far: np.ndarray, alpha: np.ndarray, lights: Lights
 ) -> np.ndarray:
     """(N, 3) radiance of lamps that reflected rays meet before `far` (N,), where their lobe is
-    too narrow for `receive`. ways: (N, 3) unit."""
+    too narrow for `receive`. origins: (N, 3). ways: (N, 3) unit. alpha: (N,) of the lobes."""
     made = np.zeros((len(origins), 3), np.float32)
     for i in np.flatnonzero(lights.soft & (lights.kind < BOTH)):
         light = (float(lights.radius[i]), lights.axis[i], lights.cone[i], lights.middle[i])
@@ -197,7 +200,10 @@ def reflected_lamps(
 def seen_lamps(
     origins: np.ndarray, ways: np.ndarray, far: np.ndarray, lights: Lights
 ) -> np.ndarray:
-    """(N, 3) radiance of lamps that a camera's rays meet before `far` (N,)."""
+    """(N, 3) radiance of lamps that a camera's rays meet before `far` (N,).
+
+    origins, ways: as for `reflected_lamps`.
+    """
     return reflected_lamps(origins, ways, far, np.zeros(len(origins), np.float32), lights)
 
 

@@ -41,7 +41,8 @@ row or column, and edges along these have nine steps and not three."""
 
 
 def curve(film: Film, x: np.ndarray) -> np.ndarray:
-    """Weight of a sample `x` pixels from a pixel's middle, along one axis; not normalised.
+    """(...) weights of samples `x`, (...) pixels from a pixel's middle, along one axis; not
+    normalised.
 
     Cycles doubles the width of Blackman-Harris, and a box is a pixel wide.
     """

@@ -47,6 +47,8 @@ def dimmed(
 
     Light is scattered once from lamps, with their shadows, by the phase function of Henyey and
     Greenstein (1941); what was scattered before counts as the mean of bounced light.
+
+    origins, ways: (N, 3). distance: (N,). tile: (N,) int32.
     """
     scene = lighting.geometry.scene
     density = scene.fog_density

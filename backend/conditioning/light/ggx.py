@@ -51,7 +51,8 @@ def rise(cosine, ior):
 
 
 def curve(f0: np.ndarray, ior: np.ndarray) -> np.ndarray:
-    """(N,) index for `rise` of lobes with F0 (N, 3): 0 where they reflect as metals do."""
+    """(N,) index for `rise` of lobes with F0 (N, 3): 0 where they reflect as metals do, else `ior`
+    (N,), at least 1.05."""
     return np.where(brightest(f0) > METAL, 0, np.maximum(ior, 1.05)).astype(np.float32)
 
 
@@ -146,8 +147,9 @@ def albedo(
 ) -> np.ndarray:
     """(N, 3) part of light from all around that is reflected towards a view.
 
-    f0, edge: (N, 3). cosine: (N,) of the view to the normal. Light that meets several microfacets
-    is in it: what a single meeting loses, tinted once more (Turquin, 2019), as in Cycles.
+    f0, edge: (N, 3). roughness: (N,). cosine: (N,) of the view to the normal. Light that meets
+    several microfacets is in it: what a single meeting loses, tinted once more (Turquin, 2019), as
+    in Cycles.
     """
     parts = _parts(roughness, cosine)
     rises = np.where(brightest(f0) > METAL, parts[:, 1], parts[:, 2])[:, None]
@@ -157,6 +159,6 @@ def albedo(
 
 
 def again(f0: np.ndarray, roughness: np.ndarray, cosine: np.ndarray) -> np.ndarray:
-    """(N, 3) that factor by itself."""
+    """(N, 3) that factor by itself; arguments as for `albedo`."""
     parts = _parts(roughness, cosine)
     return 1 + f0 * (1 / np.maximum(parts[:, :1], 0.1) - 1)

@@ -80,7 +80,7 @@ class Lights:
         return len(self.kind)
 
     def only(self, keep: np.ndarray) -> Lights:
-        """Those of numbers or marks `keep`."""
+        """Those of numbers (K,) or marks (L,) bool `keep`."""
         return Lights(*(getattr(self, name)[keep] for name in self.__dataclass_fields__))
 
     @classmethod

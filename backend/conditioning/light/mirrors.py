@@ -31,8 +31,8 @@ def reflection(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Radiance (N, 3) from one way of each point's lobe and its weight (N,); 0 if not wanted.
 
-    last: what is met is shown as the cache has it, whatever the lobe; (N,) bool, whether lamps are
-    seen too.
+    roughness: (N,). tile: (N,) int32, as for `mirrored`. wanted: (N,) bool. last: what is met is
+    shown as the cache has it, whatever the lobe; (N,) bool, whether lamps are seen too.
     """
     count = len(surface)
     radiance, weight = np.zeros((count, 3), np.float32), np.zeros(count, np.float32)

@@ -31,7 +31,7 @@ def first_solid(
     """`Rays.first`, but surfaces that let more than half of light through are not met; and
     (N, 3) float32 what they leave of light, or (1, 1) where there are none.
 
-    glass: what its sides do to such light.
+    origins, ways: (N, 3) float32. glass: what its sides do to such light.
     """
     hits = rays.first(origins, ways)
     if matter.all_opaque:

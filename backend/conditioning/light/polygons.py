@@ -29,8 +29,8 @@ def from_faces(
     """Put irradiance / pi on the points (N, 3) that are near a mesh into `diffuse` (N, 3), and
     with `both` that of their other side into `behind`, as if nothing stood between.
 
-    faces: (T, 3, 3), counterclockwise from in front. glow: (T, 3) radiance. closed: their backs
-    are dark.
+    normal: (N, 3) unit. faces: (T, 3, 3), counterclockwise from in front. glow: (T, 3) radiance.
+    middle: (3,). radius: metres. closed: their backs are dark.
     """
 
     def work(part: slice) -> None:

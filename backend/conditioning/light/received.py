@@ -97,8 +97,8 @@ def _look(px, py, pz, kind, place, facing, axis, cone, middle, near2, start, cou
 
 @loose
 def unshaded(ways, count, n, s, same):
-    """Leave of light in `ways` what bumps do not shade themselves: normal n, without bumps s, and
-    `same` their cosine (Chiang and others, 2019, as Cycles has it)."""
+    """Leave of light in `ways` (4, count) what bumps do not shade themselves: normal n, (3,),
+    without bumps s, (3,), and `same` their cosine (Chiang and others, 2019, as Cycles has it)."""
     for k in range(count):
         lx, ly, lz = ways[0, k], ways[1, k], ways[2, k]
         n_l = n[0] * lx + n[1] * ly + n[2] * lz
@@ -192,10 +192,11 @@ def receive_points(
     kind, soft, place, facing, power, radius, axis, cone, middle, area, narrowest, behind,
     out_diffuse, out_specular, out_behind,
 ):  # fmt: skip
-    """Add what a light sends to N points: see `direct.Received`. place, facing, power: (3, P).
+    """Add what a light sends to N points to the outputs, (N, 3) each: see `direct.Received`.
 
-    narrowest: alpha of lobes that see the light by points, as part of its size (> 0) or, where it
-    shines by itself, as it is (< 0).
+    position to edge: (N, 3). alpha to coat_alpha: (N,). place, facing, power: (3, P). axis, middle:
+    (3,). cone: (4,). narrowest: alpha of lobes that see the light by points, as part of its size
+    (> 0) or, where it shines by itself, as it is (< 0).
     """
     ways = np.empty((4, POINTS), np.float32)
     four, one = np.full(3, _COAT), np.full(3, _COAT + _COAT_RISES)

@@ -30,7 +30,7 @@ def mirrored(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Unit directions (N, 3) that a view reflects to, one of the pattern's each, and weights (N,).
 
-    tile: (N,) int32 places in a wide tile.
+    roughness: (N,). tile: (N,) int32 places in a wide tile.
     Visible microfacets of GGX; the weight is what masking leaves, 0 below the horizon.
     """
     count = len(surface)

@@ -37,7 +37,7 @@ class Samples:
     hits: Hits
 
     def take(self, index: np.ndarray) -> Samples:
-        """Those of numbers or marks `index`."""
+        """Those of numbers (M,) or marks (N,) bool `index`."""
         return Samples(
             self.origins[index],
             self.ways[index],
@@ -48,7 +48,7 @@ class Samples:
         )
 
     def met(self) -> np.ndarray:
-        """Numbers of the rays that met something."""
+        """(M,) numbers of the rays that met something."""
         return np.flatnonzero(self.hits.triangle >= 0)
 
 
@@ -134,7 +134,7 @@ def _join(
 def surface_of(
     lighting: Lighting, samples: Samples, met: np.ndarray, whole: bool = False
 ) -> Surface:
-    """The surfaces that the rays of numbers `met` met; whole: see `Matter.surface`."""
+    """The surfaces that the rays of numbers `met` (M,) met; whole: see `Matter.surface`."""
     kept = samples.hits.take(met)
     spread = samples.spread[met]
     origins, ways = samples.origins[met], samples.ways[met]

@@ -66,7 +66,7 @@ class Lighting:
     def unveiled(
         self, surface: Surface, index: int, first: np.ndarray, wanted: np.ndarray
     ) -> np.ndarray:
-        """See `veils.unveiled`."""
+        """(N, 3), see `veils.unveiled`. first: (N,) int32. wanted: (N,) bool."""
         return unveiled(self.veils, self.matter, self.lights, surface, index, first, wanted)
 
     @classmethod
@@ -111,7 +111,10 @@ class Lighting:
         )  # fmt: skip
 
     def glow(self, hits: Hits, origins: np.ndarray, ways: np.ndarray) -> np.ndarray:
-        """(N, 3) what surfaces that rays met send out by themselves."""
+        """(N, 3) radiance that surfaces that rays met send out by themselves.
+
+        origins, ways: (N, 3) of the rays.
+        """
         spread = np.full(len(ways), 1e-2, np.float32)
         return self.matter.surface(hits, origins, ways, spread, is_camera=False).lobes.emission
 
@@ -167,7 +170,7 @@ class Shares:
     coat: np.ndarray
 
     def take(self, index: np.ndarray) -> Shares:
-        """Of the points of numbers `index`."""
+        """Of the points of numbers `index` (M,)."""
         return Shares(self.diffuse[index], self.specular[index], self.coat[index])
 
 
@@ -207,7 +210,7 @@ class Light:
 
     @classmethod
     def unpacked(cls, packed: np.ndarray) -> Light:
-        """From what `packed` made."""
+        """From what `packed` made, (N, 18)."""
         return cls(*(packed[:, i : i + 3].copy() for i in range(0, packed.shape[1], 3)))
 
     def plus(self, other: Light) -> Light:
@@ -259,7 +262,7 @@ def passes_on(surface: Surface, share: Shares) -> np.ndarray:
 def arriving(
     lighting: Lighting, surface: Surface, index: int, tile: np.ndarray, rays: int
 ) -> np.ndarray:
-    """(N, 3) part of a light that gets to points, each by itself."""
+    """(N, 3) part of a light that gets to points, each by itself. tile: (N,) int32."""
     lights = lighting.lights
     if not lights.shadow[index]:
         return np.ones((len(surface), 3), np.float32)

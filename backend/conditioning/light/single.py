@@ -61,7 +61,10 @@ def reflect(
     tile: np.ndarray,
     wanted: tuple[np.ndarray, np.ndarray] | None = None,
 ) -> None:
-    """Look up what the main lobe and the coat show; wanted: (N,) bool each, None = all."""
+    """Look up what the main lobe and the coat show.
+
+    tile: (N,) int32, as for `add_lamps`. wanted: (N,) bool each, None = all.
+    """
     lobes = surface.lobes
     parts = ((share.specular, lobes.roughness), (share.coat, lobes.coat_roughness))
     for k, (part, roughness) in enumerate(parts):
@@ -87,7 +90,7 @@ def facing(surface: Surface) -> np.ndarray:
 
 
 def own_light(lighting: Lighting, surface: Surface, share: Shares, tile: np.ndarray) -> Light:
-    """All light on N points."""
+    """All light on N points. tile: (N,) int32, as for `add_lamps`."""
     light = dark(len(surface))
     for soft in (False, True):
         add_lamps(lighting, light, surface, tile, soft)

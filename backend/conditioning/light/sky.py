@@ -57,7 +57,7 @@ class Sky:
         return look_up(self.pixels, directions)
 
     def gathered(self, directions: np.ndarray) -> np.ndarray:
-        """(N, 3) float32: the same, blurred and without the suns."""
+        """(N, 3) float32 radiance from directions (N, 3): `seen`, blurred and without the suns."""
         return look_up(self.rest[-1], directions)
 
     def blurred(self, directions: np.ndarray, alpha: np.ndarray) -> np.ndarray:
@@ -76,7 +76,8 @@ _BLACK = np.zeros((1, 1, 3), np.float32)
 
 
 def look_up(pixels: np.ndarray, directions: np.ndarray) -> np.ndarray:
-    """(N, 3) float32 bilinear values of an equirectangular picture (see `Background`)."""
+    """(N, 3) float32 bilinear values of an equirectangular picture (H, W, 3), see `Background`, in
+    directions (N, 3) of any length."""
     height, width = pixels.shape[:2]
     if (height, width) == (1, 1):
         return np.broadcast_to(pixels[0, 0], (len(directions), 3))

@@ -142,7 +142,8 @@ def borrow(
     """For points (N,) seen at places `pixel` (N, 2) x and y: values (N, C) of the pixels around
     that show the same surface, the nearer the more.
 
-    values: (H, W, C). Second: (N,) bool, where one was found.
+    position, normal: (N, 3). group: (N,) int32. values: (H, W, C). Second: (N,) bool, where one
+    was found.
     """
     count = len(pixel)
     made = np.zeros((count, values.shape[2]), np.float32)

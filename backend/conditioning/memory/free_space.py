@@ -13,7 +13,10 @@ FREE_SPACE = 0.04
 
 
 def contradicts(depth: np.ndarray, camera: Camera, memory: list[MemoryFrame]) -> np.ndarray:
-    """(H, W) bool: pixels whose point would hide what a memory frame has seen behind it."""
+    """(H, W) bool: pixels whose point would hide what a memory frame has seen behind it.
+
+    depth: (H, W) metres, 0 or inf where there is no point.
+    """
     solid = np.isfinite(depth) & (depth > 0)
     wrong = np.zeros(depth.shape, bool)
     if not solid.any():

@@ -77,7 +77,8 @@ class PastScene:
         )
 
     def touched(self, position: np.ndarray) -> np.ndarray:
-        """(N,) bool: points whose light then was partly that of things that are not known."""
+        """(N,) bool: points (N, 3) whose light then was partly that of things that are not
+        known."""
         touched = np.zeros(len(position), bool)
         for box in (*self.gone, *self.other):
             size = float((box[1] - box[0]).max())

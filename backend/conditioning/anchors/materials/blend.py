@@ -71,7 +71,10 @@ class Blend:
         return made
 
     def put(self, lobes: Lobes, rows: np.ndarray | slice, normal: np.ndarray | None) -> None:
-        """Write to points that are `nothing` yet but for their normals, (N, 3) `normal`."""
+        """Write to points that are `nothing` yet but for their normals, (N, 3) `normal`.
+
+        rows: (N,) where they are in `lobes`, or a slice.
+        """
         for name, value in self.sums.items():
             # what is no number is nothing, as light that cannot be is nothing
             low = -LIMIT if name == "emission" else np.float32(0)

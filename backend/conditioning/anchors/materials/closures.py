@@ -98,12 +98,15 @@ def _normal(call: Call, name: str = "Normal") -> np.ndarray | None:
 
 
 def reflectance(ior: np.ndarray) -> np.ndarray:
-    """Fresnel's reflectance at normal incidence."""
+    """() or (N,) as `ior` is: Fresnel's reflectance at normal incidence."""
     return ((ior - 1) / (ior + 1)) ** 2
 
 
 def metal_edge(front: np.ndarray, tint: np.ndarray) -> np.ndarray:
-    """Value at grazing angles of Schlick's curve that meets F82 = tint x the untinted one."""
+    """Value at grazing angles of Schlick's curve that meets F82 = tint x the untinted one.
+
+    front, tint and what is given back: (3,) or (N, 3).
+    """
     if tint.ndim == 1 and bool((tint == 1).all()):
         return ONE
     wanted = tint * (front + (1 - front) * F82)
@@ -141,7 +144,7 @@ def principled(call: Call) -> Closure:
 
 
 def as_wide_float(value: np.ndarray) -> np.ndarray:
-    """A float three times."""
+    """(3,) or (N, 3) float32: a float, () or (N,), three times."""
     return np.repeat(np.asarray(value, np.float32)[..., None], 3, axis=-1)
 
 
@@ -286,7 +289,10 @@ def metallic(call: Call) -> Closure:
 def conductor(
     index: np.ndarray, absorbed: np.ndarray, cosine: np.ndarray | np.floating
 ) -> np.ndarray:
-    """Unpolarised reflectance of a metal (the approximation for n^2 + k^2 much above 1)."""
+    """Unpolarised reflectance of a metal (the approximation for n^2 + k^2 much above 1), float32.
+
+    index, absorbed (n and k) and what is given back: (3,) or (N, 3). cosine: one number for all.
+    """
     both = index**2 + absorbed**2
     c2, nc = cosine**2, 2 * index * cosine
     across = (both - nc + c2) / (both + nc + c2)

@@ -59,7 +59,8 @@ class Evaluation:
         self._along: tuple[np.ndarray, Evaluation] | None = None
 
     def value(self, link: Link) -> tuple[np.ndarray, Kind]:
-        """What an output holds; zero where the node has no such output."""
+        """What an output holds, float32: () or (N,) of a float, (3,) or (N, 3) of a vector or
+        colour; zero, (), where the node has no such output."""
         if link.node not in self.known:
             for index in self.program.needs(link.node):
                 if index not in self.known:
@@ -76,7 +77,8 @@ class Evaluation:
         return self.points
 
     def moved(self, axis: int, share: float = 1.0) -> tuple[Evaluation, np.ndarray]:
-        """The same program aside of the points, and the way there: see `ShadingPoints.moved`."""
+        """The same program aside of the points, and the way there, (N, 3) metres: see
+        `ShadingPoints.moved`."""
         found = self._moved.get((axis, share))
         if found is None:
             points, way = self.standing().moved(axis, share)
@@ -85,8 +87,8 @@ class Evaluation:
         return found
 
     def along(self) -> tuple[np.ndarray, Evaluation]:
-        """Numbers of the points whose pixels are much longer than wide, and the same program at
-        these, one length of a pixel away."""
+        """Numbers (K,) of the points whose pixels are much longer than wide, and the same program
+        at these K, one length of a pixel away."""
         if self._along is None:
             points = self.standing()
             slanted = np.flatnonzero(points.cosine() < GRAZING)

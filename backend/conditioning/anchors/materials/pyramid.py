@@ -23,13 +23,13 @@ ROWS = 512
 
 
 def srgb_to_linear(encoded: np.ndarray) -> np.ndarray:
-    """IEC 61966-2-1, values beyond 1 included."""
+    """(...) float32 of codes (...), 1 = white: IEC 61966-2-1, values beyond 1 included."""
     curve = ((np.maximum(encoded, 0) + 0.055) / 1.055) ** 2.4
     return np.where(encoded <= 0.04045, encoded / 12.92, curve).astype(np.float32)
 
 
 def linear_to_srgb(linear: np.ndarray) -> np.ndarray:
-    """The inverse of `srgb_to_linear`."""
+    """(...) float32 of linear values (...): the inverse of `srgb_to_linear`."""
     curve = 1.055 * np.maximum(linear, 0) ** (1 / 2.4) - 0.055
     return np.where(linear <= 0.0031308, linear * 12.92, curve).astype(np.float32)
 
@@ -71,7 +71,8 @@ class TexturePyramid:
         return self._mean
 
     def levels(self) -> tuple[np.ndarray, np.ndarray]:
-        """`rest` and `levels`; made when first asked for, by whichever thread asks."""
+        """`rest` (M, 4) and `levels` (L, 3) int64; made when first asked for, by whichever thread
+        asks."""
         with self._lock:
             if self._rest is None:
                 self._rest = self._build()

@@ -26,7 +26,10 @@ _ALBEDO = np.array(
 
 
 def sheen_albedo(roughness: np.ndarray, cosine: np.ndarray) -> np.ndarray:
-    """() or (N,): the share of even light that white sheen reflects to a viewer."""
+    """() or (N,): the share of even light that white sheen reflects to a viewer.
+
+    roughness, cosine: () or (N,).
+    """
     rough, seen = np.broadcast_arrays(roughness, np.abs(cosine))
     row, down = _between(_ROUGHNESS, rough)
     column, right = _between(_COSINE, seen)

@@ -14,9 +14,10 @@ _PHEOMELANIN = np.array([0.343, 0.733, 1.924], np.float32)
 
 
 def absorption(color: np.ndarray, radial: np.ndarray) -> np.ndarray:
-    """() or (N,) x 3: absorption a radius of strands that make hair of this colour as a whole.
+    """(3,) or (N, 3) float32 absorption a radius of strands that make hair of this colour, (3,) or
+    (N, 3), as a whole.
 
-    radial: azimuthal roughness.
+    radial: () or (N,) azimuthal roughness.
     """
     b = np.asarray(radial, np.float32)[..., None]
     fit = 5.969 - 0.215 * b + 2.532 * b**2 - 10.73 * b**3 + 5.574 * b**4 + 0.245 * b**5
@@ -24,7 +25,10 @@ def absorption(color: np.ndarray, radial: np.ndarray) -> np.ndarray:
 
 
 def pigments(melanin: np.ndarray, redness: np.ndarray) -> np.ndarray:
-    """The same of pigments, from 0 (white) to 1 (black) and from brown to red."""
+    """(3,) or (N, 3) float32: the same of pigments.
+
+    melanin: () or (N,) from 0 (white) to 1 (black). redness: () or (N,) from 0 (brown) to 1 (red).
+    """
     amount = -np.log(np.maximum(1 - np.asarray(melanin, np.float32), 1e-4))[..., None]
     red = np.clip(redness, 0, 1)[..., None] * amount
     return ((amount - red) * _EUMELANIN + red * _PHEOMELANIN).astype(np.float32)

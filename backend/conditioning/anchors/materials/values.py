@@ -28,21 +28,21 @@ FLOAT, VECTOR, COLOR, SHADER = Kind.FLOAT, Kind.VECTOR, Kind.COLOR, Kind.SHADER
 
 
 def as_float(value: np.ndarray, kind: Kind) -> np.ndarray:
-    """() or (N,): a colour's luminance, a vector's mean."""
+    """() or (N,): the luminance of a colour, the mean of a vector, (3,) or (N, 3)."""
     if kind is COLOR:
         return value @ LUMINANCE
     return value.mean(axis=-1, dtype=np.float32) if kind is VECTOR else value
 
 
 def as_wide(value: np.ndarray, kind: Kind) -> np.ndarray:
-    """(3,) or (N, 3): a float three times."""
+    """(3,) or (N, 3): a float, () or (N,), three times."""
     if kind is not FLOAT:
         return value
     return np.repeat(np.asarray(value)[..., None], 3, axis=-1)
 
 
 def from_json(value: Any) -> tuple[np.ndarray, Kind]:
-    """A socket's own value; ValueError for what is none."""
+    """A socket's own value, () or (3,) float32; ValueError for what is none."""
     made = np.asarray(value, np.float32)
     if not np.isfinite(made).all():
         raise ValueError("a value that is not finite")
@@ -56,17 +56,17 @@ def from_json(value: Any) -> tuple[np.ndarray, Kind]:
 
 
 def dot(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """() or (N,): products of vectors."""
+    """() or (N,): products of vectors (3,) or (N, 3)."""
     return np.einsum("...i,...i->...", a, b)
 
 
 def unit(vectors: np.ndarray) -> np.ndarray:
-    """Vectors of length 1; zeros stay zeros."""
+    """(..., C) vectors of length 1 of vectors (..., C); zeros stay zeros."""
     length = np.sqrt(dot(vectors, vectors))[..., None]
     return vectors / np.where(length > 0, length, 1).astype(np.float32)
 
 
 def divide(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """a / b, and 0 where b is 0."""
+    """(...) float32 a / b, and 0 where b is 0; a, b: (...), broadcast."""
     zero = b == 0
     return np.where(zero, 0, a / np.where(zero, 1, b)).astype(np.float32)

@@ -27,7 +27,8 @@ def _plain(values: np.ndarray) -> np.ndarray:
     Result_Rotation=VECTOR,
 )
 def mix(call: Call) -> dict[str, np.ndarray]:
-    """Of numbers, vectors, colours; rotations are mixed as the angles they are."""
+    """Of numbers, () or (N,), vectors, colours, (3,) or (N, 3); rotations are mixed as the angles
+    they are."""
     kind = call.prop("data_type", "FLOAT")
     limit = call.prop("clamp_factor", True)
     share = call.float("Factor_Float", 0.5)
@@ -55,14 +56,14 @@ def _blend(call: Call, share: np.ndarray, first: str, second: str) -> np.ndarray
 
 @node("MIX_RGB", Color=COLOR)
 def mix_rgb(call: Call) -> np.ndarray:
-    """The older node for colours."""
+    """(3,) or (N, 3): the older node for colours."""
     made = _blend(call, np.clip(call.float("Fac", 0.5), 0, 1), "Color1", "Color2")
     return np.clip(made, 0, 1) if call.prop("use_clamp", False) else made
 
 
 @node("HUE_SAT", Color=COLOR)
 def hue_saturation(call: Call) -> np.ndarray:
-    """Turn the hue, scale saturation and value."""
+    """(3,) or (N, 3): turn the hue, scale saturation and value."""
     color = call.color("Color")
     hsv = rgb_to_hsv(color)
     hue = np.mod(hsv[..., 0] + call.float("Hue", 0.5) + 0.5, 1)
@@ -74,7 +75,7 @@ def hue_saturation(call: Call) -> np.ndarray:
 
 @node("BRIGHTCONTRAST", Color=COLOR)
 def bright_contrast(call: Call) -> np.ndarray:
-    """Scaled about the middle, and moved."""
+    """(3,) or (N, 3), scaled about the middle, and moved."""
     bright, contrast = call.float("Bright"), call.float("Contrast")
     scale, move = 1 + contrast, bright - contrast * 0.5
     return np.maximum(call.color("Color", (1, 1, 1)) * scale[..., None] + move[..., None], 0)
@@ -82,7 +83,7 @@ def bright_contrast(call: Call) -> np.ndarray:
 
 @node("GAMMA", Color=COLOR)
 def gamma(call: Call) -> np.ndarray:
-    """A power of what is above 0."""
+    """(3,) or (N, 3): a power of what is above 0."""
     color = call.color("Color", (1.0, 1.0, 1.0))
     power = call.float("Gamma", 1.0)[..., None]
     return np.where(color > 0, np.maximum(color, 0) ** power, color)
@@ -90,27 +91,27 @@ def gamma(call: Call) -> np.ndarray:
 
 @node("INVERT", Color=COLOR)
 def invert(call: Call) -> np.ndarray:
-    """1 - colour, in part."""
+    """(3,) or (N, 3): 1 - colour, in part."""
     color = call.color("Color", (0.0, 0.0, 0.0))
     return color + call.float("Fac", 1.0)[..., None] * (1 - 2 * color)
 
 
 @node("RGBTOBW", Val=FLOAT)
 def luminance(call: Call) -> np.ndarray:
-    """A colour's luminance."""
+    """() or (N,): a colour's luminance."""
     return as_float(call.color("Color", (0.5, 0.5, 0.5)), COLOR)
 
 
 @node("SEPARATE_COLOR", Red=FLOAT, Green=FLOAT, Blue=FLOAT)
 def separate_color(call: Call) -> dict[str, np.ndarray]:
-    """Into RGB, HSV or HSL."""
+    """Into RGB, HSV or HSL, () or (N,) each."""
     made = _INTO.get(call.prop("mode", "RGB"), _plain)(call.color("Color"))
     return {name: made[..., i] for i, name in enumerate(("Red", "Green", "Blue"))}
 
 
 @node("COMBINE_COLOR", Color=COLOR)
 def combine_color(call: Call) -> np.ndarray:
-    """From RGB, HSV or HSL."""
+    """(3,) or (N, 3) from RGB, HSV or HSL."""
     return _FROM.get(call.prop("mode", "RGB"), _plain)(_stacked(call, "Red", "Green", "Blue"))
 
 
@@ -120,7 +121,7 @@ def _stacked(call: Call, *names: str) -> np.ndarray:
 
 @node("SEPRGB", "SEPHSV", R=FLOAT, G=FLOAT, B=FLOAT, H=FLOAT, S=FLOAT, V=FLOAT)
 def separate_old(call: Call) -> dict[str, np.ndarray]:
-    """The nodes of older files."""
+    """The nodes of older files: () or (N,) each."""
     hsv = call.node.type == "SEPHSV"
     color = call.color("Color" if hsv else "Image")
     made = rgb_to_hsv(color) if hsv else color
@@ -129,7 +130,7 @@ def separate_old(call: Call) -> dict[str, np.ndarray]:
 
 @node("COMBRGB", "COMBHSV", Image=COLOR, Color=COLOR)
 def combine_old(call: Call) -> dict[str, np.ndarray]:
-    """The nodes of older files."""
+    """The nodes of older files: (3,) or (N, 3)."""
     if call.node.type == "COMBHSV":
         return {"Color": hsv_to_rgb(_stacked(call, "H", "S", "V"))}
     return {"Image": _stacked(call, "R", "G", "B")}
@@ -137,30 +138,30 @@ def combine_old(call: Call) -> dict[str, np.ndarray]:
 
 @node("SEPXYZ", X=FLOAT, Y=FLOAT, Z=FLOAT)
 def separate_xyz(call: Call) -> dict[str, np.ndarray]:
-    """A vector's components."""
+    """A vector's components, () or (N,) each."""
     made = call.vector("Vector")
     return {name: made[..., i] for i, name in enumerate("XYZ")}
 
 
 @node("COMBXYZ", Vector=VECTOR)
 def combine_xyz(call: Call) -> np.ndarray:
-    """A vector of three numbers."""
+    """(3,) or (N, 3): a vector of three numbers."""
     return _stacked(call, "X", "Y", "Z")
 
 
 @node("BLACKBODY", Color=COLOR)
 def blackbody(call: Call) -> np.ndarray:
-    """The colour of heat."""
+    """(3,) or (N, 3): the colour of heat in kelvins."""
     return blackbody_rgb(call.float("Temperature", 6500.0))
 
 
 @node("WAVELENGTH", Color=COLOR)
 def wavelength(call: Call) -> np.ndarray:
-    """The colour of a wavelength in nanometres."""
+    """(3,) or (N, 3): the colour of a wavelength in nanometres."""
     return wavelength_rgb(call.float("Wavelength", 500.0))
 
 
 @node("SHADERTORGB", Color=COLOR, Alpha=FLOAT)
 def shader_to_rgb(call: Call) -> dict[str, np.ndarray]:
-    """EEVEE's alone: Cycles has black there."""
+    """EEVEE's alone: Cycles has black there, (3,), of alpha 1, ()."""
     return {"Color": np.zeros(3, np.float32), "Alpha": np.ones((), np.float32)}

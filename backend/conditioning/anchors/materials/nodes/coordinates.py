@@ -13,7 +13,7 @@ from ..values import COLOR, FLOAT, VECTOR, dot, unit
 
 
 def flat3(uv: np.ndarray) -> np.ndarray:
-    """(N, 3) of (N, 2)."""
+    """(N, 3) of `uv` (N, 2), the third 0."""
     return np.concatenate([uv, np.zeros((len(uv), 1), np.float32)], axis=1)
 
 
@@ -49,7 +49,8 @@ def to_world(instance: Instance) -> np.ndarray:
     Reflection=VECTOR,
 )
 def texture_coordinates(call: Call) -> dict[str, np.ndarray]:
-    """Where no camera is known, its coordinates are the world's and the window's generated."""
+    """(N, 3) each of what is asked for. Where no camera is known, its coordinates are the world's
+    and the window's generated."""
     points = call.points
     made = {}
     if call.asked("Generated") or call.asked("Window"):
@@ -77,13 +78,13 @@ def _object_place(call: Call) -> np.ndarray:
 
 
 def reflected(direction: np.ndarray, normal: np.ndarray) -> np.ndarray:
-    """(N, 3) mirrored directions."""
+    """(N, 3) directions (N, 3) mirrored about unit normals (N, 3)."""
     return 2 * dot(direction, normal)[:, None] * normal - direction
 
 
 @node("UVMAP", varies=True, UV=VECTOR)
 def uv_map(call: Call) -> np.ndarray:
-    """A layer by name."""
+    """(N, 3): a layer by name, the third coordinate 0."""
     return flat3(call.points.uv(call.prop("uv_map", "")))
 
 
@@ -101,7 +102,11 @@ def uv_map(call: Call) -> np.ndarray:
     Random__Per__Island=FLOAT,
 )
 def geometry(call: Call) -> dict[str, np.ndarray]:
-    """Pointiness is a flat surface's, islands are one."""
+    """Pointiness, (), is a flat surface's, islands are one.
+
+    Position, in Blender's units, and all directions: (N, 3). Backfacing: (N,). Random Per Island:
+    () where there is one instance, else (N,).
+    """
     points = call.points
     made = {
         "Position": points.position / np.float32(call.units),
@@ -132,7 +137,7 @@ def radial(points: ShadingPoints, axis: str) -> np.ndarray:
 
 @node("TANGENT", varies=True, Tangent=VECTOR)
 def tangent(call: Call) -> np.ndarray:
-    """Around an axis, or along a UV layer."""
+    """(N, 3) unit, around an axis, or along a UV layer; zeros where the mesh lacks that."""
     if call.prop("direction_type", "RADIAL") == "UV_MAP":
         return call.points.tangents(call.prop("uv_map", ""))[0]
     return radial(call.points, call.prop("axis", "Z"))
@@ -140,7 +145,10 @@ def tangent(call: Call) -> np.ndarray:
 
 @node("ATTRIBUTE", varies=True, Color=COLOR, Vector=VECTOR, Fac=FLOAT, Alpha=FLOAT)
 def attribute(call: Call) -> dict[str, np.ndarray]:
-    """A colour attribute or UV layer by name; of the object, what all objects have."""
+    """A colour attribute or UV layer by name; of the object, what all objects have.
+
+    Color, Vector: (N, 3), or (3,) of objects alike. Fac, Alpha: (N,), or () of objects alike.
+    """
     name = call.prop("attribute_name", "")
     points = call.points
     if call.prop("attribute_type", "GEOMETRY") in ("OBJECT", "INSTANCER"):
@@ -166,7 +174,10 @@ def _random(instance: Instance) -> np.ndarray:
 
 @node("VERTEX_COLOR", varies=True, Color=COLOR, Alpha=FLOAT)
 def vertex_color(call: Call) -> dict[str, np.ndarray]:
-    """A colour attribute, the active one where none is named; black where it is missing."""
+    """A colour attribute, the active one where none is named; black where it is missing.
+
+    Color: (N, 3). Alpha: (N,).
+    """
     found = call.points.color(call.prop("layer_name", ""))
     return {"Color": found[:, :3], "Alpha": found[:, 3]}
 
@@ -182,7 +193,11 @@ def vertex_color(call: Call) -> dict[str, np.ndarray]:
     Random=FLOAT,
 )
 def object_info(call: Call) -> dict[str, np.ndarray]:
-    """Indices are 0."""
+    """Indices are 0.
+
+    Location, in Blender's units, and Color: (3,) where there is one instance, else (N, 3). Alpha,
+    Random: () or (N,) likewise.
+    """
     points = call.points
     color = points.of_instances(_color)
     return {
@@ -211,7 +226,8 @@ def object_info(call: Call) -> dict[str, np.ndarray]:
     Transmission__Depth=FLOAT,
 )
 def light_path(call: Call) -> dict[str, np.ndarray]:
-    """A ray that is neither a camera's nor a shadow's is light's that bounces: a diffuse one."""
+    """() each. A ray that is neither a camera's nor a shadow's is light's that bounces: a diffuse
+    one."""
     camera, shadow = (
         np.full((), is_so, np.float32) for is_so in (call.points.is_camera, call.points.is_shadow)
     )
@@ -229,7 +245,7 @@ def light_path(call: Call) -> dict[str, np.ndarray]:
 
 @node("CAMERA", varies=True, View__Vector=VECTOR, View__Z__Depth=FLOAT, View__Distance=FLOAT)
 def camera(call: Call) -> dict[str, np.ndarray]:
-    """Only the direction is known; distances count as one metre."""
+    """Only the direction, (N, 3), is known; distances, (), count as one metre."""
     one = np.ones((), np.float32)
     return {"View Vector": -call.points.incoming, "View Z Depth": one, "View Distance": one}
 
@@ -241,7 +257,8 @@ def cosine(call: Call) -> np.ndarray:
 
 
 def fresnel(cosines: np.ndarray, eta: np.ndarray) -> np.ndarray:
-    """Unpolarised reflectance of a dielectric of relative index `eta`; 1 beyond total."""
+    """(N,) float32 unpolarised reflectance, at `cosines` (N,), of a dielectric of relative index
+    `eta`, () or (N,); 1 beyond total."""
     c = np.abs(cosines)
     g = eta * eta - 1 + c * c
     root = np.sqrt(np.maximum(g, 0))
@@ -252,14 +269,14 @@ def fresnel(cosines: np.ndarray, eta: np.ndarray) -> np.ndarray:
 
 @node("FRESNEL", varies=True, Fac=FLOAT)
 def fresnel_node(call: Call) -> np.ndarray:
-    """Of the IOR, from inside where the back is seen."""
+    """(N,) of the IOR, from inside where the back is seen."""
     eta = np.maximum(call.float("IOR", 1.5), 1e-5)
     return fresnel(cosine(call), np.where(call.points.back, 1 / eta, eta))
 
 
 @node("LAYER_WEIGHT", varies=True, Fresnel=FLOAT, Facing=FLOAT)
 def layer_weight(call: Call) -> dict[str, np.ndarray]:
-    """Fresnel of an index made of the blend, and how much the surface is turned away."""
+    """(N,) each: Fresnel of an index made of the blend, and how much the surface is turned away."""
     blend, seen = call.float("Blend", 0.5), cosine(call)
     eta = np.maximum(1 - blend, 1e-5)
     made = {"Fresnel": fresnel(seen, np.where(call.points.back, eta, 1 / eta))}
@@ -276,19 +293,19 @@ def layer_weight(call: Call) -> dict[str, np.ndarray]:
     AO=FLOAT,
 )
 def ambient_occlusion(call: Call) -> dict[str, np.ndarray]:
-    """Nothing near: all light comes in."""
+    """Nothing near: all light comes in. Color: (3,) or (N, 3). AO: ()."""
     return {"Color": call.color("Color", (1.0, 1.0, 1.0)), "AO": np.ones((), np.float32)}
 
 
 @node("BEVEL", varies=True, instead="the surface's normal", Normal=VECTOR)
 def bevel(call: Call) -> np.ndarray:
-    """Edges stay sharp."""
+    """(3,) or (N, 3): edges stay sharp."""
     return call.points.normal if call.linked("Normal") is None else call.vector("Normal")
 
 
 @node("WIREFRAME", instead="the space between the edges", Fac=FLOAT)
 def wireframe(call: Call) -> np.ndarray:
-    """No edge."""
+    """No edge: 0, for all points ()."""
     return np.zeros((), np.float32)
 
 
@@ -300,7 +317,7 @@ def wireframe(call: Call) -> np.ndarray:
     Constant=FLOAT,
 )
 def light_falloff(call: Call) -> dict[str, np.ndarray]:
-    """Its strength, whatever the distance."""
+    """Its strength, () or (N,), whatever the distance."""
     return dict.fromkeys(("Quadratic", "Linear", "Constant"), call.float("Strength", 100.0))
 
 
@@ -316,6 +333,6 @@ def light_falloff(call: Call) -> dict[str, np.ndarray]:
     Random=FLOAT,
 )
 def hair_info(call: Call) -> dict[str, np.ndarray]:
-    """Half way from root to tip."""
+    """Half way, (), from root to tip. Tangent Normal: (N, 3)."""
     half = np.full((), 0.5, np.float32)
     return {"Intercept": half, "Random": half, "Tangent Normal": call.points.normal}

@@ -84,7 +84,7 @@ def lookup3_float(count, x, y, z, w):
 
 @kernel
 def pcg(count, x, y, z, w, out):
-    """Write `count` (2 to 4) numbers in [0, 1] of as many int32 to `out`."""
+    """Write `count` (2 to 4) numbers in [0, 1] of as many int32 to `out` (4,) float32."""
     k, m = np.int32(1664525), np.int32(1013904223)
     x, y = np.int32(x * k + m), np.int32(y * k + m)
     z, w = np.int32(z * k + m), np.int32(w * k + m)

@@ -49,7 +49,8 @@ def alpha_is_one(of: Node, textures: Mapping[int, TexturePyramid]) -> bool:
 
 @node("TEX_IMAGE", varies=True, Color=COLOR, Alpha=FLOAT)
 def image(call: Call) -> dict[str, np.ndarray]:
-    """The picture, filtered over what a point covers of it."""
+    """The picture, filtered over what a point covers of it. Color: (N, 3), Alpha: (N,); (3,) and ()
+    where it is missing."""
     found = numbers(call.node, call.textures)
     if not found:
         return {"Color": PINK, "Alpha": np.ones((), np.float32)}
@@ -88,7 +89,8 @@ def _mean(place: np.ndarray, away: np.ndarray, look: Look, which: np.ndarray) ->
 
 @node("TEX_ENVIRONMENT", varies=True, Color=COLOR)
 def environment(call: Call) -> np.ndarray:
-    """A picture of directions on a surface, unfiltered but for its own texels."""
+    """(N, 3): a picture of directions on a surface, unfiltered but for its own texels; (3,) where
+    it is missing."""
     found = numbers(call.node, call.textures)
     if not found:
         return PINK
@@ -221,7 +223,7 @@ def box_weights(side: np.ndarray, blend: float) -> np.ndarray:
 
 
 def sphere(place: np.ndarray) -> np.ndarray:
-    """(N, 2) longitude and latitude of points of the unit cube, seen from its centre."""
+    """(N, 2) longitude and latitude of points (N, 3) of the unit cube, seen from its centre."""
     x, y, z = ((place - 0.5) * 2).T
     length = np.sqrt(x * x + y * y + z * z)
     u = np.where((x == 0) & (y == 0), 0, (1 - np.arctan2(x, y) / math.pi) / 2)
@@ -230,7 +232,7 @@ def sphere(place: np.ndarray) -> np.ndarray:
 
 
 def tube(place: np.ndarray) -> np.ndarray:
-    """(N, 2) angle around the vertical axis of the unit cube, and height."""
+    """(N, 2) angle around the vertical axis of the unit cube, and height, of points (N, 3)."""
     x, y, z = ((place - 0.5) * 2).T
     u = (1 - np.arctan2(x, y) / math.pi) / 2
     inside = np.sqrt(x * x + y * y) > 0

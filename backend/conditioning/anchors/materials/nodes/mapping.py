@@ -33,7 +33,10 @@ def turned(matrix: np.ndarray, vectors: np.ndarray) -> np.ndarray:
 def mapped(
     kind: str, vectors: np.ndarray, place: np.ndarray, angles: np.ndarray, scale: np.ndarray
 ) -> np.ndarray:
-    """What the Mapping node's type `kind` makes of vectors."""
+    """What the Mapping node's type `kind` makes of vectors.
+
+    vectors, place, angles (radians), scale and what is given back: (3,) or (N, 3).
+    """
     matrix = rotation(angles)
     if kind == "TEXTURE":
         return divide(turned(np.swapaxes(matrix, -1, -2), vectors - place), scale)
@@ -45,7 +48,7 @@ def mapped(
 
 @node("MAPPING", Vector=VECTOR)
 def mapping(call: Call) -> np.ndarray:
-    """Scale, rotate and move."""
+    """(3,) or (N, 3): scale, rotate and move."""
     return mapped(
         call.prop("vector_type", "POINT"),
         call.vector("Vector"),
@@ -56,7 +59,8 @@ def mapping(call: Call) -> np.ndarray:
 
 
 def texture_mapping(props: dict[str, Any], vectors: np.ndarray) -> np.ndarray:
-    """The mapping inside a texture node, where it has one (old files, scripts)."""
+    """Vectors (3,) or (N, 3) by the mapping inside a texture node, where it has one (old files,
+    scripts)."""
     found = props.get("texture_mapping")
     if not isinstance(found, dict):
         return vectors

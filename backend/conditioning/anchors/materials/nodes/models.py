@@ -27,19 +27,19 @@ def _wheel(hue: np.ndarray) -> np.ndarray:
 
 
 def rgb_to_hsv(rgb: np.ndarray) -> np.ndarray:
-    """(..., 3); hue in [0, 1)."""
+    """(..., 3) of colours (..., 3); hue in [0, 1)."""
     high, low = rgb.max(axis=-1), rgb.min(axis=-1)
     return np.stack([_hue(rgb, high, high - low), divide(high - low, high), high], axis=-1)
 
 
 def hsv_to_rgb(hsv: np.ndarray) -> np.ndarray:
-    """The inverse of `rgb_to_hsv`."""
+    """(..., 3): the inverse of `rgb_to_hsv`."""
     s, v = hsv[..., 1:2], hsv[..., 2:]
     return ((_wheel(hsv[..., 0]) - 1) * s + 1) * v
 
 
 def rgb_to_hsl(rgb: np.ndarray) -> np.ndarray:
-    """(..., 3); hue in [0, 1)."""
+    """(..., 3) of colours (..., 3); hue in [0, 1)."""
     high, low = rgb.max(axis=-1), rgb.min(axis=-1)
     light, span = np.minimum((high + low) / 2, 1), high - low
     full = np.where(light > 0.5, 2 - high - low, high + low)
@@ -47,7 +47,7 @@ def rgb_to_hsl(rgb: np.ndarray) -> np.ndarray:
 
 
 def hsl_to_rgb(hsl: np.ndarray) -> np.ndarray:
-    """The inverse of `rgb_to_hsl`."""
+    """(..., 3): the inverse of `rgb_to_hsl`."""
     s, light = hsl[..., 1:2], hsl[..., 2:]
     return (_wheel(hsl[..., 0]) - 0.5) * (1 - np.abs(2 * light - 1)) * s + light
 
@@ -66,7 +66,7 @@ def _sided(at: np.ndarray, middle: float, below: float, above: float) -> np.ndar
 
 
 def wavelength_xyz(nanometres: np.ndarray) -> np.ndarray:
-    """(..., 3) CIE 1931; the fit of Wyman, Sloan and Shirley, JCGT 2013."""
+    """(..., 3) CIE 1931 of wavelengths (...); the fit of Wyman, Sloan and Shirley, JCGT 2013."""
     at = np.asarray(nanometres, np.float64)
     x = 1.056 * _sided(at, 599.8, 0.0264, 0.0323) + 0.362 * _sided(at, 442.0, 0.0624, 0.0374)
     x = x - 0.065 * _sided(at, 501.1, 0.0490, 0.0382)
@@ -76,7 +76,7 @@ def wavelength_xyz(nanometres: np.ndarray) -> np.ndarray:
 
 
 def wavelength_rgb(nanometres: np.ndarray) -> np.ndarray:
-    """(..., 3) linear Rec.709, scaled as Cycles scales it, nothing below 0."""
+    """(..., 3) linear Rec.709 of wavelengths (...), scaled as Cycles scales it, nothing below 0."""
     rgb = wavelength_xyz(nanometres) @ _XYZ_TO_RGB.T / 2.52
     return np.maximum(rgb, 0).astype(np.float32)
 
@@ -95,7 +95,7 @@ _HEAT_RGB = _heat_table()
 
 
 def blackbody_rgb(kelvin: np.ndarray) -> np.ndarray:
-    """(..., 3) linear Rec.709 of luminance 1, by Planck's law; 800 to 12000 K."""
+    """(..., 3) linear Rec.709 of luminance 1, by Planck's law; kelvin: (...), 800 to 12000."""
     at = np.clip(np.asarray(kelvin, np.float64), _HEAT[0], _HEAT[-1])
     parts = [np.interp(np.log(at), np.log(_HEAT), _HEAT_RGB[:, i]) for i in range(3)]
     return np.maximum(np.stack(parts, axis=-1), 0).astype(np.float32)

@@ -16,7 +16,7 @@ Operation = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
 
 @node("CONVERT", Value=FLOAT)
 def convert(call: Call) -> np.ndarray:
-    """A colour or vector where one number is wanted."""
+    """() or (N,): a colour or vector where one number is wanted."""
     kind = COLOR if call.prop("from", "RGBA") == "RGBA" else VECTOR
     value = call.vector("Value")
     return as_float(value, kind)
@@ -24,13 +24,13 @@ def convert(call: Call) -> np.ndarray:
 
 @node("VALUE", Value=FLOAT)
 def value(call: Call) -> np.ndarray:
-    """A number."""
+    """() or (N,): a number."""
     return call.float("Value")
 
 
 @node("RGB", Color=COLOR)
 def rgb(call: Call) -> np.ndarray:
-    """A colour."""
+    """(3,) or (N, 3): a colour."""
     return call.color("Color")
 
 
@@ -113,7 +113,7 @@ OPERATIONS: dict[str, Operation] = {
 
 @node("MATH", Value=FLOAT)
 def math(call: Call) -> np.ndarray:
-    """All of Blender's operations; what has no value is 0, as there."""
+    """() or (N,) by all of Blender's operations; what has no value is 0, as there."""
     operation = OPERATIONS.get(call.prop("operation", "ADD"), OPERATIONS["ADD"])
     made = operation(
         call.float("Value", 0.5), call.float("Value_001", 0.5), call.float("Value_002", 0.5)
@@ -123,7 +123,7 @@ def math(call: Call) -> np.ndarray:
 
 @node("CLAMP", Result=FLOAT)
 def clamp(call: Call) -> np.ndarray:
-    """Between minimum and maximum, or between two ends in either order."""
+    """() or (N,), between minimum and maximum, or between two ends in either order."""
     low, high = call.float("Min"), call.float("Max", 1.0)
     if call.prop("clamp_type", "MINMAX") == "RANGE":
         low, high = np.minimum(low, high), np.maximum(low, high)
@@ -132,7 +132,7 @@ def clamp(call: Call) -> np.ndarray:
 
 @node("MAP_RANGE", Result=FLOAT, Vector=VECTOR)
 def map_range(call: Call) -> dict[str, np.ndarray]:
-    """Numbers or vectors; the names of the sockets differ."""
+    """Numbers, () or (N,), or vectors, (3,) or (N, 3); the names of the sockets differ."""
     if call.prop("data_type", "FLOAT") == "FLOAT_VECTOR":
         names = ("From_Min_FLOAT3", "From_Max_FLOAT3", "To_Min_FLOAT3", "To_Max_FLOAT3")
         ends = [call.vector(name, (float(i % 2),) * 3) for i, name in enumerate(names)]

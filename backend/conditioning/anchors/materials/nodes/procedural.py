@@ -18,7 +18,7 @@ from .voronoi import FEATURES, METRICS, voronoi_texture
 
 
 def place(call: Call) -> np.ndarray:
-    """(N, 3) or (3,) where the texture is looked up; generated coordinates by default."""
+    """(N, 3) where the texture is looked up; generated coordinates by default."""
     link = call.linked("Vector")
     if link is None:
         at = default_coordinates(call.points, "GENERATED")
@@ -51,7 +51,7 @@ def _four(call: Call, dimensions: str, scale: np.ndarray) -> tuple[int, np.ndarr
 
 @node("TEX_NOISE", varies=True, Fac=FLOAT, Color=COLOR)
 def noise(call: Call) -> dict[str, np.ndarray]:
-    """All types and dimensions."""
+    """All types and dimensions. Fac: (N,). Color: (N, 3)."""
     count, at = _four(call, "noise_dimensions", call.float("Scale", 5.0))
     settings = _columns(
         len(at),
@@ -73,7 +73,10 @@ def noise(call: Call) -> dict[str, np.ndarray]:
     "TEX_VORONOI", varies=True, Distance=FLOAT, Color=COLOR, Position=VECTOR, W=FLOAT, Radius=FLOAT
 )
 def voronoi(call: Call) -> dict[str, np.ndarray]:
-    """All features, metrics and dimensions."""
+    """All features, metrics and dimensions.
+
+    Distance, W, Radius: (N,). Color, and Position in the space of the coordinates: (N, 3).
+    """
     scale = call.float("Scale", 5.0)
     count, at = _four(call, "voronoi_dimensions", scale)
     settings = _columns(
@@ -105,7 +108,7 @@ def voronoi(call: Call) -> dict[str, np.ndarray]:
 
 @node("TEX_WHITE_NOISE", varies=True, Value=FLOAT, Color=COLOR)
 def white_noise(call: Call) -> dict[str, np.ndarray]:
-    """A number and a colour of the coordinates' very bits."""
+    """A number (N,) and a colour (N, 3) of the coordinates' very bits."""
     count, at = _four(call, "noise_dimensions", np.ones((), np.float32))
     value, color = np.empty(len(at), np.float32), np.empty((len(at), 3), np.float32)
     white(count, at, value, color)
@@ -118,7 +121,7 @@ def _grey(value: np.ndarray) -> dict[str, np.ndarray]:
 
 @node("TEX_CHECKER", varies=True, Color=COLOR, Fac=FLOAT)
 def checker(call: Call) -> dict[str, np.ndarray]:
-    """Cubes of two colours."""
+    """Cubes of two colours. Color: (N, 3). Fac: (N,)."""
     at = place(call) * call.float("Scale", 5.0)[..., None]
     cell = np.floor((at + np.float32(1e-6)) * np.float32(0.999999)).astype(np.int64)
     odd = np.abs(cell) % 2
@@ -129,7 +132,7 @@ def checker(call: Call) -> dict[str, np.ndarray]:
 
 @node("TEX_GRADIENT", varies=True, Color=COLOR, Fac=FLOAT)
 def gradient(call: Call) -> dict[str, np.ndarray]:
-    """From 0 to 1 along a line, an angle or a radius."""
+    """From 0 to 1 along a line, an angle or a radius. Fac: (N,). Color: (N, 3)."""
     at = place(call)
     x, y = at[:, 0], at[:, 1]
     kind = call.prop("gradient_type", "LINEAR")
@@ -152,7 +155,7 @@ def gradient(call: Call) -> dict[str, np.ndarray]:
 
 @node("TEX_WAVE", varies=True, Color=COLOR, Fac=FLOAT)
 def wave(call: Call) -> dict[str, np.ndarray]:
-    """Bands or rings, bent by noise."""
+    """Bands or rings, bent by noise. Fac: (N,). Color: (N, 3)."""
     at = place(call) * call.float("Scale", 5.0)[..., None]
     at = (at + np.float32(1e-6)) * np.float32(0.999999)
     phase = _bands(call, at) + call.float("Phase Offset")
@@ -189,7 +192,7 @@ def _bands(call: Call, at: np.ndarray) -> np.ndarray:
 
 @node("TEX_BRICK", varies=True, Color=COLOR, Fac=FLOAT)
 def brick(call: Call) -> dict[str, np.ndarray]:
-    """Rows of bricks between mortar."""
+    """Rows of bricks between mortar. Color: (N, 3). Fac: (N,)."""
     at = place(call) * call.float("Scale", 5.0)[..., None]
     width, height = call.float("Brick Width", 0.5), call.float("Row Height", 0.25)
     row = np.floor(divide(at[:, 1], height)).astype(np.int64)
@@ -210,7 +213,8 @@ def brick(call: Call) -> dict[str, np.ndarray]:
 
 
 def brick_noise(number: np.ndarray) -> np.ndarray:
-    """A number in [0, 1] for each brick: integer noise on 31 bits."""
+    """(N,) float32: a number in [0, 1] for each brick of `number` (N,) int64: integer noise on 31
+    bits."""
     mask = np.uint64(0x7FFFFFFF)
     n = number.astype(np.uint64) & np.uint64(0xFFFFFFFF)
     n = (n + np.uint64(1013)) & mask
@@ -244,7 +248,7 @@ _MAGIC = (
 
 @node("TEX_MAGIC", varies=True, Color=COLOR, Fac=FLOAT)
 def magic(call: Call) -> dict[str, np.ndarray]:
-    """Sines of sines."""
+    """Sines of sines. Color: (N, 3). Fac: (N,)."""
     at = np.fmod(place(call) * call.float("Scale", 5.0)[..., None], np.float32(2 * math.pi))
     x, y, z = at.T
     now = {

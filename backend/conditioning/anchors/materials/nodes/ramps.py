@@ -30,7 +30,7 @@ def _table(call: Call, name: str, width: int) -> np.ndarray:
 
 @node("VALTORGB", Color=COLOR, Alpha=FLOAT)
 def ramp(call: Call) -> dict[str, np.ndarray]:
-    """A colour and alpha of a number."""
+    """A colour, (3,) or (N, 3), and alpha, () or (N,), of a number."""
     smooth = call.prop("interpolate", True)
     made = looked_up(_table(call, "ramp", 4), call.float("Fac", 0.5), smooth)
     return {"Color": made[..., :3], "Alpha": made[..., 3]}
@@ -59,21 +59,21 @@ def _mixed(plain: np.ndarray, made: np.ndarray, share: np.ndarray) -> np.ndarray
 
 @node("CURVE_RGB", Color=COLOR)
 def curve_rgb(call: Call) -> np.ndarray:
-    """Red, green and blue by curves."""
+    """(3,) or (N, 3): red, green and blue by curves."""
     plain = call.color("Color", (1.0, 1.0, 1.0))
     return _mixed(plain, _curved(call, plain, 3), call.float("Fac", 1.0)[..., None])
 
 
 @node("CURVE_VEC", Vector=VECTOR)
 def curve_vector(call: Call) -> np.ndarray:
-    """X, Y and Z by curves."""
+    """(3,) or (N, 3): X, Y and Z by curves."""
     plain = call.vector("Vector")
     return _mixed(plain, _curved(call, plain, 3), call.float("Fac", 1.0)[..., None])
 
 
 @node("CURVE_FLOAT", Value=FLOAT)
 def curve_float(call: Call) -> np.ndarray:
-    """A number by a curve."""
+    """() or (N,): a number by a curve."""
     plain = call.float("Value", 1.0)
     made = _curved(call, plain[..., None], 1)[..., 0]
     return _mixed(plain, made, call.float("Factor", 1.0))

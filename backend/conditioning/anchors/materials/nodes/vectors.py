@@ -30,7 +30,8 @@ _BY_COMPONENT = {
 
 @node("VECT_MATH", Vector=VECTOR, Value=FLOAT)
 def vector_math(call: Call) -> dict[str, np.ndarray]:
-    """Operations by component, and those of whole vectors."""
+    """Operations by component, and those of whole vectors. Vector: (3,) or (N, 3). Value: () or
+    (N,)."""
     kind = call.prop("operation", "ADD")
     a, b = call.vector("Vector"), call.vector("Vector_001")
     if kind in _BY_COMPONENT:
@@ -73,7 +74,7 @@ def _refracted(a: np.ndarray, n: np.ndarray, eta: np.ndarray) -> np.ndarray:
 
 @node("VECTOR_ROTATE", Vector=VECTOR)
 def vector_rotate(call: Call) -> np.ndarray:
-    """About an axis, one of the coordinates', or by Euler angles."""
+    """(3,) or (N, 3), about an axis, one of the coordinates', or by Euler angles; radians."""
     kind = call.prop("rotation_type", "AXIS_ANGLE")
     center, vector = call.vector("Center"), call.vector("Vector") - call.vector("Center")
     back = call.prop("invert", False)
@@ -93,7 +94,7 @@ def vector_rotate(call: Call) -> np.ndarray:
 
 @node("VECT_TRANSFORM", varies=True, Vector=VECTOR)
 def vector_transform(call: Call) -> np.ndarray:
-    """Between world and object; the camera's space counts as the world's."""
+    """(3,) or (N, 3), between world and object; the camera's space counts as the world's."""
     vector = call.vector("Vector", (0.5, 0.5, 0.5))
     source = call.prop("convert_from", "WORLD") == "OBJECT"
     target = call.prop("convert_to", "OBJECT") == "OBJECT"
@@ -117,7 +118,7 @@ def vector_transform(call: Call) -> np.ndarray:
 
 @node("NORMAL", Normal=VECTOR, Dot=FLOAT)
 def normal(call: Call) -> dict[str, np.ndarray]:
-    """A direction that is set, and how much another agrees with it."""
+    """A direction (3,) that is set, and how much, () or (N,), another agrees with it."""
     own = unit(np.asarray(call.prop("direction", [0.0, 0.0, 1.0])[:3], np.float32))
     other = unit(call.vector("Normal", (0.0, 0.0, 1.0)))
     return {"Normal": own, "Dot": dot(*np.broadcast_arrays(own, other))}
@@ -133,7 +134,7 @@ def _own(call: Call) -> np.ndarray:
 
 @node("NORMAL_MAP", varies=True, Normal=VECTOR)
 def normal_map(call: Call) -> np.ndarray:
-    """A picture of normals in tangent, object or world space."""
+    """(N, 3) unit: a picture of normals in tangent, object or world space."""
     points = call.points
     strength = np.maximum(call.float("Strength", 1.0), 0)
     bent = 2 * call.color("Color", (0.5, 0.5, 1.0)) - 1
@@ -165,7 +166,7 @@ def _tangent_space(call: Call, bent: np.ndarray, strength: np.ndarray) -> np.nda
 
 @node("BUMP", varies=True, Normal=VECTOR)
 def bump(call: Call) -> np.ndarray:
-    """The surface moved by a height: from how it differs one footprint aside."""
+    """(N, 3): the surface moved by a height: from how it differs one footprint aside."""
     normal = _own(call)
     height = call.linked("Height")
     if height is None:
