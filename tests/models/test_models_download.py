@@ -8,7 +8,7 @@ import threading
 
 import pytest
 
-from backend.commands.options import told
+from backend.commands.options import reporting
 from backend.models import download as downloading
 from backend.models.download import PINS, REPOSITORY, download, release
 from backend.models.store import find_model, installed, models_dir, verify
@@ -144,7 +144,7 @@ def test_only_published_names_are_downloaded():
 
 def test_programs_are_told_the_progress_as_lines(capsys: pytest.CaptureFixture[str]) -> None:
     """Blender's status bar shows them."""
-    with told(as_json=True) as progress:
+    with reporting(as_json=True) as progress:
         for share in (0.0, 0.00001, 0.25, 0.25):
             progress("model.safetensors", share)
     lines = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
