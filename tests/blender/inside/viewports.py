@@ -41,7 +41,7 @@ class Window:
     def __init__(self) -> None:
         self.views = extension.part("viewport.views")
         self.painter, self.tagged, self.said = Painter(), 0, ""
-        self.views.say = lambda engine, context, text: setattr(self, "said", text)
+        self.views.show_status = lambda engine, context, text: setattr(self, "said", text)
         self.views._regions = lambda: {"view/7": self} if self.on_screen else {}
         self.views._keep_ticking = lambda: None
         self.on_screen = True
