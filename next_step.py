@@ -66,6 +66,11 @@ _PATH = NextStep(
         Button("worldfm.record_walk", "Record Walk", "REC"),
     ),
 )
+_CAMERA = NextStep(
+    "camera",
+    "The selected camera has a path, and the scene's has none: render with it",
+    (Button("worldfm.use_camera", "Use This Camera", "CAMERA_DATA"),),
+)
 _FILM = NextStep(
     "film",
     "Look at the path, then render it",
@@ -74,7 +79,7 @@ _FILM = NextStep(
         Button("worldfm.render_path", "Render Animation", "RENDER_ANIMATION"),
     ),
 )
-STEPS = (_BACKEND, _ENGINE, _EMPTY, _SHADING, _MEMORY, _PATH, _FILM)
+STEPS = (_BACKEND, _ENGINE, _EMPTY, _SHADING, _MEMORY, _PATH, _CAMERA, _FILM)
 
 
 def next_step(context: bpy.types.Context) -> NextStep | None:
@@ -93,7 +98,9 @@ def next_step(context: bpy.types.Context) -> NextStep | None:
         return _MEMORY
     camera = scene.camera
     if camera is None or not moves(camera):
-        return _PATH
+        chosen = context.view_layer.objects.active
+        ready = chosen is not None and chosen.type == "CAMERA" and moves(chosen)
+        return _CAMERA if ready else _PATH
     return None if len(scene.worldfm.history) else _FILM
 
 

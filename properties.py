@@ -151,7 +151,7 @@ class WorldFMSceneSettings(bpy.types.PropertyGroup):
     show_statistics: BoolProperty(
         name="Statistics",
         description="Show frames a second, latency and coverage in the viewport",
-        default=True,
+        default=False,
     )
     memory: CollectionProperty(type=WorldFMMemoryItem)
     memory_index: IntProperty(name="Active Memory Frame", options={"HIDDEN"})

@@ -9,10 +9,11 @@ from __future__ import annotations
 import bpy
 
 from . import runtime
+from .next_step import can_start
 
 _POLL_SECONDS = 0.25
-_SHOWING = {"PREFERENCES": "WINDOW", "PROPERTIES": "WINDOW", "VIEW_3D": "UI"}
-"""Type of editor, and the region of it that has our rows."""
+_SHOWING = {"PREFERENCES": {"WINDOW"}, "PROPERTIES": {"WINDOW"}, "VIEW_3D": {"UI", "HEADER"}}
+"""Type of editor, and the regions of it that have our rows."""
 
 _seen: tuple[object, ...] = ()
 
@@ -28,6 +29,7 @@ def changed() -> bool:
         client.notice,
         client.devices,
         client.model_name,
+        can_start(),
         runtime.unshown(),
         runtime.unbaked(),
     )
@@ -40,7 +42,7 @@ def redraw() -> None:
     for window in bpy.context.window_manager.windows:
         for area in window.screen.areas:
             for region in area.regions:
-                if region.type == _SHOWING.get(area.type):
+                if region.type in _SHOWING.get(area.type, ()):
                     region.tag_redraw()
 
 

@@ -56,6 +56,25 @@ class WORLDFM_OT_rendered_view(bpy.types.Operator):
         return {"FINISHED"}
 
 
+class WORLDFM_OT_use_camera(bpy.types.Operator):
+    """Make the active object the scene's camera"""
+
+    bl_idname = "worldfm.use_camera"
+    bl_label = "Use This Camera"
+    bl_options = {"REGISTER", "UNDO"}
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """Where the active object is a camera."""
+        ob = context.active_object
+        return ob is not None and ob.type == "CAMERA"
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        """The view and the frame range stay."""
+        context.scene.camera = context.active_object
+        return {"FINISHED"}
+
+
 class WORLDFM_OT_render_path(bpy.types.Operator):
     """Render the animation (Ctrl F12)"""
 
@@ -101,6 +120,7 @@ CLASSES = (
     WORLDFM_OT_show_preferences,
     WORLDFM_OT_use_engine,
     WORLDFM_OT_rendered_view,
+    WORLDFM_OT_use_camera,
     WORLDFM_OT_render_path,
     WORLDFM_OT_open_demo,
 )

@@ -73,6 +73,7 @@ class ViewState:
 
     stuck: nothing can be shown as things are, such as through a lens that cannot be rendered.
     problem, build_problem: why there is no frame, or no world; "" = there is none.
+    alone: no backend can be had as things are, and points stand in for its frames.
     moved: when it last did. copy, world, points, frame: what was read, built of it, sampled of its
     anchors, and made ready to be drawn. asked, shown: the last request, and the frame on screen.
     moving_side: longest side of frames while it moves, as large as there is time for.
@@ -96,6 +97,7 @@ class ViewState:
     points: PointSample | None = None
     problem: str = ""
     build_problem: str = ""
+    alone: bool = False
     asking: bool = False
     asked: FrameRequest | None = None
     asked_at: float = 0.0
@@ -197,15 +199,18 @@ class ViewState:
 
     def launch_read(self, launch: LaunchSettings) -> list[Action]:
         """How a backend would be started now; one that failed is not started the same way again."""
-        self.launch_looked = self._look.now
+        self.launch_looked, self.alone = self._look.now, False
         if self._look.backend.down and launch == self.launched:
             return self._ask()
         self.launched = launch
         return [StartBackend(launch), *self._ask()]
 
-    def launch_impossible(self, sentence: str) -> None:
+    def launch_impossible(self, sentence: str) -> list[Action]:
         """No backend can be started; anchors can be shown all the same."""
-        self.problem, self.refined = sentence, self._still
+        self.problem, self.refined, self.alone = sentence, self._still, True
+        if self.copy is None or self.building or not self.built_lit:
+            return []
+        return [self._build(self.copy)]
 
     def frame_asked(self, request: FrameRequest) -> None:
         """The client has the request."""
@@ -261,7 +266,9 @@ class ViewState:
 
     @property
     def _wants_lit(self) -> bool:
-        return self._look.backend.lights is not False
+        backend = self._look.backend
+        down = self.alone or backend.state is BackendState.FAILED
+        return backend.lights is not False and not down
 
     def _left_free(self) -> bool:
         """Whether it looks through a camera, and its anchors were made for another view."""

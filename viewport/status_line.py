@@ -16,8 +16,10 @@ _NO_MEMORY = (
 )
 
 
-def status_line(view: ViewState, backend: Backend, status: str, error: str) -> str:
-    """What is on screen and what it cost, or what is still missing.
+def status_line(
+    view: ViewState, backend: Backend, status: str, error: str, statistics: bool
+) -> str:
+    """What is still missing; if nothing is, and with `statistics`, what the frame cost.
 
     status: the client's sentence of its state. error: why the last preview failed, or "".
     """
@@ -33,6 +35,8 @@ def status_line(view: ViewState, backend: Backend, status: str, error: str) -> s
         return "WorldFM | Waiting for the first frame"
     if not view.world.memory:
         return _NO_MEMORY
+    if not statistics:
+        return ""
     reply, camera = frame.reply, frame.reply.request.camera
     rate = len(view.arrivals) / RATE_SECONDS
     stages = ", ".join(f"{name} {ms:.0f} ms" for name, ms in reply.timings.items() if ms >= 0.5)

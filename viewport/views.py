@@ -60,9 +60,13 @@ _READ_SECONDS = 0.004
 
 @dataclass(eq=False)
 class View:
-    """One 3D viewport in Rendered shading. failure: the last exception it met, to print it once."""
+    """One 3D viewport in Rendered shading.
+
+    scene: name of what it shows. failure: the last exception it met, to print it once.
+    """
 
     key: str
+    scene: str = ""
     state: ViewState = field(default_factory=ViewState)
     painter: Painter = field(default_factory=Painter)
     failure: str = ""
@@ -124,7 +128,7 @@ def draw(
 ) -> None:
     """Show the newest frame of this view, and ask for a better one where there is one."""
     key = f"view/{context.region.as_pointer()}"
-    view = _views.setdefault(key, View(key))
+    view = _view_of(key, context.scene.name_full)
     view.take_news()
     if not engine.has_drawn:
         engine.has_drawn = True
@@ -145,6 +149,17 @@ def draw(
         )
     view.state.drawn(whole)
     _keep_ticking()
+
+
+def _view_of(key: str, scene: str) -> View:
+    """What is known of a viewport; nothing where it showed another scene before."""
+    known = _views.get(key)
+    if known is not None and known.scene != scene:
+        forget(key)
+        known = None
+    if known is None:
+        known = _views[key] = View(key, scene)
+    return known
 
 
 def _draw(
@@ -170,15 +185,16 @@ def _draw(
         )
     if painting.exact and painting.frame is not None:
         view.painter.frame(painting.frame, *target.rectangle)
-    show_status(engine, context, _line(view) if context.scene.worldfm.show_statistics else "")
+    show_status(engine, context, _line(view, context.scene.worldfm.show_statistics))
 
 
-def _line(view: View) -> str:
+def _line(view: View, statistics: bool) -> str:
     client = runtime.client()
     error = client.preview_error(view.key)
     if not can_start():
         return NOT_INSTALLED
-    return status_line(view.state, view.backend, client.status_text, str(error or ""))
+    said = client.status_text, str(error or "")
+    return status_line(view.state, view.backend, *said, statistics)
 
 
 def settings_of(scene: bpy.types.Scene) -> Settings:
@@ -265,8 +281,7 @@ def _read_launch(view: View, model: str) -> list[Action]:
     try:
         launch = runtime.launch_settings(model)
     except WorldFMError as error:
-        view.state.launch_impossible(str(error))
-        return []
+        return view.state.launch_impossible(str(error))
     return view.state.launch_read(launch)
 
 

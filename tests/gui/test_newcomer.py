@@ -7,9 +7,11 @@ import numpy as np
 from PIL import Image
 
 
-def test_a_newcomer_is_led_from_the_default_cube_to_the_demo(stage):
-    found = stage.play("newcomer")
-    assert found["asked"] == ["engine", "backend", "memory", "path", "memory"]
+def test_a_newcomer_is_led_from_the_default_cube_to_the_demo(stage, tmp_path):
+    found = stage.play("newcomer", film=str(tmp_path / "film.mp4"))
+    steps = ["engine", "backend", "memory", "path", "camera", "film", "memory"]
+    assert found["asked"] == steps
+    assert (tmp_path / "film.mp4").stat().st_size > 1000
     assert found["scenes"] == ["Scene", "WorldFM Demo"] and found["mine"]
     assert "Traceback" not in found["log"]
 

@@ -163,7 +163,7 @@ class Stage:
                     else:
                         todo += self.view.scene_read(copy)
                 case "ReadLaunch" if self.launch is None:
-                    self.view.launch_impossible("The backend is not installed.")
+                    todo += self.view.launch_impossible("The backend is not installed.")
                 case "ReadLaunch":
                     todo += self.view.launch_read(self.launch)
                 case "BuildWorld" | "AskFrame" | "PrepareFrame":

@@ -108,7 +108,8 @@ def test_a_backend_that_failed_is_not_started_the_same_way_again(stage: Stage) -
     stage.show()
     stage.set(state=BackendState.FAILED)
     stage.settings = replace(stage.settings, seed=1)
-    assert stage.draw(1.0) == ["ReadLaunch", "AskFrame"]
+    assert stage.draw(1.0) == ["BuildWorld", "ReadLaunch", "AskFrame"], "points stand in"
+    stage.finish("BuildWorld", world(2))
     stage.settings, stage.launch = replace(stage.settings, seed=2), "mended"
     assert stage.draw(1.0) == ["ReadLaunch", "StartBackend", "AskFrame"]
     stage.view.switched_on()
@@ -120,6 +121,9 @@ def test_without_a_backend_the_anchors_are_shown_with_a_sentence(stage: Stage) -
     stage.backend, stage.launch = actions.Backend(BackendState.STOPPED), None
     stage.draw()
     stage.finish("BuildWorld", world(1))
+    assert stage.open == [], "surfaces, for all that is known"
+    assert stage.draw(1.0) == ["ReadLaunch", "BuildWorld"] and not stage.open[0].lit
+    stage.finish("BuildWorld", world(2, lit=False))
     assert stage.draw(1.0) == ["ReadLaunch"]
     painting = stage.view.painting()
     assert painting.frame is None and len(painting.points.places) == 1
@@ -129,6 +133,8 @@ def test_without_a_backend_the_anchors_are_shown_with_a_sentence(stage: Stage) -
     stage.launch = "as it is set"
     assert stage.draw(1.0) == ["ReadLaunch", "StartBackend", "AskFrame"]
     assert stage.view.problem == ""
+    stage.set(state=BackendState.STARTING)
+    assert "BuildWorld" in stage.draw() and stage.open[-1].lit
 
 
 def test_a_scene_that_cannot_be_shown_says_so_until_it_can(stage: Stage) -> None:
@@ -233,3 +239,11 @@ def test_fewer_points_are_drawn_where_a_frame_shows_most_of_the_view(stage: Stag
         assert not stage.view.painting().exact
         counts.append(stage.view.painting().most)
     assert counts == [state.GAP_POINTS, state.SOME_POINTS]
+
+
+def test_after_a_backend_failed_points_stand_in(stage: Stage) -> None:
+    stage.show()
+    stage.set(state=BackendState.FAILED)
+    stage.draw()
+    assert not next(one for one in stage.open if isinstance(one, actions.BuildWorld)).lit
+    assert stage.view.painting().frame is not None, "the last frame stays"

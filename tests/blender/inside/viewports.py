@@ -59,7 +59,7 @@ class Window:
         self.context = SimpleNamespace(
             region=region, region_data=self.view3d, space_data=space, scene=bpy.context.scene
         )
-        view = self.views.View("view/7", painter=self.painter)
+        view = self.views.View("view/7", bpy.context.scene.name_full, painter=self.painter)
         self.views._views["view/7"] = view
         self.state = view.state
 

@@ -6,12 +6,14 @@ import sys
 
 import artist
 import bpy
+from watch import Watch
 
 
 def play(ui):
     _, region, space = artist.viewport()
     area = artist.viewport()[0]
     steps = sys.modules[f"{artist.ADDON}.next_step"]
+    watch = Watch()
 
     def told():
         with bpy.context.temp_override(window=bpy.context.window_manager.windows[0], area=area):
@@ -36,8 +38,7 @@ def play(ui):
     asked.append(told())
     yield from artist.ready(ui)
     shown = sys.modules[f"{artist.ADDON}.runtime"].latest_frame
-    yield from ui.until(lambda: shown() is not None, 120, "the first frame")
-    yield 2.0
+    yield from ui.until(watch.settled, 180, "the first frame")
     yield from ui.picture("newcomer-no-memory")
     scene = bpy.context.scene
     scene.render.resolution_x, scene.render.resolution_y = 320, 180
@@ -47,24 +48,46 @@ def play(ui):
     yield from ui.tool("xdotool", "key", "Return")
     yield from ui.until(lambda: len(scene.worldfm.memory) == 1, 180, "the memory frame")
     yield from ui.until(lambda: not artist.working(), 60, "the capture's end")
-    yield 3.0
+    yield from ui.until(watch.settled, 120, "the frame with memory")
     yield from ui.picture("newcomer-memory")
     asked.append(told())
-    frame = shown()
+    revision = shown().world_revision
     bpy.data.objects["Cube"].location.x += 1.0
-    yield from ui.until(lambda: shown() is not frame, 60, "a frame of the edited scene")
-    yield 2.0
+    yield from ui.until(
+        lambda: watch.settled() and shown().world_revision != revision,
+        120,
+        "a frame of the edited scene",
+    )
     yield from ui.picture("newcomer-edited")
     yield from ui.keys(region, "KP_1")
     yield from ui.until(lambda: not space.region_3d.is_perspective, 30, "the front view")
-    yield 4.0
+    yield from ui.until(watch.settled, 120, "a frame of the front view")
     yield from ui.picture("newcomer-front")
     ui.result["front"] = shown().request.camera.projection
+    yield from animate(ui, scene, press, asked, told)
     objects = len(bpy.data.scenes[0].objects)
     press("open_demo")
-    yield from ui.until(lambda: shown().request.camera.width > 200, 120, "a frame of the demo")
-    yield 5.0
+    revision = shown().world_revision
+    yield from ui.turns()
+    yield from ui.until(
+        lambda: watch.settled() and shown().world_revision != revision, 180, "a frame of the demo"
+    )
     yield from ui.picture("newcomer-demo")
     ui.result["scenes"] = [s.name for s in bpy.data.scenes]
     ui.result["mine"] = len(bpy.data.scenes["Scene"].objects) == objects
     asked.append(told())
+
+
+def animate(ui, scene, press, asked, told):
+    """A path around the cube, its camera, a playblast."""
+    press("path_orbit", speed=20.0)
+    asked.append(told())
+    press("use_camera")
+    asked.append(told())
+    yield from ui.turns()
+    yield from ui.picture("newcomer-path")
+    scene.frame_end = 6
+    press("playblast", filepath=ui.given["film"])
+    yield 1.0
+    yield from ui.until(lambda: not artist.working(), 180, "the playblast")
+    yield from ui.picture("newcomer-playblast")
