@@ -36,6 +36,12 @@ _PATTERN = 0.15
 """Difference of shadows below which it counts as the pattern's."""
 
 
+def _worth(received: direct.Received) -> np.ndarray:
+    """(N,) bool where a lamp sends anything."""
+    parts = (received.diffuse, received.specular, received.behind)
+    return np.logical_or.reduce([brightest(part) > direct.FAINT for part in parts])
+
+
 class Grid:
     """The samples in the middles of a picture's pixels, with a margin around it.
 
@@ -156,10 +162,11 @@ class Grid:
         known = self._foretold(i, sent)
         arrived, total, _ = self._asked(i, _MIXED_RAYS, known, sent)
         open_ = known < 0
-        # of long or near shapes none of a tile's points may send anything to speak of
         told = np.stack([arrived, total], axis=1)
         shared, any_ = self._complete(told, total, open_).T
-        silent = np.flatnonzero(open_ & (any_ < _TELLING))
+        # of long or near shapes none of a tile's points may send anything to speak of, though the
+        # whole does
+        silent = np.flatnonzero(open_ & (any_ < _TELLING) & _worth(received))
         known[open_] = shared[open_]
         if len(silent):
             none = np.zeros(len(silent), np.int32)
