@@ -56,14 +56,26 @@ class WorldFMPreferences(bpy.types.AddonPreferences):
             (
                 "auto",
                 "Automatic",
-                "What the graphics card and its driver can use: NVIDIA, AMD, Intel or Apple",
+                "NVIDIA with a current driver, Apple, or the processor; each file by its checksum",
             ),
             ("cpu", "Processor only", "The smallest download; works everywhere"),
             ("cu130", "NVIDIA (CUDA 13)", "For current drivers"),
-            ("cu126", "NVIDIA (CUDA 12.6)", "For older drivers"),
-            ("rocm7.2", "AMD (ROCm 7.2)", "Linux, current drivers"),
-            ("rocm7.1", "AMD (ROCm 7.1)", "Linux, older drivers"),
-            ("xpu", "Intel", "Arc graphics"),
+            (
+                "cu126",
+                "NVIDIA (CUDA 12.6)",
+                "For older drivers; its checksums are not known",
+            ),
+            (
+                "rocm7.2",
+                "AMD (ROCm 7.2)",
+                "Linux, current drivers; its checksums are not known",
+            ),
+            (
+                "rocm7.1",
+                "AMD (ROCm 7.1)",
+                "Linux, older drivers; its checksums are not known",
+            ),
+            ("xpu", "Intel", "Arc graphics; its checksums are not known"),
         ),
         default="auto",
     )

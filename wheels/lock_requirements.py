@@ -2,10 +2,12 @@
 """Locks what the backend needs, for all systems, each file by its SHA-256.
 
     python wheels/lock_requirements.py --uv UV [--upgrade]
+    python wheels/lock_requirements.py --build cpu=PAGE.html --build cu130=PAGE.html
 
 Reads pyproject.toml's dependencies and writes backend/requirements.txt, and what PyTorch's own
 packages are (torch, triton, NVIDIA's libraries) to backend/requirements-torch.txt, for PyTorch's
-index has other builds of these. Versions that are locked already are kept unless --upgrade.
+index has other builds of these: --build locks one from that index's page of torch. Versions that
+are locked already are kept unless --upgrade.
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ import tempfile
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import unquote
 
 ROOT = Path(__file__).resolve().parent.parent
 LOCK = ROOT / "backend" / "requirements.txt"
@@ -25,6 +28,7 @@ TORCH_LOCK = ROOT / "backend" / "requirements-torch.txt"
 _OF_TORCH = re.compile(r"(?:torch|triton|nvidia-[\w-]+|cuda-[\w-]+)==")
 _NOWHERE = re.compile(r"sys_platform == 'emscripten'")
 _EVERYWHERE = re.compile(r" ; sys_platform != 'emscripten'(?= \\|$)")
+_BUILD_SYSTEMS = {"cpu": r"manylinux_\w+|win_amd64|win_arm64"}
 _HEADS = {
     LOCK: "What the backend needs besides PyTorch, exactly; made by wheels/lock_requirements.py.",
     TORCH_LOCK: "PyTorch as the package index has it, and what it needs besides; made likewise.",
@@ -58,11 +62,49 @@ def resolve(uv: str, dependencies: list[str], known: str) -> str:
         return lock.read_text(encoding="utf-8")
 
 
+def lock_build(build: str, page: str, version: str, known: str = "") -> str:
+    """The lock of one of PyTorch's own builds, from its index's page (HTML) of torch.
+
+    known: the lock before; its hashes stay when it is of the same version, for the page lacks
+    some. Raises ValueError when the page names none.
+    """
+    name = re.escape(f"torch-{version}+{build}-")
+    system = _BUILD_SYSTEMS.get(build, "win_amd64")
+    links = re.findall(r'href="([^"]*)#sha256=([0-9a-f]{64})"', page)
+    found = {
+        digest for link, digest in links
+        if re.search(rf"{name}cp3(?:1[1-4])-cp3\d+-(?:{system})\.whl$", unquote(link))
+    }  # fmt: skip
+    if not found:
+        raise ValueError(f"The page names no wheels of torch {version}+{build} with their SHA-256.")
+    if f"torch=={version}+{build} " in known:
+        found |= set(re.findall(r"--hash=sha256:([0-9a-f]{64})", known))
+    hashes = " \\\n".join(f"    --hash=sha256:{digest}" for digest in sorted(found))
+    head = f"# PyTorch's own build {build}; docs/development.md says how its hashes are known."
+    return f"{head}\ntorch=={version}+{build} \\\n{hashes}\n"
+
+
+def _lock_builds(pages: list[str]) -> None:
+    version = re.search(r"^torch==(\S+)", TORCH_LOCK.read_text("utf-8"), re.MULTILINE)
+    assert version is not None
+    for one in pages:
+        build, _, page = one.partition("=")
+        file = TORCH_LOCK.with_name(f"requirements-torch-{build}.txt")
+        known = file.read_text("utf-8") if file.exists() else ""
+        text = lock_build(build, Path(page).read_text("utf-8"), version[1], known)
+        file.write_text(text, encoding="utf-8")
+        print(f"{file.relative_to(ROOT)}: {text.count('--hash')} files")
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description="Lock the backend's requirements with hashes.")
     parser.add_argument("--uv", default="uv", help="the program uv")
     parser.add_argument("--upgrade", action="store_true", help="take the newest versions")
+    parser.add_argument("--build", action="append", metavar="BUILD=PAGE", help="lock a build alone")
     options = parser.parse_args()
+    if options.build:
+        _lock_builds(options.build)
+        return 0
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     files = [file for file in _HEADS if file.exists() and not options.upgrade]
     known = "".join(file.read_text(encoding="utf-8") for file in files)

@@ -34,7 +34,7 @@ def components() -> Iterator[dict[str, Any]]:
         package, version = wheel["package"].split("==")
         about = {"worldfm:part": "extension", "worldfm:file": name}
         yield _package(package, version, [wheel["sha256"]], about)
-    for file in (LOCK, TORCH_LOCK):
+    for file in (LOCK, TORCH_LOCK, *sorted(TORCH_LOCK.parent.glob("requirements-torch-*.txt"))):
         for block in blocks(file.read_text("utf-8")):
             found = LOCKED.match(block)
             if found is None:

@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 TORCH_LOCK = "requirements-torch.txt"
+TORCH_BUILD_LOCK = "requirements-torch-{}.txt"
 _CHUNK = 1 << 20
 _THREADS = 4
 

@@ -29,8 +29,9 @@ from ..shared.child_process import run_child
 from ..shared.errors import BackendError, InputError
 from ..shared.leftovers import remove
 from ..shared.messages import Progress
+from . import graphics
 from . import uv as uv_words
-from .check_environment import TORCH_LOCK
+from .check_environment import TORCH_BUILD_LOCK, TORCH_LOCK
 from .estimate import Estimate, read_estimate
 from .file_lock import only_one
 from .process import KERNELS
@@ -58,8 +59,8 @@ class InstallChoice:
     requirements: the locked list (backend/requirements.txt); PyTorch's stands beside it. uv: its
     program; None = use venv and pip of `python`. python: interpreter that the user named, None =
     uv finds or fetches one.
-    torch: auto, cpu, cu130, rocm7.2, ... (only uv knows how to choose; pip takes what its index
-    has). online: False = from uv's cache and local packages only.
+    torch: auto, cpu, cu130, rocm7.2, ... (pip takes what its index has).
+    online: False = from uv's cache and local packages only.
     """
 
     requirements: Path
@@ -108,7 +109,7 @@ class Installation:
             self.report(Progress("Asking what has to be downloaded."))
             python = ["--python", self._python_at_hand(choice)]
             what = ["pip", "compile", *python, "--format", "pylock.toml", "-o", lock]
-            torch = uv_words.torch_arguments(choice.torch)
+            torch = uv_words.torch_arguments(choice.torch, self._torch_build(choice))
             if (torch_lock := choice.requirements.with_name(TORCH_LOCK)).is_file():
                 torch += ["-c", str(torch_lock)]
             self._run([choice.uv, *what, *torch, choice.requirements], choice, "The estimate")
@@ -297,13 +298,28 @@ class Installation:
             progress.written(max(0, free_before - shutil.disk_usage(self.folder).free))
             self.report(Progress(progress.text, progress.fraction))
 
-        for packages in uv_words.packages(choice.requirements, choice.torch, choice.uv is not None):
-            if choice.uv is not None:
-                command = [choice.uv, "pip", "install", "--python", interpreter(partial)]
-            else:
-                command = [interpreter(partial), "-I", "-m", "pip", "install"]
-                command += ["--progress-bar", "off"]
-            self._run([*command, *packages], choice, "The installation", on_line, on_wait)
+        if choice.uv is not None:
+            install = [choice.uv, "pip", "install", "--python", interpreter(partial)]
+        else:
+            install = [interpreter(partial), "-I", "-m", "pip", "install", "--progress-bar", "off"]
+        locked = [*install, *uv_words.LOCKED, "-r", choice.requirements]
+        self._run(locked, choice, "The installation", on_line, on_wait)
+        build = self._torch_build(choice)
+        by_uv = choice.uv is not None
+        ways = uv_words.torch_packages(choice.requirements, choice.torch, build, by_uv)
+        for way in ways[:-1]:
+            if self._status([*install, *way], choice, [], on_line, on_wait) == 0:
+                return
+        for way in ways[-1:]:
+            self._run([*install, *way], choice, "The installation", on_line, on_wait)
+
+    def _torch_build(self, choice: InstallChoice) -> str:
+        lines: list[str] = []
+        program = graphics.nvidia_smi() if choice.torch == "auto" else None
+        if program is not None:
+            self._execute([program, *graphics.ASK], lines.append, lambda: None, online=True)
+        cuda_13 = graphics.can_run_cuda_13("\n".join(lines), graphics.kernel_module())
+        return uv_words.torch_build(choice.torch, cuda_13)
 
     def _problems(self, environment: Path, requirements: Path) -> list[str]:
         script = Path(__file__).with_name("check_environment.py")
@@ -396,9 +412,10 @@ def interpreter(environment: Path) -> Path:
 
 def _fingerprint(requirements: Path) -> str:
     digest = hashlib.sha256(requirements.read_bytes())
-    torch_lock = requirements.with_name(TORCH_LOCK)
-    if torch_lock.is_file():
-        digest.update(torch_lock.read_bytes())
+    torch_locks = requirements.parent.glob(TORCH_BUILD_LOCK.format("*"))
+    for lock in (requirements.with_name(TORCH_LOCK), *sorted(torch_locks)):
+        if lock.is_file():
+            digest.update(lock.read_bytes())
     return digest.hexdigest()
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from ..shared.addresses import refuse_plain
 from ..shared.errors import BackendError, InputError, WorldFMError
-from .check_environment import TORCH_LOCK, pinned
+from .check_environment import TORCH_BUILD_LOCK, TORCH_LOCK, pinned
 from .process import child_environment
 
 PYTHON_RANGE = ">=3.11,<3.15"
@@ -20,6 +20,9 @@ PYTHON_RANGE = ">=3.11,<3.15"
 
 UNPACKED = 2.3
 """Bytes on disk per byte downloaded, measured on the environment without torch."""
+
+LOCKED = ("--no-deps", "--require-hashes", "--only-binary", ":all:")
+"""Each file by its SHA-256, and never built here."""
 
 _PIP_SOURCES = ("PIP_INDEX_URL", "PIP_FIND_LINKS", "PIP_NO_INDEX")
 _SOURCES = ("UV_DEFAULT_INDEX", "UV_INDEX", "UV_INDEX_URL", "UV_FIND_LINKS", "UV_NO_INDEX")
@@ -41,40 +44,51 @@ def environment(folder: Path, parent: Mapping[str, str] = os.environ) -> dict[st
     return {**own, **env, "UV_NO_PROGRESS": "1"}
 
 
-def torch_arguments(torch: str, parent: Mapping[str, str] = os.environ) -> list[str]:
-    """uv's choice of torch's build. torch: auto, cpu, cu130, rocm7.2, xpu, ... as uv names them.
+def torch_build(torch: str, cuda_13: bool, system: str = sys.platform) -> str:
+    """PyTorch's own build that is meant by a choice (auto, cpu, cu130, rocm7.2, xpu, ...) here.
 
-    None for "auto" on macOS, where there is one build, and where the user's own package sources
-    are set (UV_FIND_LINKS, UV_INDEX_URL, ...): then they decide.
+    "" = the one that the package index has, which on Linux is for CUDA 13. "auto" means locked
+    builds only. cuda_13: whether the graphics card and its driver can run that.
     """
-    if torch == "auto" and (sys.platform == "darwin" or any(parent.get(k) for k in _SOURCES)):
-        return []
     if not re.fullmatch(r"[a-z0-9.]+", torch):
         raise InputError(f"There is no PyTorch for '{torch}'; choose auto, cpu, cu130 or rocm7.2.")
-    return ["--torch-backend", torch]
+    if torch == "auto":
+        torch = "cu130" if cuda_13 and system != "darwin" else "cpu"
+    of_index = {"darwin": ("cpu",), "linux": ("cu130",)}.get(system, ())
+    return "" if torch in of_index else torch
 
 
-def packages(
-    requirements: Path, torch: str, by_uv: bool, parent: Mapping[str, str] = os.environ
+def torch_packages(
+    requirements: Path, torch: str, build: str, by_uv: bool, parent: Mapping[str, str] = os.environ
 ) -> list[list[str]]:
-    """What `pip install` is told to install, in one run after the other.
+    """What `pip install` is told of PyTorch, in ways to try until one succeeds; [] = no lock.
 
-    First all that is locked, each file by its SHA-256 and never built here. Then PyTorch: by its
-    lock where the package index has it; from its own index or the user's sources, which have other
-    builds, it is the locked version with the checksum that they give.
+    build: of `torch_build`. Every way checks SHA-256s, but for builds without a lock, which a user
+    has to choose by name. Sources of the user's may have either locked build.
     """
-    locked = ["--no-deps", "--require-hashes", "--only-binary", ":all:", "-r"]
-    runs = [[*locked, str(requirements)]]
-    torch_lock = requirements.with_name(TORCH_LOCK)
-    if torch_lock.is_file():
-        other = torch_arguments(torch, parent) if by_uv else []
-        sources = _SOURCES if by_uv else _PIP_SOURCES
-        if other or any(parent.get(name) for name in sources):
-            version = dict(pinned(torch_lock.read_text(encoding="utf-8")))["torch"]
-            runs.append(["--only-binary", ":all:", *other, f"torch=={version}"])
-        else:
-            runs.append([*locked, str(torch_lock)])
-    return runs
+    of_index = requirements.with_name(TORCH_LOCK)
+    if not of_index.is_file():
+        return []
+    lock = requirements.with_name(TORCH_BUILD_LOCK.format(build)) if build else of_index
+    sources = _SOURCES if by_uv else _PIP_SOURCES
+    if (torch == "auto" or not by_uv) and any(parent.get(name) for name in sources):
+        locks = [lock, of_index] if build and lock.is_file() else [of_index]
+        return [[*LOCKED, "-r", str(one)] for one in locks]
+    if not by_uv or not build:
+        return [[*LOCKED, "-r", str(of_index)]]
+    words = torch_arguments(torch, build, parent)
+    if lock.is_file():
+        return [[*LOCKED, *words, "-r", str(lock)]]
+    version = dict(pinned(of_index.read_text(encoding="utf-8")))["torch"]
+    return [["--only-binary", ":all:", *words, f"torch=={version}"]]
+
+
+def torch_arguments(torch: str, build: str, parent: Mapping[str, str] = os.environ) -> list[str]:
+    """uv's words for PyTorch's own index with a build; none where the package index or, with
+    "auto", the user's own sources (UV_FIND_LINKS, UV_INDEX_URL, ...) have it."""
+    if not build or (torch == "auto" and any(parent.get(name) for name in _SOURCES)):
+        return []
+    return ["--torch-backend", build]
 
 
 def check_sources(environment: Mapping[str, str]) -> None:

@@ -164,19 +164,14 @@ def test_progress_follows_pip() -> None:
     assert progress.text == "Downloading numpy-2.4.6-cp311-manylinux_x86_64.whl (17 MB)."
 
 
-def test_torch_build() -> None:
-    assert uv_words.torch_arguments("cpu", {}) == ["--torch-backend", "cpu"]
-    if sys.platform != "darwin":
-        assert uv_words.torch_arguments("auto", {}) == ["--torch-backend", "auto"]
-    assert uv_words.torch_arguments("auto", {"UV_INDEX_URL": "file:///x"}) == []
-    assert uv_words.torch_arguments("cu130", {"UV_INDEX_URL": "file:///x"})[1] == "cu130"
+def test_torch_arguments() -> None:
+    assert uv_words.torch_arguments("cpu", "cpu", {}) == ["--torch-backend", "cpu"]
+    assert uv_words.torch_arguments("auto", "", {}) == []
+    own = {"UV_INDEX_URL": "file:///x"}
+    assert uv_words.torch_arguments("auto", "cpu", own) == []
+    assert uv_words.torch_arguments("cu130", "cu130", own)[1] == "cu130"
     with pytest.raises(InputError, match="choose auto"):
-        uv_words.torch_arguments("--index-url=evil", {})
-
-
-def test_torch_build_on_a_mac(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys, "platform", "darwin")
-    assert uv_words.torch_arguments("auto", {}) == []
+        uv_words.torch_build("--index-url=evil", cuda_13=False)
 
 
 def test_pythons_variables_do_not_reach_uv(tmp_path: Path) -> None:

@@ -12,20 +12,22 @@ from pathlib import Path
 import pytest
 
 from backend.client import check_environment, uv
-from backend.client.check_environment import TORCH_LOCK, holds, pinned
+from backend.client.check_environment import TORCH_BUILD_LOCK, TORCH_LOCK, holds, pinned
+from backend.client.graphics import can_run_cuda_13
 from backend.client.installer import Installation
 from backend.models.download import download
 from backend.shared.addresses import refuse_plain
 from backend.shared.errors import BackendError, InputError
 
 from .conftest import ROOT
-from .shelf import choice, needs_uv
+from .shelf import choice, locked, make_wheel, needs_uv
 from .test_installer import shelf, tools
 
 __all__ = ["shelf"]
 
 LOCK = ROOT / "backend" / "requirements.txt"
 LOCKS = (LOCK, LOCK.with_name(TORCH_LOCK))
+BUILD_LOCKS = sorted(LOCK.parent.glob(TORCH_BUILD_LOCK.format("*")))
 
 
 @pytest.mark.parametrize("lock", LOCKS, ids=lambda lock: lock.name)
@@ -37,6 +39,17 @@ def test_every_package_is_locked_by_its_hashes(lock: Path) -> None:
     for line in lines:
         marker = line.removesuffix("\\").partition(";")[2].strip()
         assert holds(marker or None) in (True, False)  # every marker is understood
+
+
+def test_builds_of_pytorch_are_of_the_locked_version() -> None:
+    version = dict(pinned(LOCKS[1].read_text()))["torch"]
+    assert [lock.name for lock in BUILD_LOCKS] == [
+        TORCH_BUILD_LOCK.format("cpu"), TORCH_BUILD_LOCK.format("cu130"),
+    ]  # fmt: skip
+    for lock in BUILD_LOCKS:
+        build = lock.stem.rpartition("-")[2]
+        assert pinned(lock.read_text()) == [("torch", f"{version}+{build}")]
+        assert len(set(re.findall(r"--hash=sha256:[0-9a-f]{64}\b", lock.read_text()))) >= 4
 
 
 def test_all_that_the_project_needs_is_locked() -> None:
@@ -86,17 +99,81 @@ def test_what_is_not_locked_is_not_installed(shelf: Path, data: Path) -> None:
         Installation(data).install(wanted)
 
 
-def test_pytorch_is_locked_where_the_package_index_has_it(tmp_path: Path) -> None:
-    lock = tmp_path / "requirements.txt"
-    torch = lock.with_name(TORCH_LOCK)
-    torch.write_text("torch==2.13.0 \\\n    --hash=sha256:00\n")
-    locked = ["--no-deps", "--require-hashes", "--only-binary", ":all:", "-r"]
-    first, second = uv.packages(lock, "auto", by_uv=False, parent={})
-    assert first == [*locked, str(lock)] and second == [*locked, str(torch)]
-    _, second = uv.packages(lock, "cu130", by_uv=True, parent={})
-    assert second == ["--only-binary", ":all:", "--torch-backend", "cu130", "torch==2.13.0"]
-    _, second = uv.packages(lock, "auto", by_uv=True, parent={"UV_FIND_LINKS": "/wheels"})
-    assert second == ["--only-binary", ":all:", "torch==2.13.0"]
+def test_pytorch_is_locked_wherever_it_comes_from(tmp_path: Path) -> None:
+    requirements = tmp_path / "requirements.txt"
+    of_index, own = tmp_path / TORCH_LOCK, tmp_path / TORCH_BUILD_LOCK.format("cpu")
+    of_index.write_text("torch==2.13.0 \\\n    --hash=sha256:00\n")
+    own.write_text("torch==2.13.0+cpu \\\n    --hash=sha256:00\n")
+    locked = ["--no-deps", "--require-hashes", "--only-binary", ":all:"]
+    index, cpu = [*locked, "-r", str(of_index)], [*locked, "-r", str(own)]
+
+    def ways(torch: str, build: str, by_uv: bool = True, **parent: str) -> list[list[str]]:
+        return uv.torch_packages(requirements, torch, build, by_uv, parent)
+
+    assert ways("auto", "") == ways("auto", "", by_uv=False) == ways("cu130", "") == [index]
+    with_index = [*locked, "--torch-backend", "cpu", "-r", str(own)]
+    assert ways("auto", "cpu") == ways("cpu", "cpu") == [with_index]
+    assert ways("cpu", "cpu", by_uv=False) == [index]
+    assert ways("auto", "cpu", UV_FIND_LINKS="/wheels") == [cpu, index]
+    assert ways("auto", "cpu", by_uv=False, PIP_FIND_LINKS="/wheels") == [cpu, index]
+    assert ways("auto", "", UV_INDEX_URL="https://mirror") == [index]
+    unlocked = ["--only-binary", ":all:", "--torch-backend", "rocm7.2", "torch==2.13.0"]
+    assert ways("rocm7.2", "rocm7.2") == [unlocked]  # only when it is asked for by its name
+
+
+@pytest.mark.parametrize(
+    ("torch", "cuda_13", "system", "build"),
+    [
+        ("auto", False, "linux", "cpu"),
+        ("auto", True, "linux", ""),
+        ("auto", False, "win32", "cpu"),
+        ("auto", True, "win32", "cu130"),
+        ("auto", True, "darwin", ""),
+        ("cpu", True, "darwin", ""),
+        ("cpu", True, "linux", "cpu"),
+        ("cu130", False, "linux", ""),
+        ("cu126", False, "win32", "cu126"),
+        ("rocm7.2", False, "linux", "rocm7.2"),
+    ],
+)
+def test_the_build_of_pytorch(torch: str, cuda_13: bool, system: str, build: str) -> None:
+    assert uv.torch_build(torch, cuda_13, system) == build
+    if torch == "auto":
+        assert not build or (ROOT / "backend" / TORCH_BUILD_LOCK.format(build)).is_file()
+
+
+@pytest.mark.parametrize(
+    ("said", "module", "able"),
+    [
+        ("", "", False),
+        ("581.15, 8.9\n", "", True),
+        ("581.15, 6.1\n", "", False),
+        ("581.15, 6.1\n581.15, 12.0\n", "", True),
+        ("560.94, 8.9\n", "", False),
+        ("", "580.65.06\n", True),
+        ("", "535.183.01\n", False),
+        ("NVIDIA-SMI has failed because it couldn't communicate with the driver", "", False),
+        ("[N/A], [N/A]", "580.65.06", True),
+    ],
+)
+def test_cards_that_run_cuda_13(said: str, module: str, able: bool) -> None:
+    assert can_run_cuda_13(said, module) is able
+
+
+@needs_uv
+def test_pytorch_of_own_sources_is_checked_too(shelf: Path, data: Path) -> None:
+    """The shelf has the build that the second lock names; a file of other content is refused."""
+    wanted = choice(shelf, "uv", "alpha==1.0")
+    make_wheel(shelf, "torch", "2.0")
+    own = wanted.requirements.with_name(TORCH_BUILD_LOCK.format("cpu"))
+    own.write_text(locked(shelf, "torch==2.0+cpu"))
+    of_index = wanted.requirements.with_name(TORCH_LOCK)
+    of_index.write_text(locked(shelf, "torch==2.0"))
+    Installation(data).install(wanted)
+    assert Installation(data).verify(wanted.requirements) == []
+    make_wheel(shelf, "torch", "2.0")
+    with pytest.raises(BackendError):
+        Installation(data / "another").install(wanted)
 
 
 @pytest.mark.parametrize(

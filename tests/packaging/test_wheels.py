@@ -7,13 +7,14 @@ import ast
 import hashlib
 import json
 import os
+import re
 import tomllib
 import zipfile
 from pathlib import Path
 
 import pytest
 
-from wheels import build_extension, fetch, sbom
+from wheels import build_extension, fetch, lock_requirements, sbom
 
 ROOT = Path(__file__).resolve().parents[2]
 LOCK = json.loads((ROOT / "wheels" / "lock.json").read_text())
@@ -151,3 +152,45 @@ def test_the_bill_of_materials_names_all_that_is_shipped_and_installed(tmp_path)
     assert {wheel["sha256"] for wheel in LOCK.values()} <= shipped
     again = sbom.write_sbom(tmp_path).read_text()
     assert json.loads(again) == document
+
+
+def test_the_bill_of_materials_is_what_lies_in_the_zip():
+    """Each file of somebody else's in the zip, and each package that its locks name, by hash."""
+    package = build_extension.package_for_this_system(ROOT / "dist")
+    package = Path(os.environ.get("WORLDFM_TEST_ZIP") or package)
+    if not package.is_file():
+        pytest.skip("make extension builds the zip")
+    parts = sbom.sbom()["components"]
+    part_of = {"extension": set(), "backend": set()}
+    for part in parts:
+        about = {one["name"]: one["value"] for one in part["properties"]}
+        more = [h for ref in part.get("externalReferences", []) for h in ref["hashes"]]
+        part_of[about["worldfm:part"]] |= {h["content"] for h in [*part.get("hashes", []), *more]}
+    text = {".py", ".md", ".toml", ".json", ".txt", ""}
+    with zipfile.ZipFile(package) as archive:
+        binary = [n for n in archive.namelist() if Path(n).suffix not in text and n[-1] != "/"]
+        assert {Path(name).suffix for name in binary} == {".whl", ".safetensors"}
+        for name in binary:
+            assert hashlib.sha256(archive.read(name)).hexdigest() in part_of["extension"], name
+        locks = [n for n in archive.namelist() if n.startswith("backend/requirements")]
+        assert len(locks) == 4
+        for name in locks:
+            lock = archive.read(name).decode()
+            assert lock == (ROOT / name).read_text("utf-8"), "the zip is older than the lock"
+            locked = set(re.findall(r"--hash=sha256:([0-9a-f]{64})", lock))
+            assert locked and locked <= part_of["backend"], name
+
+
+def test_a_build_of_pytorch_is_locked_from_its_indexs_page():
+    files = [f"torch-2.13.0%2Bcpu-cp312-cp312-{s}.whl" for s in ("linux_s390x", "win_amd64")]
+    files += [
+        "torch-2.13.0%2Bcpu-cp310-cp310-win_amd64.whl",
+        "torch-2.14.0%2Bcpu-cp312-cp312-win_amd64.whl",
+    ]
+    page = "".join(f'<a href="/x/{name}#sha256={i:064x}">' for i, name in enumerate(files))
+    lock = lock_requirements.lock_build("cpu", page, "2.13.0")
+    assert lock.splitlines()[1:] == ["torch==2.13.0+cpu \\", f"    --hash=sha256:{1:064x}"]
+    more = lock.replace("0001", "0002")
+    assert lock_requirements.lock_build("cpu", page, "2.13.0", more).count("--hash") == 2
+    with pytest.raises(ValueError, match="no wheels"):
+        lock_requirements.lock_build("cpu", page, "2.15.0")
