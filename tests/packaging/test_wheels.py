@@ -156,10 +156,9 @@ def test_the_bill_of_materials_names_all_that_is_shipped_and_installed(tmp_path)
 
 def test_the_bill_of_materials_is_what_lies_in_the_zip():
     """Each file of somebody else's in the zip, and each package that its locks name, by hash."""
-    package = build_extension.package_for_this_system(ROOT / "dist")
-    package = Path(os.environ.get("WORLDFM_TEST_ZIP") or package)
-    if not package.is_file():
-        pytest.skip("make extension builds the zip")
+    package = os.environ.get("WORLDFM_TEST_ZIP", "")
+    if not package:
+        pytest.skip("make test builds the zip")
     parts = sbom.sbom()["components"]
     part_of = {"extension": set(), "backend": set()}
     for part in parts:
