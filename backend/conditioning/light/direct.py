@@ -26,6 +26,10 @@ ASKED = 16
 """Points of a lamp that tell together how much of it arrives."""
 FAINT = 1e-5
 """Irradiance not worth a ray."""
+_Packed = tuple[
+    int, bool, np.ndarray, np.ndarray, np.ndarray, float, np.ndarray, np.ndarray, np.ndarray, float
+]
+"""Kind, soft, place, facing, power, radius, axis, cone, middle and area of a light of `Lights`."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,9 +88,8 @@ def receive(receiver: Receiver, lights: Lights, index: int) -> Received:
     out = (made.diffuse, made.specular, made.behind)
 
     def work(part: slice) -> None:
-        receive_points(
-            *(a[part] for a in arrays), *light, narrowest, behind, *(a[part] for a in out)
-        )
+        points, sums = [a[part] for a in arrays], [a[part] for a in out]
+        receive_points(*(*points, *light, narrowest, behind, *sums))
 
     in_pieces(work, len(surface))
     if lights.count[index]:
@@ -126,7 +129,7 @@ def shadow_rays(
     ways = np.empty((count, rays, 3), np.float32)
     weights = np.empty((count, rays), np.float32)
     light = _packed(lights, index)
-    two_sided = (surface.lobes.translucent > 0).any(axis=1)
+    two_sided: np.ndarray = np.any(surface.lobes.translucent > 0, axis=1)
 
     def work(part: slice) -> None:
         _ways(
@@ -140,12 +143,12 @@ def shadow_rays(
         )
 
     in_pieces(work, count)
-    ways = ways.reshape(-1, 3)
-    origins = surface.origins(ways, NUDGE, rounded=True)
+    flat = ways.reshape(-1, 3)
+    origins = surface.origins(flat, NUDGE, rounded=True)
     if lights.kind[index] != FAR:
         # from a bit off the surface to the same points: close by, rays would end behind them
-        ways -= origins - np.repeat(surface.position, rays, axis=0)
-    return origins, ways, weights
+        flat -= origins - np.repeat(surface.position, rays, axis=0)
+    return origins, flat, weights
 
 
 def sent(position: np.ndarray, lights: Lights, index: int) -> tuple[np.ndarray, np.ndarray]:
@@ -207,7 +210,7 @@ def seen_lamps(
     return reflected_lamps(origins, ways, far, np.zeros(len(origins), np.float32), lights)
 
 
-def _packed(lights: Lights, i: int) -> tuple[object, ...]:
+def _packed(lights: Lights, i: int) -> _Packed:
     return (
         int(lights.kind[i]),
         bool(lights.soft[i]),
@@ -222,13 +225,14 @@ def _packed(lights: Lights, i: int) -> tuple[object, ...]:
     )
 
 
-def _by_axis(lights: Lights, i: int) -> tuple[object, ...]:
+def _by_axis(lights: Lights, i: int) -> _Packed:
     """As `receive_points` takes them: every axis in a row, all numbers float32."""
-    arrays = (lights.place[i], lights.facing[i], lights.power[i])
     return (
         int(lights.kind[i]),
         bool(lights.soft[i]),
-        *(np.ascontiguousarray(array.T) for array in arrays),
+        np.ascontiguousarray(lights.place[i].T),
+        np.ascontiguousarray(lights.facing[i].T),
+        np.ascontiguousarray(lights.power[i].T),
         lights.radius[i],
         lights.axis[i],
         lights.cone[i],

@@ -87,28 +87,31 @@ class Lights:
     def of(cls, parts: list[Light], fog: float = 0.0) -> Lights:
         """From one or more single lights; fog: extinction per metre."""
         count = len(parts)
+
+        def all_of(name: str, *shape: int) -> np.ndarray:
+            values = [getattr(part, name) for part in parts]
+            return np.array(values, np.float32).reshape(count, *shape)
+
         made = cls(
-            np.array([p.kind for p in parts], np.int32).reshape(count),
-            np.array([p.soft for p in parts], bool).reshape(count),
-            *(
-                np.array([getattr(p, n) for p in parts], np.float32).reshape(count, ALL_POINTS, 3)
-                for n in ("place", "facing", "power")
-            ),
-            np.array([p.radius for p in parts], np.float32).reshape(count),
-            np.array([p.axis for p in parts], np.float32).reshape(count, 3),
-            np.array([p.cone for p in parts], np.float32).reshape(count, 4),
-            np.array([p.shadow for p in parts], bool).reshape(count),
-            np.array([p.visible for p in parts], np.int32).reshape(count),
-            *(
-                np.array([getattr(p, n) for p in parts], np.float32).reshape(count, 3)
-                for n in ("middle", "across", "along")
-            ),
-            np.array([p.round for p in parts], bool).reshape(count),
-            np.array([p.area for p in parts], np.float32).reshape(count),
-            np.zeros((count, FACES, 3, 3), np.float32),
-            np.zeros((count, FACES, 3), np.float32),
-            np.array([len(p.faces) for p in parts], np.int32).reshape(count),
-            np.full(count, fog, np.float32),
+            kind=np.array([p.kind for p in parts], np.int32),
+            soft=np.array([p.soft for p in parts], bool),
+            place=all_of("place", ALL_POINTS, 3),
+            facing=all_of("facing", ALL_POINTS, 3),
+            power=all_of("power", ALL_POINTS, 3),
+            radius=all_of("radius"),
+            axis=all_of("axis", 3),
+            cone=all_of("cone", 4),
+            shadow=np.array([p.shadow for p in parts], bool),
+            visible=np.array([p.visible for p in parts], np.int32),
+            middle=all_of("middle", 3),
+            across=all_of("across", 3),
+            along=all_of("along", 3),
+            round=np.array([p.round for p in parts], bool),
+            area=all_of("area"),
+            faces=np.zeros((count, FACES, 3, 3), np.float32),
+            glow=np.zeros((count, FACES, 3), np.float32),
+            count=np.array([len(p.faces) for p in parts], np.int32),
+            fog=np.full(count, fog, np.float32),
         )
         for i, part in enumerate(parts):
             made.faces[i, : len(part.faces)], made.glow[i, : len(part.faces)] = (
@@ -205,7 +208,10 @@ def _reversed_bits(count: int) -> np.ndarray:
     """(count,) the numbers below a power of two with their bits the other way round."""
     bits = count.bit_length() - 1
     numbers = np.arange(count)
-    return sum(((numbers >> k) & 1) << (bits - 1 - k) for k in range(bits))
+    mirrored = np.zeros_like(numbers)
+    for k in range(bits):
+        mirrored |= ((numbers >> k) & 1) << (bits - 1 - k)
+    return mirrored
 
 
 def _on_square() -> np.ndarray:
@@ -273,12 +279,18 @@ def _area(lamp: Lamp, matrix: np.ndarray, power: np.ndarray) -> Light:
     if half < 0.5 * np.pi - 1e-3:
         tangent = np.tan(max(half, 1e-3))
         cone = (-2.0, 0.0, float(tangent), float(1 / (tangent - max(half, 1e-3))))
-    rim = {
-        "area": area,
-        "middle": matrix[:3, 3],
-        "across": 0.5 * width * matrix[:3, 0],
-        "along": 0.5 * height * matrix[:3, 1],
-        "round": lamp.shape in {"DISK", "ELLIPSE"},
-    }
-    radius = 0.5 * float(np.hypot(width, height))
-    return Light(FACING, area > 0, place, facing, sent, radius, -matrix[:3, 2], cone, **rim)
+    return Light(
+        FACING,
+        area > 0,
+        place,
+        facing,
+        sent,
+        0.5 * float(np.hypot(width, height)),
+        -matrix[:3, 2],
+        cone,
+        area=area,
+        middle=matrix[:3, 3],
+        across=0.5 * width * matrix[:3, 0],
+        along=0.5 * height * matrix[:3, 1],
+        round=lamp.shape in {"DISK", "ELLIPSE"},
+    )

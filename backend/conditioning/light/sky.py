@@ -115,7 +115,8 @@ def _without_suns(pixels: np.ndarray) -> tuple[list[Sun], np.ndarray]:
     solid, ways = solid_angles(height, width), directions_of(height, width)
     light = pixels.mean(axis=2) * solid
     total = float(light.sum())
-    rest, suns = pixels.copy(), []
+    rest = pixels.copy()
+    suns: list[Sun] = []
     while len(suns) < MOST_SUNS and total > 0:
         mean = rest.mean(axis=2)
         top = float(mean.max())
