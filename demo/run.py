@@ -30,6 +30,8 @@ SHEET_FRAMES = (6, 24, 43)  # between memory frames, so that the sheet shows gen
 SAMPLES = 24
 POINTS = 4_000_000  # enough for points nearer than a pixel along the whole path
 BAR_WIDTH = 32
+KERNELS = Path.home() / ".cache" / "worldfm" / "kernels"
+"""Where `worldfm warm` leaves what it compiled."""
 
 
 class DemoError(Exception):
@@ -189,6 +191,7 @@ def make(options: argparse.Namespace, output: Path, goes_to: Path) -> int:
     """All of the demo into `output`, which is a part of `goes_to` until it is whole."""
     python = options.backend_python.absolute()
     os.environ["WORLDFM_PYTHON"] = str(python)
+    os.environ.setdefault("NUMBA_CACHE_DIR", str(KERNELS))
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="worldfm-demo-") as user:
         os.environ["BLENDER_USER_RESOURCES"] = user

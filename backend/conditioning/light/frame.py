@@ -197,7 +197,8 @@ class _Painter:
         samples = sample(self.lighting, self.camera, pixel, 1 / film.SIDE)
         samples.tile = (np.arange(len(pixel)) % (TILE * TILE)).astype(np.int32)
         first = alike(self.lighting, samples, np.repeat(varied[row, column], film.SIDE**2))
-        chosen, whose = np.unique(first, return_inverse=True)
+        chosen = np.flatnonzero(first == np.arange(len(first)))
+        whose = np.searchsorted(chosen, first)
         samples, pixel = samples.take(chosen), pixel[chosen]
         met = samples.met()
         surface = surface_of(self.lighting, samples, met)

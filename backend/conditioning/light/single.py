@@ -15,7 +15,7 @@ from .shade import Light, Lighting, Shares, arriving
 
 RAYS = 16
 """Points of a lamp that such a point asks about: the same for all, as nobody completes them."""
-FEW_RAYS = 4
+FEW_RAYS = 2
 """The same for lamps of which a pixel's samples ask about different points."""
 SMALL = 0.05
 """Radius (metres, or radians of what is far) up to which a lamp's shadows count as sharp."""

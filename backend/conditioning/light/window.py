@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -41,6 +42,29 @@ class Guide:
         """Rows and columns."""
         return self.valid.shape
 
+    @cached_property
+    def beside(self) -> np.ndarray:
+        """(H, W) int32, a bit for each pixel of the tile around one (25, row by row): whether it
+        shows the same surface."""
+        return self._alike(1, REACH)
+
+    @cached_property
+    def about(self) -> np.ndarray:
+        """(H, W) int32, the same for the nine tiles of the wide one around, by their middles."""
+        return self._alike(TILE, 1)
+
+    def _alike(self, step: int, reach: int) -> np.ndarray:
+        made = np.zeros(self.shape, np.int32)
+
+        def work(part: slice) -> None:
+            _alike(
+                self.valid, self.position, self.normal, self.width, self.group, step, reach,
+                part.start, part.stop, made,
+            )  # fmt: skip
+
+        in_pieces(work, len(made), piece=32)
+        return made
+
 
 def complete(
     values: np.ndarray, weights: np.ndarray, guide: Guide, wanted: np.ndarray | None = None
@@ -50,14 +74,11 @@ def complete(
     values: (H, W, C) already times their weights. wanted: (H, W) bool, None = all. Zero where no
     weight is near and where nothing is wanted.
     """
-    made = np.zeros_like(values)
+    made, beside = np.zeros_like(values), guide.beside
     wanted = guide.valid if wanted is None else guide.valid & wanted
 
     def work(part: slice) -> None:
-        _complete(
-            values, weights, wanted, guide.valid, guide.position, guide.normal, guide.width,
-            guide.group, 1, REACH, SIDE, part.start, part.stop, made,
-        )  # fmt: skip
+        _complete(values, weights, wanted, beside, 1, REACH, SIDE, part.start, part.stop, made)
 
     in_pieces(work, len(values), piece=32)
     return made
@@ -65,13 +86,10 @@ def complete(
 
 def complete_wide(values: np.ndarray, guide: Guide) -> np.ndarray:
     """Values (H, W, C) that `complete` made of tiles, brought together to wide tiles."""
-    made = np.zeros_like(values)
+    made, about, every = np.zeros_like(values), guide.about, np.ones(guide.shape, np.float32)
 
     def work(part: slice) -> None:
-        _complete(
-            values, np.ones(guide.shape, np.float32), guide.valid, guide.valid, guide.position,
-            guide.normal, guide.width, guide.group, TILE, 1, HALVES, part.start, part.stop, made,
-        )  # fmt: skip
+        _complete(values, every, guide.valid, about, TILE, 1, HALVES, part.start, part.stop, made)
 
     in_pieces(work, len(values), piece=32)
     return made
@@ -177,41 +195,50 @@ def _off_plane(position, normal, y, x, point):
 
 
 @kernel
-def _complete(
-    values, weights, wanted, valid, position, normal, width, group, step, reach, side, start, stop,
-    out,
-):  # fmt: skip
-    height, wide, channels = values.shape
-    total = np.zeros(channels, np.float32)
+def _alike(valid, position, normal, width, group, step, reach, start, stop, out):
+    height, wide = valid.shape
     for y in range(start, stop):
         for x in range(wide):
-            if not wanted[y, x]:
+            if not valid[y, x]:
                 continue
-            total[:] = 0.0
-            weight = 0.0
+            bit, bits = 1, 0
             for dy in range(-reach, reach + 1):
                 v = y + dy * step
-                if v < 0 or v >= height:
-                    continue
                 for dx in range(-reach, reach + 1):
                     u = x + dx * step
-                    if u < 0 or u >= wide or not valid[v, u] or weights[v, u] <= 0.0:
-                        continue
-                    if group[v, u] != group[y, x]:
-                        continue
-                    facing = _facing(normal, v, u, normal[y, x])
-                    if facing < SAME_WAY:
-                        continue
-                    off = _off_plane(position, normal, y, x, position[v, u])
-                    if off > SAME_PLANE * step * width[y, x]:
-                        continue
-                    share = side[dy + reach] * side[dx + reach]
-                    weight += share * weights[v, u]
-                    for c in range(channels):
-                        total[c] += share * values[v, u, c]
-            if weight > 0.0:
-                for c in range(channels):
-                    out[y, x, c] = total[c] / weight
+                    if (
+                        0 <= v < height
+                        and 0 <= u < wide
+                        and valid[v, u]
+                        and group[v, u] == group[y, x]
+                        and _facing(normal, v, u, normal[y, x]) >= SAME_WAY
+                        and _off_plane(position, normal, y, x, position[v, u])
+                        <= SAME_PLANE * step * width[y, x]
+                    ):
+                        bits |= bit
+                    bit <<= 1
+            out[y, x] = bits
+
+
+@kernel
+def _complete(values, weights, wanted, alike, step, reach, side, start, stop, out):
+    channels = values.shape[2]
+    for y in range(start, stop):
+        for x in range(values.shape[1]):
+            if not wanted[y, x]:
+                continue
+            bits, weight = alike[y, x], np.float32(0)
+            for dy in range(-reach, reach + 1):
+                for dx in range(-reach, reach + 1):
+                    if bits & 1:
+                        v, u = y + dy * step, x + dx * step
+                        share = side[dy + reach] * side[dx + reach]
+                        weight += share * weights[v, u]
+                        for c in range(channels):
+                            out[y, x, c] += share * values[v, u, c]
+                    bits >>= 1
+            for c in range(channels):
+                out[y, x, c] = out[y, x, c] / weight if weight > 0 else np.float32(0)
 
 
 @kernel
