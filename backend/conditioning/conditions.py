@@ -22,7 +22,7 @@ from .unseen.composer import complete
 from .unseen.depth_units import MAX_LOG_DEPTH
 from .unseen.fill import push_pull
 from .unseen.flat_surfaces import repeated_detail
-from .unseen.imagined import Imagined
+from .unseen.imagined import Imagined, softly_shown
 from .unseen.patterns import from_log, to_log
 from .unseen.proposals import SoFar
 from .view import View
@@ -149,7 +149,8 @@ def build_conditions(
     coverage = torch.maximum(anchors.coverage, (sampled.sky | free).float())
     remembered = usable(sampled.weight)
     if imagined:
-        sampled = imagined.beside(sampled, camera, shown.depth)
+        soft = None if cloud.whole else softly_shown(anchors, shown)
+        sampled = imagined.beside(sampled, camera, shown.depth, soft)
     color = sampled.rgb.permute(2, 0, 1) * 2 - 1
     weight = sampled.weight[None].clamp(0, 1)
     sky = sampled.sky | free

@@ -139,6 +139,31 @@ def test_memory_comes_before_imagination(world):
     assert (merged.weight[inner, SIDE // 2 : SIDE - 10] > 0.5).all()
 
 
+def test_what_a_picture_is_continued_by_has_no_holes_and_hides_nothing_real(world):
+    """Silhouettes in what is softened leave no holes; what memory knows stays as it is."""
+    camera = world.memory[0].camera
+    torn = np.full((SIDE, SIDE), 2.0, np.float32)
+    torn[:, ::7], torn[20:24] = 9.0, 0.0
+    imagined = Imagined.nothing(torch.device("cpu")).joined(
+        camera, np.full((SIDE, SIDE, 3), 51, np.uint8), torn
+    )
+    depth = torch.full((SIDE, SIDE), 2.0)
+    weight = torch.zeros(SIDE, SIDE)
+    weight[:, : SIDE // 2] = 0.9
+    real = Sampled(
+        torch.where(weight[..., None] > 0, 0.8, 0.0).expand(SIDE, SIDE, 3),
+        weight,
+        torch.zeros(SIDE, SIDE, dtype=torch.bool),
+    )
+    soft = weight == 0
+    open_, closed = (imagined.beside(real, camera, depth, s) for s in (None, soft))
+    assert (open_.weight[soft] == 0).any(), "there are holes to close"
+    assert (closed.weight[soft] >= views.SOFT_SURE).all()
+    assert torch.allclose(closed.rgb[soft], torch.tensor(0.2), atol=2e-3)
+    assert torch.equal(closed.rgb[~soft], real.rgb[~soft])
+    assert torch.equal(closed.weight[~soft], real.weight[~soft])
+
+
 def _step(pipeline: FramePipeline, world: World, shots: list[MemoryFrame]) -> float:
     """Mean change of what memory never saw between the cameras of two true shots, warped."""
     prepared = pipeline.prepare(world)

@@ -29,9 +29,13 @@ FOV = math.radians(96)
 """Views overlap by a few degrees."""
 
 SOFTNESS = 0.07
-"""Standard deviation of the blur, in parts of the angle to the border."""
+"""Standard deviation of the blur up and down, in parts of the angle to the border."""
 
-LEVELS = (0.0, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0)
+SIDEWAYS = 2.5
+"""How many times farther it goes sideways: what is mirrored is soon a mirrored thing no more, and
+ground, horizon, rows of windows and ceilings go on."""
+
+LEVELS = (0.0, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0)
 """Standard deviations in pixels of the sphere between which the blur is interpolated."""
 
 INSET = 2
@@ -104,12 +108,13 @@ def surroundings_of(frame: MemoryFrame) -> Surroundings | None:
     if folded is None:
         return None
     continued = _continued(folded, directions, reach)
-    soft = _softened(rgb[folded.rows, folded.columns], _angle_to(seen))
+    angle = _angle_to(seen)
+    soft = _softened(rgb[folded.rows, folded.columns].astype(np.float32), angle, SIDEWAYS)
     return Surroundings(
         frame.camera.position,
         to_world,
-        np.where(seen[..., None], rgb, soft),
-        np.where(seen, reach, continued).astype(np.float32),
+        np.where(seen[..., None], rgb, (soft + 0.5).astype(np.uint8)),
+        np.where(seen, reach, _evened(continued, angle)).astype(np.float32),
         seen,
     )
 
@@ -281,16 +286,41 @@ def _angle_to(seen: np.ndarray) -> np.ndarray:
     return distance[:, count : 2 * count]
 
 
-def _softened(rgb: np.ndarray, distance: np.ndarray) -> np.ndarray:
-    """Blurred by SOFTNESS of the distance: between the two nearest of some blurred pictures."""
-    margin = int(3 * LEVELS[-1])
-    wide = cv2.copyMakeBorder(rgb, 0, 0, margin, margin, cv2.BORDER_WRAP).astype(np.float32)
+def _evened(reach: np.ndarray, angle: np.ndarray) -> np.ndarray:
+    """Distances (H, W) as soft sideways as the colours there: a plain stays as it is, and surfaces
+    have no silhouettes where colours are softened away. It is sky where most around is."""
+    solid = np.isfinite(reach) & (reach > 0)
+    log = np.log(np.where(solid, reach, 1.0))
+    parts = np.stack([log, solid, reach > 0], axis=-1).astype(np.float32)
+    log, some, known = np.moveaxis(_softened(parts, angle, SIDEWAYS, across=False), -1, 0)
+    surface = np.exp(log / np.maximum(some, 1e-6))
+    return np.where(reach > 0, np.where(some > 0.5 * known, surface, np.inf), 0.0)
+
+
+def _softened(
+    values: np.ndarray, distance: np.ndarray, sideways: float, across: bool = True
+) -> np.ndarray:
+    """(H, W, 3) float32 blurred by SOFTNESS of the distance, `sideways` times as far sideways:
+    between the two nearest of some blurred pictures. across: up and down too."""
+    margin = int(3 * sideways * LEVELS[-1])
+    wide = cv2.copyMakeBorder(values, 0, 0, margin, margin, cv2.BORDER_WRAP)
     wanted = np.minimum(SOFTNESS * distance, LEVELS[-1])
-    result = rgb.astype(np.float32)
-    below: np.ndarray = result
+    result = below = values
     for low, high in itertools.pairwise(LEVELS):
-        above = np.asarray(cv2.GaussianBlur(wide, (0, 0), high)[:, margin:-margin], np.float32)
+        above = _blurred(wide, sideways * high, high if across else 0)[:, margin:-margin]
         part = np.clip((wanted - low) / (high - low), 0, 1)[..., None]
         result = np.where(wanted[..., None] > low, below + part * (above - below), result)
         below = above
-    return (result + 0.5).astype(np.uint8)
+    return np.asarray(result, np.float32)
+
+
+def _blurred(values: np.ndarray, x: float, y: float) -> np.ndarray:
+    """Standard deviations x and y; wide ones on fewer columns, which blurs them no worse."""
+    step = max(1, int(x / 8))
+    size = values.shape[1], values.shape[0]
+    small = cv2.resize(values, (-(-size[0] // step), size[1]), interpolation=cv2.INTER_AREA)
+    if y > 0:
+        small = cv2.GaussianBlur(small, (0, 0), sigmaX=x / step, sigmaY=y)
+    else:
+        small = cv2.GaussianBlur(small, (0, 1), sigmaX=x / step)
+    return np.asarray(cv2.resize(small, size, interpolation=cv2.INTER_LINEAR), np.float32)

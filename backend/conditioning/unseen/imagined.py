@@ -27,6 +27,7 @@ from ..memory.free_space import contradicts
 from ..memory.sampling import MemoryImages, Sampled, sample_memory, usable
 from ..memory.views import select_views
 from .continuation import surroundings_of
+from .fill import push_pull
 
 if TYPE_CHECKING:
     from ..conditions import Conditions
@@ -67,6 +68,18 @@ something of the surface, and would stand as its ghost where another camera sees
 
 CONTINUED_STRIDE = 2
 """Pixels from point to point of what a picture is continued by."""
+
+LEAST_LOOK = 0.1
+"""Weight below which a look at what a picture was continued by is a hole."""
+
+GAP = 8
+"""Pixels between such surfaces, or beside them, that are closed."""
+
+SEAM = 2
+"""Pixels at the border of what was seen that are closed too where no picture has their colour."""
+
+SOFT_SURE = 0.95
+"""How sure of its colours a frame is there: the network would lay its grain over them."""
 
 SAME_SURFACE = 0.02
 """Part of the depth by which an imagined surface must be nearer to hide a real one."""
@@ -164,10 +177,18 @@ class Imagined:
             torch.where(taken, ours.coverage, real.coverage),
         )
 
-    def beside(self, real: Sampled, camera: Camera, depth: torch.Tensor) -> Sampled:
-        """`real` with imagined colours where memory is unsure. depth: (H, W) metres."""
+    def beside(
+        self, real: Sampled, camera: Camera, depth: torch.Tensor, soft: torch.Tensor | None = None
+    ) -> Sampled:
+        """`real` with imagined colours where memory is unsure. depth: (H, W) metres.
+
+        soft: (H, W) bool, where only what a picture was continued by stands: its silhouettes mean
+        nothing, so no hole is left there, and nothing is painted over it. None: nowhere.
+        """
         chosen = select_views(self.images, camera, depth, LOOKS)
         ours = sample_memory(self.images, chosen, camera, depth)
+        if soft is not None:
+            ours = _closed(ours, (soft | _beside(soft, SEAM) & (real.weight == 0)) & ~real.sky)
         sure = usable(real.weight)
         found = (ours.weight > 0)[..., None]
         mixed = torch.lerp(ours.rgb, real.rgb, sure[..., None])
@@ -176,3 +197,28 @@ class Imagined:
             weight=torch.maximum(real.weight, ours.weight * (1 - sure)),
             sky=real.sky | ours.sky,
         )
+
+
+def softly_shown(real: AnchorRender, shown: AnchorRender) -> torch.Tensor:
+    """(H, W) bool: where `shown` has imagined surfaces, and the gaps beside them."""
+    empty = real.depth <= 0
+    return empty & _beside(empty & (shown.depth > 0), GAP)
+
+
+def _beside(mask: torch.Tensor, reach: int) -> torch.Tensor:
+    """(H, W) bool: `mask` and what is up to `reach` pixels beside it."""
+    return F.max_pool2d(mask.float()[None], 2 * reach + 1, 1, reach)[0] > 0
+
+
+def _closed(ours: Sampled, soft: torch.Tensor) -> Sampled:
+    """`ours` with the holes in `soft` (H, W) filled smoothly from all around, and sure there."""
+    found = (ours.weight >= LEAST_LOOK).float()[None]
+    if not found.any():
+        return ours
+    filled = push_pull(ours.rgb.permute(2, 0, 1), found)[0].permute(1, 2, 0)
+    hole = soft & (found[0] == 0)
+    return Sampled(
+        rgb=torch.where(hole[..., None], filled, ours.rgb),
+        weight=torch.where(soft, torch.clamp(ours.weight, min=SOFT_SURE), ours.weight),
+        sky=ours.sky,
+    )
