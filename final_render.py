@@ -14,6 +14,7 @@ from .backend.client import BackendState, Ticket
 from .backend.shared.errors import CameraError, Cancelled
 from .backend.shared.frame import FrameReply, FrameRequest
 from .scene_sync.cameras import lens_focus, render_camera, scene_camera
+from .scene_sync.shutter import shutter_cameras
 
 _POLL_SECONDS = 0.05
 
@@ -52,6 +53,7 @@ def render(engine: bpy.types.RenderEngine, depsgraph: bpy.types.Depsgraph) -> No
     Raises WorldFMError with a sentence for the user; nothing was handed over then.
     """
     began = time.monotonic()
+    opened, closed = shutter_cameras(engine, depsgraph) or (None, None)
     scene = depsgraph.scene_eval
     layer = depsgraph.view_layer.name
     # scene.camera is the original here: it stands where it stood when the render began
@@ -64,7 +66,9 @@ def render(engine: bpy.types.RenderEngine, depsgraph: bpy.types.Depsgraph) -> No
     settings = scene.worldfm
     chosen = (settings.steps, settings.seed, settings.references)
     aperture, focus = lens_focus(viewer, scene)
-    request = FrameRequest(camera, *chosen, aperture=aperture, focus=focus)
+    request = FrameRequest(
+        camera, *chosen, aperture=aperture, focus=focus, opened=opened, closed=closed
+    )
 
     client = runtime.running_client(scene)
     key = f"render/{scene.name_full}/{layer}"

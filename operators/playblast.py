@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Generator
 from pathlib import Path
 
 import bpy
@@ -12,12 +12,12 @@ from bpy.props import IntProperty, StringProperty
 from .. import runtime
 from ..backend.client import BackendState
 from ..backend.shared.errors import InputError
-from ..backend.shared.frame import FrameRequest
+from ..backend.shared.frame import FrameReply, FrameRequest
 from ..backend.shared.leftovers import temporary_folder
-from ..backend.shared.png import encode_png
 from ..scene_sync.cameras import render_camera, scene_camera
 from ..viewport.target import sized
 from .build_process import CommandRun
+from .display_file import display_files
 from .image_window import show_image
 from .steps import Step, StepOperator
 
@@ -51,10 +51,12 @@ class WORLDFM_OT_playblast(StepOperator, bpy.types.Operator):
         numbers = range(scene.frame_start, scene.frame_end + 1, self.step)
         with temporary_folder(KEY) as folder:
             try:
-                for i, number in enumerate(numbers):
-                    scene.frame_set(number)
-                    yield from self._frame(context, folder / f"{i:05d}.png")
-                    yield Step(f"Frame {number} of {scene.frame_end}", (i + 1) / len(numbers))
+                with display_files(scene) as write:
+                    for i, number in enumerate(numbers):
+                        scene.frame_set(number)
+                        reply = yield from self._frame(context)
+                        write(reply, folder / f"{i:05d}.png")
+                        yield Step(f"Frame {number} of {scene.frame_end}", (i + 1) / len(numbers))
             finally:
                 scene.frame_set(frame, subframe=subframe)
                 runtime.forget_view(KEY)
@@ -83,7 +85,7 @@ class WORLDFM_OT_playblast(StepOperator, bpy.types.Operator):
             raise InputError(f"The folder '{target.parent}' does not exist; choose another.")
         return target
 
-    def _frame(self, context: bpy.types.Context, path: Path) -> Iterator[Step]:
+    def _frame(self, context: bpy.types.Context) -> Generator[Step, None, FrameReply]:
         scene, settings = context.scene, context.scene.worldfm
         client = runtime.running_client(scene)
         depsgraph = context.evaluated_depsgraph_get()
@@ -106,11 +108,10 @@ class WORLDFM_OT_playblast(StepOperator, bpy.types.Operator):
         try:
             while self.watched and not ticket.wait(0):
                 yield Step(f"Frame {scene.frame_current}: {client.status_text}")
-            reply = ticket.result()
+            return ticket.result()
         except GeneratorExit:
             ticket.cancel()
             raise
-        path.write_bytes(encode_png(reply.rgb))
 
 
 CLASSES = (WORLDFM_OT_playblast,)

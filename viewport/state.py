@@ -75,7 +75,8 @@ class ViewState:
     problem, build_problem: why there is no frame, or no world; "" = there is none.
     alone: no backend can be had as things are, and points stand in for its frames.
     moved: when it last did. copy, world, points, frame: what was read, built of it, sampled of its
-    anchors, and made ready to be drawn. asked, shown: the last request, and the frame on screen.
+    anchors, and made ready to be drawn. drawn_world: the one that was there when it was last drawn.
+    asked, shown: the last request, and the frame on screen.
     moving_side: longest side of frames while it moves, as large as there is time for.
     arrivals: when the frames of the last seconds came. latency: seconds from request to screen.
     """
@@ -94,6 +95,7 @@ class ViewState:
     built_lit: bool = True
     built_before_sky: bool = False
     world: World | None = None
+    drawn_world: World | None = None
     points: PointSample | None = None
     problem: str = ""
     build_problem: str = ""
@@ -168,7 +170,7 @@ class ViewState:
 
     def drawn(self, shown: bool) -> None:
         """The draw ended, with a picture or without."""
-        self.stuck = not shown
+        self.stuck, self.drawn_world = not shown, self.world
 
     def ticked(self, backend: Backend, now: float) -> list[Action]:
         """Some time went by."""
@@ -375,7 +377,10 @@ class ViewState:
         return self._world_is_new() or (not self.refined and now - self.moved > STILL_SECONDS)
 
     def _world_is_new(self) -> bool:
-        """Whether no frame of the present world was asked for, and one could be."""
-        if self.world is None or self.problem:
+        """Whether no frame of the present world was asked for, and one could be; or its points
+        were not drawn yet."""
+        if self.world is None:
             return False
+        if self.problem:
+            return self.world is not self.drawn_world
         return self.asked_under is None or self.asked_under.revision != self.world.revision

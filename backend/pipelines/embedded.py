@@ -40,6 +40,7 @@ from .focus import focused
 from .lit_seam import LitPipeline, LitPrepared, load_lit_pipeline
 from .picture_reply import picture_reply
 from .schedulers import few_step_timesteps, signal_and_noise
+from .shutter import exposed
 
 IMAGINED_REFERENCES = 4
 """Memory frames that an imagined view is drawn from."""
@@ -201,7 +202,7 @@ class FramePipeline:
             coverage=conditions.coverage,
             anchor_rgb=conditions.anchors.rgb,
         )
-        reply = focused(reply)
+        reply = exposed(focused(reply))
         watch.lap("output")
         return reply
 

@@ -26,12 +26,14 @@ _Node = tuple[str, dict[str, Any], dict[str, Any]]
 def compile_kernels(pipeline: LitPipeline) -> None:
     """Call every kernel once: half a minute the first time, a moment afterwards."""
     world = World(Anchors.empty(), [], 0, {}, _scene())
-    blurred = FrameRequest(_camera(), draft=True, aperture=0.5, focus=2.0)
+    blurred = FrameRequest(
+        _camera(), draft=True, aperture=0.5, focus=2.0, opened=_camera(), closed=_camera(0.3)
+    )
     pipeline.render(pipeline.prepare(world), blurred)
 
 
-def _camera() -> Camera:
-    c2w = look_at(np.array([3.0, -3.0, 2.0]), np.zeros(3))
+def _camera(aside: float = 0.0) -> Camera:
+    c2w = look_at(np.array([3.0, -3.0 + aside, 2.0]), np.zeros(3))
     return Camera(intrinsics(0.9, _SIZE, _SIZE), c2w, _SIZE, _SIZE)
 
 

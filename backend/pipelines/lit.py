@@ -31,6 +31,7 @@ from ..shared.tree_codec import same_tree
 from ..shared.world import World
 from .focus import focused
 from .refiner import Refiner
+from .shutter import exposed
 
 if not AVAILABLE:
     raise ImportError("Embree has no build for this system")
@@ -305,7 +306,7 @@ class LitWorld:
             },
             draft=request.draft and not complete,
         )
-        return focused(reply)
+        return exposed(focused(reply))
 
 
 def _same_objects(one: Sequence[object], other: Sequence[object]) -> bool:

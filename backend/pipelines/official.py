@@ -59,6 +59,7 @@ from .schedulers import (
     sample_few_steps,
     seeded_noise,
 )
+from .shutter import exposed
 
 MOST_STEPS = 100
 MOST_LATENTS = 1024
@@ -174,7 +175,7 @@ class OfficialPipeline:
             coverage=anchors.coverage,
             anchor_rgb=points,
         )
-        reply = focused(reply)
+        reply = exposed(focused(reply))
         watch.lap("output")
         return reply
 

@@ -113,7 +113,8 @@ class FrameRequest:
     "lit" (with memory and no network) or "anchors" (without memory as well). draft: bounced light
     that is still being made will do; `Refined` tells when there is better. glance: of surfaces, one
     look at each pixel will do, for a view that moves. aperture: radius of the lens in metres, 0 =
-    all is sharp; focus: metres to what is sharp else.
+    all is sharp; focus: metres to what is sharp else. opened, closed: the camera when its shutter
+    opens and closes, None = it stands still.
     """
 
     camera: Camera
@@ -125,6 +126,8 @@ class FrameRequest:
     glance: bool = False
     aperture: float = 0.0
     focus: float = 1.0
+    opened: Camera | None = None
+    closed: Camera | None = None
 
     def __post_init__(self) -> None:
         if self.mode not in MODES:

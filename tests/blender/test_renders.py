@@ -66,6 +66,12 @@ def test_border_percentage_and_film(blender, tmp_path):
     assert found["film"] > 500
 
 
+def test_a_moving_camera_blurs_by_the_scene_s_shutter(blender, tmp_path):
+    found = blender("renders.py", "shutter", tmp_path)
+    assert found["blurred"] < 0.6 * found["sharp"]
+    assert found["frame"] == [2, 0.0]
+
+
 EXPECTED = {
     "panoramic": "Perspective",
     "flat camera": "zero scale",

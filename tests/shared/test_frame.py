@@ -101,6 +101,8 @@ def test_requests_differ_in_any_field() -> None:
         "glance": True,
         "aperture": 0.1,
         "focus": 2.0,
+        "opened": CAMERA,
+        "closed": CAMERA,
     }
     assert changes.keys() == {f.name for f in fields(FrameRequest)}
     assert same_tree(request, FrameRequest(Camera(CAMERA.K, CAMERA.c2w, 4, 2)))

@@ -124,6 +124,7 @@ def test_without_a_backend_the_anchors_are_shown_with_a_sentence(stage: Stage) -
     assert stage.open == [], "surfaces, for all that is known"
     assert stage.draw(1.0) == ["ReadLaunch", "BuildWorld"] and not stage.open[0].lit
     stage.finish("BuildWorld", world(2, lit=False))
+    assert stage.tick() == ["Redraw"], "the points are to be seen"
     assert stage.draw(1.0) == ["ReadLaunch"]
     painting = stage.view.painting()
     assert painting.frame is None and len(painting.points.places) == 1

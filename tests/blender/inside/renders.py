@@ -191,6 +191,30 @@ def framing() -> dict[str, Any]:
     return found
 
 
+def shutter() -> dict[str, Any]:
+    """A moving camera's motion blur, beside the mean of renders while its shutter is open."""
+    scene = scenes.small_world(size=(96, 72))
+    render = scene.render
+    output("PNG", "moments")
+    scene.view_settings.view_transform = "Raw"  # light adds up, displayed values don't
+
+    def still(name: str, frame: float = 2.0) -> np.ndarray:
+        scene.frame_set(int(frame), subframe=frame % 1)
+        render.filepath = str(FOLDER / f"{name}.png")
+        bpy.ops.render.render(write_still=True)
+        return pixels_of(FOLDER / f"{name}.png")[..., :3]
+
+    moments = [still("moment", 2 + at) for at in np.linspace(-0.4, 0.4, 13)]
+    sharp, truth = still("sharp"), np.mean(moments, axis=0)
+    render.use_motion_blur, render.motion_blur_shutter = True, 0.8
+    blurred = still("blurred")
+    return {
+        "sharp": float(np.abs(sharp - truth).mean()),
+        "blurred": float(np.abs(blurred - truth).mean()),
+        "frame": [scene.frame_current, scene.frame_subframe],
+    }
+
+
 def refused(**changes: Any) -> str:
     """What rendering says when it cannot."""
     try:
@@ -293,4 +317,4 @@ def unfit_pictures() -> dict[str, list[str]]:
     return said
 
 
-extension.run_one(passes, order, killed, keeping, framing, faults)
+extension.run_one(passes, order, killed, keeping, framing, shutter, faults)
