@@ -111,6 +111,19 @@ class WORLDFM_PT_model(_RenderPanel, bpy.types.Panel):
             draw_text(layout, context, f"Loaded: {client.model_name} {client.model_hash}")
 
 
+class WORLDFM_PT_bake(_RenderPanel, bpy.types.Panel):
+    """What only Cycles evaluates"""
+
+    bl_label = "Bake Materials"
+    bl_options = {"DEFAULT_CLOSED"}
+
+    def draw(self, context: bpy.types.Context) -> None:
+        """What lacks in frames, and what mends it."""
+        for sentence in runtime.unshown():
+            draw_text(self.layout, context, sentence, "DOT")
+        self.layout.operator("worldfm.bake_materials", icon="RENDER_RESULT")
+
+
 class WORLDFM_PT_memory_use(_RenderPanel, bpy.types.Panel):
     """What the frames cost in memory"""
 
@@ -170,6 +183,7 @@ CLASSES = (
     WORLDFM_PT_sampling_render,
     WORLDFM_PT_device,
     WORLDFM_PT_model,
+    WORLDFM_PT_bake,
     WORLDFM_PT_memory_use,
     WORLDFM_PT_passes,
 )

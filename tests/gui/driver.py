@@ -24,6 +24,8 @@ from pathlib import Path
 import bpy
 
 Steps = Iterator[float]
+PATIENCE = 5
+"""Times longer than on a quiet machine of two cores that things may take."""
 
 
 class Ui:
@@ -35,11 +37,12 @@ class Ui:
         self.pictures = pictures
 
     def until(self, condition: Callable[[], object], seconds: float, what: str) -> Steps:
-        """Wait for `condition`; TimeoutError says that `what` did not happen."""
-        end = time.monotonic() + seconds
+        """Wait for `condition`; TimeoutError says that `what` did not happen. seconds: that it
+        may take on a quiet machine of two cores."""
+        end = time.monotonic() + PATIENCE * seconds
         while not condition():
             if time.monotonic() > end:
-                raise TimeoutError(f"{what} did not happen within {seconds:g} s")
+                raise TimeoutError(f"{what} did not happen within {PATIENCE * seconds:g} s")
             yield 0.05
 
     def turns(self, count: int = 3) -> Steps:

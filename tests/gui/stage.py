@@ -72,7 +72,7 @@ class Stage:
             "XDG_RUNTIME_DIR": str(self.user),
         }
 
-    def command(self, *arguments: str, timeout: float = 300) -> str:
+    def command(self, *arguments: str, timeout: float = 1800) -> str:
         """Run Blender without a window; returns what it printed."""
         command = self.blender.command(self.blender.blender, "--background", *arguments)
         result = subprocess.run(
@@ -82,7 +82,7 @@ class Stage:
             raise SceneError((result.stdout + result.stderr)[-3000:])
         return result.stdout
 
-    def play(self, scenario: str, file: Path | None = None, seconds: float = 900, **given) -> dict:
+    def play(self, scenario: str, file: Path | None = None, seconds: float = 3600, **given) -> dict:
         """Play scenarios/SCENARIO.py in a window with `file` open, for so many seconds at most.
 
         What is `given` reaches the scenario as `ui.given`. Returns what it left in `ui.result`,

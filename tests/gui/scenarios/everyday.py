@@ -41,6 +41,7 @@ class Day:
         self.area, self.region, self.space = artist.viewport()
         self.window = bpy.context.window_manager.windows[0]
         artist.clear_view(self.space)
+        bpy.context.scene.worldfm.show_statistics = True  # so that each view says something
         self.watch = Watch()
         self.problems = ui.result["problems"] = []
 

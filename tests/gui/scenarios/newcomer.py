@@ -3,6 +3,7 @@
 one; memory through the dialog; an edit; an orthographic view; the demo in a scene of its own."""
 
 import sys
+from pathlib import Path
 
 import artist
 import bpy
@@ -88,6 +89,12 @@ def animate(ui, scene, press, asked, told):
     yield from ui.picture("newcomer-path")
     scene.frame_end = 6
     press("playblast", filepath=ui.given["film"])
-    yield 1.0
-    yield from ui.until(lambda: not artist.working(), 180, "the playblast")
+    film = Path(ui.given["film"])
+    yield from ui.until(film.exists, 300, "the playblast")
+    yield from ui.until(lambda: not artist.working(), 60, "the playblast's end")
+    yield from ui.until(lambda: film.name in bpy.data.images, 60, "the film's image")
     yield from ui.picture("newcomer-playblast")
+    for window in bpy.context.window_manager.windows[1:]:
+        with bpy.context.temp_override(window=window):
+            bpy.ops.wm.window_close()
+    yield from ui.turns()

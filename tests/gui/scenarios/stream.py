@@ -14,7 +14,8 @@ CAP = 2
 
 def play(ui):
     _, region, space = artist.viewport()
-    artist.clear_view(space)
+    yield from artist.sidebar(ui)
+    bpy.context.scene.worldfm.memory_index = 1
     watch = Watch()
     artist.properties("RENDER")
     space.region_3d.view_perspective = "CAMERA"
