@@ -57,7 +57,7 @@ class WORLDFM_OT_show_render(_OfHistory, bpy.types.Operator):
         if image is None:
             self.report({"WARNING"}, "This render's picture was deleted.")
             return {"CANCELLED"}
-        show_image(context, image)
+        show_image(image)
         return {"FINISHED"}
 
 

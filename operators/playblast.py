@@ -70,7 +70,7 @@ class WORLDFM_OT_playblast(StepOperator, bpy.types.Operator):
                 run.cancel()
         image = bpy.data.images.load(str(target), check_existing=True)
         image.reload()
-        show_image(context, image)
+        show_image(image)
         self.report({"INFO"}, f"The film is {target}.")
 
     def _target(self) -> Path:

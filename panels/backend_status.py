@@ -31,10 +31,9 @@ def draw_backend(
     if client.notice:
         draw_text(column, context, client.notice, "INFO")
     row = layout.row(align=True)
-    if not can_start():  # Start could only fail
-        row.operator("worldfm.show_preferences", text="Install Backend...", icon="PREFERENCES")
-    elif client.state in {BackendState.STOPPED, BackendState.FAILED}:
-        row.operator("worldfm.backend_start", text="Start", icon="PLAY")
+    if client.state in {BackendState.STOPPED, BackendState.FAILED}:
+        if can_start():  # else it could only fail
+            row.operator("worldfm.backend_start", text="Start", icon="PLAY")
     else:
         row.operator("worldfm.backend_restart", text="Restart", icon="FILE_REFRESH")
         row.operator("worldfm.backend_stop", text="Stop", icon="PAUSE")
