@@ -21,7 +21,8 @@ _SCREENS = {"preview": "preview-still", "render": "render-window", "begin": "new
 """Whole screens: the guide's picture, and the tests'."""
 _PARTS = {
     "preferences": ("preferences", (285, 325, 965, 575)),
-    "memory": ("memory", (1026, 82, 1312, 746)),
+    "install-estimate": ("install-estimate", (285, 425, 965, 553)),
+    "memory": ("preview-still", (1026, 82, 1312, 734)),
 }
 """Parts of screens, above whatever names folders: left, top, right, bottom."""
 
