@@ -88,9 +88,9 @@ def wanted(
     def named(index: int) -> str:
         if index not in hashes:
             node = nodes[index]
-            kinds.add(node["type"])
-            if node["type"] == "AMBIENT_OCCLUSION" and node["props"].get("only_local"):
-                kinds.discard("AMBIENT_OCCLUSION")
+            local = node["type"] == "AMBIENT_OCCLUSION" and node["props"].get("only_local")
+            if not local:
+                kinds.add(node["type"])
             inputs = {name: linked(value) for name, value in node["inputs"].items()}
             props = dict(node["props"])
             if "tiles" in props:

@@ -60,6 +60,9 @@ def test_what_looks_around_is_one_objects_own():
     assert occlusion.around and occlusion.own and occlusion.title == "Ambient Occlusion"
     local = found(changed(1, "props", "only_local", True), 1)
     assert not local.around and not local.own
+    behind = changed(1, "inputs", "Distance", {"node": 4, "out": "AO"})
+    behind.append(changed(1, "props", "only_local", True)[1])
+    assert found(behind, 1).around and found(behind, 1).own
     bevel = found(NODES_OF_ALL, 2)
     assert bevel.normal and not bevel.around and not bevel.own
     place = {"Vector": {"node": 0, "out": "Position"}}
