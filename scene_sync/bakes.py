@@ -83,7 +83,8 @@ def dressed(surface: Surface, item: bpy.types.PropertyGroup) -> Surface:
     if layer is None:
         return surface
     mesh = replace(surface.mesh, uv={**surface.mesh.uv, BAKE_LAYER: layer})
-    return Surface(mesh, hashlib.blake2b(surface.digest + layer.tobytes(), digest_size=16).digest())
+    name = item.uv.name.encode()  # says what is in it
+    return Surface(mesh, hashlib.blake2b(surface.digest + name, digest_size=16).digest())
 
 
 def read_layer(item: bpy.types.PropertyGroup, count: int) -> np.ndarray | None:

@@ -182,7 +182,7 @@ def bake_value(
             material = None if place is None else _material(name, place, one.normal, picture, stack)
             materials.append(material)
         ob = _object(target, uv, materials, stack)
-        stage = stack.enter_context(_stage(scene, layer, samples))
+        stage = stack.enter_context(_stage(scene, samples))
         if one.around:
             _surround(stage, scene, layer, target)
         stage.collection.objects.link(ob)
@@ -221,7 +221,7 @@ def _filled(picture: bpy.types.Image, target: Target, one: Wanted, side: int) ->
 
 
 @contextmanager
-def _stage(scene: bpy.types.Scene, layer: str, samples: int) -> Iterator[bpy.types.Scene]:
+def _stage(scene: bpy.types.Scene, samples: int) -> Iterator[bpy.types.Scene]:
     """An empty scene that Cycles renders as it would render `scene`."""
     stage = bpy.data.scenes.new(NAME)
     try:
