@@ -77,7 +77,7 @@ class WorldRender:
                 raise ValueError(f"its picture has the shape {pixels.shape}")
             self._pixels = pixels
         except _FAILED as error:
-            last = next((line for line in said if line.strip()), str(error))
+            last = next(iter(said), str(error))
             self._problem = (
                 f"The world '{self.name}' could not be rendered and counts as black ({last}); "
                 "render it with Cycles once to see why."
@@ -90,14 +90,16 @@ def _render(command: list[str], folder: Path, said: deque[str]) -> None:
     """Have a Blender render; it ends with this one, however that ends."""
     latest = time.monotonic() + _SECONDS
 
+    def hear(line: str) -> None:
+        if line:
+            said.append(line)
+
     def watch() -> None:
         if time.monotonic() > latest:
             said.append(f"it took more than {_SECONDS} s")
             raise TimeoutError
 
-    run_child(
-        command, env=os.environ, cwd=folder, on_line=said.append, cancel=Event(), on_wait=watch
-    )
+    run_child(command, env=os.environ, cwd=folder, on_line=hear, cancel=Event(), on_wait=watch)
 
 
 _cache: dict[tuple[str, ...], WorldRender] = {}
