@@ -22,14 +22,15 @@ MOST = 150_000
 _PIXELS = 3.0
 """Of a dot, at a resolution scale of one."""
 _LOOK_AGAIN = 2.0
-"""Seconds after which objects that came in are looked for: a scene may have thousands."""
+"""Seconds after which all objects are looked through, which may be thousands: some were renamed or
+removed."""
 _SHADINGS = {"WIREFRAME", "SOLID", "MATERIAL"}
 _SHADERS = ("POINT_FLAT_COLOR", "FLAT_COLOR")
 """Blender's own for points in a colour each: newer versions have one for them alone."""
 
 
 class _Worlds:
-    """Names of the objects that hold points, and their dots on the GPU."""
+    """Names of the file's objects that hold points, and their dots on the GPU."""
 
     def __init__(self) -> None:
         self.names: list[str] = []
@@ -41,18 +42,21 @@ class _Worlds:
         now = time.monotonic()
         if now - self._looked > _LOOK_AGAIN:
             self._looked = now
-            self.names = [ob.name for ob in layer.objects if is_anchors(ob)]
+            self.names = [ob.name for ob in bpy.data.objects if is_anchors(ob)]
+            self.batches = {k: v for k, v in self.batches.items() if k in self.names}
         found = (layer.objects.get(name) for name in self.names)
         return [ob for ob in found if ob is not None and is_anchors(ob)]
 
-    def forget(self, names: set[str] | None = None) -> None:
-        """The points of these objects changed, or whatever there was."""
-        if names is None:
-            self.batches.clear()
+    def note(self, ob: bpy.types.Object) -> None:
+        """An object's shape changed, or it came in."""
+        self.batches.pop(ob.name, None)
+        if ob.name not in self.names and is_anchors(ob):
             self._looked = -_LOOK_AGAIN
-        else:
-            for name in names & self.batches.keys():
-                del self.batches[name]
+
+    def forget(self) -> None:
+        """Whatever there was may be something else."""
+        self.batches.clear()
+        self._looked = -_LOOK_AGAIN
 
 
 _worlds = _Worlds()
@@ -77,9 +81,10 @@ def forget(depsgraph: bpy.types.Depsgraph | None = None) -> None:
     """Points may have changed: those that `depsgraph` names, or all of them."""
     if depsgraph is None:
         _worlds.forget()
-    elif _worlds.batches:
-        updates = (u for u in depsgraph.updates if u.is_updated_geometry)
-        _worlds.forget({u.id.name for u in updates if isinstance(u.id, bpy.types.Object)})
+    elif _worlds.batches or depsgraph.id_type_updated("MESH"):
+        for update in depsgraph.updates:
+            if update.is_updated_geometry and isinstance(update.id, bpy.types.Object):
+                _worlds.note(update.id)
 
 
 def drawn_points(mesh: bpy.types.Mesh) -> tuple[np.ndarray, np.ndarray]:

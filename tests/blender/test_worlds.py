@@ -115,6 +115,8 @@ def test_points_come_through_the_backend_and_the_file_as_they_are(found, folder)
     anchors = folder[1]
     assert np.allclose(found["points"], anchors.xyz, atol=1e-6)
     assert np.array_equal(found["colours"], anchors.rgb)
+    alone, both = ["cloud Points"], ["Twin", "cloud Points"]
+    assert found["drawn"] == [alone, both, alone]  # at once
     places, colours = map(np.array, found["dots"])
     assert np.allclose(places, anchors.xyz, atol=1e-6)
     assert np.allclose(colours[:, :3] * 255, anchors.rgb, atol=0.5)

@@ -27,10 +27,17 @@ def points_and_folders(found: dict[str, Any]) -> None:
     """A point cloud through the backend, moved, saved and loaded; a world's folder."""
     bpy.ops.worldfm.world_from_points(filepath=str(FOLDER / "cloud.ply"))
     ob = bpy.data.objects["cloud Points"]
+    dots = extension.part("viewport.solid_points")
+    found["drawn"] = [shown_dots(dots)]
+    twin = ob.copy()
+    twin.name, twin.data = "Twin", ob.data.copy()
+    bpy.context.scene.collection.objects.link(twin)
+    found["drawn"].append(shown_dots(dots))
+    bpy.data.objects.remove(twin)
+    found["drawn"].append(shown_dots(dots))
     first = scene_anchors()
     found["points"] = first.anchors.xyz.tolist()
     found["colours"] = first.anchors.rgb.tolist()
-    dots = extension.part("viewport.solid_points")
     found["dots"] = [part.tolist() for part in dots.drawn_points(ob.data)]
     dots.MOST = 20
     found["fewer dots"] = len(dots.drawn_points(ob.data)[0])
@@ -51,6 +58,12 @@ def points_and_folders(found: dict[str, Any]) -> None:
     found["trust"] = trust.shown_trust(bpy.context).sentences()
     found["damaged"] = refused(bpy.ops.worldfm.open_world, directory=str(FOLDER))
     found["no_ply"] = refused(bpy.ops.worldfm.world_from_points, filepath=str(FOLDER / "no.ply"))
+
+
+def shown_dots(dots: Any) -> list[str]:
+    """Names of the objects that a viewport would draw as dots now."""
+    bpy.context.view_layer.update()
+    return sorted(ob.name for ob in dots._worlds.of(bpy.context.view_layer))
 
 
 def splats(found: dict[str, Any]) -> None:
