@@ -25,9 +25,10 @@ from wheels.build_extension import BuildError, package_for_this_system
 from .guard import run_guarded
 
 HERE = Path(__file__).resolve().parent
-MEMORY_FRAMES = (1, 10, 20, 29, 38, 48)
-SHEET_FRAMES = (6, 24, 43)  # between memory frames, so that the sheet shows generated views
-SAMPLES = 24
+FRAMES, SIZE = 120, (640, 360)
+MEMORY_FRAMES = (1, 60, 120)
+SHEET_FRAMES = (30, 75, 100)  # between memory frames, so that the sheet shows generated views
+MEMORY_SAMPLES, TRUTH_SAMPLES = 16, 24
 POINTS = 4_000_000  # enough for points nearer than a pixel along the whole path
 BAR_WIDTH = 32
 KERNELS = Path.home() / ".cache" / "worldfm" / "kernels"
@@ -101,7 +102,7 @@ def capture(scene, progress: Progress) -> None:
 
     progress.begin("Memory frames (Cycles)", len(MEMORY_FRAMES))
     for frame in MEMORY_FRAMES:
-        bpy.ops.worldfm.capture_memory(engine="CYCLES", frames=str(frame), samples=SAMPLES)
+        bpy.ops.worldfm.capture_memory(engine="CYCLES", frames=str(frame), samples=MEMORY_SAMPLES)
         progress.step()
     if len(scene.worldfm.memory) != len(MEMORY_FRAMES):
         raise DemoError("Some memory frames were not captured; see blender.log.")
@@ -137,7 +138,7 @@ def render_film(scene, target: Path, progress: Progress) -> None:
 
     set_format(scene, "FFMPEG")
     film = scene.render.ffmpeg
-    film.format, film.codec, film.constant_rate_factor = "MPEG4", "H264", "HIGH"
+    film.format, film.codec, film.constant_rate_factor = "MPEG4", "H264", "PERC_LOSSLESS"
     scene.render.filepath = str(target)
     frames = scene.frame_end - scene.frame_start + 1
     progress.begin("Fly-through (WorldFM)", frames)
@@ -161,9 +162,9 @@ def fly_through(output: Path, package: Path, model: str, progress: Progress) -> 
 
     from . import scene as demo
 
-    scene = demo.build()
+    scene = demo.build(FRAMES, SIZE)
     install(package)
-    scene.cycles.samples = SAMPLES
+    scene.cycles.samples = TRUTH_SAMPLES
     capture(scene, progress)
     render_stills(scene, output / "truth", "PNG", progress, "Ground truth (Cycles)")
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Builds the demo scene: a furnished room, a garden behind its window, a camera path of 48 frames.
+"""Builds the demo scene: a furnished room, a garden behind its window, a camera path.
 
     python -m demo.scene FILE.blend
 
@@ -22,8 +22,9 @@ from .room import ROOM, WINDOW, build_room
 from .shapes import picture
 
 FRAMES = 48
-SIZE = 256
-# Where the camera is and what it looks at: in from the door, past the table, up to the window.
+SIZE = (256, 256)
+# Where the camera is and what it looks at, by frames of FRAMES: in from the door, past the table,
+# up to the window.
 PATH = (
     (1, (2.35, -1.95, 1.55), (-1.30, 1.20, 1.05)),
     (16, (1.25, -1.75, 1.50), (-1.60, 1.60, 1.10)),
@@ -69,7 +70,7 @@ def build_light() -> None:
             light.shape, light.size, light.size_y = "RECTANGLE", 2.4, 1.8
 
 
-def build_camera() -> None:
+def build_camera(frames: int) -> None:
     scene = bpy.context.scene
     camera = bpy.data.cameras.new("Camera")
     camera.lens, camera.clip_start, camera.clip_end = 24.0, 0.05, 200.0
@@ -77,32 +78,34 @@ def build_camera() -> None:
     made.rotation_mode = "QUATERNION"
     scene.collection.objects.link(made)
     scene.camera = made
-    for frame, at, target in PATH:
+    for number, at, target in PATH:
+        frame = 1 + round((number - 1) * (frames - 1) / (FRAMES - 1))
         made.location = at
         made.rotation_quaternion = (Vector(target) - Vector(at)).to_track_quat("-Z", "Y")
         made.keyframe_insert("location", frame=frame)
         made.keyframe_insert("rotation_quaternion", frame=frame)
 
 
-def build() -> bpy.types.Scene:
+def build(frames: int = FRAMES, size: tuple[int, int] = SIZE) -> bpy.types.Scene:
     """Replace the open file with the demo scene; its render settings are those of Cycles."""
     bpy.ops.wm.read_homefile(use_empty=True, use_factory_startup=True)
     scene = bpy.context.scene
-    furnish(scene)
+    furnish(scene, frames, size)
     return scene
 
 
-def furnish(scene: bpy.types.Scene) -> None:
-    """Put the demo into an empty scene, which is the context's."""
+def furnish(scene: bpy.types.Scene, frames: int = FRAMES, size: tuple[int, int] = SIZE) -> None:
+    """Put the demo into an empty scene, which is the context's: a path of so many frames, pictures
+    of so many pixels."""
     build_room()
     build_garden()
     build_light()
-    build_camera()
-    scene.frame_start, scene.frame_end = 1, FRAMES
+    build_camera(frames)
+    scene.frame_start, scene.frame_end = 1, frames
     scene.frame_set(1)
     render = scene.render
     render.engine = "CYCLES"
-    render.resolution_x = render.resolution_y = SIZE
+    render.resolution_x, render.resolution_y = size
     render.resolution_percentage, render.fps = 100, 24
     scene.view_settings.view_transform = "Standard"
     scene.cycles.samples = 24
