@@ -20,3 +20,7 @@ def test_each_lamp_gives_the_light_that_cycles_gives(blender):
     assert found["odd"]["powers"] == [[7, 7, 7]]
     assert len(found["odd"]["problems"]) == 2
     assert any("'Strange'" in said for said in found["odd"]["problems"])
+
+    # as backend/conditioning/anchors/doubled.py has it
+    once, level, leaning = (found["doubled"][name] for name in ("once", "level", "leaning"))
+    assert level < 0.02 * once and 0.3 * once < leaning < 0.7 * once

@@ -9,6 +9,7 @@ from itertools import pairwise
 import numpy as np
 
 from ..threads import in_pieces
+from .doubled import light_left
 from .geometry import Geometry
 from .lobes import Lobes
 from .materials import CompiledMaterial
@@ -96,6 +97,7 @@ class Matter:
         self._opaque = np.array([m.opaque and not m.refracts for m in materials], bool)
         self._displaced = np.array([m.displaced for m in materials], bool)
         self.fine = np.array([m.fine for m in materials], bool)
+        self._left = light_left(geometry.corners)
         self.all_opaque = bool(self._opaque.all())
         for i, material in enumerate(materials):
             if material.constant is not None:
@@ -164,6 +166,7 @@ class Matter:
             is_camera,
             whole,
         )
+        self._darken(lobes, triangle)
         shine = np.empty_like(position)
 
         def turn(part: slice) -> None:
@@ -175,6 +178,16 @@ class Matter:
             normal[moved] = lobes.normal[moved]
         found = (position, flat, incoming, width, triangle, back, lift, normal, shine)
         return Surface(*found, lobes)
+
+    def _darken(self, lobes: Lobes, triangle: np.ndarray) -> None:
+        """Take from points of triangles (N,) what copies at the same place take from them."""
+        if self._left is None:
+            return
+        left = self._left[triangle]
+        dark = np.flatnonzero((left < 1) & self._opaque[self.geometry.material[triangle]])
+        for of in (lobes.diffuse, lobes.translucent, lobes.specular, lobes.edge):
+            of[dark] *= left[dark, None]
+        lobes.coat[dark] *= left[dark]
 
     def _lobes(
         self,

@@ -67,7 +67,8 @@ WHOLE = Quality(30_000, 128)
 class Bounced:
     """The cache: what light falls on any point but straight from lamps.
 
-    scale: metres that count as one. usual: median of all light (irradiance / pi) on surfels.
+    scale: metres that count as one. focus: (3,) the middle of what is looked at. usual: median of
+    all light (irradiance / pi) on surfels.
     """
 
     def __init__(
@@ -90,10 +91,11 @@ class Bounced:
         (M,) bool of the materials whose light is among `lights`. Nothing else matters.
         """
         self.matter, self.sky, self.rays = matter, sky, rays
-        self._forget(Cells(matter.geometry))
         self.scale = _scale(matter.geometry, viewpoints)
         self.sampled = sampled
         surface = surfels(matter, rays, viewpoints, quality.surfels)
+        self.focus = np.median(surface.position[: quality.surfels // 2], axis=0)
+        self._forget(Cells(matter.geometry, self.scale, self.focus))
         self.tree = cKDTree(self._features(surface.position, surface.flat, surface.back))
         straight = _direct(matter, surface, between, veils, lights)
         extra = np.zeros_like(straight)
@@ -111,7 +113,7 @@ class Bounced:
         """
         made = copy.copy(self)
         made.matter, made.sky, made.rays, made.sampled = matter, sky, rays, sampled
-        made._forget(Cells(matter.geometry))
+        made._forget(Cells(matter.geometry, self.scale, self.focus))
         return made
 
     def _forget(self, cells: Cells) -> None:
@@ -245,7 +247,8 @@ class Bounced:
         under = 1 - lobes.layered * shine.max(axis=1)
         base = lobes.diffuse * under[:, None] + shine
         base += lobes.translucent + 0.5 * lobes.transmission
-        return np.clip(base, 0, 0.98), lobes.emission, surface
+        most = np.maximum(lobes.diffuse, 0.98)  # an artist's white may be more than all of it
+        return np.clip(base, 0, most), lobes.emission, surface
 
     def _add(self, cells: np.ndarray) -> None:
         """Find out what cells send that no ray has met before."""

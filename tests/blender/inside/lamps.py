@@ -162,4 +162,18 @@ def odd() -> dict[str, Any]:
     return {"powers": [lamp.power for lamp in read.lamps], "problems": problems}
 
 
-extension.run_all(lamps, odd)
+def doubled() -> dict[str, float]:
+    """Light of a floor that is there once and twice, level and leaning."""
+    found = {}
+    for name, copies, lean in (("once", 1, 0.0), ("level", 2, 0.0), ("leaning", 2, 0.2)):
+        floor()
+        add_lamp("SUN", {"energy": 3.0})
+        first = bpy.data.objects["Floor"]
+        first.rotation_euler.x = lean
+        for _ in range(copies - 1):
+            bpy.context.scene.collection.objects.link(first.copy())
+        found[name] = float(rendered().mean())
+    return found
+
+
+extension.run_all(lamps, odd, doubled)

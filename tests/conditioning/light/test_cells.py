@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Parts of triangles that send light, and triangles that stand somewhere twice."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from backend.conditioning.anchors.doubled import AWAY, light_left
+from backend.conditioning.anchors.geometry import Geometry
+from backend.conditioning.light import frame
+from backend.conditioning.light.cells import Cells
+from tests.conditioning.light.lit_room import (
+    box_mesh,
+    camera_at,
+    lamp_at,
+    lighting_of,
+    matt,
+    plane_mesh,
+    scene_of,
+)
+
+GREY = matt((0.5, 0.5, 0.5))
+
+
+def test_a_huge_ground_has_fine_cells_where_the_scene_is():
+    scene = scene_of([(plane_mesh(200.0), GREY), (box_mesh((0, 0, 0), (1, 1, 1)), GREY)])
+    geometry = Geometry.of(scene)
+    cells = Cells(geometry, 2.0, np.array([0.5, 0.5, 0.0]))
+    numbers = np.arange(len(cells))
+    hits, side = cells.middles(numbers)
+    place = geometry.at(hits.triangle, hits.u, hits.v)
+    ground = (hits.triangle < 2) & (side[:, 2] > 0)
+
+    near = ground & (np.abs(place[:, :2] - 0.5).max(axis=1) < 2)
+    assert near.sum() > 1000  # 16 square metres of 40,000
+    inside = hits.u + hits.v < 0.99  # those beyond a long edge stand for ones on it
+    assert (cells.of(hits, -side) == numbers)[inside & ground].all()
+
+
+def test_under_a_slab_on_a_huge_ground_it_is_dark():
+    slab = box_mesh((-1.5, -1.5, 0.1), (1.5, 1.5, 0.2))
+    lamp = lamp_at("SUN", (0, 0, 9), 3.0)
+    camera = camera_at((0, -4, 0.05), (0, -1.0, 0.0), fov=0.05)
+    light = []
+    for size in (8.0, 200.0):
+        scene = scene_of([(plane_mesh(size), GREY), (slab, GREY)], [lamp])
+        light.append(frame.render(lighting_of(scene), camera).color.mean())
+    assert light[1] == pytest.approx(light[0], rel=0.2)
+
+
+@pytest.mark.parametrize(("lean", "left"), [(0.0, 0.0), (0.2, AWAY)])
+def test_a_surface_that_stands_somewhere_twice_takes_its_own_light(lean, left):
+    plane = plane_mesh(2.0)
+    plane.vertices[:, 2] += np.float32(lean) * plane.vertices[:, 0]
+    lamp, camera = lamp_at("SUN", (0, 0, 9), 3.0), camera_at((0, -0.01, 4), (0, 0, 0), fov=0.1)
+
+    def seen(count: int) -> float:
+        scene = scene_of([(plane, GREY)] * count, [lamp])
+        return float(frame.render(lighting_of(scene), camera).color.mean())
+
+    assert seen(2) == pytest.approx(left * seen(1), abs=1e-3)
+
+
+def test_doubled_triangles_are_found_whatever_their_corners_order():
+    corners = np.random.default_rng(0).random((50, 3, 3)).astype(np.float32)
+    assert light_left(corners) is None
+    corners[7] = corners[30][[1, 2, 0]]
+    corners[8, :, 1] = 0.0
+    corners[9] = corners[8, ::-1]
+    corners[9, :, 1] = -0.0
+    left = light_left(corners)
+    assert np.flatnonzero(left < 1).tolist() == [7, 8, 9, 30]
+    assert left[[7, 8, 9, 30]].tolist() == [AWAY, 0, 0, AWAY]
