@@ -146,7 +146,8 @@ def _hand_over(
         values = passes.get(render_pass.name)
         if values is not None:
             render_pass.rect.foreach_set(values)
-    for name, value in _metadata(reply).items():
+    about = reply.request.metadata(reply.model_name, reply.model_hash, reply.world_revision)
+    for name, value in about.items():
         engine.get_result().stamp_data_add_field(f"worldfm.{name}", value)
     engine.end_result(result)
     engine.update_progress(1.0)
@@ -155,13 +156,3 @@ def _hand_over(
 def _hand_over_nothing(engine: bpy.types.RenderEngine, layer: str, width: int, height: int) -> None:
     """An untouched result: Blender throws it away when the user pressed Esc, and needs it."""
     engine.end_result(engine.begin_result(0, 0, width, height, layer=layer))
-
-
-def _metadata(reply: FrameReply) -> dict[str, str]:
-    """What is needed to make this frame again."""
-    return {
-        **reply.request.settings(),
-        "model": reply.model_name,
-        "model_hash": reply.model_hash,
-        "world_revision": str(reply.world_revision),
-    }

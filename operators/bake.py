@@ -14,7 +14,7 @@ from ..backend.shared.frame import MemoryFrame
 from ..backend.shared.texture_bake import Texels, bake, fill_seams, polygon_atlas, rasterise
 from ..scene_sync.geometry import Surface, read_mesh
 from ..scene_sync.import_world import photo_material
-from ..scene_sync.materials import colours_of, look_of
+from ..scene_sync.materials import base_color_of, colours_of
 from ..scene_sync.memory import read_frames
 from ..scene_sync.sampling import Samples
 from .steps import Step, StepOperator
@@ -109,7 +109,7 @@ def _base_colours(
     ob: bpy.types.Object, surface: Surface, corners: np.ndarray, texels: Texels
 ) -> np.ndarray:
     """(N, 3) float32 sRGB in [0, 1] that the materials have without light, at each texel."""
-    looks = [look_of(slot.material) for slot in ob.material_slots] or [look_of(None)]
+    colors = [base_color_of(slot.material) for slot in ob.material_slots] or [base_color_of(None)]
     across = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
     area = np.linalg.norm(across, axis=1) / 2
     count = np.bincount(texels.triangle, minlength=len(area))
@@ -120,7 +120,7 @@ def _base_colours(
         texels.weights[:, 1:].astype(np.float32),
         spacing[texels.triangle].astype(np.float32),
     )
-    return colours_of(surface.mesh, looks, samples, area)[0].astype(np.float32) / 255
+    return colours_of(surface.mesh, colors, samples, area)[0].astype(np.float32) / 255
 
 
 def _show_alone(mesh: bpy.types.Mesh, material: bpy.types.Material) -> None:

@@ -22,25 +22,25 @@ from .shader_graph import Shader
 
 
 @dataclass(frozen=True, eq=False)
-class Surroundings:
+class SceneSettings:
     """What belongs to the whole scene."""
 
     sky: Sky
     film: Film
 
 
-def read_surroundings(depsgraph: bpy.types.Depsgraph, render_sky: bool = True) -> Surroundings:
+def read_settings(depsgraph: bpy.types.Depsgraph, render_sky: bool = True) -> SceneSettings:
     """Of the (evaluated) scene, with its view layer's world. render_sky: as in `read_world`."""
     scene = depsgraph.scene
     layer = depsgraph.view_layer_eval
     world = getattr(layer, "world_override", None) or scene.world
-    return Surroundings(read_world(world, scene.frame_current, render_sky), read_film(scene))
+    return SceneSettings(read_world(world, scene.frame_current, render_sky), read_film(scene))
 
 
 def assemble(
     found: list[Found],
     scale_length: float,
-    around: Surroundings,
+    settings: SceneSettings,
     viewpoints: tuple[Camera, ...] = (),
     wait: bool = True,
 ) -> tuple[Scene, list[str]]:
@@ -58,8 +58,8 @@ def assemble(
             parts.lamp(one, one.kind.source, matrix)
         elif isinstance(one.kind.source, Surface):
             parts.instance(one, one.kind.source, matrix, problem)
-    background, said = around.sky.background(wait)
-    fog, unclear = fog_of(around.sky.shader)
+    background, said = settings.sky.background(wait)
+    fog, unclear = fog_of(settings.sky.shader)
     meshes, instances, coarser = within_budget(parts.meshes, parts.instances)
     parts.problems += [*said, *unclear, *coarser]
     scene = Scene(
@@ -69,7 +69,7 @@ def assemble(
         tuple(parts.textures),
         tuple(parts.lamps),
         background,
-        around.film,
+        settings.film,
         viewpoints,
         fog_density=fog.density / scale_length,
         fog_color=fog.color,

@@ -119,10 +119,10 @@ def targets_of(depsgraph: bpy.types.Depsgraph) -> list[Target]:
     return found
 
 
-class _Look(bpy.types.RenderEngine):
+class _EvaluatedScene(bpy.types.RenderEngine):
     """Renders nothing: it is told of a scene as final renders have it."""
 
-    bl_idname = "WORLDFM_LOOK"
+    bl_idname = "WORLDFM_EVALUATED"
     bl_label = "WorldFM"
     bl_use_preview = False
     found: list[Target] | None = None
@@ -139,9 +139,9 @@ class _Look(bpy.types.RenderEngine):
 def targets_of_renders(scene: bpy.types.Scene, layer: str) -> list[Target]:
     """`targets_of` a scene as final renders show its view layer."""
     with ExitStack() as stack:
-        _Look.found = None
-        bpy.utils.register_class(_Look)
-        stack.callback(bpy.utils.unregister_class, _Look)
+        _EvaluatedScene.found = None
+        bpy.utils.register_class(_EvaluatedScene)
+        stack.callback(bpy.utils.unregister_class, _EvaluatedScene)
         copy = scene.copy()
         stack.callback(bpy.data.scenes.remove, copy)
         copy.name = NAME
@@ -150,7 +150,7 @@ def targets_of_renders(scene: bpy.types.Scene, layer: str) -> list[Target]:
         camera = bpy.data.objects.new(NAME, data)
         stack.callback(bpy.data.objects.remove, camera)
         copy.collection.objects.link(camera)
-        copy.camera, copy.render.engine = camera, _Look.bl_idname
+        copy.camera, copy.render.engine = camera, _EvaluatedScene.bl_idname
         render = copy.render
         render.resolution_x = render.resolution_y = 4
         render.resolution_percentage = 100
@@ -160,7 +160,7 @@ def targets_of_renders(scene: bpy.types.Scene, layer: str) -> list[Target]:
             one.use = one.name == layer
         with bpy.context.temp_override(scene=copy, view_layer=copy.view_layers[layer]):
             bpy.ops.render.render()
-        return _Look.found or []
+        return _EvaluatedScene.found or []
 
 
 def bake_value(

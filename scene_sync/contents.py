@@ -14,7 +14,7 @@ from ..backend.shared.scene import EVERYWHERE
 from .anchor_points import Points
 from .geometry import Surface
 from .lamps import Light
-from .materials import Look
+from .materials import BaseColor
 from .shader_graph import Shader
 
 SKIPPED = "The object '{}' was left out: {}; clear its transform or delete it."
@@ -30,7 +30,7 @@ class Kind(NamedTuple):
 
     name: str
     source: Surface | Points | Light | None
-    looks: list[Look]
+    base_colors: list[BaseColor]
     shaders: list[Shader]
     visible: int = EVERYWHERE
     holdout: bool = False
@@ -63,7 +63,7 @@ class Placed:
 
     key: str
     surface: Surface
-    looks: list[Look]
+    base_colors: list[BaseColor]
     matrix: np.ndarray
 
 
@@ -117,7 +117,7 @@ def sort_out(
         if problem:
             skipped[kind.name] = SKIPPED.format(kind.name, problem)
         elif isinstance(source, Surface):
-            placed.append(Placed(one.key, source, kind.looks, matrix))
+            placed.append(Placed(one.key, source, kind.base_colors, matrix))
         elif len(source.anchors):
             stored.append(Stored(one.key, source, matrix))
     # the depsgraph's order follows how objects were made; a world must not

@@ -20,7 +20,7 @@ from .anchor_points import Points
 from .bakes import pictures_of
 from .contents import Found, Kind
 from .geometry import Instance, Surface
-from .materials import Look, look_of
+from .materials import BaseColor, base_color_of
 from .shader_graph import Shader, read_material
 
 _FLAGS = {
@@ -45,7 +45,9 @@ class DepsgraphCache:
 
     depsgraph: bpy.types.Depsgraph
     sources: dict[tuple[str, int], Surface | Points | None] = field(default_factory=dict)
-    _looks: dict[bpy.types.Material | None, tuple[Look, Shader]] = field(default_factory=dict)
+    _materials: dict[bpy.types.Material | None, tuple[BaseColor, Shader]] = field(
+        default_factory=dict
+    )
     _baked: dict[tuple[bpy.types.Material, int], Shader] = field(default_factory=dict)
     _owners: dict[int, tuple[int, bool]] = field(default_factory=dict)
 
@@ -54,14 +56,17 @@ class DepsgraphCache:
         """The scene's."""
         return self.depsgraph.scene.frame_current
 
-    def materials(self, ob: bpy.types.Object) -> tuple[list[Look], list[Shader]]:
+    def materials(self, ob: bpy.types.Object) -> tuple[list[BaseColor], list[Shader]]:
         """Of each slot, at least of one."""
         materials = self._slots(ob)
         for material in materials:
-            if material not in self._looks:
-                self._looks[material] = look_of(material), read_material(material, self.frame)
-        found = [self._looks[material] for material in materials]
-        return [look for look, _ in found], [shader for _, shader in found]
+            if material not in self._materials:
+                self._materials[material] = (
+                    base_color_of(material),
+                    read_material(material, self.frame),
+                )
+        found = [self._materials[material] for material in materials]
+        return [color for color, _ in found], [shader for _, shader in found]
 
     def baked(self, ob: bpy.types.Object, item: bpy.types.PropertyGroup) -> list[Shader]:
         """The shaders of each slot, with the pictures of a bake that fits."""
@@ -70,7 +75,7 @@ class DepsgraphCache:
     def _with_pictures(
         self, material: bpy.types.Material | None, item: bpy.types.PropertyGroup
     ) -> Shader:
-        shader = self._looks[material][1]
+        shader = self._materials[material][1]
         if material is None or not shader.wanted:
             return shader
         key = material, item.as_pointer()

@@ -23,7 +23,7 @@ _MAX_DEPTH = 32
 
 
 @dataclass(frozen=True, eq=False)
-class Look:
+class BaseColor:
     """Base colour of one material slot.
 
     colour: linear RGB used where nothing else says more. texture: an image laid out by `uv`
@@ -45,92 +45,94 @@ class Look:
         return self.mean_of.mean if self.mean_of else self.colour
 
     def fingerprint(self) -> tuple[object, ...]:
-        """Equal for looks that colour alike."""
+        """Equal for those that colour alike."""
         texture = self.texture.fingerprint if self.texture else b""
         mapping = b"" if self.mapping is None else self.mapping.tobytes()
         return (self.linear(), texture, self.uv, mapping, self.attribute, self.cut)
 
 
-def look_of(material: bpy.types.Material | None) -> Look:
-    """The look of a material; grey without one."""
+def base_color_of(material: bpy.types.Material | None) -> BaseColor:
+    """That of a material; grey without one."""
     if material is None:
-        return Look()
+        return BaseColor()
     tree = material.node_tree
     output = tree.get_output_node("ALL") if tree else None
     surface = output.inputs["Surface"] if output else None
     if surface is None or not surface.is_linked:
-        return Look(rgb_of(material.diffuse_color[:3]))
-    return _shader_look(surface.links[0].from_node, 0) or Look(rgb_of(material.diffuse_color[:3]))
+        return BaseColor(rgb_of(material.diffuse_color[:3]))
+    return _shader_color(surface.links[0].from_node, 0) or BaseColor(
+        rgb_of(material.diffuse_color[:3])
+    )
 
 
-def _shader_look(node: bpy.types.Node, depth: int) -> Look | None:
+def _shader_color(node: bpy.types.Node, depth: int) -> BaseColor | None:
     if depth > _MAX_DEPTH:
         return None
     if node.type == "BSDF_PRINCIPLED":
-        return _principled_look(node)
+        return _principled_color(node)
     if node.type == "EMISSION":
         strength = min(float(node.inputs["Strength"].default_value), 1.0)
-        return _colour_look(node.inputs["Color"], strength)
+        return _socket_color(node.inputs["Color"], strength)
     if node.type in {"MIX_SHADER", "ADD_SHADER", "REROUTE"}:
         linked = [s.links[0].from_node for s in node.inputs if s.is_linked and s.type == "SHADER"]
         solid = [n for n in linked if n.type not in {"BSDF_TRANSPARENT", "HOLDOUT"}]
-        looks = (_shader_look(n, depth + 1) for n in solid)
-        return next((look for look in looks if look is not None), None)
+        colors = (_shader_color(n, depth + 1) for n in solid)
+        return next((base for base in colors if base is not None), None)
     colour = node.inputs.get("Color") or node.inputs.get("Base Color")
-    return _colour_look(colour, 1.0) if colour else None
+    return _socket_color(colour, 1.0) if colour else None
 
 
-def _principled_look(node: bpy.types.Node) -> Look:
-    look = _colour_look(node.inputs["Base Color"], 1.0)
+def _principled_color(node: bpy.types.Node) -> BaseColor:
+    base = _socket_color(node.inputs["Base Color"], 1.0)
     glow, strength = node.inputs["Emission Color"], node.inputs["Emission Strength"].default_value
     if strength > 0 and not node.inputs["Emission Strength"].is_linked:
         if glow.is_linked:
-            return _colour_look(glow, min(strength, 1.0))
-        if look.texture is None and look.attribute is None:
-            emitted = np.array(look.linear()) + strength * np.array(glow.default_value[:3])
+            return _socket_color(glow, min(strength, 1.0))
+        if base.texture is None and base.attribute is None:
+            emitted = np.array(base.linear()) + strength * np.array(glow.default_value[:3])
             emitted = np.minimum(emitted, 1)
-            return Look(rgb_of(emitted))
+            return BaseColor(rgb_of(emitted))
     alpha = node.inputs["Alpha"]
-    if alpha.is_linked and alpha.links[0].from_node.type == "TEX_IMAGE" and look.texture:
-        return replace(look, cut=True)
-    return look
+    if alpha.is_linked and alpha.links[0].from_node.type == "TEX_IMAGE" and base.texture:
+        return replace(base, cut=True)
+    return base
 
 
-def _colour_look(socket: bpy.types.NodeSocket, strength: float) -> Look:
-    look = _traced(socket, 0) if socket.is_linked else None
-    if look is not None:
-        return look
-    return Look(rgb_of(float(c) * strength for c in socket.default_value[:3]))
+def _socket_color(socket: bpy.types.NodeSocket, strength: float) -> BaseColor:
+    base = _traced(socket, 0) if socket.is_linked else None
+    if base is not None:
+        return base
+    return BaseColor(rgb_of(float(c) * strength for c in socket.default_value[:3]))
 
 
-def _traced(socket: bpy.types.NodeSocket, depth: int) -> Look | None:
+def _traced(socket: bpy.types.NodeSocket, depth: int) -> BaseColor | None:
     """What colours a linked socket, or None where only a renderer could tell."""
     node = socket.links[0].from_node
     if depth > _MAX_DEPTH:
         return None
     if node.type == "TEX_IMAGE":
-        return _image_look(node)
+        return _image_color(node)
     if node.type == "VERTEX_COLOR":
-        return Look(attribute=node.layer_name)
+        return BaseColor(attribute=node.layer_name)
     if node.type == "ATTRIBUTE":
-        return Look(attribute=node.attribute_name)
+        return BaseColor(attribute=node.attribute_name)
     if node.type == "RGB":
-        return Look(rgb_of(node.outputs[0].default_value[:3]))
+        return BaseColor(rgb_of(node.outputs[0].default_value[:3]))
     if node.type in {"TEX_CHECKER", "TEX_BRICK"}:
         pair = [np.array(node.inputs[n].default_value[:3]) for n in ("Color1", "Color2")]
-        return Look(rgb_of((pair[0] + pair[1]) / 2))
+        return BaseColor(rgb_of((pair[0] + pair[1]) / 2))
     if node.type in _PASS_THROUGH:
         linked = [s for s in node.inputs if s.is_linked and s.enabled]
-        looks = [look for s in linked if (look := _traced(s, depth + 1)) is not None]
-        textured = [look for look in looks if look.texture or look.attribute is not None]
+        colors = [base for s in linked if (base := _traced(s, depth + 1)) is not None]
+        textured = [base for base in colors if base.texture or base.attribute is not None]
         if textured or node.type != "VALTORGB":
-            return next(iter(textured or looks), None)
+            return next(iter(textured or colors), None)
         middle = node.color_ramp.evaluate(0.5)
-        return Look(tuple(middle[:3]))
+        return BaseColor(tuple(middle[:3]))
     return None
 
 
-def _image_look(node: bpy.types.ShaderNodeTexImage) -> Look | None:
+def _image_color(node: bpy.types.ShaderNodeTexImage) -> BaseColor | None:
     texture = image_texture(node.image, node.extension) if node.image else None
     if texture is None:
         return None
@@ -146,8 +148,8 @@ def _image_look(node: bpy.types.ShaderNodeTexImage) -> Look | None:
     elif source and not (source.from_node.type == "TEX_COORD" and source.from_socket.name == "UV"):
         flat = False
     if not flat:  # laid out by something other than UV: its mean is the honest answer
-        return Look(mean_of=texture)
-    return Look(texture=texture, uv=uv, mapping=mapping, mean_of=texture)
+        return BaseColor(mean_of=texture)
+    return BaseColor(texture=texture, uv=uv, mapping=mapping, mean_of=texture)
 
 
 def _affine(node: bpy.types.ShaderNodeMapping) -> np.ndarray:
@@ -163,31 +165,31 @@ def _affine(node: bpy.types.ShaderNodeMapping) -> np.ndarray:
 
 
 def colours_of(
-    mesh: Mesh, looks: list[Look], samples: Samples, area: np.ndarray
+    mesh: Mesh, colors: list[BaseColor], samples: Samples, area: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """(N, 3) uint8 sRGB of sampled points, and (N,) bool which of them are solid.
 
     area: (T,) float of the mesh's triangles where they stand, square metres.
     """
-    slots = np.clip(mesh.slots, 0, len(looks) - 1)
-    plain = np.array([_bytes(np.array(look.linear())) for look in looks])
+    slots = np.clip(mesh.slots, 0, len(colors) - 1)
+    plain = np.array([_bytes(np.array(base.linear())) for base in colors])
     rgb = plain[slots[samples.parent]]
     solid = np.ones(len(rgb), bool)
-    for slot, look in enumerate(looks):
-        if look.texture is None and look.attribute is None:
+    for slot, base in enumerate(colors):
+        if base.texture is None and base.attribute is None:
             continue
-        mine = slice(None) if len(looks) == 1 else np.flatnonzero(slots[samples.parent] == slot)
+        mine = slice(None) if len(colors) == 1 else np.flatnonzero(slots[samples.parent] == slot)
         parent, uv = samples.parent[mine], samples.uv[mine]
-        if look.texture is not None:
-            layer = mesh.uv.get(look.uv or mesh.active_uv)
+        if base.texture is not None:
+            layer = mesh.uv.get(base.uv or mesh.active_uv)
             if layer is None:
                 continue
-            rgba = _textured(layer, look, look.texture, samples, mine, area)
+            rgba = _textured(layer, base, base.texture, samples, mine, area)
             rgb[mine] = rgba[:, :3]
-            if look.cut:
+            if base.cut:
                 solid[mine] = rgba[:, 3] >= 128
         else:
-            layer = mesh.colors.get(look.attribute or mesh.active_color)
+            layer = mesh.colors.get(base.attribute or mesh.active_color)
             if layer is not None:
                 rgb[mine] = _bytes(_interpolate(layer, parent, uv)[:, :3])
     return rgb, solid
@@ -195,15 +197,15 @@ def colours_of(
 
 def _textured(
     layer: np.ndarray,
-    look: Look,
+    base: BaseColor,
     texture: Texture,
     samples: Samples,
     mine: slice | np.ndarray,
     area: np.ndarray,
 ) -> np.ndarray:
-    """(N, 4) uint8 of the look's texture at the points `mine`."""
-    if look.mapping is not None:
-        m = look.mapping.astype(np.float32)
+    """(N, 4) uint8 of its texture at the points `mine`."""
+    if base.mapping is not None:
+        m = base.mapping.astype(np.float32)
         layer = layer @ m[:, :2].T + m[:, 2]
     parent = samples.parent[mine]
     a, b = layer[:, 1] - layer[:, 0], layer[:, 2] - layer[:, 0]

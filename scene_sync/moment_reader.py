@@ -11,7 +11,7 @@ import bpy
 
 from ..backend.shared.moment import MOST_INSTANCES, Moment
 from ..backend.shared.scene import Mesh, Scene
-from .assembly import Surroundings, assemble
+from .assembly import SceneSettings, assemble
 from .contents import Found
 from .geometry import Surface
 from .moments import Moments, encode_moment
@@ -33,15 +33,15 @@ class SceneFound:
 
     found: list[Found]
     scale_length: float
-    around: Surroundings
+    settings: SceneSettings
 
     @classmethod
     def of(
         cls, reader: SceneReader, depsgraph: bpy.types.Depsgraph, render_sky: bool = True
     ) -> SceneFound:
         """Read at once. render_sky: have the background rendered where that takes Cycles."""
-        found, around = reader.read_found(depsgraph, render_sky=render_sky)
-        return cls(found, depsgraph.scene.unit_settings.scale_length, around)
+        found, settings = reader.read_found(depsgraph, render_sky=render_sky)
+        return cls(found, depsgraph.scene.unit_settings.scale_length, settings)
 
     @classmethod
     def more(
@@ -61,7 +61,7 @@ class SceneFound:
 
     def scene(self, wait: bool) -> Scene:
         """wait: as in `Sky.background`."""
-        return assemble(self.found, self.scale_length, self.around, (), wait)[0]
+        return assemble(self.found, self.scale_length, self.settings, (), wait)[0]
 
     def moment(self) -> tuple[Moment | None, list[str]]:
         """It, None where it would be too large, and a sentence for what it lacks.
@@ -70,7 +70,7 @@ class SceneFound:
         """
         if len(self.found) > MOST_INSTANCES:
             return None, [_TOO_MANY_OBJECTS]
-        sky = self.around.sky
+        sky = self.settings.sky
         unclear = sky.background()[1]
         scene, bending = self.scene(wait=True), self.deforming
         moment = Moment.of(scene, bending, sky_known=not unclear)

@@ -18,7 +18,7 @@ from ..backend.shared.errors import WorldError, WorldFMError
 from ..backend.shared.frame import MemoryFrame
 from ..backend.shared.scene import Mesh, Scene
 from .anchor_points import Points, are_native_splats, is_anchors, read_points
-from .assembly import Surroundings, assemble, read_surroundings
+from .assembly import SceneSettings, assemble, read_settings
 from .attributes import with_attributes
 from .bakes import dressed, find
 from .contents import Contents, Found, Kind, can_be_placed
@@ -48,7 +48,7 @@ class SceneCopy:
     memory: list[MemoryFrame]
     budget: int
     problems: tuple[str, ...]
-    surroundings: Surroundings
+    settings: SceneSettings
 
     def exact(self, wait: bool = True) -> tuple[Scene, list[str]]:
         """All that Blender knows of the scene, and a sentence for each thing that is left out.
@@ -57,12 +57,12 @@ class SceneCopy:
         """
         places = tuple(guide.camera for guide in self.guides)
         contents = self.contents
-        return assemble(contents.found, contents.scale_length, self.surroundings, places, wait)
+        return assemble(contents.found, contents.scale_length, self.settings, places, wait)
 
     @property
     def waits(self) -> bool:
         """Whether its background is still being rendered: a grey one stands in for it."""
-        return self.surroundings.sky.waits
+        return self.settings.sky.waits
 
     @property
     def unbaked(self) -> bool:
@@ -152,29 +152,29 @@ class SceneReader:
 
         Meshes that are as they were are the same objects as before.
         """
-        found, around = self.read_found(depsgraph, local_view)
+        found, settings = self.read_found(depsgraph, local_view)
         scene = depsgraph.scene.original
         places = tuple(guide.camera for guide in render_guides(scene, [], None))
         scale_length = scene.unit_settings.scale_length
-        return assemble(found, scale_length, around, places)
+        return assemble(found, scale_length, settings, places)
 
     def read_found(
         self,
         depsgraph: bpy.types.Depsgraph,
         local_view: bpy.types.SpaceView3D | None = None,
         render_sky: bool = True,
-    ) -> tuple[list[Found], Surroundings]:
+    ) -> tuple[list[Found], SceneSettings]:
         """Everything that `depsgraph` shows, read anew, and what belongs to all of it."""
         self.forget_all()
         found = self._find_all(depsgraph, local_view)
-        return found, read_surroundings(depsgraph, render_sky)
+        return found, read_settings(depsgraph, render_sky)
 
     def find_more(
         self, depsgraph: bpy.types.Depsgraph, seconds: float
-    ) -> tuple[list[Found], Surroundings] | None:
+    ) -> tuple[list[Found], SceneSettings] | None:
         """`read_found` in time slices as in `read_more`, without having the sky rendered."""
         found = self._find(depsgraph, seconds)
-        return None if found is None else (found, read_surroundings(depsgraph, render_sky=False))
+        return None if found is None else (found, read_settings(depsgraph, render_sky=False))
 
     def read_more(
         self,
@@ -254,7 +254,7 @@ class SceneReader:
             return Kind(ob.name, light, [], [], visible, animated=is_animated(ob))
         if ob.type in UNSHOWN:
             return Kind(ob.name, None, [], [], problems=problems_of(ob))
-        looks, shaders = cache.materials(ob)
+        colors, shaders = cache.materials(ob)
         if pointer not in self._sources:
             self._sources[pointer] = self._source(ob, cache), self._hair(ob, cache)
         source, hair = self._sources[pointer]
@@ -265,7 +265,7 @@ class SceneReader:
         own = Kind(
             ob.name,
             shown.source,
-            looks,
+            colors,
             shown.shaders,
             visible,
             ob.is_holdout,
@@ -279,12 +279,12 @@ class SceneReader:
         strands = tuple(
             own._replace(
                 source=strand,
-                looks=[looks[slot]],
+                base_colors=[colors[slot]],
                 shaders=[shaders[slot]],
                 problems=(),
                 unbaked=False,
             )
-            for strand, slot in ((s, min(n, len(looks) - 1)) for s, n in hair)
+            for strand, slot in ((s, min(n, len(colors) - 1)) for s, n in hair)
         )
         return own._replace(hair=strands)
 
@@ -358,5 +358,5 @@ def _copy(depsgraph: bpy.types.Depsgraph, current: Camera | None, found: list[Fo
             "add objects, or capture memory in the WorldFM tab of the sidebar."
         )
     budget = scene.worldfm.point_budget
-    around = read_surroundings(depsgraph)
-    return SceneCopy(contents, guides, memory, budget, tuple(problems), around)
+    settings = read_settings(depsgraph)
+    return SceneCopy(contents, guides, memory, budget, tuple(problems), settings)

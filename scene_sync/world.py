@@ -67,7 +67,7 @@ class WorldBuilder:
         self._pieces = known
         coarser = _coarser(sum(known[shape].wanted() for shape in shapes), copy.budget)
         names = [
-            digest(shape, one.key.encode(), _look_bytes(one), np.float64(coarser).tobytes())
+            digest(shape, one.key.encode(), _color_bytes(one), np.float64(coarser).tobytes())
             for shape, one in zip(shapes, placed, strict=True)
         ]
         kept = [digest(one.points.digest, one.matrix.tobytes()) for one in stored]
@@ -145,7 +145,7 @@ def _all_pieces(placed: list[Placed], guides: list[Guide]) -> list[Pieces]:
 def _sampled(placed: Placed, pieces: Pieces, coarser: float) -> Anchors:
     samples = sample(pieces, coarser, zlib.crc32(placed.key.encode()))
     area = np.bincount(pieces.parent, pieces.area, minlength=len(placed.surface.corners))
-    rgb, solid = colours_of(placed.surface.mesh, placed.looks, samples, area)
+    rgb, solid = colours_of(placed.surface.mesh, placed.base_colors, samples, area)
     radius = samples.spacing * np.float32(RADIUS)
     if solid.all():
         return Anchors(samples.xyz, rgb, radius)
@@ -168,8 +168,8 @@ def _guide_bytes(guide: Guide) -> bytes:
     return camera.K.tobytes() + camera.c2w.tobytes() + size.tobytes()
 
 
-def _look_bytes(placed: Placed) -> bytes:
-    return repr([look.fingerprint() for look in placed.looks]).encode()
+def _color_bytes(placed: Placed) -> bytes:
+    return repr([color.fingerprint() for color in placed.base_colors]).encode()
 
 
 def _revision(identity: bytes, scene: bytes, memory: list[MemoryFrame]) -> int:

@@ -70,7 +70,7 @@ class Backend:
 
 
 @dataclass(frozen=True, eq=False)
-class Look:
+class Draw:
     """A draw begins. bare: without sky, in local view. now: seconds of a steady clock."""
 
     target: Target

@@ -22,7 +22,7 @@ from .actions import (
     Backend,
     BuildWorld,
     Copy,
-    Look,
+    Draw,
     NoteFrame,
     Painting,
     PrepareFrame,
@@ -81,7 +81,7 @@ class ViewState:
     arrivals: when the frames of the last seconds came. latency: seconds from request to screen.
     """
 
-    look: Look | None = None
+    draw: Draw | None = None
     moved: float = 0.0
     dirty: bool = True
     reading: bool = False
@@ -117,7 +117,7 @@ class ViewState:
     @property
     def target(self) -> Target | None:
         """What it looked at when it was last drawn."""
-        return self.look.target if self.look is not None else None
+        return self.draw.target if self.draw is not None else None
 
     @property
     def lit(self) -> bool:
@@ -144,29 +144,29 @@ class ViewState:
         """Undo or redo."""
         self.dirty = True
 
-    def looked(self, look: Look) -> list[Action]:
+    def draw_begun(self, draw: Draw) -> list[Action]:
         """A draw begins. What is to be done before `wants` is asked."""
-        if not look.target.same_view(self.target):
-            self.moved, self.refined = look.now, False
-        self.look = look
-        if look.bare != self.bare:  # the frame at hand is to be made ready once more
-            self.bare, self.frame, self.shown = look.bare, None, None
+        if not draw.target.same_view(self.target):
+            self.moved, self.refined = draw.now, False
+        self.draw = draw
+        if draw.bare != self.bare:  # the frame at hand is to be made ready once more
+            self.bare, self.frame, self.shown = draw.bare, None, None
         if self.building:
             return []
         if self.dirty or self.reading or self._left_free():
             self.dirty &= self.reading  # what changes from now on is for another round
             self.copy, self.reading = None, True
-            return [ReadScene(look.target.picture)]
+            return [ReadScene(draw.target.picture)]
         if self.copy is not None and self._outdated():
             return [self._build(self.copy)]
         return []
 
     def wants(self) -> list[Action]:
-        """The same draw, after what `looked` said was done: what to ask of the backend."""
-        look = self._look
+        """The same draw, after what `draw_begun` said was done: what to ask of the backend."""
+        draw = self._draw
         self.problem, self.refined = "", self._still
         actions = self._wants_frame() if self.world is not None else []
-        return [*actions, *self._prepare(look.backend.newest), *self._note(look.now)]
+        return [*actions, *self._prepare(draw.backend.newest), *self._note(draw.now)]
 
     def drawn(self, shown: bool) -> None:
         """The draw ended, with a picture or without."""
@@ -188,7 +188,7 @@ class ViewState:
 
     def scene_unreadable(self, sentence: str) -> None:
         """The scene cannot be a world as it is."""
-        self.reading, self.built_for, self.world = False, self._look.target, None
+        self.reading, self.built_for, self.world = False, self._draw.target, None
         self.build_problem = sentence
 
     def world_built(self, world: World, points: PointSample) -> None:
@@ -201,8 +201,8 @@ class ViewState:
 
     def launch_read(self, launch: LaunchSettings) -> list[Action]:
         """How a backend would be started now; one that failed is not started the same way again."""
-        self.launch_looked, self.alone = self._look.now, False
-        if self._look.backend.down and launch == self.launched:
+        self.launch_looked, self.alone = self._draw.now, False
+        if self._draw.backend.down and launch == self.launched:
             return self._ask()
         self.launched = launch
         return [StartBackend(launch), *self._ask()]
@@ -227,8 +227,8 @@ class ViewState:
     # What it looks like from outside
 
     def painting(self) -> Painting:
-        """What the draw that began with `looked` shows."""
-        target = self._look.target
+        """What the draw that began with `draw_begun` shows."""
+        target = self._draw.target
         if self.world is None:
             return Painting(None, None, MAX_POINTS, False)
         frame = self.frame
@@ -258,45 +258,45 @@ class ViewState:
     # Decisions
 
     @property
-    def _look(self) -> Look:
-        assert self.look is not None, "this event follows `looked`"
-        return self.look
+    def _draw(self) -> Draw:
+        assert self.draw is not None, "this event follows `draw_begun`"
+        return self.draw
 
     @property
     def _still(self) -> bool:
-        return self._look.now - self.moved > STILL_SECONDS
+        return self._draw.now - self.moved > STILL_SECONDS
 
     @property
     def _wants_lit(self) -> bool:
-        backend = self._look.backend
+        backend = self._draw.backend
         down = self.alone or backend.state is BackendState.FAILED
         return backend.lights is not False and not down
 
     def _left_free(self) -> bool:
         """Whether it looks through a camera, and its anchors were made for another view."""
         built = self.built_for
-        return built is not None and built.free and not self._look.target.free and not self.lit
+        return built is not None and built.free and not self._draw.target.free and not self.lit
 
     def _outdated(self) -> bool:
         """Whether what was read before is to be made a world once more."""
         if self._wants_lit != self.built_lit or self.sky_came:
             return True
-        return self._look.target.free and not self.lit and not self._dense_enough()
+        return self._draw.target.free and not self.lit and not self._dense_enough()
 
     def _dense_enough(self) -> bool:
         """Whether the anchors that were made for another free view will do for this one."""
-        built, wanted = self.built_for, self._look.target.picture
+        built, wanted = self.built_for, self._draw.target.picture
         if built is None or not built.free:
             return False
         near = self.frame.near if self.frame is not None else 1.0
         if self._still:
             return fits(built.picture, wanted, _NEAR_ENOUGH * near)
-        waited = self._look.now - self.built_at > REBUILD_SECONDS
+        waited = self._draw.now - self.built_at > REBUILD_SECONDS
         return not waited or moved(built.picture, wanted) < _FAR_OFF * near
 
     def _build(self, copy: Copy) -> Action:
-        target, settings = self._look.target, self._look.settings
-        self.building, self.built_for, self.built_at = True, target, self._look.now
+        target, settings = self._draw.target, self._draw.settings
+        self.building, self.built_for, self.built_at = True, target, self._draw.now
         self.built_lit, self.built_before_sky = self._wants_lit, copy.waits
         guides = None
         if target.free:
@@ -305,34 +305,34 @@ class ViewState:
 
     def _wants_frame(self) -> list[Action]:
         """Nothing where this is what was asked for last, or where it is too early for another."""
-        look = self._look
+        draw = self._draw
         request = self._request()
         if self.asked_under == self._under() and same_tree(self.asked, request):
             return []
-        if look.now - self.asked_at < 1 / look.settings.fps_cap:
+        if draw.now - self.asked_at < 1 / draw.settings.fps_cap:
             self.refined = False
             return []
-        if look.backend.down or look.now - self.launch_looked >= LAUNCH_SECONDS:
-            return [ReadLaunch(look.settings.model)]
+        if draw.backend.down or draw.now - self.launch_looked >= LAUNCH_SECONDS:
+            return [ReadLaunch(draw.settings.model)]
         return self._ask()
 
     def _ask(self) -> list[Action]:
-        look = self._look
+        draw = self._draw
         request = self._request()
-        self.asked, self.asked_at, self.asked_under = request, look.now, self._under()
+        self.asked, self.asked_at, self.asked_under = request, draw.now, self._under()
         self.asking = True
         return [AskFrame(request)]
 
     def _request(self, still: bool | None = None) -> FrameRequest:
-        look, still = self._look, self._still if still is None else still
-        return look.settings.request(look.target.picture, still, self.moving_side)
+        draw, still = self._draw, self._still if still is None else still
+        return draw.settings.request(draw.target.picture, still, self.moving_side)
 
     def _under(self) -> _Asked:
         assert self.world is not None
-        look = self._look
-        backend = look.backend
+        draw = self._draw
+        backend = draw.backend
         return _Asked(
-            self.world.revision, backend.refinements, backend.restarts, look.settings.model
+            self.world.revision, backend.refinements, backend.restarts, draw.settings.model
         )
 
     def _prepare(self, newest: FrameReply | None) -> list[Action]:

@@ -35,7 +35,7 @@ from .actions import (
     AskFrame,
     Backend,
     BuildWorld,
-    Look,
+    Draw,
     NoteFrame,
     PrepareFrame,
     ReadLaunch,
@@ -170,7 +170,7 @@ def _draw(
 ) -> None:
     state, target, now = view.state, target_of(context, depsgraph), time.monotonic()
     bare, settings = context.space_data.local_view is not None, settings_of(context.scene)
-    _do(view, state.looked(Look(target, bare, settings, view.backend, now)), context, depsgraph)
+    _do(view, state.draw_begun(Draw(target, bare, settings, view.backend, now)), context, depsgraph)
     _do(view, state.wants(), context, depsgraph)
     painting, region = state.painting(), (context.region.width, context.region.height)
     if not painting.exact or not view.painter.is_warm:

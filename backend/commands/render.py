@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import replace
@@ -13,14 +12,12 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 
-from ..shared.anchors import Anchors
 from ..shared.camera import Camera
 from ..shared.camera_path import read_camera_path
-from ..shared.content import content_hash
 from ..shared.errors import InputError
 from ..shared.frame import FrameReply, FrameRequest
 from ..shared.world import World
-from ..shared.world_content import write_content
+from ..shared.world_folder import world_hash
 from .options import Threads, counted, make_folder, parse_size, progress_bar
 
 app = typer.Typer(add_completion=False)
@@ -137,17 +134,17 @@ def _render_all(
     """Renders what is not there yet; what was done for each frame, in order."""
     from ..frame_files import read_metadata
 
-    about = {
-        "model": pipeline.name,
-        "model_hash": pipeline.hash,
-        "world": _world_hash(world),
-        "world_revision": str(world.revision),
-    }
+    # what is turned off shows in no frame
+    shown = world_hash(replace(world, memory=[frame for frame in world.memory if frame.enabled]))
     prepared = None
     done = []
     with progress_bar() as bar:
         for i, request in bar.track(enumerate(requests), len(requests), description="Rendering"):
-            metadata = about | _metadata(request)
+            metadata = {
+                **request.metadata(pipeline.name, pipeline.hash, world.revision),
+                "world": shown,
+                "camera": json.dumps(request.camera.to_json()),
+            }
             files = {name: output / PASSES[name].format(i) for name in passes}
             name = str(next(iter(files.values())))
             if all(read_metadata(file) == metadata for file in files.values()):
@@ -159,30 +156,6 @@ def _render_all(
             _save(reply, files, metadata)
             done.append({"file": name, "ms": reply.timings})
     return done
-
-
-def _world_hash(world: World) -> str:
-    """Changes with anything in the world that can be seen in a frame."""
-    digest = hashlib.blake2b(digest_size=8)
-    anchors = world.anchors
-    for array in (anchors.xyz, anchors.rgb, anchors.radius):
-        digest.update(content_hash(array).encode())
-    for frame in world.memory:
-        if frame.enabled:
-            digest.update(json.dumps(frame.camera.to_json()).encode())
-            digest.update(content_hash(frame.picture).encode())
-            digest.update(b"" if frame.depth is None else content_hash(frame.depth).encode())
-    if world.scene is not None:
-        content, _ = write_content(World(Anchors.empty(), [], 0, {}, world.scene))
-        digest.update(content_hash(content).encode())
-    return digest.hexdigest()
-
-
-def _metadata(request: FrameRequest) -> dict[str, str]:
-    return {
-        **request.settings(),
-        "camera": json.dumps(request.camera.to_json()),
-    }
 
 
 def _with_alpha(reply: FrameReply) -> np.ndarray:

@@ -14,7 +14,7 @@ import numpy as np
 
 from ..conditioning.anchors.forest import Forest
 from ..conditioning.anchors.geometry import Geometry
-from ..conditioning.anchors.materials import UNASSIGNED, CompiledMaterial
+from ..conditioning.anchors.materials import UNASSIGNED, CompiledMaterial, Pyramids
 from ..conditioning.anchors.surface import Matter
 from ..conditioning.anchors.tracing import AVAILABLE, Stopped
 from ..conditioning.light import frame
@@ -165,6 +165,7 @@ class LitWorld:
         self.quality = quality
         self.on_refined: Callable[[], None] = lambda: None
         self._compiled: WeakKeyDictionary[Material, _Compiled] = WeakKeyDictionary()
+        self._pyramids = Pyramids()
         self._bare = CompiledMaterial(UNASSIGNED, ())
         self._geometry: Geometry | None = None
         self._forest = Forest()
@@ -263,7 +264,7 @@ class LitWorld:
         for material in scene.materials:
             kept = self._compiled.get(material)
             if kept is None or not kept.fits(scene):
-                new = CompiledMaterial(material, scene.textures, scene.units)
+                new = CompiledMaterial(material, scene.textures, scene.units, self._pyramids)
                 kept = self._compiled[material] = _Compiled(new, scene.textures, scene.units)
             made.append(kept.material)
         return [*made, self._bare]
@@ -277,7 +278,7 @@ class LitWorld:
         lit = frame.render(lighting, request.camera, request.glance)
         met = lit.triangle >= 0
         timings = {**made, "lit": 1e3 * (time.perf_counter() - began)}
-        color, told = lit.color, {"Confidence": np.zeros(met.shape, np.float32)}
+        color, passes = lit.color, {"Confidence": np.zeros(met.shape, np.float32)}
         wanted = request.mode != "anchors" and request.references
         if wanted:
             began = time.perf_counter()
@@ -285,7 +286,7 @@ class LitWorld:
             if memory is not None:
                 corrected = memory.corrected(lit, request.camera)
                 color = corrected.color
-                told = {"Confidence": corrected.confidence, "Memory": corrected.frame}
+                passes = {"Confidence": corrected.confidence, "Memory": corrected.frame}
                 timings["memory"] = 1e3 * (time.perf_counter() - began)
         reply = FrameReply(
             color=as_halves(color),
@@ -302,7 +303,7 @@ class LitWorld:
                 "Base Colour": lit.base,
                 "Normal": lit.normal,
                 "Lit": lit.color,
-                **told,
+                **passes,
             },
             draft=request.draft and not complete,
         )

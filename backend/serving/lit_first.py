@@ -84,8 +84,8 @@ class LitFirst:
             self._whole = self._load()
         except (Exception, SystemExit) as error:  # libraries exit, too
             _log.exception("the frame model could not be loaded")
-            told = as_told(error, "loading the model", "the log")
-            self._whole = told
-            self._on_failure(told)
+            failure = as_told(error, "loading the model", "the log")
+            self._whole = failure
+            self._on_failure(failure)
         finally:
             self._loaded.set()

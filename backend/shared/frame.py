@@ -7,8 +7,9 @@ Colour: (H, W, 3) float16 scene-linear, row 0 on top; (H, W, 3) uint8 sRGB for p
 
 from __future__ import annotations
 
+import json
 from copy import copy
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import cached_property
 
 import numpy as np
@@ -95,6 +96,7 @@ class MemoryFrame:
         return LINEAR[self.rgb] if self.radiance is None else self.radiance.astype(np.float32)
 
 
+_ALWAYS_WRITTEN = ("seed", "steps", "references")
 _RANGES = {
     "steps": ("The sampler's steps", 1, 1000),
     "seed": ("The seed", 0, 2**32 - 1),
@@ -137,10 +139,27 @@ class FrameRequest:
             if not least <= value <= most:
                 raise InputError(f"{what} must be a number from {least} to {most}, not {value}.")
 
-    def settings(self) -> dict[str, str]:
-        """All but the camera, as it is written beside a frame."""
-        told = {name: str(getattr(self, name)) for name in ("seed", "steps", "references")}
-        return told if self.mode == "full" else told | {"mode": self.mode}
+    def metadata(self, model: str, model_hash: str, world_revision: int) -> dict[str, str]:
+        """What is written beside a frame to make it again, but for camera and world.
+
+        Of the rarer settings only those that are not as they mostly are.
+        """
+        rare = {
+            f.name: _written(getattr(self, f.name))
+            for f in fields(self)
+            if f.name not in ("camera", *_ALWAYS_WRITTEN) and getattr(self, f.name) != f.default
+        }
+        return {
+            "model": model,
+            "model_hash": model_hash,
+            "world_revision": str(world_revision),
+            **{name: _written(getattr(self, name)) for name in _ALWAYS_WRITTEN},
+            **rare,
+        }
+
+
+def _written(value: object) -> str:
+    return json.dumps(value.to_json()) if isinstance(value, Camera) else str(value)
 
 
 @dataclass(frozen=True, eq=False)

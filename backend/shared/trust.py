@@ -59,14 +59,14 @@ class Trust:
                 return level
         return Level.POOR
 
-    def sentences(self, told: Callable[[str], str] = str) -> list[str]:
-        """What was measured, and what it means. told: gives a sentence in the user's language."""
+    def sentences(self, translate: Callable[[str], str] = str) -> list[str]:
+        """What was measured, and what it means. translate: a sentence into the user's language."""
         percent = round(100 * self.agreement)
         if self.decibels is None:
-            measured = told(SENTENCES["agreement"]).format(percent)
+            measured = translate(SENTENCES["agreement"]).format(percent)
         else:
-            measured = told(SENTENCES["both"]).format(percent, round(self.decibels))
-        return [measured, told(SENTENCES[self.level.value])]
+            measured = translate(SENTENCES["both"]).format(percent, round(self.decibels))
+        return [measured, translate(SENTENCES[self.level.value])]
 
     def record(self) -> dict[str, str]:
         """What is kept of it in a world's provenance."""

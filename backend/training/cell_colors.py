@@ -55,11 +55,11 @@ def _example(world: DrawnWorld, target: PosedFrame) -> tuple[torch.Tensor, ...]:
     sure, view = usable(seen.weight), seen.view
     cells = surfels(seen.depth, view)
     guesses = guess_cells(images.cells, cells, sure[0] < 1, view, scale)
-    told = color_cells(cells, guesses, view, scale, Seen(seen.color, sure, seen.base, seen.known))
+    inputs = color_cells(cells, guesses, view, scale, Seen(seen.color, sure, seen.base, seen.known))
     truth = torch.from_numpy(target.rgb).permute(2, 0, 1).float() / 127.5 - 1
     unsure = torch.cat([truth * (1 - sure), 1 - sure])
     color, mass = F.adaptive_avg_pool2d(unsure[None], view.grid)[0].split((3, 1))
-    return told, color / mass.clamp(min=1e-3), mass[0]
+    return inputs, color / mass.clamp(min=1e-3), mass[0]
 
 
 def color_losses(network: CellNet, examples: Examples) -> dict[str, torch.Tensor]:

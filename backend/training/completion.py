@@ -55,9 +55,11 @@ def _example(world: DrawnWorld, target: PosedFrame) -> tuple[torch.Tensor, torch
     color, sure = sampled.rgb.permute(2, 0, 1) * 2 - 1, usable(sampled.weight[None].clamp(0, 1))
     seen = Seen(color, sure, push_pull(color, sure)[0], (depth > 0).float()[None])
     guess, view = smooth_guess(depth, scale), View(camera, depth.device)
-    told = completion_cells(depth, guess, view, scale, seen)
+    inputs = completion_cells(depth, guess, view, scale, seen)
     truth = torch.from_numpy(target.depth)[view.centres]
-    return torch.cat([told, torch.log(guess[view.centres] / scale)[None]]), torch.log(truth / scale)
+    return torch.cat([inputs, torch.log(guess[view.centres] / scale)[None]]), torch.log(
+        truth / scale
+    )
 
 
 def completion_losses(network: CellNet, examples: Examples) -> dict[str, torch.Tensor]:
@@ -66,9 +68,9 @@ def completion_losses(network: CellNet, examples: Examples) -> dict[str, torch.T
     depth: error of log depth on surfaces; guess: that of the smooth guess; sky: cross entropy;
     sky_wrong: part of the cells called wrongly.
     """
-    told, guess, truth = examples["cells"][:, :-1], examples["cells"][:, -1], examples["truth"]
-    correction, logit = network(told).unbind(1)
-    solid, sky = COMPLETION_CELLS.of(told, "solid"), COMPLETION_CELLS.of(told, "sky")
+    inputs, guess, truth = examples["cells"][:, :-1], examples["cells"][:, -1], examples["truth"]
+    correction, logit = network(inputs).unbind(1)
+    solid, sky = COMPLETION_CELLS.of(inputs, "solid"), COMPLETION_CELLS.of(inputs, "sky")
     unknown = (solid + sky == 0)[:, 0].float()
     sky = torch.isinf(truth).float()
     surface = unknown * (1 - sky)

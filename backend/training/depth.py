@@ -140,6 +140,41 @@ class Progress:
         return {name: float(value.detach()) for name, value in parts.items()}
 
 
+def _begun_or_continued(checkpoint: Path, peak: float) -> Progress:
+    net = DepthNet()
+    optimiser = torch.optim.AdamW(net.parameters(), lr=peak, weight_decay=0.03)
+    average = DepthNet(net.config).eval()
+    average.load_state_dict(net.state_dict())
+    nn.Module.to(net, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    progress = Progress(net, average, optimiser)
+    if checkpoint.exists():
+        progress.load(checkpoint)
+    return progress
+
+
+class _Batches:
+    """Drawn from the views of the phase that the run is in."""
+
+    def __init__(self, folder: Path, count: int, generator: torch.Generator) -> None:
+        self._folder, self._count, self._generator = folder, count, generator
+        self._phase = -1
+        self._views: Views | None = None
+
+    @property
+    def views_made(self) -> int:
+        """Of this phase so far."""
+        return 0 if self._views is None else len(self._views)
+
+    def draw(self, fraction: float) -> Sample:
+        """A batch at this fraction of the run."""
+        phase = max(i for i, (begin, *_) in enumerate(PHASES) if fraction >= begin)
+        _, pixels, sizes = PHASES[phase]
+        if self._views is None or phase != self._phase:
+            self._views, self._phase = Views(self._folder, pixels), phase
+        size = sizes[int(torch.randint(len(sizes), (), generator=self._generator))]
+        return self._views.draw(self._count, size, self._generator)
+
+
 def train(
     out: Path,
     minutes: float,
@@ -154,28 +189,17 @@ def train(
     tell is called with the seconds spent so far after every iteration.
     """
     torch.manual_seed(seed)
-    net = DepthNet()
-    optimiser = torch.optim.AdamW(net.parameters(), lr=peak, weight_decay=0.03)
-    average = DepthNet(net.config).eval()
-    average.load_state_dict(net.state_dict())
-    nn.Module.to(net, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    progress = Progress(net, average, optimiser)
     checkpoint = out / "checkpoint.pt"
-    if checkpoint.exists():
-        progress.load(checkpoint)
+    progress = _begun_or_continued(checkpoint, peak)
+    average = progress.average
     generator = torch.Generator().manual_seed(seed + progress.iteration)
     held_out = held_out_samples(WATCHED, held_out_scenes, views=2)
-    views: Views | None = None
-    phase, sums = -1, dict[str, float]()
+    batches = _Batches(out / "views", batch_size, generator)
+    sums: dict[str, float] = {}
     tick = saved = measured = time.monotonic()
     while progress.spent < 60 * minutes:
         fraction = progress.spent / (60 * minutes)
-        wanted = max(i for i, (begin, *_) in enumerate(PHASES) if fraction >= begin)
-        _, pixels, sizes = PHASES[wanted]
-        if views is None or wanted != phase:
-            views, phase = Views(out / "views", pixels), wanted
-        size = sizes[int(torch.randint(len(sizes), (), generator=generator))]
-        batch = views.draw(batch_size, size, generator)
+        batch = batches.draw(fraction)
         parts = progress.step(batch, learning_rate(fraction, peak), generator)
         for name, value in parts.items():
             sums[name] = sums.get(name, 0.0) + value / LOGGED_EVERY
@@ -184,7 +208,9 @@ def train(
         tell(progress.spent)
         row = {"iteration": progress.iteration, "spent_s": round(progress.spent, 1)}
         if progress.iteration % LOGGED_EVERY == 0:
-            _log(out, row | {"views": len(views)} | {k: round(v, 4) for k, v in sums.items()})
+            _log(
+                out, row | {"views": batches.views_made} | {k: round(v, 4) for k, v in sums.items()}
+            )
             sums.clear()
         if now - measured > MEASURED_EVERY_S:
             _log(out, row | {"held_out": evaluate(EmbeddedDepth(average), held_out)})

@@ -34,8 +34,8 @@ def hide_anchors(hints: torch.Tensor, share: float) -> torch.Tensor:
         sure = usable(HINTS.of(hints[i], "memory_weight")) * (1 - hidden[i])
         base, level = push_pull(HINTS.of(hints[i], "base"), sure)
         for name, value in (("base", base), ("fill", base), ("base_level", level / 8)):
-            told = HINTS.of(result[i], name)
-            told.copy_(torch.where(hidden[i] > 0, value, told))
+            channel = HINTS.of(result[i], name)
+            channel.copy_(torch.where(hidden[i] > 0, value, channel))
         far = HINTS.of(result[i], "fill_distance")
         far.copy_(torch.where(hidden[i] > 0, torch.ones_like(far), far))
     return result

@@ -33,9 +33,9 @@ from backend.models.store import verify
 from backend.shared.camera_path import write_camera_path
 from backend.shared.errors import WorldFMError
 from backend.shared.world_folder import load_world, save_world, world_hash
-from backend.world.importers.ply import read_ply
 from tests.client.shelf import choice, make_wheel
 from tests.models.official_room import CONFIG, reference_weights, write_vae
+from tests.scenes.ply import points_of
 
 SIZE = 40
 FRAMES = 3
@@ -128,7 +128,7 @@ def worldfm_quietly(*arguments: object) -> None:
 
 def _state_of_export(folder: Path) -> str:
     try:
-        points = read_ply(folder / "points.ply").rgb
+        points = points_of(folder / "points.ply").rgb
         read_dataset(folder / "set")
     except WorldFMError as error:
         return f"file lost: {error}"

@@ -12,9 +12,12 @@ def srgb(linear: float) -> int:
     return round(value * 255)
 
 
-def test_a_scene_becomes_its_anchors(blender):
-    found = blender("anchors.py")
+@pytest.fixture(scope="module")
+def found(shared_blender):
+    return shared_blender("anchors.py")
 
+
+def test_shapes_and_modifiers_become_points_on_their_surfaces(found):
     shape = found["shape_and_modifiers"]
     assert shape["low"] == pytest.approx([-1, -1, 1], abs=0.02)
     assert shape["high"] == pytest.approx([5, 1, 1], abs=0.02)
@@ -23,15 +26,21 @@ def test_a_scene_becomes_its_anchors(blender):
     assert shape["first"] == [srgb(0.8), srgb(0.05), srgb(0.05)]
     assert shape["whole"]  # what the scene's geometry leaves empty is sky
 
+
+def test_instances_are_where_their_copies_are(found):
     copies = found["instances"]
     assert copies["between"] == 0
     assert copies["left"] > 50 and abs(copies["left"] - copies["right"]) <= 2
 
+
+def test_points_have_the_colours_of_textures_attributes_and_lights(found):
     assert found["colours"]["texture"] == 1.0
     assert found["colours"]["fine"] == [srgb(0.5)]  # black and white pixels, seen from afar
     assert found["colours"]["attribute"] == pytest.approx([128, 0, 255], abs=1)
     assert found["colours"]["glow"] == [0, 255, 0]
 
+
+def test_what_cannot_be_read_is_left_out_with_a_sentence(found):
     faults = found["faults"]
     assert len(faults["warnings"]) == 3
     for warning, name, reason in zip(
@@ -41,17 +50,25 @@ def test_a_scene_becomes_its_anchors(blender):
     assert faults["finite"] and faults["points"] > 1000
     assert "nothing to look at" in faults["nothing"]
 
+
+def test_the_same_scene_gives_the_same_points(found):
     assert found["same_again"] == {
         "order": True, "kept": True, "fresh": True, "moved": True, "unmoved_points": True
     }  # fmt: skip
 
+
+def test_the_last_bits_of_a_place_are_no_change(found):
     assert found["last_bits"] == {"bits": True, "move": False}
 
+
+def test_points_are_as_dense_as_the_camera_needs(found):
     assert found["density"]["covered"] > 0.97
     assert 5_000 < found["density"]["few"] <= 10_000
     assert found["density"]["tiny"] > 10_000
     assert found["density"]["size_in_metres"] == pytest.approx(0.2, abs=0.002)
 
+
+def test_one_world_serves_a_whole_path(found):
     for name, (worlds, apart) in found["one_world_for_a_path"].items():
         assert worlds == 1, name  # points are sampled and sent once, not at every frame
         assert apart < 1.5, name  # and are dense enough all along the path

@@ -12,8 +12,8 @@ import trimesh
 from backend.data.nerfstudio import read_dataset
 from backend.shared.world_folder import load_world
 from backend.world.importers.meta import read_meta
-from backend.world.importers.ply import read_ply
 from backend.world.importers.point_cloud import world_from_ply
+from tests.scenes.ply import points_of
 
 
 @pytest.fixture(scope="module")
@@ -76,7 +76,7 @@ def test_exports_replace_nothing_that_is_not_theirs(found, folder):
 
 def test_other_programs_formats_hold_what_the_folder_does(world, path, folder):
     (frame,) = world.memory
-    cloud = read_ply(folder / "points.ply")
+    cloud = points_of(folder / "points.ply")
     assert np.array_equal(cloud.xyz, world.anchors.xyz)
     assert np.array_equal(cloud.rgb, world.anchors.rgb)
     (posed,) = read_dataset(folder / "dataset")

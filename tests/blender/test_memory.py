@@ -3,12 +3,16 @@
 
 from __future__ import annotations
 
+import pytest
 
-def test_memory_is_captured_added_and_kept(blender, tmp_path):
-    folder = tmp_path / "files"
-    folder.mkdir()
-    found = blender("memory.py", folder)
 
+@pytest.fixture(scope="module")
+def found(shared_blender, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("files")
+    return shared_blender("memory.py", folder)
+
+
+def test_frames_are_captured_with_all_that_they_show(found):
     captured = found["captured"]
     assert captured["undisturbed"]
     assert captured["count"] == 2
@@ -24,6 +28,8 @@ def test_memory_is_captured_added_and_kept(blender, tmp_path):
     assert "panoramic" in captured["bad camera"]
     assert captured["after errors"]
 
+
+def test_a_photo_is_added_as_memory(found):
     added = found["added"]
     assert added["name"] == "photo"
     assert added["size"] == [96, 128, 3]
@@ -32,6 +38,8 @@ def test_memory_is_captured_added_and_kept(blender, tmp_path):
     assert added["surfaces"] > 0.3
     assert added["left_images"] == []
 
+
+def test_memory_survives_saving_undo_and_append(found):
     kept = found["kept"]
     assert kept["loaded"] and kept["removed"] == 0 and kept["undone"]
     assert kept["enabled"] == 2

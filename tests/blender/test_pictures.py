@@ -3,10 +3,15 @@
 
 from __future__ import annotations
 
+import pytest
 
-def test_images_of_every_kind_become_textures(blender):
-    found = blender("pictures.py")
 
+@pytest.fixture(scope="module")
+def found(shared_blender):
+    return shared_blender("pictures.py")
+
+
+def test_images_of_every_kind_become_textures(found):
     kinds = found["kinds"]
     assert kinds["bytes"] == kinds["expected"] and kinds["shared"]
     assert kinds["flags"] == {
@@ -22,13 +27,19 @@ def test_images_of_every_kind_become_textures(blender):
     (said,) = kinds["problems"]
     assert "'Missing'" in said and "'gone.png'" in said and "pink" in said
 
+
+def test_tiled_images_are_read_tile_by_tile(found):
     tiles = found["tiles"]
     expected = {"1001": [51, 1001], "1002": [153, 1002], "1011": [204, 1011]}
     assert tiles["disk"] == expected and tiles["packed"] == expected and tiles["left"] == 0
     assert set(tiles["gone"]) == {"1001", "1011"}
 
+
+def test_sequences_show_the_picture_of_the_frame(found):
     assert found["sequence"] == {"1": 51, "5": 51, "6": 102, "7": 153, "8": 153, "cyclic": 51}
 
+
+def test_large_images_are_halved_in_light_and_colour_spaces_said(found):
     large = found["large"]
     assert large["size"] == [2, 3001, 4]
     assert large["grey"] == [188, 188, 188, 255]  # half the light, not half the code

@@ -10,10 +10,17 @@ import pytest
 from tests.client.shelf import locked, make_wheel
 
 
-def test_preferences_own_the_backend(blender, tmp_path):
-    folder = tmp_path / "files"
-    folder.mkdir()
-    found = blender("preferences.py", folder)
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("files")
+
+
+@pytest.fixture(scope="module")
+def found(shared_blender, folder):
+    return shared_blender("preferences.py", folder)
+
+
+def test_without_an_installation_nothing_is_fetched_or_broken(found):
     assert found["state"] == "absent"
     assert found["own folder"]
     assert found["offline"] is False
@@ -23,20 +30,32 @@ def test_preferences_own_the_backend(blender, tmp_path):
     assert found["interrupted"] == "interrupted"
     assert found["remove"] == "The backend was removed; models were kept."
     assert found["kept"]
+
+
+def test_the_backend_moves_to_a_folder_that_is_chosen(found, folder):
     assert "not empty" in found["move to full"]
     assert (folder / "full" / "letter.txt").read_text() == "keep me"
     assert str(folder / "new") in found["move"]
     assert found["moved"] == "a model"
     assert found["now"] == str(folder / "new")
+
+
+def test_what_is_not_installed_does_not_start(found, folder):
     assert found["python"]
     assert found["models"] == str(folder / "new" / "models")
     assert "not installed" in found["start"]
     assert found["log"] == "The backend is not running."
+
+
+def test_a_failed_installation_is_in_the_log_and_the_report(found):
     failed = "needs packages that are not on this computer" in found["offline "]
     assert failed or "has no installer for this system" in found["offline "]  # without its wheels
     for text in (found["install log"], found["report"]):
         assert ("The last installation that failed:" in text) == failed
     assert "Blender" in found["report"] and "stopped" in found["report"]
+
+
+def test_past_renders_are_listed_and_recalled(found):
     assert found["history"] == [
         ["Frame 3, seed 6", "0000000000ff", "small abc"],
         [5, 2, 3, 2],

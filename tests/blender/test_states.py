@@ -3,11 +3,17 @@
 
 from __future__ import annotations
 
+import pytest
+
 FITS = ["FITS", [], False, False]
 
 
-def test_what_changed_is_said_of_the_frames_that_saw_it(blender):
-    found = blender("states.py")
+@pytest.fixture(scope="module")
+def found(shared_blender):
+    return shared_blender("states.py")
+
+
+def test_what_changed_is_said_of_the_frames_that_saw_it(found):
     edits = found["edits"]
     assert edits["nothing"] == [FITS, FITS]
     assert edits["moved"] == [FITS, FITS], "memory follows what moves"
@@ -22,10 +28,14 @@ def test_what_changed_is_said_of_the_frames_that_saw_it(blender):
     assert edits["all again"] == [FITS, FITS]
     assert edits["unknown"][0][0] == "UNKNOWN"
 
+
+def test_an_animation_is_no_change(found):
     animation = found["animation"]
     assert animation["same frame"] == animation["other frame"] == [FITS, FITS]
     assert animation["deleted"][0] == ["PARTLY", ["Floor"], False, False]
 
+
+def test_states_are_found_out_beside_the_draw(found):
     watched = found["watched"]
     assert watched["at first"] == [True, True], "a draw waited for the states"
     assert watched["settled"] == ["FITS", "FITS"]

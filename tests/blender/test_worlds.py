@@ -242,10 +242,9 @@ def test_a_photo_in_a_scene_in_use_puts_it_aside_and_back(found):
     assert aside["undone"] == before
 
 
-@pytest.fixture
-def sources(tmp_path):
-    made = tmp_path / "made"
-    made.mkdir()
+@pytest.fixture(scope="module")
+def sources(tmp_path_factory):
+    made = tmp_path_factory.mktemp("made")
     Image.fromarray(room_panorama(256)[0]).save(made / "room.png")
     frames = capture(2)
     write_dataset(made / "capture", frames)
@@ -262,43 +261,73 @@ def sources(tmp_path):
     return made
 
 
-def test_other_sources_and_worlds_in_folders(blender, sources):
-    found = blender("sources.py", sources)
-    assert 10_000 < found["panorama"]["points"] <= 256 * 128
-    assert found["panorama"]["low"] == pytest.approx(0, abs=0.4)
-    assert len(found["panorama"]["memory"]) == 6
-    assert found["capture"]["points"] == pytest.approx(2 * 96 * 72, rel=0.1)
-    assert found["capture"]["low"] == pytest.approx(0, abs=0.02)
-    assert found["capture"]["memory"] == [[72, 96, 3]] * 2
-    assert found["meta"]["memory"] == [[72, 96, 3]]
-    name, place = found["meta_path"]
+@pytest.fixture(scope="module")
+def sourced(shared_blender, sources):
+    return shared_blender("sources.py", sources)
+
+
+def test_a_panorama_becomes_points_and_views(sourced):
+    assert 10_000 < sourced["panorama"]["points"] <= 256 * 128
+    assert sourced["panorama"]["low"] == pytest.approx(0, abs=0.4)
+    assert len(sourced["panorama"]["memory"]) == 6
+
+
+def test_a_capture_becomes_points_and_memory(sourced):
+    assert sourced["capture"]["points"] == pytest.approx(2 * 96 * 72, rel=0.1)
+    assert sourced["capture"]["low"] == pytest.approx(0, abs=0.02)
+    assert sourced["capture"]["memory"] == [[72, 96, 3]] * 2
+
+
+def test_a_meta_file_becomes_memory_and_a_path(sourced):
+    assert sourced["meta"]["memory"] == [[72, 96, 3]]
+    name, place = sourced["meta_path"]
     assert name == "meta Path"
     # the second camera stands as far from the first as in the capture, 1.6 m high
     first, second = (frame.camera.position for frame in capture(2))
     assert math.dist(place, (0, 0, 1.6)) == pytest.approx(np.linalg.norm(second - first), rel=1e-4)
-    assert "does not exist" in found["no panorama"]
-    assert "does not exist" in found["no capture"] and "does not exist" in found["no meta"]
-    assert found["nothing left"] == 0
 
-    assert "Save this file first" in found["unsaved"]
-    assert "Save this file first" in found["unsaved move"]
-    assert found["moved"] and found["undone"] == [True, 100_000]
-    assert found["listed"].startswith("//scene worlds/large Points ")
-    assert found["preview"] == 20_000
-    assert found["images"] < 96 * 72 * 3  # a thumbnail, without depth
-    assert found["smaller"] < 0.5
-    assert found["loaded"] and found["copied"]
-    elsewhere = found["elsewhere"]
+
+def test_sources_that_are_not_there_are_one_sentence_and_leave_nothing(sourced):
+    assert "does not exist" in sourced["no panorama"]
+    assert "does not exist" in sourced["no capture"] and "does not exist" in sourced["no meta"]
+    assert sourced["nothing left"] == 0
+
+
+def test_points_move_into_a_folder_and_come_back_with_the_file(sourced):
+    assert "Save this file first" in sourced["unsaved"]
+    assert "Save this file first" in sourced["unsaved move"]
+    assert sourced["moved"] and sourced["undone"] == [True, 100_000]
+    assert sourced["listed"].startswith("//scene worlds/large Points ")
+    assert sourced["preview"] == 20_000
+    assert sourced["images"] < 96 * 72 * 3  # a thumbnail, without depth
+    assert sourced["smaller"] < 0.5
+    assert sourced["loaded"] and sourced["copied"]
+
+
+def test_a_folder_of_points_follows_its_file_elsewhere(sourced):
+    elsewhere = sourced["elsewhere"]
     assert elsewhere["after a copy"] == elsewhere["after a failure"] == [True, True, True]
     assert "no such folder" in elsewhere["refused"] and elsewhere["relative"]
     for name in ("after Save As", "copy loaded", "scene loaded"):
         assert elsewhere[name] == [False, True, True], name
+
+
+def test_points_whose_folder_is_gone_or_another_are_one_sentence(sourced):
     for name in ("missing", "too long"):
-        kind, said = found[name]
+        kind, said = sourced[name]
         assert kind == "WorldError" and "is missing; put it back beside this file" in said
-    assert "another world" in found["another"]
-    assert found["told"], "viewports would not read the world that was found"
-    assert found["found"] and found["back"]
-    assert "Select the points" in found["twice"] or "poll" in found["twice"]
-    assert found["opened"] == ["large Points_001"]  # the first is in the file
-    assert found["damaged"][0] == "WorldError" and "is damaged" in found["damaged"][1]
+    assert "another world" in sourced["another"]
+
+
+def test_points_that_are_found_again_are_shown_again(sourced):
+    assert sourced["told"], "viewports would not read the world that was found"
+    assert sourced["found"] and sourced["back"]
+
+
+def test_points_are_opened_into_the_file_once(sourced):
+    assert "Select the points" in sourced["twice"] or "poll" in sourced["twice"]
+    assert sourced["opened"] == ["large Points_001"]  # the first is in the file
+
+
+def test_a_damaged_folder_of_points_is_one_sentence(sourced):
+    assert sourced["damaged"][0] == "WorldError" and "is damaged" in sourced["damaged"][1]

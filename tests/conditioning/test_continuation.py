@@ -8,7 +8,7 @@ import math
 import numpy as np
 import pytest
 
-from backend.conditioning.unseen.continuation import Surroundings, surroundings_of
+from backend.conditioning.unseen.continuation import Panorama, panorama_of
 from backend.shared.camera import Camera, facing, intrinsics
 from backend.shared.frame import MemoryFrame
 
@@ -31,13 +31,13 @@ def outdoors(pitch: float = 0.0, yaw: float = 0.7) -> MemoryFrame:
 
 
 @pytest.fixture(scope="module")
-def around() -> Surroundings:
-    found = surroundings_of(outdoors())
+def around() -> Panorama:
+    found = panorama_of(outdoors())
     assert found is not None
     return found
 
 
-def elevations(around: Surroundings) -> np.ndarray:
+def elevations(around: Panorama) -> np.ndarray:
     rows = len(around.reach)
     return (0.5 - (np.arange(rows) + 0.5) / rows) * math.pi
 
@@ -56,7 +56,7 @@ def test_the_picture_itself_is_where_it_was(around):
 
 @pytest.mark.parametrize("pitch", [0.0, -0.3, 0.25])
 def test_ground_and_sky_go_on_all_around(pitch):
-    found = surroundings_of(outdoors(pitch))
+    found = panorama_of(outdoors(pitch))
     elevation = elevations(found)[:, None]
     reach = np.broadcast_to(found.reach, found.reach.shape)
     below, above = (elevation < -0.05) & (reach > 0), (elevation > 0.05) & (reach > 0)
@@ -107,9 +107,7 @@ def test_views_look_to_all_sides_and_agree(around):
 
 def test_what_cannot_be_continued_is_not():
     frame = outdoors()
-    assert surroundings_of(MemoryFrame("c", "c", frame.camera, frame.rgb)) is None
+    assert panorama_of(MemoryFrame("c", "c", frame.camera, frame.rgb)) is None
     tiny = Camera(intrinsics(0.004, 16, 16), frame.camera.c2w, 16, 16)
     blank = np.zeros((16, 16, 3), np.uint8)
-    assert (
-        surroundings_of(MemoryFrame("d", "d", tiny, blank, np.ones((16, 16), np.float32))) is None
-    )
+    assert panorama_of(MemoryFrame("d", "d", tiny, blank, np.ones((16, 16), np.float32))) is None

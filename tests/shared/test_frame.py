@@ -113,5 +113,12 @@ def test_requests_differ_in_any_field() -> None:
 def test_kinds_of_frames_that_do_not_exist_are_refused() -> None:
     with pytest.raises(InputError, match="'quick' is no kind of frame"):
         FrameRequest(CAMERA, mode="quick")
-    assert FrameRequest(CAMERA, mode="lit").settings()["mode"] == "lit"
-    assert "mode" not in FrameRequest(CAMERA).settings()
+
+
+def test_what_makes_a_frame_again_is_written_beside_it() -> None:
+    about = {"model": "m", "model_hash": "h", "world_revision": "7"}
+    usual = {**about, "seed": "0", "steps": "1", "references": "4"}
+    assert FrameRequest(CAMERA).metadata("m", "h", 7) == usual
+    rare = FrameRequest(CAMERA, mode="lit", aperture=0.1, focus=2.0)
+    changed = {"mode": "lit", "aperture": "0.1", "focus": "2.0"}
+    assert rare.metadata("m", "h", 7) == usual | changed

@@ -99,8 +99,8 @@ class Stage:
         """A draw, so many seconds later. The names of what was done."""
         self.now += after
         began = len(self.done)
-        look = actions.Look(self.target, self.bare, self.settings, self.backend, self.now)
-        self._do(self.view.looked(look))
+        draw = actions.Draw(self.target, self.bare, self.settings, self.backend, self.now)
+        self._do(self.view.draw_begun(draw))
         self._do(self.view.wants())
         self.view.drawn(True)
         return self.names(began)

@@ -18,8 +18,8 @@ from backend.world.bake_splats import FROM_Z_UP, export_splats, turning_z_to
 from backend.world.environment import blender_directions, export_environment
 from backend.world.export_colmap import export_colmap
 from backend.world.importers.colmap import read_colmap
-from backend.world.importers.ply import read_ply
 from backend.world.surfaces import normals_of
+from tests.scenes.ply import points_of
 from tests.scenes.world_room import HALF, photograph, room_camera
 
 
@@ -64,7 +64,7 @@ def test_splats_hold_points_colours_and_flatness(tmp_path):
     assert np.abs(colour * 255 - world.anchors.rgb).max() < 0.01
     scale = np.exp(np.stack([rows[f"scale_{i}"] for i in range(3)], 1))
     assert np.median(scale[:, 2] / scale[:, 0]) < 0.2
-    back = read_ply(tmp_path / "a.ply")  # upright again
+    back = points_of(tmp_path / "a.ply")  # upright again
     assert np.allclose(back.xyz, world.anchors.xyz, atol=1e-5)
     with pytest.raises(InputError, match="no points"):
         export_splats(Anchors.empty(), [], tmp_path / "b.ply")

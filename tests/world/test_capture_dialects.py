@@ -14,7 +14,7 @@ from PIL import Image
 from backend.data.lenses import Lens
 from backend.shared.errors import InputError
 from backend.world.exporters import export_transforms
-from backend.world.importers.captures import capture_to_world, world_from_dataset
+from backend.world.importers.captures import capture_to_world
 from backend.world.origin import recall
 from tests.scenes.grounded_room import ExactDepth, grounded
 
@@ -26,7 +26,7 @@ ORIENTATION = 0x0112
 
 
 def imported(folder):
-    world = world_from_dataset(folder, ExactDepth())
+    world = capture_to_world(folder, ExactDepth()).world
     assert all(off(frame) < RIGHT for frame in world.memory), [off(f) for f in world.memory]
     return world
 
@@ -220,7 +220,7 @@ def test_lenses_that_cannot_be(tmp_path, fault):
     header, words = LENSES_THAT_CANNOT_BE[fault]
     write_transforms(tmp_path, header)
     with pytest.raises(InputError, match=words) as caught:
-        world_from_dataset(tmp_path, ExactDepth())
+        capture_to_world(tmp_path, ExactDepth())
     assert "\n" not in str(caught.value) and str(caught.value).endswith(".")
 
 
@@ -237,7 +237,7 @@ def test_captures_in_coordinates_of_a_map(tmp_path):
     edit(tmp_path, away)
     for number, camera in enumerate(room_cameras()):
         np.save(tmp_path / f"{number}.npy", grounded(camera)[1])
-    world = world_from_dataset(tmp_path, ExactDepth())
+    world = capture_to_world(tmp_path, ExactDepth()).world
     origin = recall(world.provenance)
     for frame, camera in zip(world.memory, room_cameras(), strict=True):
         assert frame.camera.position + origin == pytest.approx(camera.position + far, abs=1e-6)

@@ -15,19 +15,19 @@ from backend.shared.errors import InputError
 from backend.shared.frame import MemoryFrame
 from backend.shared.trust import Level, recorded
 from backend.world.exporters import export_ply, export_transforms
-from backend.world.importers.captures import world_from_dataset
+from backend.world.importers.captures import capture_to_world
 from tests.scenes.grounded_room import ExactDepth, capture, grounded, off_surface
 
 
 def test_nerfstudio_datasets_in_and_out(tmp_path):
     write_dataset(tmp_path / "in", capture())
-    world = world_from_dataset(tmp_path / "in")
+    world = capture_to_world(tmp_path / "in").world
     assert np.percentile(off_surface(world.anchors.xyz), 60) < 0.01
     assert len(world.memory) == 4
     export_transforms(world.memory, tmp_path / "out")
     trust = recorded(world.provenance)
     assert trust.agreement > 0.8 and len(trust.left_out) == 3 and trust.level is Level.GOOD
-    again = world_from_dataset(tmp_path / "out" / "transforms.json")
+    again = capture_to_world(tmp_path / "out" / "transforms.json").world
     assert np.array_equal(again.memory[2].rgb, world.memory[2].rgb)
     assert np.array_equal(again.anchors.xyz, world.anchors.xyz)
 
@@ -35,7 +35,7 @@ def test_nerfstudio_datasets_in_and_out(tmp_path):
 def test_a_single_picture_needs_depth_or_points(tmp_path):
     write_dataset(tmp_path / "in", capture(1, depth=False))
     with pytest.raises(InputError, match="single picture with neither a depth image nor"):
-        world_from_dataset(tmp_path / "in")
+        capture_to_world(tmp_path / "in")
 
 
 def test_estimates_only_fill_and_are_fitted_to_the_captures_points(tmp_path):
@@ -49,7 +49,7 @@ def test_estimates_only_fill_and_are_fitted_to_the_captures_points(tmp_path):
     )
     path = tmp_path / "in" / "transforms.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | {"ply_file_path": "p.ply"}))
-    world = world_from_dataset(tmp_path / "in", ExactDepth(wrong=0.5))
+    world = capture_to_world(tmp_path / "in", ExactDepth(wrong=0.5)).world
     frame = world.memory[1]
     truth = grounded(frame.camera)[1]
     solid = np.isfinite(truth) & np.isfinite(frame.depth) & (frame.depth > 0)
@@ -65,11 +65,11 @@ def test_point_clouds_outside_the_dataset_are_refused(tmp_path):
     path = tmp_path / "in" / "transforms.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | {"ply_file_path": "../p.ply"}))
     with pytest.raises(InputError, match="outside its folder"):
-        world_from_dataset(tmp_path / "in")
+        capture_to_world(tmp_path / "in")
 
 
 def test_folders_that_are_no_capture(tmp_path):
     with pytest.raises(
         InputError, match=r"neither a transforms\.json nor a COLMAP model.*no pictures"
     ):
-        world_from_dataset(tmp_path)
+        capture_to_world(tmp_path)

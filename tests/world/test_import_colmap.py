@@ -13,7 +13,7 @@ from PIL import Image
 from backend.data.lenses import Lens
 from backend.shared.camera import Camera
 from backend.shared.errors import InputError
-from backend.world.importers.captures import capture_to_world, world_from_dataset
+from backend.world.importers.captures import capture_to_world
 from backend.world.importers.colmap import read_colmap
 from tests.scenes.grounded_room import FLOOR, ExactDepth, capture, grounded
 from tests.scenes.world_room import HALF
@@ -56,7 +56,7 @@ def colmap_folder(folder: Path, params: list[float], model: str) -> list[Camera]
 def test_colmap_models(tmp_path):
     focal = float(capture(1)[0].camera.K[0, 0])
     cameras = colmap_folder(tmp_path, [focal, focal, 48, 36], "PINHOLE")
-    world = world_from_dataset(tmp_path, ExactDepth())
+    world = capture_to_world(tmp_path, ExactDepth()).world
     assert len(world.memory) == 3
     # the gauge: z up, the floor at 0, the cameras' median height 1.6 m instead of 1.5
     scale = 1.6 / 1.5
@@ -72,7 +72,7 @@ def test_colmap_models(tmp_path):
 def test_colmap_lenses_with_distortion_are_undistorted(tmp_path):
     focal = float(capture(1)[0].camera.K[0, 0])
     colmap_folder(tmp_path, [focal, 48, 36, -0.12, 0.02], "RADIAL")
-    world = world_from_dataset(tmp_path, ExactDepth())
+    world = capture_to_world(tmp_path, ExactDepth()).world
     assert len(world.memory) == 3
     # barrel distortion: undistorted pictures have another size or focal length than the originals
     frame = world.memory[0]
@@ -90,7 +90,7 @@ def test_colmap_pictures_that_are_missing_or_outside(tmp_path):
     text = tmp_path / "sparse" / "0" / "images.txt"
     text.write_text(text.read_text().replace(" 2.png", " ../../2.png"))
     with pytest.raises(InputError, match="outside its folder"):
-        world_from_dataset(tmp_path, ExactDepth())
+        capture_to_world(tmp_path, ExactDepth())
 
 
 def test_colmap_models_that_name_a_picture_twice(tmp_path):
@@ -98,7 +98,7 @@ def test_colmap_models_that_name_a_picture_twice(tmp_path):
     text = tmp_path / "sparse" / "0" / "images.txt"
     text.write_text(text.read_text().replace(" 2.png", " 1.png"))
     with pytest.raises(InputError, match="twice"):
-        world_from_dataset(tmp_path, ExactDepth())
+        capture_to_world(tmp_path, ExactDepth())
 
 
 @pytest.mark.parametrize(
@@ -117,14 +117,14 @@ def test_colmap_models_that_claim_more_than_they_hold(tmp_path, name, at):
     whole = (place / name).read_bytes()
     (place / name).write_bytes(whole[:at] + (2**40).to_bytes(8, "little") + whole[at + 8 :])
     with pytest.raises(InputError, match=f"'{name}' is shorter than it says"):
-        world_from_dataset(tmp_path, ExactDepth())
+        capture_to_world(tmp_path, ExactDepth())
 
 
 def test_damaged_colmap_models(tmp_path):
     colmap_folder(tmp_path, [80, 80, 48, 36], "PINHOLE")
     (tmp_path / "sparse" / "0" / "cameras.txt").write_text("1 BANANA 96 72 80\n")
     with pytest.raises(InputError, match="COLMAP model"):
-        world_from_dataset(tmp_path, ExactDepth())
+        capture_to_world(tmp_path, ExactDepth())
 
 
 @pytest.mark.parametrize("ending", [".txt", ".bin"])
@@ -141,7 +141,7 @@ def test_colmap_models_cut_off_anywhere(tmp_path, file, ending):
     whole = (place / f"{file}{ending}").read_bytes()
     (place / f"{file}{ending}").write_bytes(whole[: len(whole) * 3 // 5])
     with pytest.raises(InputError) as caught:
-        world_from_dataset(tmp_path, ExactDepth())
+        capture_to_world(tmp_path, ExactDepth())
     assert "\n" not in str(caught.value) and "COLMAP" in str(caught.value)
 
 
@@ -160,7 +160,7 @@ def test_colmap_numbers_that_are_not_finite(tmp_path, value):
     model.cameras[1].params = [focal, 48, 36, value]
     model.write_binary(str(place))
     with pytest.raises(InputError, match="not finite"):
-        world_from_dataset(tmp_path, ExactDepth())
+        capture_to_world(tmp_path, ExactDepth())
 
 
 def test_colmap_in_nerfstudios_folder_with_scaled_pictures(tmp_path):
@@ -171,7 +171,7 @@ def test_colmap_in_nerfstudios_folder_with_scaled_pictures(tmp_path):
     (tmp_path / "colmap").mkdir()
     (tmp_path / "sparse").rename(tmp_path / "colmap" / "sparse")
     (tmp_path / "images").rename(tmp_path / "images_2")
-    world = world_from_dataset(tmp_path, ExactDepth())
+    world = capture_to_world(tmp_path, ExactDepth()).world
     assert pytest.approx(cameras[0].K) == world.memory[0].camera.K
 
 
@@ -184,7 +184,7 @@ def test_colmap_fisheyes_and_turned_pictures(tmp_path):
         Image.fromarray(through(lens, camera.c2w)[0]).save(
             tmp_path / "images" / f"{number}.png", exif=exif
         )
-    world = world_from_dataset(tmp_path, ExactDepth())
+    world = capture_to_world(tmp_path, ExactDepth()).world
     for frame, camera in zip(world.memory, cameras, strict=True):
         truth = grounded(
             Camera(frame.camera.K, camera.c2w, frame.camera.width, frame.camera.height)

@@ -12,9 +12,9 @@ from backend.shared.anchors import Anchors
 from backend.shared.errors import InputError
 from backend.shared.world_folder import load_world, save_world
 from backend.world.exporters import export_ply
-from backend.world.importers.ply import read_ply
 from backend.world.importers.point_cloud import world_from_ply
 from backend.world.origin import recall
+from tests.scenes.ply import points_of
 
 
 def cloud(count: int = 500) -> Anchors:
@@ -44,7 +44,7 @@ def positions(xyz: np.ndarray) -> dict[str, np.ndarray]:
 
 def test_out_and_in_again_is_exact(tmp_path):
     export_ply(cloud(), tmp_path / "a.ply")
-    back = read_ply(tmp_path / "a.ply")
+    back = points_of(tmp_path / "a.ply")
     assert np.array_equal(back.xyz, cloud().xyz)
     assert np.array_equal(back.rgb, cloud().rgb)
     assert np.array_equal(back.radius, cloud().radius)
@@ -56,14 +56,14 @@ def test_meshes_give_their_vertices(tmp_path, text):
     xyz = cloud(40).xyz
     faces = np.array([[0, 1, 2], [3, 4, 5]], np.int32)
     write(tmp_path / "a.ply", positions(xyz), faces, text)
-    back = read_ply(tmp_path / "a.ply")
+    back = points_of(tmp_path / "a.ply")
     assert np.allclose(back.xyz, xyz, atol=1e-5)
     assert (back.rgb == 160).all()
 
 
 def test_quads_are_read_too(tmp_path):
     write(tmp_path / "a.ply", positions(cloud(40).xyz), np.array([[0, 1, 2, 3]], np.int32))
-    assert len(read_ply(tmp_path / "a.ply")) == 40
+    assert len(points_of(tmp_path / "a.ply")) == 40
 
 
 def test_gaussian_splats(tmp_path):
@@ -74,7 +74,7 @@ def test_gaussian_splats(tmp_path):
         splat[f"f_dc_{i}"] = ((wanted - 0.5) / 0.28209479177387814).astype(np.float32)
     splat["opacity"] = np.array([4, 4, -9, 4], np.float32)
     write(tmp_path / "a.ply", splat)
-    back = read_ply(tmp_path / "a.ply")
+    back = points_of(tmp_path / "a.ply")
     seen = [0, 1, 3]
     assert np.array_equal(back.rgb[:, 0], np.round(wanted[seen] * 255).astype(np.uint8))
     # trainers write y down: their -y is our z
@@ -87,7 +87,7 @@ def test_axes_scale_and_points_that_are_not_finite(tmp_path):
     xyz[3, 1] = np.nan
     xyz[4, 0] = np.inf
     write(tmp_path / "a.ply", positions(xyz))
-    back = read_ply(tmp_path / "a.ply", up="y", scale=2.0)
+    back = points_of(tmp_path / "a.ply", up="y", scale=2.0)
     keep = np.setdiff1d(np.arange(10), [3, 4])
     assert np.allclose(back.xyz, 2 * xyz[keep][:, [0, 2, 1]] * [1, -1, 1])
 
@@ -97,7 +97,7 @@ def test_float_colours(tmp_path):
     for name in ("red", "green", "blue"):
         vertices[name] = np.array([0.0, 0.5, 1.0], np.float32)
     write(tmp_path / "a.ply", vertices)
-    assert read_ply(tmp_path / "a.ply").rgb[:, 0].tolist() == [0, 128, 255]
+    assert points_of(tmp_path / "a.ply").rgb[:, 0].tolist() == [0, 128, 255]
 
 
 def header(*lines: str) -> bytes:
@@ -108,7 +108,7 @@ def test_a_million_properties_are_refused_at_once(tmp_path):
     lines = "".join(f"property float p{i}\n" for i in range(1_000_000))
     (tmp_path / "a.ply").write_text(f"ply\nformat ascii 1.0\nelement vertex 1\n{lines}end_header\n")
     with pytest.raises(InputError, match="positions and colours only"):
-        read_ply(tmp_path / "a.ply")
+        points_of(tmp_path / "a.ply")
 
 
 XYZ = ("property float x", "property float y", "property float z")
@@ -134,7 +134,7 @@ XYZ = ("property float x", "property float y", "property float z")
 def test_lying_headers(tmp_path, data, said):
     (tmp_path / "a.ply").write_bytes(data)
     with pytest.raises(InputError, match=said):
-        read_ply(tmp_path / "a.ply")
+        points_of(tmp_path / "a.ply")
 
 
 def test_radii_are_half_the_spacing_of_a_plane():

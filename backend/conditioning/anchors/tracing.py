@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What rays meet: Embree in all threads, and a slow twin that tests hold it against."""
+"""What rays meet: Embree in all threads."""
 
 from __future__ import annotations
 
@@ -159,32 +159,3 @@ def visible_triangles(geometry: Geometry, kind: int) -> np.ndarray | None:
     if seen.all():
         return None
     return np.flatnonzero(seen[geometry.owner]).astype(np.int32)
-
-
-def first_slowly(geometry: Geometry, origins: np.ndarray, directions: np.ndarray) -> Hits:
-    """`Rays.first` by trying every triangle (Moeller and Trumbore, 1997), in float64.
-
-    origins, directions: (N, 3).
-    """
-    corners = geometry.corners.astype(np.float64)
-    a, e1, e2 = corners[:, 0], corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]
-    made = []
-    for origin, direction in zip(
-        origins.astype(np.float64), directions.astype(np.float64), strict=True
-    ):
-        p = np.cross(direction, e2)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            inverse = 1.0 / np.einsum("ti,ti->t", e1, p)
-            s = origin - a
-            u = np.einsum("ti,ti->t", s, p) * inverse
-            q = np.cross(s, e1)
-            v = (q @ direction) * inverse
-            t = np.einsum("ti,ti->t", e2, q) * inverse
-            t[~((u >= 0) & (v >= 0) & (u + v <= 1) & (t > 0))] = np.inf
-        best = int(np.argmin(t)) if len(t) else -1
-        if best < 0 or not np.isfinite(t[best]):
-            made.append((-1, 0.0, 0.0, np.inf))
-        else:
-            made.append((best, u[best], v[best], t[best]))
-    triangle, u, v, t = (np.array(column) for column in zip(*made, strict=True))
-    return Hits(triangle.astype(np.int32), *(x.astype(np.float32) for x in (u, v, t)))

@@ -141,6 +141,7 @@ class PastScenes:
         """quality: of bounced light under other lamps."""
         self.quality = quality
         self._kept: list[Lighting] = []
+        self._bent = _BentMeshes()
 
     def of(self, now: Lighting, frames: list[MemoryFrame]) -> list[PastScene | None]:
         """The scene of each frame; None where it was lit in a way that nobody kept.
@@ -150,7 +151,7 @@ class PastScenes:
         """
         scene = now.geometry.scene
         names = Names.of(scene) if any(frame.moment is not None for frame in frames) else None
-        stood = [_stood(scene, names, frame.moment) for frame in frames]
+        stood = [_stood(scene, names, frame.moment, self._bent) for frame in frames]
         unchanged = all(then is None or then.scene is scene for then in stood)
         cameras = tuple(frame.camera for frame in frames)
         most = max(1, min(MOST_PASTS, MOST_TRIANGLES // max(len(now.geometry), 1)))
@@ -218,7 +219,9 @@ class _Stood:
     other: np.ndarray = field(default_factory=_no_boxes)
 
 
-def _stood(scene: Scene, names: Names | None, moment: Moment | None) -> _Stood | None:
+def _stood(
+    scene: Scene, names: Names | None, moment: Moment | None, meshes_then: _BentMeshes
+) -> _Stood | None:
     if moment is None or names is None:
         return _Stood(scene, np.ones(len(scene.instances), bool))
     sky = _sky_then(scene, names, moment)
@@ -229,7 +232,7 @@ def _stood(scene: Scene, names: Names | None, moment: Moment | None) -> _Stood |
     meshes: list[Mesh] = list(scene.meshes)
     instances: list[Instance] = list(scene.instances)
     for i in np.flatnonzero((place >= 0) & ~found.shaped):
-        bent = _deformed(scene.meshes[instances[i].mesh], moment.vertices_of(place[i]))
+        bent = meshes_then.of(scene.meshes[instances[i].mesh], moment.vertices_of(place[i]))
         if bent is None:
             place[i] = -1
             continue
@@ -271,22 +274,25 @@ def _sky_then(scene: Scene, names: Names, moment: Moment) -> Background | None:
     return moment.background or (_UNKNOWN if moment.sky else None)
 
 
-_bent: WeakKeyDictionary[Mesh, list[Mesh]] = WeakKeyDictionary()
+class _BentMeshes:
+    """Meshes with the vertices of other moments, kept while the mesh lives."""
 
+    def __init__(self) -> None:
+        self._known: WeakKeyDictionary[Mesh, list[Mesh]] = WeakKeyDictionary()
 
-def _deformed(mesh: Mesh, vertices: np.ndarray | None) -> Mesh | None:
-    """The mesh with the vertices then, if those were kept; smooth normals are those of the
-    triangles around. The same one for the same vertices, while the mesh lives."""
-    if vertices is None or vertices.shape != mesh.vertices.shape:
-        return None
-    known = _bent.setdefault(mesh, [])
-    for one in known:
-        if one.vertices is vertices:
-            return one
-    normals = None if mesh.normals is None else _smooth_normals(vertices, mesh.triangles)
-    known.append(replace(mesh, vertices=vertices, normals=normals))
-    del known[:-_MOST_BENT]
-    return known[-1]
+    def of(self, mesh: Mesh, vertices: np.ndarray | None) -> Mesh | None:
+        """The mesh with the vertices then, if those were kept; smooth normals are those of the
+        triangles around. The same one for the same vertices."""
+        if vertices is None or vertices.shape != mesh.vertices.shape:
+            return None
+        known = self._known.setdefault(mesh, [])
+        for one in known:
+            if one.vertices is vertices:
+                return one
+        normals = None if mesh.normals is None else _smooth_normals(vertices, mesh.triangles)
+        known.append(replace(mesh, vertices=vertices, normals=normals))
+        del known[:-_MOST_BENT]
+        return known[-1]
 
 
 def _smooth_normals(vertices: np.ndarray, triangles: np.ndarray) -> np.ndarray:

@@ -29,10 +29,10 @@ FEATHER = 0.06
 """Part of a memory image's side over which its weight fades in from the border."""
 
 SHARPNESS = 6.0
-"""Power of a look's quality in the blend: high enough to avoid ghosts, low enough for no seams."""
+"""Power of quality in the blend: high enough to avoid ghosts, low enough for no seams."""
 
 EDGE_QUALITY = 0.15
-"""Quality of a look beside a silhouette of the memory image, where pixels mix two surfaces."""
+"""Quality beside a silhouette of the memory image, where pixels mix two surfaces."""
 
 LEAST_SHARE = 0.3
 """Bilinear weight that the pixels of the same surface must have together at a silhouette."""
@@ -50,7 +50,7 @@ class Sampled:
     """rgb: (H, W, 3) float32 sRGB in [0, 1], 0 where unseen. weight: (H, W) float32 in [0, 1].
 
     weight is 0 where no frame saw this surface (or this piece of sky), and rises with the
-    resolution and certainty of the best look. sky: (H, W) bool, no surface there and a memory
+    resolution and certainty of the best one. sky: (H, W) bool, no surface there and a memory
     frame saw sky in that direction; rgb is the sky's colour then.
     """
 
@@ -60,7 +60,7 @@ class Sampled:
 
 
 def usable(weight: torch.Tensor) -> torch.Tensor:
-    """How much of a sampled colour enters the base: even an unsure look beats a guess.
+    """How much of a sampled colour enters the base: even an unsure one beats a guess.
 
     weight: (..., H, W) in [0, 1], and so is what comes back.
 
@@ -197,13 +197,13 @@ def sample_memory(
         frame = images.frames[index]
         if frame.depth is None:
             continue
-        look = _look(images.image(index), frame.camera, camera, depth, surface)
-        if not len(look.pixel):
+        found = _reproject(images.image(index), frame.camera, camera, depth, surface)
+        if not len(found.pixel):
             continue
-        weight = look.blend.pow(SHARPNESS)
-        total.index_add_(0, look.pixel, look.rgb * weight[:, None])
-        weights.index_add_(0, look.pixel, weight)
-        best[look.pixel] = torch.maximum(best[look.pixel], look.quality)
+        weight = found.blend.pow(SHARPNESS)
+        total.index_add_(0, found.pixel, found.rgb * weight[:, None])
+        weights.index_add_(0, found.pixel, weight)
+        best[found.pixel] = torch.maximum(best[found.pixel], found.quality)
     seen = weights > 0
     rgb = torch.where(seen[:, None], total / weights.clamp(min=1e-30)[:, None], 0.0)
     shape = (camera.height, camera.width)
@@ -211,7 +211,7 @@ def sample_memory(
 
 
 @dataclass(eq=False)
-class _Look:
+class _Reprojected:
     """What one memory frame tells of the target's pixels.
 
     pixel: (M,) int64, the target pixels it saw. rgb: (M, 3). quality, blend: (M,) in (0, 1].
@@ -223,9 +223,9 @@ class _Look:
     blend: torch.Tensor
 
 
-def _look(
+def _reproject(
     image: _Image, memory: Camera, target: Camera, depth: torch.Tensor, surface: torch.Tensor
-) -> _Look:
+) -> _Reprojected:
     u, v, z = _project(memory, target, depth, surface)
     inside = (z > 0) & (u > 0.5) & (v > 0.5)
     inside &= (u < memory.width - 0.5) & (v < memory.height - 0.5)
@@ -250,7 +250,7 @@ def _look(
         place = u[cut], v[cut]
         found = _corners(image, memory, *place, _wanted(z[cut], solid[cut]))
         rgb[cut] = _fetch_cut(image.pyramid[0], *place, found)
-    return _Look(pixel, rgb, quality, blend)
+    return _Reprojected(pixel, rgb, quality, blend)
 
 
 def _project(

@@ -76,7 +76,7 @@ def color_cells(
     right, down = (target.direction @ axes[:, :2]).T
     facing = torch.stack([normal @ axes[:, 0], normal[:, 2], normal @ axes[:, 2]]) * solid
     ruled = {name: guesses[:, where].T for name, where in GUESSES.slices.items()}
-    told = {
+    values = {
         "solid": solid.float(),
         "log_depth": (reach.log() / MAX_LOG_DEPTH).clamp(-1, 1) * solid,
         "rise": target.direction[:, 2],
@@ -89,4 +89,4 @@ def color_cells(
         **ruled,
     }
     grid = cells["known"].shape[1:]
-    return COLOR_CELLS.pack(**cells, **{k: v.reshape(-1, *grid) for k, v in told.items()})
+    return COLOR_CELLS.pack(**cells, **{k: v.reshape(-1, *grid) for k, v in values.items()})

@@ -59,7 +59,7 @@ PLANE_STEP = 6
 
 
 @dataclass(frozen=True, eq=False)
-class Surroundings:
+class Panorama:
     """All directions about a camera. to_world: (3, 3), columns right, forward and up.
 
     rgb: (H, 2 H, 3) uint8 sRGB. reach: (H, 2 H) float32, metres along the ray, +inf = sky, 0 =
@@ -96,7 +96,7 @@ class Surroundings:
         return camera, rgb, depth
 
 
-def surroundings_of(frame: MemoryFrame) -> Surroundings | None:
+def panorama_of(frame: MemoryFrame) -> Panorama | None:
     """Of a frame with depth; None where it shows too little to be continued."""
     if frame.depth is None or frame.camera.is_orthographic:
         return None
@@ -110,7 +110,7 @@ def surroundings_of(frame: MemoryFrame) -> Surroundings | None:
     continued = _continued(folded, directions, reach)
     angle = _angle_to(seen)
     soft = _softened(rgb[folded.rows, folded.columns].astype(np.float32), angle, SIDEWAYS)
-    return Surroundings(
+    return Panorama(
         frame.camera.position,
         to_world,
         np.where(seen[..., None], rgb, (soft + 0.5).astype(np.uint8)),

@@ -26,7 +26,7 @@ from ..anchors.point_renderer import AnchorRender, render_points
 from ..memory.free_space import contradicts
 from ..memory.sampling import MemoryImages, Sampled, sample_memory, usable
 from ..memory.views import select_views
-from .continuation import surroundings_of
+from .continuation import panorama_of
 from .fill import push_pull
 
 if TYPE_CHECKING:
@@ -143,7 +143,7 @@ class Imagined:
         """
         device = cloud.device
         seeing = _seeing(frames)
-        around = surroundings_of(seeing[0]) if 0 < len(seeing) <= MOST_FRAMES else None
+        around = panorama_of(seeing[0]) if 0 < len(seeing) <= MOST_FRAMES else None
         if around is None:
             return cls.nothing(device)
         made = []

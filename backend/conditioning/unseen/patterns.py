@@ -290,8 +290,8 @@ def _folded(texels: _Texels, steps: torch.Tensor) -> _Lattice:
     key, which = torch.unique(number * cells + cell, return_inverse=True)
     own = values.new_zeros(len(key), 4).index_add_(0, which, values)[which]
     others = total[cell] - own
-    told = torch.where(others[:, 3:] > 0, others[:, :3] / others[:, 3:].clamp(min=1), 0.0)
-    both, power = (texels.detail * told).sum(), told.square().sum().clamp(min=1e-9)
+    predicted = torch.where(others[:, 3:] > 0, others[:, :3] / others[:, 3:].clamp(min=1), 0.0)
+    both, power = (texels.detail * predicted).sum(), predicted.square().sum().clamp(min=1e-9)
     gain = float((both / power).clamp(0, 1))
     explained = both.clamp(min=0).square() / (power * texels.detail.square().sum()).clamp(min=1e-9)
     return _Lattice(steps, shape, float(explained), gain, total[:, :3] / total[:, 3:].clamp(min=1))

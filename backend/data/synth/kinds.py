@@ -9,11 +9,12 @@ import numpy as np
 import torch
 
 from ...shared.errors import InputError
-from .outdoors import abstract, landscape, street
+from .outdoors import landscape, street
 from .paths import fly_path
 from .render import linear_view
 from .rooms import corridor, interior, still_life
 from .scene import Builder, Scene
+from .sets import abstract
 
 _BUILDERS: dict[str, Callable[[Builder], None]] = {
     "interior": interior,

@@ -31,7 +31,7 @@ from ..stereo.dense import Dense, dense_depth
 from ..stereo.trust import agreement, left_out_error
 from ..stereo.votes import views_of, votes, without_denied
 from .colmap import SparsePoints, colmap_model, gauge, read_colmap
-from .ply import read_far_ply
+from .ply import read_ply
 from .reconstruct import pictures_in, reconstruct
 
 MOST_POINTS = 4_000_000
@@ -59,13 +59,6 @@ class _Source:
     points: SparsePoints | None = None
     cloud: Anchors | None = None
     origin: np.ndarray = field(default_factory=lambda: np.zeros(3))
-
-
-def world_from_dataset(
-    folder: Path, depth: str | DepthEstimator = "auto", progress: Progress = silent
-) -> World:
-    """The world of `capture_to_world`, without its notes."""
-    return capture_to_world(folder, depth, progress).world
 
 
 def capture_to_world(
@@ -161,7 +154,7 @@ def _listed_cloud(folder: Path, header: dict[str, Any], origin: np.ndarray) -> A
         raise InputError(
             f"transforms.json names the point cloud '{listed}' outside its folder; copy it there."
         ) from error
-    return read_far_ply(path, up="z", origin=origin)[0]
+    return read_ply(path, up="z", origin=origin)[0]
 
 
 def _beside(folder: Path, header: dict[str, Any]) -> SparsePoints | None:

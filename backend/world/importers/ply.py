@@ -40,14 +40,7 @@ _RGB = (("red", "green", "blue"), ("diffuse_red", "diffuse_green", "diffuse_blue
         ("r", "g", "b"))  # fmt: skip
 
 
-def read_ply(path: Path, up: str | None = None, scale: float = 1.0) -> Anchors:
-    """Anchors from a PLY file, in its own coordinates; see `read_far_ply` for those of maps."""
-    anchors, origin = read_far_ply(path, up, scale, np.zeros(3))
-    assert not origin.any()
-    return anchors
-
-
-def read_far_ply(
+def read_ply(
     path: Path,
     up: str | None = None,
     scale: float = 1.0,

@@ -20,7 +20,7 @@ from ..origin import remember
 from .mesh_scene import mesh_scene
 from .meshes import is_mesh, mesh_anchors
 from .photo import fitted_camera
-from .ply import ColourMode, read_far_ply
+from .ply import ColourMode, read_ply
 from .splats import UP, read_splats, splat_anchors, splat_kind
 
 
@@ -64,7 +64,7 @@ def _read(
     if kind is not None:
         splats = read_splats(path, kind, colours, degree)
         return splat_anchors(splats, up or UP.get(kind, "-y"), scale)
-    return read_far_ply(path, up, scale, colours=colours)
+    return read_ply(path, up, scale, colours=colours)
 
 
 def _without(camera: Camera, origin: np.ndarray) -> Camera:

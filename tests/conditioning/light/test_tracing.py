@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from backend.conditioning.anchors.geometry import Geometry
-from backend.conditioning.anchors.tracing import Rays, first_slowly, visible_triangles
+from backend.conditioning.anchors.tracing import Hits, Rays, visible_triangles
 from backend.shared.scene import CAMERA, EVERYWHERE, Instance, Mesh, Scene
 from tests.conditioning.light.lit_room import box_mesh, matt, plane_mesh, scene_of
 
@@ -19,6 +19,35 @@ def heap(seed: int, count: int = 60) -> Scene:
     triangles = np.arange(3 * count, dtype=np.int32).reshape(-1, 3)
     mesh = Mesh(corners, triangles, np.zeros(count, np.int32))
     return scene_of([(mesh, matt((0.5, 0.5, 0.5)))])
+
+
+def first_slowly(geometry: Geometry, origins: np.ndarray, directions: np.ndarray) -> Hits:
+    """`Rays.first` by trying every triangle (Moeller and Trumbore, 1997), in float64.
+
+    origins, directions: (N, 3).
+    """
+    corners = geometry.corners.astype(np.float64)
+    a, e1, e2 = corners[:, 0], corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]
+    made = []
+    for origin, direction in zip(
+        origins.astype(np.float64), directions.astype(np.float64), strict=True
+    ):
+        p = np.cross(direction, e2)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            inverse = 1.0 / np.einsum("ti,ti->t", e1, p)
+            s = origin - a
+            u = np.einsum("ti,ti->t", s, p) * inverse
+            q = np.cross(s, e1)
+            v = (q @ direction) * inverse
+            t = np.einsum("ti,ti->t", e2, q) * inverse
+            t[~((u >= 0) & (v >= 0) & (u + v <= 1) & (t > 0))] = np.inf
+        best = int(np.argmin(t)) if len(t) else -1
+        if best < 0 or not np.isfinite(t[best]):
+            made.append((-1, 0.0, 0.0, np.inf))
+        else:
+            made.append((best, u[best], v[best], t[best]))
+    triangle, u, v, t = (np.array(column) for column in zip(*made, strict=True))
+    return Hits(triangle.astype(np.int32), *(x.astype(np.float32) for x in (u, v, t)))
 
 
 @pytest.mark.parametrize("seed", range(4))

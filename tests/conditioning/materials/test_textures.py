@@ -11,9 +11,9 @@ import pytest
 
 from backend.conditioning.anchors.materials.nodes.image import box_weights
 from backend.conditioning.anchors.materials.pyramid import (
+    Pyramids,
     TexturePyramid,
     halve,
-    pyramid_of,
     srgb_to_linear,
 )
 from backend.shared.scene import Texture
@@ -124,8 +124,9 @@ def test_halving_odd_sizes_keeps_the_mean() -> None:
 
 def test_pyramids_are_made_once_a_texture_and_go_with_it() -> None:
     texture = noise_texture(4, 4, alpha=False)
-    assert pyramid_of(texture) is pyramid_of(texture)
-    assert pyramid_of(noise_texture(4, 4, alpha=False)) is not pyramid_of(texture)
+    pyramids = Pyramids()
+    assert pyramids.of(texture) is pyramids.of(texture)
+    assert pyramids.of(noise_texture(4, 4, alpha=False)) is not pyramids.of(texture)
 
 
 def test_not_a_number_looks_up_nothing() -> None:

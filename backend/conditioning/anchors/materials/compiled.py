@@ -13,12 +13,12 @@ from ..shading_points import ShadingPoints
 from . import nodes as _nodes  # noqa: F401 - registers them
 from .blend import Blend, Closure, average
 from .closures import depends_on_view, is_known, walk
-from .evaluation import Evaluation, Outputs, Surroundings
+from .evaluation import Evaluation, Outputs, Resources
 from .nodes.image import alpha_is_one, numbers
 from .nodes.vectors import displaced_normals
 from .patch import patch
 from .program import Link, Program, parse
-from .pyramid import pyramid_of
+from .pyramid import Pyramids
 from .registry import NODES
 from .values import FLOAT
 
@@ -46,11 +46,17 @@ class CompiledMaterial:
     """
 
     def __init__(
-        self, material: Material, textures: tuple[Texture, ...], units: float = 1.0
+        self,
+        material: Material,
+        textures: tuple[Texture, ...],
+        units: float = 1.0,
+        pyramids: Pyramids | None = None,
     ) -> None:
-        """units: metres in one of Blender's units (`Scene.units`)."""
+        """units: metres in one of Blender's units (`Scene.units`). pyramids: those that a scene's
+        materials share; None = its own."""
         self.name = material.name
         self._units = units
+        self._pyramids = pyramids or Pyramids()
         self.problems: list[str] = []
         self._mean: Lobes | None = None
         try:
@@ -66,7 +72,8 @@ class CompiledMaterial:
     def _compile(self, program: Program, textures: tuple[Texture, ...]) -> None:
         self._program = program
         wanted = self._wanted(textures)
-        self._around = Surroundings({n: pyramid_of(textures[n]) for n in wanted}, self._units)
+        pyramids = {n: self._pyramids.of(textures[n]) for n in wanted}
+        self._resources = Resources(pyramids, self._units)
         self._folded: dict[int, Outputs] = {}
         varying = self._fold()
         unknown = {index: self._unknown(index) for index in varying}
@@ -145,7 +152,7 @@ class CompiledMaterial:
     def _fold(self) -> set[int]:
         """Evaluate once what needs no points; gives back the other nodes."""
         varying: set[int] = set()
-        evaluation = Evaluation(self._program, None, self._around)
+        evaluation = Evaluation(self._program, None, self._resources)
         for index, node in enumerate(self._program.nodes):
             links = [k.node for k in node.inputs.values() if isinstance(k, Link)]
             kind = NODES.get(node.type)
@@ -166,7 +173,7 @@ class CompiledMaterial:
             name: (np.full(() if of is FLOAT else 3, np.nan, np.float32), of)
             for name, of in outputs.items()
         }
-        if node.type == "TEX_IMAGE" and alpha_is_one(node, self._around.textures):
+        if node.type == "TEX_IMAGE" and alpha_is_one(node, self._resources.textures):
             found["Alpha"] = np.ones((), np.float32), FLOAT
         return found
 
@@ -180,7 +187,7 @@ class CompiledMaterial:
         displacement = self._program.displacement
         assert displacement is not None
         with np.errstate(all="ignore"):
-            evaluation = Evaluation(self._program, points, self._around, self._folded)
+            evaluation = Evaluation(self._program, points, self._resources, self._folded)
             return displaced_normals(evaluation, displacement)
 
     def _blend(self, points: ShadingPoints | None, known: dict[int, Outputs]) -> Blend:
@@ -188,7 +195,7 @@ class CompiledMaterial:
         surface = self._program.surface
         if surface is not None:
             with np.errstate(all="ignore"):
-                walk(Evaluation(self._program, points, self._around, known), surface, blend)
+                walk(Evaluation(self._program, points, self._resources, known), surface, blend)
         elif self._program.volume:
             blend.add(Closure(transparent=np.ones(3, np.float32)), np.ones((), np.float32))
         return blend

@@ -26,7 +26,7 @@ Number = float
 
 
 @dataclass(frozen=True)
-class Surroundings:
+class Resources:
     """What a program is evaluated with. units: metres in one of Blender's units.
 
     footprints: what is known of how image nodes stretch a UV layer, see `nodes/footprint.py`.
@@ -47,12 +47,12 @@ class Evaluation:
         self,
         program: Program,
         points: ShadingPoints | None,
-        around: Surroundings,
+        resources: Resources,
         folded: Mapping[int, Outputs] | None = None,
     ) -> None:
         self.program = program
         self.points = points
-        self.around = around
+        self.resources = resources
         self.known: dict[int, Outputs] = dict(folded or {})
         self.folded: Mapping[int, Outputs] = folded or {}
         self._moved: dict[tuple[int, float], tuple[Evaluation, np.ndarray]] = {}
@@ -82,7 +82,7 @@ class Evaluation:
         found = self._moved.get((axis, share))
         if found is None:
             points, way = self.standing().moved(axis, share)
-            found = Evaluation(self.program, points, self.around, self.folded), way
+            found = Evaluation(self.program, points, self.resources, self.folded), way
             self._moved[axis, share] = found
         return found
 
@@ -94,7 +94,7 @@ class Evaluation:
             slanted = np.flatnonzero(points.cosine() < GRAZING)
             some = points.take(slanted)
             away = some.aside(some.axes()[0], 1.0)
-            self._along = slanted, Evaluation(self.program, away, self.around, self.folded)
+            self._along = slanted, Evaluation(self.program, away, self.resources, self.folded)
         return self._along
 
     def call(self, index: int) -> Call:
@@ -133,12 +133,12 @@ class Call:
     @property
     def units(self) -> float:
         """Metres in one of Blender's units, which lengths and places count in."""
-        return self.evaluation.around.units
+        return self.evaluation.resources.units
 
     @property
     def textures(self) -> Textures:
         """The textures that there are."""
-        return self.evaluation.around.textures
+        return self.evaluation.resources.textures
 
     def linked(self, name: str) -> Link | None:
         """What is plugged in there."""

@@ -9,7 +9,7 @@ interpolated as they are stored and decoded afterwards, and colours count times 
 from __future__ import annotations
 
 import threading
-import weakref
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -168,19 +168,17 @@ def _halve_rows(image: np.ndarray) -> np.ndarray:
     return ((first + image[1::2] * np.float32(half) + last) / np.float32(count)).astype(np.float32)
 
 
-_known: dict[int, tuple[weakref.ref, TexturePyramid]] = {}
-_guard = threading.Lock()
+class Pyramids:
+    """The pyramid of each texture, the same for every material that uses it. Not thread-safe."""
 
+    def __init__(self) -> None:
+        self._known: WeakKeyDictionary[Texture, TexturePyramid] = WeakKeyDictionary()
 
-def pyramid_of(texture: Texture) -> TexturePyramid:
-    """The pyramid of a texture, the same for every material that uses it."""
-    with _guard:
-        found = _known.get(id(texture))
-        if found is not None and found[0]() is texture:
-            return found[1]
-        key = id(texture)
-        made = TexturePyramid(texture)
-        _known[key] = (weakref.ref(texture, lambda _: _known.pop(key, None)), made)
+    def of(self, texture: Texture) -> TexturePyramid:
+        """Made once, and kept for as long as the texture is."""
+        made = self._known.get(texture)
+        if made is None:
+            made = self._known[texture] = TexturePyramid(texture)
         return made
 
 

@@ -22,7 +22,7 @@ def layer_footprint(call: Call) -> tuple[str, float] | None:
 
     The scale is the square root of how much areas grow. None where they are anything else.
     """
-    known = call.evaluation.around.footprints
+    known = call.evaluation.resources.footprints
     if call.index not in known:
         known[call.index] = _found(call, call.evaluation.folded)
     return known[call.index]
@@ -38,7 +38,7 @@ def _found(call: Call, folded: Mapping[int, Outputs]) -> tuple[str, float] | Non
             return None
         start, layer = source
         probes = {start: {"UV": (_PROBES, VECTOR)}}
-        alone = Evaluation(program, None, call.evaluation.around, {**folded, **probes})
+        alone = Evaluation(program, None, call.evaluation.resources, {**folded, **probes})
         made = as_wide(*alone.value(link))
     made = texture_mapping(call.props, made)
     a, b = (made[1] - made[0]) / _SIDE, (made[2] - made[0]) / _SIDE

@@ -55,20 +55,20 @@ def image(call: Call) -> dict[str, np.ndarray]:
     if not found:
         return {"Color": PINK, "Alpha": np.ones((), np.float32)}
     place = coordinates(call.evaluation, call)
-    look = _lookup(call, found, place)
-    made = look(place, np.arange(len(place)))
+    sampler = _lookup(call, found, place)
+    made = sampler(place, np.arange(len(place)))
     if call.points.whole:
         slanted, away = call.evaluation.along()
         if len(slanted):
-            made[slanted] = _mean(place[slanted], coordinates(away, call), look, slanted)
+            made[slanted] = _mean(place[slanted], coordinates(away, call), sampler, slanted)
     return {"Color": made[:, :3], "Alpha": made[:, 3]}
 
 
-Look = Callable[[np.ndarray, np.ndarray], np.ndarray]
+Sampler = Callable[[np.ndarray, np.ndarray], np.ndarray]
 """(M, 4) of the picture for M coordinates (M, 3) of the points with numbers (M,)."""
 
 
-def _lookup(call: Call, found: dict[int, int], place: np.ndarray) -> Look:
+def _lookup(call: Call, found: dict[int, int], place: np.ndarray) -> Sampler:
     """How the picture is looked up near coordinates (N, 3)."""
     projection = call.prop("projection", "FLAT")
     if projection == "BOX":
@@ -82,9 +82,9 @@ def _lookup(call: Call, found: dict[int, int], place: np.ndarray) -> Look:
     return lambda at, which: _pick(call, found, at[:, :2], width[which])
 
 
-def _mean(place: np.ndarray, away: np.ndarray, look: Look, which: np.ndarray) -> np.ndarray:
+def _mean(place: np.ndarray, away: np.ndarray, sampler: Sampler, which: np.ndarray) -> np.ndarray:
     """(K, 4) over the length of pixels from coordinates (K, 3) towards others."""
-    return np.mean([look(place + step * (away - place), which) for step in STEPS], axis=0)
+    return np.mean([sampler(place + step * (away - place), which) for step in STEPS], axis=0)
 
 
 @node("TEX_ENVIRONMENT", varies=True, Color=COLOR)
@@ -114,7 +114,7 @@ def coordinates(evaluation: Evaluation, call: Call) -> np.ndarray:
 
 
 def _flat_width(call: Call, uv: np.ndarray) -> np.ndarray:
-    """(N,) as `_width`; without a look aside where the coordinates are a UV layer's, mapped."""
+    """(N,) as `_width`; without asking aside where the coordinates are a UV layer's, mapped."""
     known = layer_footprint(call)
     if known is None:
         return _width(uv, [a[:, :2] for a in _around(call)])
@@ -142,7 +142,7 @@ def _width(uv: np.ndarray, around: list[np.ndarray], wrap: bool = False) -> np.n
 def _pick(call: Call, found: dict[int, int], uv: np.ndarray, width: np.ndarray) -> np.ndarray:
     """(N, 4) of the right tile; what no tile covers is pink."""
     if 0 in found:
-        return _look(call, found[0], uv, width, call.prop("extension", "REPEAT"))
+        return _filtered(call, found[0], uv, width, call.prop("extension", "REPEAT"))
     made = np.tile(np.append(PINK, np.float32(1)), (len(uv), 1))
     column, row = np.floor(uv[:, 0]), np.floor(uv[:, 1])
     tile = np.where((column >= 0) & (column < 10) & (row >= 0), 1001 + column + 10 * row, 0)
@@ -150,11 +150,13 @@ def _pick(call: Call, found: dict[int, int], uv: np.ndarray, width: np.ndarray) 
         inside = np.flatnonzero(tile == name)
         if len(inside):
             local = uv[inside] - np.stack([column[inside], row[inside]], axis=1)
-            made[inside] = _look(call, number, local, width[inside], "EXTEND")
+            made[inside] = _filtered(call, number, local, width[inside], "EXTEND")
     return made
 
 
-def _look(call: Call, number: int, uv: np.ndarray, width: np.ndarray, extension: str) -> np.ndarray:
+def _filtered(
+    call: Call, number: int, uv: np.ndarray, width: np.ndarray, extension: str
+) -> np.ndarray:
     closest = call.prop("interpolation", "Linear") == "Closest"
     straight = not call.prop("premultiply", not call.asked("Alpha"))
     made = call.textures[number].lookup(uv, width, extension, closest, straight)
