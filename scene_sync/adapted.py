@@ -3,12 +3,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 
 import bpy
 
 from ..backend.shared.adapted import adapted_model
-from .world_folder import FOLDER, folder_of
+from ..backend.shared.errors import WorldError
+from .world_folder import FOLDER, folder_of, is_of_a_stranger
 
 
 def chosen_model(scene: bpy.types.Scene) -> str:
@@ -19,10 +20,15 @@ def chosen_model(scene: bpy.types.Scene) -> str:
             found = adapted_of(ob)
             if found is not None:
                 return str(found)
+    if is_of_a_stranger(bpy.path.abspath(settings.model)):
+        return PureWindowsPath(settings.model).name  # a model of that name on this computer
     return settings.model
 
 
 def adapted_of(ob: bpy.types.Object) -> Path | None:
     """The model that was adapted to the object's world."""
-    kept = folder_of(ob) if FOLDER in ob else None
+    try:
+        kept = folder_of(ob) if FOLDER in ob else None
+    except WorldError:
+        return None  # it is said where the world is read
     return adapted_model(kept.path) if kept is not None else None

@@ -16,7 +16,7 @@ from .anchor_points import anchor_mesh, stored_points
 from .memory import pack_frame, read_frame, unpack_frame
 from .trust import trust_of
 from .world import digest
-from .world_folder import FOLDER, METRES, folder_of
+from .world_folder import FOLDER, METRES, choose_place, folder_of
 from .world_reader import read_world
 
 PREVIEW_POINTS = 20_000
@@ -67,12 +67,13 @@ def world_to_file(scene: bpy.types.Scene, ob: bpy.types.Object) -> Path:
 
 def point_to_folder(scene: bpy.types.Scene, ob: bpy.types.Object, folder: Path) -> None:
     """Say where an object's world folder is now. Raises WorldError when it is not that world."""
-    if folder_of(ob) is None:
+    if not ob.get(FOLDER):
         raise InputError(f"The points of '{ob.name}' are in this file; there is no folder to find.")
     old = str(ob[FOLDER])
     if folder.name != Path(old).name:
         raise WorldError(f"'{folder.name}' is another world; choose the folder '{Path(old).name}'.")
     read_world(folder)
+    choose_place(folder)
     listed = bpy.path.relpath(str(folder)) if bpy.data.filepath else str(folder)
     ob[FOLDER] = listed
     ob.update_tag(refresh={"DATA"})  # viewports read it again

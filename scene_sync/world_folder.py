@@ -17,12 +17,17 @@ import bpy
 from ..backend.shared.anchors import Anchors
 from ..backend.shared.errors import WorldError
 from ..backend.shared.frame import MemoryFrame
+from ..backend.shared.reading import is_elsewhere
 from ..backend.shared.world_folder import MANIFEST, load_anchors, load_frame
 
 FOLDER = "worldfm_folder"
 """Custom property of a points object: its world's folder, relative to the .blend."""
 METRES = "worldfm_metres"
 """Custom property of a points object with a folder: metres per unit of its coordinates."""
+
+
+_chosen: set[str] = set()
+"""Folders that the user pointed to, in this session."""
 
 
 @dataclass(frozen=True)
@@ -34,12 +39,15 @@ class KeptWorld:
 
 
 def folder_of(ob: bpy.types.Object) -> KeptWorld | None:
-    """The folder that holds the points of an (evaluated) object; None when its mesh does."""
+    """The folder that holds the points of an (evaluated) object; None when its mesh does.
+
+    Raises WorldError when it would be on a computer that only the file names.
+    """
     ob = ob.original
     listed = ob.get(FOLDER)
     if not listed:
         return None
-    path = Path(bpy.path.abspath(str(listed), library=ob.library))
+    path = _place(str(listed), ob.library)
     return KeptWorld(path, float(ob.get(METRES, 1.0)))
 
 
@@ -65,9 +73,31 @@ def folder_frame(listed: str, name: str) -> MemoryFrame:
 
     Raises WorldError when it is gone or damaged.
     """
-    folder = Path(bpy.path.abspath(listed))
+    folder = _place(listed)
     _check_there(folder)
     return load_frame(folder, name)
+
+
+def choose_place(folder: Path) -> None:
+    """The user says that a world is there: another computer's name in it is theirs."""
+    _chosen.add(str(folder))
+
+
+def is_of_a_stranger(path: str) -> bool:
+    """Whether only the open file names the computer of an absolute path (on Windows)."""
+    libraries = (bpy.path.abspath(library.filepath) for library in bpy.data.libraries)
+    files = [bpy.data.filepath, *libraries]
+    return is_elsewhere(path, [*_chosen, *files])
+
+
+def _place(listed: str, library: bpy.types.Library | None = None) -> Path:
+    path = bpy.path.abspath(listed, library=library)
+    if is_of_a_stranger(path):
+        raise WorldError(
+            f"The world folder '{path}' is on another computer, which this file alone names; use "
+            "Find World Folder in the WorldFM tab of the sidebar if you trust it."
+        )
+    return Path(path)
 
 
 def _check_there(folder: Path) -> None:

@@ -224,7 +224,7 @@ def _places(folder: Path, listed: str) -> list[Path]:
             f"The capture names a file '{listed[:40]}...' that cannot be one; export it again."
         )
     root = folder.resolve()
-    name = listed.replace("\\", "/")
+    name = re.sub(r"^/{2,}", "/", listed.replace("\\", "/"))  # never \\server\share itself
     parts = [part for part in name.split("/") if part not in ("", ".")]
     own = (root / name).resolve()
     absolute = name.startswith("/") or _DRIVE.match(name) is not None

@@ -11,12 +11,13 @@ import json
 import math
 import re
 import struct
+import sys
 import tokenize
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 from typing import Any
 
 from .errors import InputError, OutOfMemoryError, WorldFMError
@@ -135,11 +136,27 @@ def inside(folder: Path, listed: object, say: Callable[[str], WorldFMError] | No
         raise say("has no name")
     if len(listed) > MOST_NAME:
         raise say("has too long a name")
+    if names_another_computer(listed):  # resolving it would ask there
+        raise say("lies outside its folder")
     with as_sentence(lambda _: say("cannot be one")):
         path = (folder / listed).resolve()
         if path.is_relative_to(folder.resolve()):
             return path
     raise say("lies outside its folder")
+
+
+def names_another_computer(path: str) -> bool:
+    r"""Whether Windows would ask another computer, or a device, for a path: \\server\share,
+    //server/share, \\.\pipe, but not \\?\C:\folder. The mere question gives it the user's name."""
+    return re.match(r"[\\/]{2}(?![?.][\\/][A-Za-z]:)", path) is not None
+
+
+def is_elsewhere(path: str, known: Iterable[str], system: str = sys.platform) -> bool:
+    """Whether looking at `path` would have Windows call a computer that none of the `known` paths,
+    which the user chose, is on already."""
+    if system != "win32" or not names_another_computer(path):
+        return False
+    return _share(path) not in {_share(one) for one in known}
 
 
 def number(value: object, least: float = -math.inf, most: float = math.inf) -> float:
@@ -158,6 +175,10 @@ def whole_number(value: object, least: int = 0, most: int = 2**63 - 1) -> int:
     if not least <= value <= most:
         raise ValueError(f"{value} is not from {least} to {most}")
     return value
+
+
+def _share(path: str) -> str:
+    return PureWindowsPath(path).drive.lower()
 
 
 def _refused_constant(name: str) -> Any:

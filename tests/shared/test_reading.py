@@ -8,14 +8,17 @@ import json
 import struct
 import time
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from backend.data.capture_views import inside as capture_file
 from backend.shared import arrays, reading
 from backend.shared.errors import InputError
+from backend.shared.reading import inside, is_elsewhere, names_another_computer
 
 TREES = st.recursive(
     st.none()
@@ -183,3 +186,40 @@ def test_values_are_checked():
     ):
         with pytest.raises(ValueError, match="the depth"):
             arrays.checked(array, "the depth", np.float32, (None, 2), **options)
+
+
+@pytest.mark.parametrize(
+    ("listed", "another"),
+    [
+        (r"\\server\share\a.png", True),
+        ("//server/share/a.png", True),
+        (r"/\server\share", True),
+        (r"\\?\UNC\server\share", True),
+        (r"\\.\pipe\name", True),
+        (r"\\?\C:\worlds\a.png", False),
+        (r"memory\0000.png", False),
+        ("memory//0000.png", False),
+        ("/home/me/a.png", False),
+    ],
+)
+def test_paths_that_windows_would_ask_another_computer_for(
+    listed: str, another: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert names_another_computer(listed) is another
+    if not another:
+        return
+    asked: list[Path] = []
+    monkeypatch.setattr(Path, "resolve", lambda path, strict=False: asked.append(path) or path)
+    with pytest.raises(InputError, match="outside its folder"):
+        inside(tmp_path, listed)
+    with pytest.raises(InputError):
+        capture_file(tmp_path, listed)
+    assert not [path for path in asked if names_another_computer(str(path))]
+
+
+def test_a_share_that_the_user_is_on_is_known() -> None:
+    share = r"\\nas\films\shot worlds\room"
+    assert is_elsewhere(share, [r"C:\a.blend", ""], "win32")
+    assert not is_elsewhere(share, [r"\\NAS\films\shot.blend"], "win32")
+    assert is_elsewhere(share, [r"\\nas\other\shot.blend"], "win32")
+    assert not is_elsewhere(share, [], "linux") and not is_elsewhere(r"D:\x", [], "win32")
