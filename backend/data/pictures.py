@@ -11,7 +11,7 @@ from PIL import Image, UnidentifiedImageError
 from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
 from ..shared.errors import InputError
-from ..shared.reading import as_sentence
+from ..shared.reading import as_sentence, open_plain
 
 MAX_PIXELS = 160_000_000
 """More than this is refused: a few bytes on disk can be gigabytes in memory."""
@@ -66,19 +66,19 @@ def too_large(path: Path, size: tuple[int, int] | None) -> InputError:
 
 def is_exr(path: Path) -> bool:
     """Whether `path` is an OpenEXR picture: linear light, to be converted to sRGB."""
-    with path.open("rb") as file:
+    with open_plain(path) as file:
         return file.read(4) == _EXR
 
 
 def is_radiance(path: Path) -> bool:
     """Whether `path` is an .hdr picture: linear light, to be converted to sRGB."""
-    with path.open("rb") as file:
+    with open_plain(path) as file:
         return file.read(16).startswith(_RADIANCE)
 
 
 def _refuse_unread(path: Path) -> None:
     """Says of a kind of picture that is known and not read what to do instead."""
-    with path.open("rb") as file:
+    with open_plain(path) as file:
         head = file.read(12)
     kind = _BOXES.get(head[8:12]) if head[4:8] == b"ftyp" else None
     if head.startswith(_JPEG_XL):
@@ -108,7 +108,7 @@ def _pillow_size(path: Path) -> tuple[int, int] | None:
 
 def _deep_size(path: Path) -> tuple[int, int]:
     """Of what Pillow leaves to OpenCV: TIFF of 16-bit colours, Radiance."""
-    with path.open("rb") as file:
+    with open_plain(path) as file:
         head = file.read(8)
         if head[:4] in _TIFF:
             directory = ImageFileDirectory_v2(head)

@@ -15,6 +15,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from ..shared.errors import InputError, ModelError
+from ..shared.reading import open_plain
 
 Progress = Callable[[str, float], None]
 """(what is being done, share done from 0 to 1)"""
@@ -49,7 +50,7 @@ def read_checkpoint(path: Path) -> dict[str, Tensor]:
 
 
 def _unpickle(path: Path) -> object:
-    with open(path, "rb") as file:
+    with open_plain(path) as file:
         zipped = file.read(4) == b"PK\x03\x04"
     if path.stat().st_size == 0:
         raise ModelError(f'"{path}" is empty; download it again.')
@@ -85,7 +86,7 @@ def sha256(path: Path, progress: Progress | None = None) -> str:
     digest = hashlib.sha256()
     try:
         total, done = max(path.stat().st_size, 1), 0
-        with open(path, "rb") as file:
+        with open_plain(path) as file:
             while chunk := file.read(_CHUNK):
                 digest.update(chunk)
                 done += len(chunk)

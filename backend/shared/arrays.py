@@ -21,7 +21,7 @@ from typing import BinaryIO
 
 import numpy as np
 
-from .reading import parse_json
+from .reading import open_plain, parse_json
 
 MOST_BYTES = 4 << 30
 """Of one file's arrays together."""
@@ -39,7 +39,7 @@ def read_npy(source: Path | bytes, most: int = MOST_BYTES) -> np.ndarray:
     """The array, of any shape (...,), of a .npy file or of its bytes."""
     if isinstance(source, bytes):
         return _npy(io.BytesIO(source), len(source), most)
-    with open(source, "rb") as file:
+    with open_plain(source) as file:
         return _npy(file, os.fstat(file.fileno()).st_size, most)
 
 
@@ -72,7 +72,7 @@ def unpacked(data: bytes, most: int) -> bytes:
 
 def read_safetensors(path: Path, names: Iterable[str] | None = None) -> dict[str, np.ndarray]:
     """The named arrays (...,) of a safetensors file, all when None: length, JSON header, values."""
-    with open(path, "rb") as file:
+    with open_plain(path) as file:
         size = os.fstat(file.fileno()).st_size
         (length,) = struct.unpack("<Q", file.read(8))
         if length > min(size - 8, _MOST_TENSOR_HEADER):

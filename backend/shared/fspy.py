@@ -17,9 +17,10 @@ import numpy as np
 
 from .camera import Camera
 from .errors import CameraError, InputError
-from .reading import as_sentence, parse_json
+from .reading import as_sentence, parse_json, read_bytes
 
 _HEADER = struct.Struct("<4sIII")
+_MOST_BYTES = 1 << 30
 MAX_STATE = 16 * 1024 * 1024
 
 
@@ -35,8 +36,8 @@ def read_fspy(path: Path) -> FspyProject:
     """Raises InputError when the file is no project, is damaged, or was never solved."""
     path = Path(path)
     try:
-        data = path.read_bytes()
-    except OSError as error:
+        data = read_bytes(path, _MOST_BYTES)
+    except (OSError, ValueError) as error:
         raise InputError(f"'{path}' cannot be read; check the path.") from error
     if len(data) < _HEADER.size or data[:4] != b"fspy":
         raise InputError(f"'{path.name}' is not an fSpy project; choose a file saved by fSpy.")

@@ -7,9 +7,12 @@ content that lies becomes the one error that the reader names. Standard library 
 
 from __future__ import annotations
 
+import errno
 import json
 import math
+import os
 import re
+import stat
 import struct
 import sys
 import tokenize
@@ -17,6 +20,7 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from io import BufferedReader
 from pathlib import Path, PureWindowsPath
 from typing import Any
 
@@ -84,11 +88,23 @@ def reason(error: BaseException) -> str:
     return line[:MOST_REASON] or type(error).__name__
 
 
+def open_plain(path: Path) -> BufferedReader:
+    """Open a plain file to read. Raises OSError, also for what may wait or never end: pipes,
+    devices."""
+    flags = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)
+    descriptor = os.open(path, flags)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError(errno.EINVAL, "it is no plain file", str(path))
+    return os.fdopen(descriptor, "rb")
+
+
 def read_bytes(path: Path, most: int) -> bytes:
     """A file's content. Raises OSError, and ValueError when it has more than `most` bytes."""
-    with open(path, "rb") as file:
-        data = file.read(most + 1)
-    if len(data) > most:
+    with open_plain(path) as file:
+        size = os.fstat(file.fileno()).st_size
+        data = b"" if size > most else file.read(size + 1)  # as much is set aside at once
+    if max(size, len(data)) > most:
         raise ValueError(f"it has more than {most >> 20 or 1} MB")
     return data
 

@@ -32,7 +32,7 @@ from .errors import WorldError
 from .frame import MemoryFrame
 from .own_files import WORLD
 from .png import decode_png
-from .reading import MALFORMED, inside, read_json, reason, whole_number
+from .reading import MALFORMED, inside, read_bytes, read_json, reason, whole_number
 from .tree_codec import decode_tree, read_inline
 from .world import World
 from .world_content import MAX_CONTENT_BYTES, ContentReader, write_content
@@ -41,6 +41,8 @@ from .world_writer import write_files
 VERSION = 2
 MANIFEST = "world.json"
 _THREADS = 4
+_MOST_FILE = 1 << 30
+"""Bytes of one picture or depth."""
 MOST_PIXELS = 2_000_000_000
 """Of a world's memory frames together."""
 _ABOUT = {"format": "worldfm-world", "version": VERSION, "units": "metres", "up": "Z"}
@@ -233,7 +235,9 @@ def _frame(folder: Path, entry: dict[str, Any], arrays: Callable[[Any], np.ndarr
         what = "depth" if data == entry.get("depth") else "picture"
         path = _inside(folder, data)
         try:
-            content = path.read_bytes()
+            content = read_bytes(path, _MOST_FILE)
+        except ValueError as error:
+            raise WorldError(f"The {what} of memory frame '{name}' is too large.") from error
         except OSError as error:
             raise WorldError(
                 f"The {what} of memory frame '{name}' is missing: '{path}' could not be read "

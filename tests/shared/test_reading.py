@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import struct
 import time
 import zipfile
@@ -223,3 +224,21 @@ def test_a_share_that_the_user_is_on_is_known() -> None:
     assert not is_elsewhere(share, [r"\\NAS\films\shot.blend"], "win32")
     assert is_elsewhere(share, [r"\\nas\other\shot.blend"], "win32")
     assert not is_elsewhere(share, [], "linux") and not is_elsewhere(r"D:\x", [], "win32")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="pipes have names on Unix alone")
+def test_what_is_no_plain_file_is_not_waited_for(tmp_path: Path) -> None:
+    pipe, device, folder = tmp_path / "a.npy", tmp_path / "b.npy", tmp_path / "c.npy"
+    os.mkfifo(pipe)
+    device.symlink_to("/dev/zero")
+    folder.mkdir()
+    for path in (pipe, device, folder):
+        for read in (reading.read_json, arrays.read_npy, arrays.read_safetensors):
+            assert "no plain file" in refusal(read, path)
+
+
+def test_a_file_with_a_hole_is_refused_by_its_length(tmp_path: Path) -> None:
+    path = tmp_path / "large.json"
+    path.touch()
+    os.truncate(path, 1 << 40)
+    assert "more than 64 MB" in refusal(reading.read_json, path)

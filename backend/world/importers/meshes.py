@@ -12,7 +12,7 @@ import numpy as np
 
 from ...shared.anchors import Anchors
 from ...shared.errors import InputError
-from ...shared.reading import reason
+from ...shared.reading import inside, open_plain, read_bytes, reason
 from ..origin import origin_of
 from .ply import UP_AXES, check_header
 
@@ -30,7 +30,7 @@ def is_mesh(path: Path) -> bool:
     if ending != ".ply":
         return ending in KINDS
     try:
-        with path.open("rb") as file:
+        with open_plain(path) as file:
             head = file.read(65536).split(b"end_header")[0]
     except OSError:
         return False
@@ -79,7 +79,7 @@ def _read(path: Path) -> list[Any]:
         raise InputError(f"'{path.name}' is larger than {MOST_BYTES >> 30} GB; simplify it first.")
     if ending == ".ply":
         check_header(path)
-    with path.open("rb") as file:
+    with open_plain(path) as file:
         scene = trimesh.load_scene(
             file, file_type=ending[1:], resolver=cast(Any, _Inside(path.parent)), process=False
         )
@@ -116,12 +116,10 @@ class _Inside:
 
     def get(self, name: str) -> bytes:
         """The file's content."""
-        path = (self.folder / name.replace("\\", "/").split("?")[0]).resolve()
-        if not path.is_relative_to(self.folder) or not path.is_file():
+        path = inside(self.folder, name.replace("\\", "/").split("?")[0])
+        if not path.is_file():
             raise FileNotFoundError(name)
-        if path.stat().st_size > MOST_BYTES:
-            raise InputError(f"'{path.name}' is larger than {MOST_BYTES >> 30} GB.")
-        return path.read_bytes()
+        return read_bytes(path, MOST_BYTES)
 
     def __getitem__(self, name: str) -> bytes:
         return self.get(name)

@@ -13,7 +13,7 @@ from ...conditioning.anchors.spacing import point_radii
 from ...shared.anchors import Anchors
 from ...shared.errors import InputError
 from ...shared.harmonics import SH_C0
-from ...shared.reading import as_sentence
+from ...shared.reading import as_sentence, open_plain
 from ..origin import origin_of
 
 MAX_HEADER = 64 * 1024
@@ -86,7 +86,7 @@ def check_header(path: Path) -> None:
     """Refuses what would make a reader slow or wrong before it allocates anything."""
     try:
         size = path.stat().st_size
-        with path.open("rb") as file:
+        with open_plain(path) as file:
             head = file.read(MAX_HEADER)
     except OSError as error:
         raise InputError(f"'{path}' cannot be read; check the path.") from error

@@ -14,7 +14,7 @@ from ...shared.anchors import Anchors, turned
 from ...shared.errors import InputError
 from ...shared.harmonics import MOST_DEGREE, SH_C0, TERMS, kept, turned_harmonics
 from ...shared.leftovers import temporary_folder
-from ...shared.reading import as_sentence
+from ...shared.reading import as_sentence, open_plain
 from ..origin import origin_of
 from .apart import run_apart
 from .ply import (
@@ -60,7 +60,7 @@ def splat_kind(path: Path) -> str | None:
     if kind is not None or path.suffix.lower() != ".ply":
         return kind
     try:
-        with path.open("rb") as file:
+        with open_plain(path) as file:
             head = file.read(8192)
     except OSError:
         return None
