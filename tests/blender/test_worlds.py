@@ -331,3 +331,11 @@ def test_points_are_opened_into_the_file_once(sourced):
 
 def test_a_damaged_folder_of_points_is_one_sentence(sourced):
     assert sourced["damaged"][0] == "WorldError" and "is damaged" in sourced["damaged"][1]
+
+
+def test_a_file_does_not_have_windows_call_another_computer(blender):
+    found = blender("shares.py")
+    assert len(found["said"]) == 2
+    assert all("another computer" in said for said in found["said"])
+    assert found["model"] == "room" and found["none"]
+    assert found["chosen"].endswith("room") and found["beside"]
