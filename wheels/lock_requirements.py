@@ -28,7 +28,7 @@ TORCH_LOCK = ROOT / "backend" / "requirements-torch.txt"
 _OF_TORCH = re.compile(r"(?:torch|triton|nvidia-[\w-]+|cuda-[\w-]+)==")
 _NOWHERE = re.compile(r"sys_platform == 'emscripten'")
 _EVERYWHERE = re.compile(r" ; sys_platform != 'emscripten'(?= \\|$)")
-_BUILD_SYSTEMS = {"cpu": r"manylinux_\w+|win_amd64|win_arm64"}
+_BUILD_SYSTEMS = {"cpu": r"manylinux_\w+|win_arm64"}
 _HEADS = {
     LOCK: "What the backend needs besides PyTorch, exactly; made by wheels/lock_requirements.py.",
     TORCH_LOCK: "PyTorch as the package index has it, and what it needs besides; made likewise.",

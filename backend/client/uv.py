@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import platform
 import re
 import sys
 from collections.abc import Mapping
@@ -44,18 +45,22 @@ def environment(folder: Path, parent: Mapping[str, str] = os.environ) -> dict[st
     return {**own, **env, "UV_NO_PROGRESS": "1"}
 
 
-def torch_build(torch: str, cuda_13: bool, system: str = sys.platform) -> str:
+def torch_build(
+    torch: str, cuda_13: bool, system: str = sys.platform, machine: str = platform.machine()
+) -> str:
     """PyTorch's own build that is meant by a choice (auto, cpu, cu130, rocm7.2, xpu, ...) here.
 
-    "" = the one that the package index has, which on Linux is for CUDA 13. "auto" means locked
-    builds only. cuda_13: whether the graphics card and its driver can run that.
+    "" = the one that the package index has: on Linux for CUDA 13, elsewhere without, and none for
+    Windows on ARM. "auto" means locked builds only. cuda_13: whether the graphics card and its
+    driver can run that.
     """
     if not re.fullmatch(r"[a-z0-9.]+", torch):
         raise InputError(f"There is no PyTorch for '{torch}'; choose auto, cpu, cu130 or rocm7.2.")
     if torch == "auto":
         torch = "cu130" if cuda_13 and system != "darwin" else "cpu"
-    of_index = {"darwin": ("cpu",), "linux": ("cu130",)}.get(system, ())
-    return "" if torch in of_index else torch
+    if system == "win32" and machine.upper() == "ARM64":
+        return torch
+    return "" if torch == ("cu130" if system == "linux" else "cpu") else torch
 
 
 def torch_packages(

@@ -124,9 +124,10 @@ def test_pytorch_is_locked_wherever_it_comes_from(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("torch", "cuda_13", "system", "build"),
     [
+        ("auto", False, "win32 ARM64", "cpu"),
         ("auto", False, "linux", "cpu"),
         ("auto", True, "linux", ""),
-        ("auto", False, "win32", "cpu"),
+        ("auto", False, "win32", ""),
         ("auto", True, "win32", "cu130"),
         ("auto", True, "darwin", ""),
         ("cpu", True, "darwin", ""),
@@ -137,7 +138,8 @@ def test_pytorch_is_locked_wherever_it_comes_from(tmp_path: Path) -> None:
     ],
 )
 def test_the_build_of_pytorch(torch: str, cuda_13: bool, system: str, build: str) -> None:
-    assert uv.torch_build(torch, cuda_13, system) == build
+    system, _, machine = system.partition(" ")
+    assert uv.torch_build(torch, cuda_13, system, machine or "x86_64") == build
     if torch == "auto":
         assert not build or (ROOT / "backend" / TORCH_BUILD_LOCK.format(build)).is_file()
 

@@ -181,7 +181,7 @@ def test_the_bill_of_materials_is_what_lies_in_the_zip():
 
 
 def test_a_build_of_pytorch_is_locked_from_its_indexs_page():
-    files = [f"torch-2.13.0%2Bcpu-cp312-cp312-{s}.whl" for s in ("linux_s390x", "win_amd64")]
+    files = [f"torch-2.13.0%2Bcpu-cp312-cp312-{s}.whl" for s in ("linux_s390x", "win_arm64")]
     files += [
         "torch-2.13.0%2Bcpu-cp310-cp310-win_amd64.whl",
         "torch-2.14.0%2Bcpu-cp312-cp312-win_amd64.whl",
