@@ -16,6 +16,7 @@ import numpy as np
 
 from ..shared.camera import Camera
 from ..shared.errors import CameraError, InputError
+from ..shared.reading import resolved
 from .depth_files import read_depth, resize_depth
 from .lenses import Lens, check_lens, straighten
 from .photos import MAX_SIDE, read_photo
@@ -223,10 +224,10 @@ def _places(folder: Path, listed: str) -> list[Path]:
         raise InputError(
             f"The capture names a file '{listed[:40]}...' that cannot be one; export it again."
         )
-    root = folder.resolve()
+    root = resolved(folder)
     name = re.sub(r"^/{2,}", "/", listed.replace("\\", "/"))  # never \\server\share itself
     parts = [part for part in name.split("/") if part not in ("", ".")]
-    own = (root / name).resolve()
+    own = resolved(root / name)
     absolute = name.startswith("/") or _DRIVE.match(name) is not None
     if not parts or (not own.is_relative_to(root) and not absolute):
         raise _outside(listed)
@@ -234,7 +235,7 @@ def _places(folder: Path, listed: str) -> list[Path]:
         return [own]
     places = [own] if own.is_relative_to(root) and own.is_file() else []
     for start in range(1, len(parts)):
-        path = (root / "/".join(parts[start:])).resolve()
+        path = resolved(root / "/".join(parts[start:]))
         if path.is_relative_to(root) and (
             path.is_file() or (path.parent != root and path.parent.is_dir())
         ):

@@ -19,7 +19,7 @@ import numpy as np
 
 from ..shared.errors import InputError
 from ..shared.files import new_folder
-from ..shared.reading import MOST_JSON, as_sentence, parse_json, read_bytes
+from ..shared.reading import MOST_JSON, as_sentence, parse_json, read_bytes, resolved
 from .capture_views import (
     Capture,
     CaptureView,
@@ -110,7 +110,7 @@ def _view(
             f"'{listed}' has a depth scale of {unit!r}; it must be metres a step of its depth."
         )
     return CaptureView(
-        name=picture.relative_to(folder.resolve()).with_suffix("").as_posix(),
+        name=picture.relative_to(resolved(folder)).with_suffix("").as_posix(),
         picture=picture,
         lens=lens_of(merged, picture, listed),
         c2w=pose_of(entry, listed),

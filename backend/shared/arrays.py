@@ -45,6 +45,9 @@ def read_npy(source: Path | bytes, most: int = MOST_BYTES) -> np.ndarray:
 
 def read_npz(path: Path | BinaryIO, most: int = MOST_BYTES) -> dict[str, np.ndarray]:
     """All arrays (...,) of an .npz file by name; together they may have `most` bytes unpacked."""
+    if isinstance(path, Path):
+        with open_plain(path) as file:
+            return read_npz(file, most)
     arrays: dict[str, np.ndarray] = {}
     with zipfile.ZipFile(path) as archive:
         entries = archive.infolist()
@@ -55,8 +58,8 @@ def read_npz(path: Path | BinaryIO, most: int = MOST_BYTES) -> dict[str, np.ndar
         for entry in entries:
             if not entry.filename.endswith(".npy"):
                 raise ValueError(f"{entry.filename[:40]!r} in it is no array")
-            with archive.open(entry) as file:
-                data = file.read(entry.file_size)  # a bomb that says it is small ends here
+            with archive.open(entry) as packed:
+                data = packed.read(entry.file_size)  # a bomb that says it is small ends here
             arrays[entry.filename.removesuffix(".npy")] = _npy(io.BytesIO(data), len(data), most)
     return arrays
 

@@ -155,10 +155,15 @@ def inside(folder: Path, listed: object, say: Callable[[str], WorldFMError] | No
     if names_another_computer(listed):  # resolving it would ask there
         raise say("lies outside its folder")
     with as_sentence(lambda _: say("cannot be one")):
-        path = (folder / listed).resolve()
-        if path.is_relative_to(folder.resolve()):
+        path = resolved(folder / listed)
+        if path.is_relative_to(resolved(folder)):
             return path
     raise say("lies outside its folder")
+
+
+def resolved(path: Path) -> Path:
+    """Without links, also where these go in a circle: Path.resolve() raises a RuntimeError then."""
+    return Path(os.path.realpath(path))
 
 
 def names_another_computer(path: str) -> bool:

@@ -14,6 +14,7 @@ from ...data.capture_views import Capture, CaptureView, find_picture
 from ...data.lenses import Lens
 from ...shared.errors import InputError
 from ...shared.leftovers import temporary_folder
+from ...shared.reading import resolved
 from .apart import run_apart
 from .colmap_files import check_binary_model
 
@@ -66,7 +67,7 @@ def read_colmap(folder: Path, place: Path | None = None) -> tuple[Capture, Spars
     kept = np.full(len(names), -1, np.int32)
     for number, image in enumerate(model["images"]):
         name = names[number]
-        if not (pictures / name).resolve().is_relative_to(pictures.resolve()):
+        if not resolved(pictures / name).is_relative_to(resolved(pictures)):
             raise InputError(f"The COLMAP model names '{name}', which is outside its folder.")
         picture = find_picture(pictures, name)
         if picture is None:
@@ -105,8 +106,8 @@ def _picture_folder(folder: Path, place: Path, names: list[str]) -> Path:
     folders = [root / name for root in roots for name in _PICTURES if (root / name).is_dir()]
     for candidate in folders:
         for name in names[:50]:
-            path = (candidate / name).resolve()
-            if path.is_relative_to(candidate.resolve()) and find_picture(candidate, name):
+            path = resolved(candidate / name)
+            if path.is_relative_to(resolved(candidate)) and find_picture(candidate, name):
                 return candidate
     if folders[0] in roots:
         raise InputError(f"'{folder}' has no folder 'images' with the pictures of its model.")

@@ -112,7 +112,7 @@ class _Inside:
     """Files that a mesh names, from its own folder alone."""
 
     def __init__(self, folder: Path) -> None:
-        self.folder = folder.resolve()
+        self.folder = folder
 
     def get(self, name: str) -> bytes:
         """The file's content."""
