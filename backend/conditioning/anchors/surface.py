@@ -120,19 +120,17 @@ class Matter:
         hits: as if by rays of length one. width: (N,) metres that a point stands for. whole: see
         `surface`.
         """
-        place = self.geometry.at(hits.triangle, hits.u, hits.v)
-        return self.surface(hits, place + side, -side, width, is_camera=False, whole=whole)
+        return self.surface(hits, -side, width, is_camera=False, whole=whole)
 
     def surface(
         self,
         hits: Hits,
-        origins: np.ndarray,
         ways: np.ndarray,
         spread: np.ndarray,
         is_camera: bool = True,
         whole: bool = False,
     ) -> Surface:
-        """What rays, origins and ways (N, 3) float32, met; every one of them has met something.
+        """What rays along ways (N, 3) float32 met; every one of them has met something.
 
         spread: (N,) metres across that a sample covers at a distance of one length of its ray.
         whole: it is all that is asked of that place, so patterns are averaged over it.

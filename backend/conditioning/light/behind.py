@@ -122,7 +122,7 @@ def _look_on(
             return
         kept = hits.take(met)
         spread = surface.width[met] / np.maximum(kept.distance, 1e-6) + samples.spread[index[met]]
-        surface = lighting.matter.surface(kept, origins[met], ways[met], spread)
+        surface = lighting.matter.surface(kept, ways[met], spread)
         index, left, ways, through_glass = index[met], left[met], ways[met], through_glass[met]
         share = shares(surface)
         light = own_light(lighting, surface, share, samples.tile[index])

@@ -282,8 +282,7 @@ class Grid:
         # shining meshes were asked as lamps
         material = self.lighting.geometry.material[kept.triangle]
         asked = np.flatnonzero(self.lighting.sampled[material])
-        there = near[asked]
-        found[asked] -= self.lighting.glow(kept.take(asked), origins[there], ways[there])
+        found[asked] -= self.lighting.glow(kept.take(asked), ways[near[asked]])
         np.maximum(found, 0, out=found)
         change[near] = found - far[near]
         every = np.ones(len(far), np.float32)

@@ -55,11 +55,11 @@ def reflection(
         found[missed] = _sky(lighting, ways[missed], roughness[index][missed] ** 2)
     if len(clear):
         rough = roughness[index]
-        found[clear] = _looked_at(lighting, hits, origins, ways, some.width, rough, clear)
+        found[clear] = _looked_at(lighting, hits, ways, some.width, rough, clear)
     if lighting.sampled.any():  # emitters were asked as lamps: lobes this wide do not meet them
         material = lighting.geometry.material[np.where(missed, 0, hits.triangle)]
         met = np.flatnonzero(~missed & lighting.sampled[material] & (roughness[index] > MIRROR))
-        found[met] -= lighting.glow(hits.take(met), origins[met], ways[met])
+        found[met] -= lighting.glow(hits.take(met), ways[met])
         np.maximum(found, 0, out=found)
     found = dimmed(lighting, origins, ways, hits.distance, tile[index], found * left)
     alpha = (roughness[index] ** 2).astype(np.float32)
@@ -85,7 +85,6 @@ def _sky(lighting: Lighting, ways: np.ndarray, alpha: np.ndarray) -> np.ndarray:
 def _looked_at(
     lighting: Lighting,
     hits: Hits,
-    origins: np.ndarray,
     ways: np.ndarray,
     width: np.ndarray,
     roughness: np.ndarray,
@@ -95,7 +94,7 @@ def _looked_at(
     ones its shadows."""
     kept = hits.take(index)
     spread = width[index] / np.maximum(kept.distance, 1e-6) + np.float32(2e-3)
-    met = lighting.matter.surface(kept, origins[index], ways[index], spread, is_camera=False)
+    met = lighting.matter.surface(kept, ways[index], spread, is_camera=False)
     share, clear = shares(met), np.flatnonzero(roughness[index] <= CLEAR)
     around = lighting.bounced.whole_light(met.position, met.lobes.normal, met.back)
     found = (share.diffuse + share.coat) * around + met.lobes.emission

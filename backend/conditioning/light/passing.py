@@ -45,9 +45,7 @@ def first_solid(
         if not len(index):
             break
         met = hits.take(index)
-        passes, whole, is_glass = _passes(
-            matter, met, origins[index], ways[index], sides[index], glass
-        )
+        passes, whole, is_glass = _passes(matter, met, ways[index], sides[index], glass)
         through = whole > 0.5
         index = index[through]
         if not len(index):
@@ -77,9 +75,7 @@ def left_over(
         if not len(met):
             break
         some = index[met]
-        passes, _, is_glass = _passes(
-            matter, hits.take(met), origins[some], ways[some], sides[some], LAMPS
-        )
+        passes, _, is_glass = _passes(matter, hits.take(met), ways[some], sides[some], LAMPS)
         left[some] *= passes
         sides[some] += is_glass
         reach = np.sqrt(np.einsum("ni,ni->n", ways[some], ways[some]))
@@ -93,7 +89,6 @@ def left_over(
 def _passes(
     matter: Matter,
     hits: Hits,
-    origins: np.ndarray,
     ways: np.ndarray,
     sides: np.ndarray,
     glass: Sides,
@@ -103,8 +98,8 @@ def _passes(
 
     sides: (N,) of glass that were passed before.
     """
-    spread = np.full(len(origins), 1e-3, np.float32)
-    lobes = matter.surface(hits, origins, ways, spread, is_camera=False).lobes
+    spread = np.full(len(ways), 1e-3, np.float32)
+    lobes = matter.surface(hits, ways, spread, is_camera=False).lobes
     # a pane lets light pass as it came; what is curved gathers it elsewhere
     corners, flat = matter.geometry.normals[hits.triangle], matter.geometry.flat[hits.triangle]
     curved = (np.einsum("nci,ni->nc", corners, flat) < _FLAT).any(axis=1)

@@ -137,5 +137,4 @@ def surface_of(
     """The surfaces that the rays of numbers `met` (M,) met; whole: see `Matter.surface`."""
     kept = samples.hits.take(met)
     spread = samples.spread[met]
-    origins, ways = samples.origins[met], samples.ways[met]
-    return lighting.matter.surface(kept, origins, ways, spread, whole=whole)
+    return lighting.matter.surface(kept, samples.ways[met], spread, whole=whole)

@@ -110,13 +110,13 @@ class Lighting:
             quality, sampled,
         )  # fmt: skip
 
-    def glow(self, hits: Hits, origins: np.ndarray, ways: np.ndarray) -> np.ndarray:
+    def glow(self, hits: Hits, ways: np.ndarray) -> np.ndarray:
         """(N, 3) radiance that surfaces that rays met send out by themselves.
 
-        origins, ways: (N, 3) of the rays.
+        ways: (N, 3) of the rays.
         """
         spread = np.full(len(ways), 1e-2, np.float32)
-        return self.matter.surface(hits, origins, ways, spread, is_camera=False).lobes.emission
+        return self.matter.surface(hits, ways, spread, is_camera=False).lobes.emission
 
     def refined(self, quality: Quality, stop: Event) -> Lighting:
         """The same with bounced light of this quality. Raises Stopped once `stop` is set."""

@@ -23,7 +23,7 @@ def surfels(matter: Matter, rays: Rays, viewpoints: list[Camera], count: int) ->
         if len(seen):
             ways = cosine_ways(seen, 1)
             hits = rays.first(seen.origins(ways, NUDGE), ways)
-            parts.append(_met(matter, hits, seen.position, ways, slice(None, None, 2)))
+            parts.append(_met(matter, hits, ways, slice(None, None, 2)))
     left = count - sum(len(part) for part in parts)
     parts.append(_anywhere(matter, left))
     return _joined(parts)
@@ -36,14 +36,14 @@ def _looked_at(matter: Matter, rays: Rays, viewpoints: list[Camera], count: int)
     each_one = [pixel_rays(camera, points * (camera.width, camera.height)) for camera in chosen]
     origins, ways = (np.concatenate(parts) for parts in zip(*each_one, strict=True))
     hits = rays.first(origins, ways)
-    return _met(matter, hits, origins, ways, slice(None))
+    return _met(matter, hits, ways, slice(None))
 
 
-def _met(matter: Matter, hits: Hits, origins: np.ndarray, ways: np.ndarray, part: slice) -> Surface:
+def _met(matter: Matter, hits: Hits, ways: np.ndarray, part: slice) -> Surface:
     index = np.flatnonzero(hits.triangle >= 0)[part]
     kept = hits.take(index)
     spread = np.full(len(index), 0.01, np.float32)
-    return matter.surface(kept, origins[index], ways[index], spread, is_camera=False)
+    return matter.surface(kept, ways[index], spread, is_camera=False)
 
 
 def _anywhere(matter: Matter, count: int) -> Surface:
