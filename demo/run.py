@@ -176,6 +176,7 @@ def fly_through(output: Path, package: Path, model: str, progress: Progress) -> 
     layer.worldfm.use_pass_anchor = layer.worldfm.use_pass_coverage = True
     bpy.ops.wm.save_as_mainfile(filepath=str(output / "demo.blend"))
     render_stills(scene, output / "passes", "OPEN_EXR_MULTILAYER", progress, "Passes (WorldFM)")
+    layer.worldfm.use_pass_anchor = layer.worldfm.use_pass_coverage = False  # no film shows them
     render_film(scene, output / "flythrough.mp4", progress)
 
 

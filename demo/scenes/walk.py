@@ -17,4 +17,4 @@ def demo() -> Stage:
 
     build()
     shots = [[Shot(CAMERA, frame) for frame in frames] for frames in (MEMORY, TARGETS)]
-    return Stage(*shots, size=(SIZE, SIZE))
+    return Stage(*shots, size=SIZE)
