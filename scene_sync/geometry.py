@@ -128,7 +128,16 @@ def instances(
 
 def read_mesh(ob: bpy.types.Object) -> Surface | None:
     """The triangles of an evaluated mesh object, or None when it has no faces."""
-    mesh = ob.data
+    if not getattr(ob.data, "is_editmode", False):
+        return _surface(ob.data)
+    # what is being edited, and its copies, have their mesh made when somebody asks for it
+    try:
+        return _surface(ob.to_mesh())
+    finally:
+        ob.to_mesh_clear()
+
+
+def _surface(mesh: bpy.types.Mesh) -> Surface | None:
     triangles = mesh.loop_triangles
     if len(triangles) == 0 and len(mesh.polygons) > 0:
         mesh.calc_loop_triangles()

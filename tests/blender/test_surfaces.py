@@ -27,6 +27,14 @@ def test_meshes_are_read_exactly(found):
     assert len(meshes["text"]) == 1 and meshes["triangles"] == meshes["text"][0] + 10
 
 
+def test_what_is_being_edited_is_there_with_its_copies(found):
+    assert found["edited"] == [
+        ["Divided", 9, ["UVMap"]],
+        ["Edited", 4, ["UVMap"]],
+        ["Twin", 4, ["UVMap"]],
+    ]
+
+
 def test_a_flat_face_bends_its_smooth_neighbours_normals(found):
     # as Cycles' normal pass shows; a sharp edge parts them
     fold = found["flat_beside_smooth"]

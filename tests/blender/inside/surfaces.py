@@ -65,6 +65,23 @@ def meshes() -> dict[str, Any]:
     }
 
 
+def edited() -> list[Any]:
+    """Corners and layers of a mesh in Edit Mode, of its copy and of one with a modifier."""
+    scene = scenes.empty()
+    square = scenes.add_square("Edited", 1, 0)
+    twin = bpy.data.objects.new("Twin", square.data)
+    divided = bpy.data.objects.new("Divided", square.data)
+    divided.modifiers.new("Divide", "SUBSURF").subdivision_type = "SIMPLE"
+    for ob in (twin, divided):
+        scene.collection.objects.link(ob)
+    bpy.context.view_layer.objects.active = square
+    bpy.ops.object.mode_set(mode="EDIT")
+    found = read()
+    bpy.ops.object.mode_set(mode="OBJECT")
+    mesh = {key: found.meshes[one.mesh] for key, one in by_key(found).items()}
+    return [[key, len(mesh[key].vertices), list(mesh[key].uv)] for key in sorted(mesh)]
+
+
 def flat_beside_smooth() -> dict[str, Any]:
     """A smooth face meets a flat one at a right angle; then their edge is marked sharp."""
     scene = scenes.empty()
@@ -300,4 +317,4 @@ def budget() -> dict[str, Any]:
     }
 
 
-extension.run_all(meshes, flat_beside_smooth, objects, unchanged, graph, no_nodes, budget)
+extension.run_all(meshes, edited, flat_beside_smooth, objects, unchanged, graph, no_nodes, budget)
