@@ -91,12 +91,15 @@ def reason(error: BaseException) -> str:
 def open_plain(path: Path) -> BufferedReader:
     """Open a plain file to read. Raises OSError, also for what may wait or never end: pipes,
     devices."""
-    flags = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)
-    descriptor = os.open(path, flags)
+    return open(path, "rb", opener=_plain)  # a file that knows its name
+
+
+def _plain(path: str, flags: int) -> int:
+    descriptor = os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
-        raise OSError(errno.EINVAL, "it is no plain file", str(path))
-    return os.fdopen(descriptor, "rb")
+        raise OSError(errno.EINVAL, "it is no plain file", path)
+    return descriptor
 
 
 def read_bytes(path: Path, most: int) -> bytes:
