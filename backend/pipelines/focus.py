@@ -8,16 +8,14 @@ it is seen.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 
 from ..conditioning.jit import loose
 from ..conditioning.light.patterns import sunflower_points
 from ..conditioning.threads import in_pieces
 from ..shared.camera import Camera
-from ..shared.color import as_halves
 from ..shared.frame import FrameReply
+from .layers import layers_of, with_layers
 
 SHARP = 0.6
 """Radius of a disk in pixels up to which it counts as one pixel."""
@@ -38,14 +36,8 @@ def focused(reply: FrameReply) -> FrameReply:
     radius = disk_radius(reply.depth, request.camera, request.aperture, request.focus)
     if not (radius > SHARP).any():
         return reply
-    alpha = np.ones(reply.depth.shape, np.float32) if reply.alpha is None else reply.alpha
-    layers = np.concatenate([reply.color, alpha[..., None]], axis=2).astype(np.float32)
-    made = _gathered(layers, np.where(np.isfinite(reply.depth), reply.depth, 1e9), radius)
-    return replace(
-        reply,
-        color=as_halves(made[..., :3]),
-        alpha=None if reply.alpha is None else made[..., 3].astype(np.float16),
-    )
+    made = _gathered(layers_of(reply), np.where(np.isfinite(reply.depth), reply.depth, 1e9), radius)
+    return with_layers(reply, made)
 
 
 def disk_radius(depth: np.ndarray, camera: Camera, aperture: float, focus: float) -> np.ndarray:

@@ -9,15 +9,13 @@ Feature-Aware Motion Blur Filter", 2014).
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 
 from ..conditioning.jit import loose
 from ..conditioning.threads import in_pieces
 from ..shared.camera import Camera
-from ..shared.color import as_halves
 from ..shared.frame import FrameReply
+from .layers import layers_of, with_layers
 
 SHARP = 0.6
 """Pixels of a way up to which what goes it counts as standing still."""
@@ -41,14 +39,8 @@ def exposed(reply: FrameReply) -> FrameReply:
     length = np.hypot(way[..., 0], way[..., 1])
     if not (length > SHARP).any():
         return reply
-    alpha = np.ones(reply.depth.shape, np.float32) if reply.alpha is None else reply.alpha
-    layers = np.concatenate([reply.color, alpha[..., None]], axis=2).astype(np.float32)
-    made = _swept(layers, _known(reply.depth).astype(np.float32), begin, way, length)
-    return replace(
-        reply,
-        color=as_halves(made[..., :3]),
-        alpha=None if reply.alpha is None else made[..., 3].astype(np.float16),
-    )
+    made = _swept(layers_of(reply), _known(reply.depth).astype(np.float32), begin, way, length)
+    return with_layers(reply, made)
 
 
 def ways(depth: np.ndarray, camera: Camera, other: Camera) -> np.ndarray:
