@@ -93,6 +93,14 @@ def test_colmap_pictures_that_are_missing_or_outside(tmp_path):
         capture_to_world(tmp_path, ExactDepth())
 
 
+def test_colmap_pictures_on_another_computer_are_refused_unasked(tmp_path):
+    colmap_folder(tmp_path, [80, 80, 48, 36], "PINHOLE")
+    text = tmp_path / "sparse" / "0" / "images.txt"
+    text.write_text(text.read_text().replace(" 2.png", r" \\server\share\2.png"))
+    with pytest.raises(InputError, match="outside its folder"):
+        capture_to_world(tmp_path, ExactDepth())
+
+
 def test_colmap_models_that_name_a_picture_twice(tmp_path):
     colmap_folder(tmp_path, [80, 80, 48, 36], "PINHOLE")
     text = tmp_path / "sparse" / "0" / "images.txt"

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from ...data.capture_views import Capture, CaptureView, find_picture
 from ...data.lenses import Lens
 from ...shared.errors import InputError
 from ...shared.leftovers import temporary_folder
-from ...shared.reading import resolved
+from ...shared.reading import inside
 from .apart import run_apart
 from .colmap_files import check_binary_model
 
@@ -67,9 +68,7 @@ def read_colmap(folder: Path, place: Path | None = None) -> tuple[Capture, Spars
     kept = np.full(len(names), -1, np.int32)
     for number, image in enumerate(model["images"]):
         name = names[number]
-        if not resolved(pictures / name).is_relative_to(resolved(pictures)):
-            raise InputError(f"The COLMAP model names '{name}', which is outside its folder.")
-        picture = find_picture(pictures, name)
+        picture = _picture(pictures, name)
         if picture is None:
             capture.missing.append(name)
             continue
@@ -100,15 +99,22 @@ def load_model(place: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     return model, arrays
 
 
+def _picture(folder: Path, name: str) -> Path | None:
+    """Raises InputError for a name that leads out of the folder."""
+    said = f"The COLMAP model names '{name}', which is outside its folder."
+    inside(folder, name, lambda _: InputError(said))
+    return find_picture(folder, name)
+
+
 def _picture_folder(folder: Path, place: Path, names: list[str]) -> Path:
     """The folder in which the first of the named pictures is found."""
     roots = dict.fromkeys((folder, place.parent, place.parent.parent, place))
     folders = [root / name for root in roots for name in _PICTURES if (root / name).is_dir()]
     for candidate in folders:
         for name in names[:50]:
-            path = resolved(candidate / name)
-            if path.is_relative_to(resolved(candidate)) and find_picture(candidate, name):
-                return candidate
+            with suppress(InputError):
+                if _picture(candidate, name) is not None:
+                    return candidate
     if folders[0] in roots:
         raise InputError(f"'{folder}' has no folder 'images' with the pictures of its model.")
     return folders[0]
