@@ -9,12 +9,13 @@ NUMBA_CACHE_LOCATOR_CLASSES); NUMBA_CACHE_DIR says where.
 from __future__ import annotations
 
 import hashlib
-import os
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from numba.core.caching import UserProvidedCacheLocator
+
+from .shared.kernel_folder import kernel_folder
 
 _ROOT = Path(__file__).resolve().parent
 _SOURCES = [_ROOT / "conditioning", _ROOT / "world" / "stereo"]
@@ -27,9 +28,7 @@ class ByContent(UserProvidedCacheLocator):
 
     def __init__(self, py_func: Any, py_file: str) -> None:
         super().__init__(py_func, py_file)
-        own = Path.home() / ".cache" / "worldfm" / "kernels"
-        base = os.environ.get("NUMBA_CACHE_DIR") or str(own)
-        self._cache_path = os.path.join(base, sources())
+        self._cache_path = str(kernel_folder() / sources())
 
     def get_source_stamp(self) -> str:
         """The same for as long as no source of a kernel changes."""

@@ -20,6 +20,7 @@ import tempfile
 import time
 from pathlib import Path
 
+from backend.shared.kernel_folder import KERNELS, kernel_folder
 from wheels.build_extension import BuildError, package_for_this_system
 
 from .guard import run_guarded
@@ -31,8 +32,6 @@ SHEET_FRAMES = (30, 75, 100)  # between memory frames, so that the sheet shows g
 MEMORY_SAMPLES, TRUTH_SAMPLES = 16, 24
 POINTS = 4_000_000  # enough for points nearer than a pixel along the whole path
 BAR_WIDTH = 32
-KERNELS = Path.home() / ".cache" / "worldfm" / "kernels"
-"""Where `worldfm warm` leaves what it compiled."""
 
 
 class DemoError(Exception):
@@ -193,7 +192,7 @@ def make(options: argparse.Namespace, output: Path, goes_to: Path) -> int:
     """All of the demo into `output`, which is a part of `goes_to` until it is whole."""
     python = options.backend_python.absolute()
     os.environ["WORLDFM_PYTHON"] = str(python)
-    os.environ.setdefault("NUMBA_CACHE_DIR", str(KERNELS))
+    os.environ[KERNELS] = str(kernel_folder())  # where setup left what it compiled
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="worldfm-demo-") as user:
         os.environ["BLENDER_USER_RESOURCES"] = user

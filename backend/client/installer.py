@@ -27,6 +27,7 @@ from typing import Any
 
 from ..shared.child_process import run_child
 from ..shared.errors import BackendError, InputError
+from ..shared.kernel_folder import KERNELS
 from ..shared.leftovers import remove
 from ..shared.messages import Progress
 from . import graphics
@@ -34,7 +35,6 @@ from . import uv as uv_words
 from .check_environment import TORCH_BUILD_LOCK, TORCH_LOCK
 from .estimate import Estimate, read_estimate
 from .file_lock import only_one
-from .process import KERNELS
 from .trees import delete_tree, move_tree, relocate, unlimited
 
 MARKER = "worldfm.json"

@@ -20,16 +20,13 @@ from pathlib import Path
 from typing import IO
 
 from ..shared.errors import BackendError
+from ..shared.kernel_folder import KERNELS
 from ..shared.log_file import read_log, rotate_closed
 from ..shared.orphan import HOST
 from ..shared.process_group import ProcessGroup, group_for_this_system
 from .settings import LaunchSettings
 
 START_LIMIT_S = 60.0
-
-
-KERNELS = "NUMBA_CACHE_DIR"
-"""Where compiled kernels are kept: the extension's own folder may be read-only."""
 
 
 def child_environment(parent: Mapping[str, str], threads: int = 0) -> dict[str, str]:
@@ -91,6 +88,7 @@ class BackendProcess:
                 cwd=launch.root,
                 env={
                     "WORLDFM_MODELS": str(launch.data_dir / "models"),
+                    # the extension's own folder may be read-only
                     KERNELS: str(launch.data_dir / "kernels"),
                     HOST: str(os.getpid()),
                     **child_environment(os.environ, launch.threads),
