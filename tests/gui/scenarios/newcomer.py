@@ -10,85 +10,115 @@ import bpy
 from watch import Watch
 
 
-def play(ui):
-    _, region, space = artist.viewport()
-    area = artist.viewport()[0]
-    steps = sys.modules[f"{artist.ADDON}.next_step"]
-    watch = Watch()
+class Newcomer:
+    """Someone who presses what is offered. asked: the steps that *What Now* named so far."""
 
-    def told():
-        with bpy.context.temp_override(window=bpy.context.window_manager.windows[0], area=area):
-            step = steps.next_step(bpy.context)
-        return step.name if step else "nothing"
+    def __init__(self, ui):
+        self.ui, self.asked, self.watch = ui, [], Watch()
+        self.area, self.region, self.space = artist.viewport()
+        self.runtime = sys.modules[f"{artist.ADDON}.runtime"]
 
-    def press(name, **properties):
+    def _there(self, **more):
         window = bpy.context.window_manager.windows[0]
-        with bpy.context.temp_override(window=window, area=area, region=region):
+        return bpy.context.temp_override(window=window, area=self.area, **more)
+
+    def ask(self):
+        """Note the step that is offered now."""
+        with self._there():
+            step = sys.modules[f"{artist.ADDON}.next_step"].next_step(bpy.context)
+        self.asked.append(step.name if step else "nothing")
+
+    def press(self, name, **properties):
+        with self._there(region=self.region):
             getattr(bpy.ops.worldfm, name)("INVOKE_DEFAULT", **properties)
 
-    asked = ui.result["asked"] = [told()]
-    press("use_engine")
+    def changed(self, since, limit, what):
+        """Wait for a frame of another world than that of revision `since`."""
+        shown = self.runtime.latest_frame
+        return self.ui.until(
+            lambda: self.watch.settled() and shown().world_revision != since, limit, what
+        )
+
+
+def play(ui):
+    me = Newcomer(ui)
+    ui.result["asked"] = me.asked
+    yield from begin(me, ui)
+    yield from remember(me, ui)
+    yield from edit(me, ui)
+    yield from animate(me, ui)
+    yield from open_demo(me, ui)
+
+
+def begin(me, ui):
+    """The engine and its shading, without a backend and then with one."""
+    me.ask()
+    me.press("use_engine")
     yield from artist.sidebar(ui)
-    preferences = sys.modules[f"{artist.ADDON}.runtime"].preferences()
+    preferences = me.runtime.preferences()
     python, preferences.python = preferences.python, ""
-    asked.append(told())
-    press("rendered_view")
+    me.ask()
+    me.press("rendered_view")
     yield 3.0
     yield from ui.picture("newcomer-no-backend")
     preferences.python = python
-    asked.append(told())
+    me.ask()
     yield from artist.ready(ui)
-    shown = sys.modules[f"{artist.ADDON}.runtime"].latest_frame
-    yield from ui.until(watch.settled, 180, "the first frame")
+    yield from ui.until(me.watch.settled, 180, "the first frame")
     yield from ui.picture("newcomer-no-memory")
+
+
+def remember(me, ui):
+    """A memory frame through the dialog."""
     scene = bpy.context.scene
     scene.render.resolution_x, scene.render.resolution_y = 320, 180
-    press("capture_dialog", samples=8)
+    me.press("capture_dialog", samples=8)
     yield 1.0
     yield from ui.picture("newcomer-dialog")
     yield from ui.tool("xdotool", "key", "Return")
     yield from ui.until(lambda: len(scene.worldfm.memory) == 1, 180, "the memory frame")
     yield from ui.until(lambda: not artist.working(), 60, "the capture's end")
-    yield from ui.until(watch.settled, 120, "the frame with memory")
+    yield from ui.until(me.watch.settled, 120, "the frame with memory")
     yield from ui.picture("newcomer-memory")
-    asked.append(told())
-    revision = shown().world_revision
+    me.ask()
+
+
+def edit(me, ui):
+    """The cube moves; then the front view."""
+    revision = me.runtime.latest_frame().world_revision
     bpy.data.objects["Cube"].location.x += 1.0
-    yield from ui.until(
-        lambda: watch.settled() and shown().world_revision != revision,
-        120,
-        "a frame of the edited scene",
-    )
+    yield from me.changed(revision, 120, "a frame of the edited scene")
     yield from ui.picture("newcomer-edited")
-    yield from ui.keys(region, "KP_1")
-    yield from ui.until(lambda: not space.region_3d.is_perspective, 30, "the front view")
-    yield from ui.until(watch.settled, 120, "a frame of the front view")
+    yield from ui.keys(me.region, "KP_1")
+    yield from ui.until(lambda: not me.space.region_3d.is_perspective, 30, "the front view")
+    yield from ui.until(me.watch.settled, 120, "a frame of the front view")
     yield from ui.picture("newcomer-front")
-    ui.result["front"] = shown().request.camera.projection
-    yield from animate(ui, scene, press, asked, told)
+    ui.result["front"] = me.runtime.latest_frame().request.camera.projection
+
+
+def open_demo(me, ui):
+    """The demo, in a scene of its own beside the user's."""
     objects = len(bpy.data.scenes[0].objects)
-    press("open_demo")
-    revision = shown().world_revision
+    me.press("open_demo")
+    revision = me.runtime.latest_frame().world_revision
     yield from ui.turns()
-    yield from ui.until(
-        lambda: watch.settled() and shown().world_revision != revision, 180, "a frame of the demo"
-    )
+    yield from me.changed(revision, 180, "a frame of the demo")
     yield from ui.picture("newcomer-demo")
     ui.result["scenes"] = [s.name for s in bpy.data.scenes]
     ui.result["mine"] = len(bpy.data.scenes["Scene"].objects) == objects
-    asked.append(told())
+    me.ask()
 
 
-def animate(ui, scene, press, asked, told):
+def animate(me, ui):
     """A path around the cube, its camera, a playblast."""
-    press("path_orbit", speed=20.0)
-    asked.append(told())
-    press("use_camera")
-    asked.append(told())
+    me.press("path_orbit", speed=20.0)
+    me.ask()
+    me.press("use_camera")
+    me.ask()
     yield from ui.turns()
     yield from ui.picture("newcomer-path")
-    scene.frame_end = 6
-    press("playblast", filepath=ui.given["film"])
+    bpy.context.scene.frame_end = 6
+    me.press("playblast", filepath=ui.given["film"])
     film = Path(ui.given["film"])
     yield from ui.until(film.exists, 300, "the playblast")
     yield from ui.until(lambda: not artist.working(), 60, "the playblast's end")
