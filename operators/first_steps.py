@@ -11,6 +11,8 @@ from .camera_view import look_through_camera
 from .reports import reports_errors
 
 PACKAGE = __package__.rpartition(".")[0]
+_DEMO_SIZE = 640, 360
+"""Of the demo's renders: captured in a moment, and no blur in a viewport."""
 
 
 class WORLDFM_OT_show_preferences(bpy.types.Operator):
@@ -103,7 +105,7 @@ class WORLDFM_OT_open_demo(bpy.types.Operator):
             context.window.scene = scene
         try:
             with context.temp_override(scene=scene, view_layer=scene.view_layers[0]):
-                demo.furnish(scene)
+                demo.furnish(scene, size=_DEMO_SIZE)
         except Exception:
             if before is not None:
                 context.window.scene = before
