@@ -37,7 +37,7 @@ help:
 	@echo 'make extension  one zip per platform into dist'
 	@echo 'make bench      measure this machine: outputs/bench.json'
 	@echo 'make fuzz       damaged files to every reader for MINUTES (30): outputs/fuzz.json'
-	@echo 'make attack     a thousand injected faults: outputs/attack.json'
+	@echo 'make attack     a hundred kills and full disks of each work, and more: outputs/attack.json'
 	@echo 'make soak       an hour of small frames: outputs/soak.json says what they leave in memory'
 	@echo 'make check-card MINUTES=3   a graphics card: its tests, conformance, speed of both models: outputs/card-checks'
 	@echo 'make train-card MINUTES=8   the same, then training on it till time is up: outputs/card'
@@ -159,10 +159,10 @@ train-card: MINUTES ?= 8
 train-card: $(BACKEND)
 	@$(card) -o outputs/card
 
-FAULTS ?= 1000
+MOMENTS ?= 100
 
 attack: $(BACKEND) extension
-	@$(VENV)/bin/python -m tests.attack.run --faults $(FAULTS)
+	@$(VENV)/bin/python -m tests.attack.run --moments $(MOMENTS)
 
 lint: $(BACKEND)
 	@$(VENV)/bin/ruff check .

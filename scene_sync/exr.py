@@ -45,9 +45,12 @@ def _read(data: bytes) -> dict[str, np.ndarray]:
     x0, y0, x1, y1 = struct.unpack("<4i", header["dataWindow"])
     width, height = x1 - x0 + 1, y1 - y0 + 1
     channels = _channels(header["channels"])
+    offsets = struct.unpack_from(f"<{height}Q", data, at)
+    # numpy reads beyond the data where the bytes of a row do not fit 31 bits
+    if width * sum(kind.itemsize for _, kind in channels) > len(data) - min(offsets):
+        raise ValueError("it ends early")
     row = np.dtype([(name, kind, (width,)) for name, kind in channels])
     chunk = np.dtype([("y", "<i4"), ("size", "<i4"), ("row", row)])
-    offsets = struct.unpack_from(f"<{height}Q", data, at)
     rows = np.frombuffer(data, chunk, height, min(offsets))
     if (rows["size"] != row.itemsize).any():
         raise ValueError("its rows differ in size")

@@ -11,12 +11,14 @@ import numpy as np
 from ..shared.arrays import read_npy
 from ..shared.errors import InputError
 from ..shared.reading import as_sentence
-from .pictures import check_picture_size
+from .pictures import MAX_PIXELS, check_picture_size
 
 MILLIMETRE = 1e-3
 JUMP = 0.12
 """Difference of log depth between neighbours from which on they belong to two surfaces."""
 _PNG_SKY = 65535
+_MOST_BYTES = 8 * MAX_PIXELS
+"""Of an array: one float64 a pixel."""
 
 
 def read_depth(path: Path, unit: float | None = None) -> np.ndarray:
@@ -43,10 +45,10 @@ def read_depth(path: Path, unit: float | None = None) -> np.ndarray:
 
 def _read_array(path: Path) -> np.ndarray:
     with as_sentence(lambda why: InputError(f"The depth file '{path}' is broken: {why}.")):
-        depth = read_npy(path)
+        depth = read_npy(path, _MOST_BYTES)
     if depth.ndim == 3 and depth.shape[2] == 1:
         depth = depth[..., 0]
-    if depth.ndim != 2 or depth.dtype.kind not in "fiu":
+    if depth.ndim != 2 or not depth.size or depth.dtype.kind not in "fiu":
         raise InputError(f"The depth file '{path}' must hold one number a pixel.")
     depth = depth.astype(np.float32)
     return np.where(np.isnan(depth) | (depth < 0), np.float32(0), depth)

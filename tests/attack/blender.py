@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Blender itself: killed while it captures, paints, exports and saves; and strangers' .blend files.
+"""Blender itself while it captures, paints, bakes and saves: killed, or on a disk that fills up;
+and strangers' .blend files.
 
 Needs the bpy module in .venv-blender; without it these faults are left out.
 """
@@ -15,6 +16,8 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -22,20 +25,27 @@ import psutil
 
 from tests.blender.conftest import INSIDE, ROOT, bpy_pythons
 
+from .cut import LEAST_ROOM, ROOM, disk, used
 from .process import orphans
 from .report import Report
+from .works import leftovers
 
+WORKS = ("capture", "paint", "bake", "save")
 LOOKS = 10
-"""Folders that one Blender looks at."""
+"""Folders that one Blender looks at; the work is done again in the last of them."""
 
 
 class _Blender:
-    """Scripts in the bpy module, with a user's folder of their own."""
+    """Scripts in the bpy module, with a user's folder and a temporary one of their own."""
 
     def __init__(self, place: Path) -> None:
         self._place = place
+        self.whole, self.temporary = place / "whole", place / "tmp"
+        for folder in (self.whole, self.temporary):
+            folder.mkdir()
+        self.run("prepare", self.whole)
 
-    def start(self, *words: object) -> subprocess.Popen[str]:
+    def start(self, *words: object, temporary: Path | None = None) -> subprocess.Popen[str]:
         """What it prints comes through one pipe."""
         keep = {k: v for k, v in os.environ.items() if not k.startswith(("PYTHON", "BLENDER"))}
         return subprocess.Popen(
@@ -48,6 +58,7 @@ class _Blender:
                 **keep,
                 "BLENDER_USER_RESOURCES": str(self._place / "user"),
                 "WORLDFM_PYTHON": sys.executable,
+                "TMPDIR": str(temporary or self.temporary),
                 "OMP_NUM_THREADS": "1",
                 "NUMBA_CACHE_DIR": str(ROOT / "outputs" / "kernels"),
             },
@@ -61,53 +72,97 @@ class _Blender:
             raise AssertionError(found["traceback"])
         return found
 
+    def copy(self, folder: Path) -> Path:
+        """The whole state, in a folder of its own."""
+        shutil.rmtree(folder, ignore_errors=True)
+        shutil.copytree(self.whole, folder)
+        return folder
+
+    def work(self, name: str, folder: Path, temporary: Path | None = None) -> list[str]:
+        """Do it to its end; what is wrong with how it answers."""
+        said = self.start("work", folder, name, temporary=temporary).communicate(timeout=900)[0]
+        if "Traceback" in said:
+            return ["traceback: " + said[said.index("Traceback") :][:900]]
+        try:
+            refused = json.loads(said.strip().splitlines()[-1])["refused"].strip()
+        except (IndexError, ValueError, KeyError):
+            return [f"crash: {said[-600:]}"]
+        if refused and (not refused.endswith(".") or "\n" in refused):
+            return [f"no sentence: {refused[:300]!r}"]
+        return []
+
+
+@contextmanager
+def _blender() -> Iterator[_Blender]:
+    with tempfile.TemporaryDirectory(prefix="attack-") as name:
+        yield _Blender(Path(name))
+
 
 def deaths_of_blender(count: int, report: Report, chance: random.Random) -> None:
-    """`count` Blenders are killed in the middle of their work."""
+    """Each work is cut off by `count` kills; those that came too late are told apart."""
     if not bpy_pythons():
         return
-    with tempfile.TemporaryDirectory(prefix="attack-") as name:
-        place = Path(name)
-        blender, whole = _Blender(place), place / "whole"
-        whole.mkdir()
-        blender.run("prepare", whole)
-        takes = _time_of_work(blender, whole, place / "first")
-        folders, left = [], []
-        for number in range(count):
-            folder = place / f"work{number}"
-            shutil.copytree(whole, folder)
-            left.append(_killed(blender, folder, chance.uniform(0, takes)))
-            folders.append(folder)
-        states: list[str] = []
-        for at in range(0, count, LOOKS):
-            states += blender.run("look", *folders[at : at + LOOKS])["states"]
-        for state, wrong in zip(states, left, strict=True):
-            report.add("Blender killed", wrong + ([state] if state not in ("old", "new") else []))
+    with _blender() as blender:
+        for name in WORKS:
+            takes = _time_of_work(blender, name)
+            report.figures[f"seconds that {name} takes in Blender"] = round(takes, 3)
+            kind, late = f"kill: {name} in Blender", f"killed when done: {name} in Blender"
+            goal = report.faults[kind] + count
+            while report.faults[kind] < goal:
+                killed = [
+                    _killed(blender, name, chance.uniform(0, takes), number)
+                    for number in range(min(LOOKS, goal - report.faults[kind]))
+                ]
+                folders = [folder for folder, _, _ in killed]
+                states = blender.run("look", name, *folders)["states"]
+                again = _again(blender, name, folders[-1], states[-1])
+                for (folder, was_killed, wrong), state in zip(killed, states, strict=True):
+                    if state not in (("old", "new") if was_killed else ("new",)):
+                        wrong.append(state if state != "old" else "file lost: it is not there")
+                    wrong += again if folder == folders[-1] else []
+                    report.add(kind if was_killed else late, wrong)
 
 
-def _time_of_work(blender: _Blender, whole: Path, folder: Path) -> float:
-    """Seconds from the file's opening to the end of the work."""
-    shutil.copytree(whole, folder)
-    process = blender.start("work", folder)
-    _begun(process)
-    began = time.monotonic()
-    said = process.communicate(timeout=900)[0]
-    took = time.monotonic() - began
-    states = blender.run("look", folder)["states"]
-    if process.returncode or states != ["new"]:
-        raise AssertionError(f"Blender's work does not do itself: {states} {said[-2000:]}")
+def _time_of_work(blender: _Blender, name: str) -> float:
+    """Seconds from the file's opening to the end of the work, when all of it is in the cache."""
+    took = 0.0
+    for _ in range(2):
+        folder = blender.copy(blender.whole.with_name("first"))
+        process = blender.start("work", folder, name)
+        _begun(process)
+        began = time.monotonic()
+        said = process.communicate(timeout=900)[0]
+        took = time.monotonic() - began
+        states = blender.run("look", name, folder)["states"]
+        if process.returncode or states != ["new"]:
+            raise AssertionError(f"Blender's {name} does not do itself: {states} {said[-2000:]}")
     return took
 
 
-def _killed(blender: _Blender, folder: Path, after: float) -> list[str]:
+def _killed(
+    blender: _Blender, name: str, after: float, number: int
+) -> tuple[Path, bool, list[str]]:
+    """The folder, whether the kill came before the end, and what is wrong at once."""
+    folder = blender.copy(blender.whole.with_name(f"work{number}"))
     known = {child.pid for child in psutil.Process().children()}
-    process = blender.start("work", folder)
+    process = blender.start("work", folder, name)
     _begun(process)
     time.sleep(after)
     process.send_signal(signal.SIGKILL)
     said = process.communicate()[0]
     wrong = ["traceback: " + said[-600:]] if "Traceback" in said else []
-    return wrong + orphans(known)
+    return folder, process.returncode == -signal.SIGKILL, wrong + orphans(known)
+
+
+def _again(blender: _Blender, name: str, folder: Path, state: str) -> list[str]:
+    """The next time it is done it succeeds, and clears what dead Blenders left."""
+    if state == "new":
+        return []
+    wrong = blender.work(name, folder)
+    state = blender.run("look", name, folder)["states"][0]
+    wrong += [] if state == "new" else [f"the next time: {state}"]
+    left = [path.name for path in blender.temporary.glob("worldfm*")] if name == "bake" else []
+    return wrong + leftovers(folder) + [f"left behind: {one}" for one in left]
 
 
 def _begun(process: subprocess.Popen[str]) -> None:
@@ -117,12 +172,62 @@ def _begun(process: subprocess.Popen[str]) -> None:
             return
 
 
+def full_disks_of_blender(count: int, report: Report, chance: random.Random) -> None:
+    """Each work, `count` times, where a part of it has room; every other time the temporary folder
+    is on the same disk."""
+    if not bpy_pythons():
+        return
+    with _blender() as blender, disk(blender.whole.with_name("disk")) as resized:
+        if resized is None:
+            return  # a limit of file sizes would hold for Blender's own files too
+        for name in WORKS:
+            needed = _needed(blender, name)
+            for first in range(0, count, LOOKS):
+                done = []
+                for number in range(first, min(first + LOOKS, count)):
+                    room = LEAST_ROOM + int(chance.random() * needed * 0.9)
+                    done.append(_confined(blender, name, number, room, resized))
+                folders = [folder for folder, _ in done]
+                states = blender.run("look", name, *folders)["states"]
+                done[-1][1].extend(_again(blender, name, folders[-1], states[-1]))
+                for (_, wrong), state in zip(done, states, strict=True):
+                    wrong += [] if state in ("old", "new") else [state]
+                    report.add(f"full disk: {name} in Blender", wrong)
+
+
+def _confined(
+    blender: _Blender, name: str, number: int, room: int, resized: Callable[[int], None]
+) -> tuple[Path, list[str]]:
+    """What the full disk held in the end, on one with room; and what is wrong at once."""
+    place = blender.whole.with_name("disk")
+    temporary = place / "tmp"
+    shutil.rmtree(temporary, ignore_errors=True)
+    temporary.mkdir()
+    folder = blender.copy(place / "work")
+    resized(used(place) + room)
+    wrong = blender.work(name, folder, temporary if number % 2 else None)
+    resized(ROOM)
+    kept = blender.whole.with_name(f"full{number % LOOKS}")
+    shutil.rmtree(kept, ignore_errors=True)
+    return Path(shutil.copytree(folder, kept)), wrong
+
+
+def _needed(blender: _Blender, name: str) -> int:
+    """Bytes that the work takes beyond what is there."""
+    folder = blender.copy(blender.whole.with_name("disk") / "work")
+    before = used(folder)
+    wrong = blender.work(name, folder)
+    if wrong:
+        raise AssertionError(f"Blender's {name} does not do itself: {wrong}")
+    return max(used(folder) - before, 64 << 10)
+
+
 def attributes(count: int, report: Report, chance: random.Random) -> None:
     """`count` values of a .blend that no Blender of ours would write."""
     if not bpy_pythons():
         return
-    with tempfile.TemporaryDirectory(prefix="attack-") as name:
-        found = _Blender(Path(name)).run("attributes", chance.randrange(2**31), count)
+    with _blender() as blender:
+        found = blender.run("attributes", chance.randrange(2**31), count)
     for _ in range(count - len(found["wrong"])):
         report.add(".blend attribute", [])
     for wrong in found["wrong"]:

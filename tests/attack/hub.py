@@ -12,7 +12,7 @@ from pathlib import Path
 
 from tests.models.hub import published_files, serve_hub
 
-PAUSE_SECONDS = 0.02
+PAUSE_SECONDS = 0.005
 
 
 @contextmanager

@@ -29,11 +29,13 @@ _PR_SET_CHILD_SUBREAPER = 36
 
 @dataclass
 class Ended:
-    """How a child ended. status: exit status, or minus the signal. wrong: what must not be."""
+    """How a child ended. status: exit status, or minus the signal. seconds: of a processor.
+    took: seconds by the clock. wrong: what must not be."""
 
     status: int
     said: str
     seconds: float
+    took: float
     wrong: list[str] = field(default_factory=list)
 
     @property
@@ -50,6 +52,7 @@ def adopt_orphans() -> None:
 def in_child(work: Callable[[], None], log: Path, kill_after: float | None = None) -> Ended:
     """Run `work` in a copy of this process; SIGKILL to it alone `kill_after` seconds later."""
     known = {child.pid for child in psutil.Process().children()}
+    began = time.monotonic()
     child = os.fork()
     if child == 0:
         _work(work, log)
@@ -62,10 +65,12 @@ def in_child(work: Callable[[], None], log: Path, kill_after: float | None = Non
         with contextlib.suppress(ProcessLookupError):
             os.kill(child, signal.SIGKILL)
     _, status, used = os.wait4(child, 0)
+    took = time.monotonic() - began
     ended = Ended(
         os.waitstatus_to_exitcode(status),
         log.read_text(encoding="utf-8", errors="replace"),
         used.ru_utime + used.ru_stime,
+        took,
     )
     if "Traceback (most recent call last)" in ended.said or ended.status == BUG:
         ended.wrong.append("traceback: " + ended.said.strip()[-600:])

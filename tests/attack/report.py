@@ -38,6 +38,13 @@ class Report:
             self.wrong.append({"kind": kind, "number": self.faults[kind], "what": what})
             print(f"{kind} {self.faults[kind]}: {what}", file=sys.stderr, flush=True)
 
+    @classmethod
+    def goes_on(cls, before: dict[str, Any]) -> Report:
+        """One to which a run adds that came after another, whose report this is."""
+        began = time.monotonic() - before["seconds"]
+        return cls(before["seed"], Counter(before["by kind"]), before["wrong"], before["figures"],
+                   began)  # fmt: skip
+
     def tree(self) -> dict[str, Any]:
         """For the file."""
         counts = {

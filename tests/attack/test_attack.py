@@ -16,7 +16,7 @@ from .report import Report
 
 @pytest.mark.skipif(sys.platform != "linux", reason="forks, and reads /proc")
 def test_a_few_faults_hurt_nothing(tmp_path):
-    words = ["--faults", "40", "--only", "disk", "--only", "strangers", "--only", "files"]
+    words = ["--moments", "2", "--only", "disk", "--only", "strangers", "--only", "files"]
     done = subprocess.run(
         [sys.executable, "-m", "tests.attack.run", *words, "--report", tmp_path / "attack.json"],
         cwd=ROOT,
@@ -37,3 +37,6 @@ def test_what_is_wrong_is_counted_by_its_kind():
     found = report.tree()
     assert (found["faults"], found["files lost"], found["orphans"], found["other"]) == (3, 1, 1, 1)
     assert found["by kind"] == {"kill: save": 2, "wire": 1}
+    more = Report.goes_on(found)
+    more.add("wire", ["hang"])
+    assert (more.tree()["faults"], more.tree()["hangs"]) == (4, 1)

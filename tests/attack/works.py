@@ -10,11 +10,13 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from unittest.mock import patch
 
 import numpy as np
 import torch
@@ -33,6 +35,8 @@ from backend.models.store import verify
 from backend.shared.camera_path import write_camera_path
 from backend.shared.errors import WorldFMError
 from backend.shared.world_folder import load_world, save_world, world_hash
+from backend.world import environment
+from backend.world.progress import silent
 from tests.client.shelf import choice, make_wheel
 from tests.models.official_room import CONFIG, reference_weights, write_vae
 from tests.scenes.ply import points_of
@@ -45,16 +49,13 @@ LEFTOVERS = (".part", ".journal", "worldfm-colmap-", ".tmp")
 
 @dataclass(frozen=True)
 class Work:
-    """prepare: inputs and the old state. do: what is cut off. state: "old", "new" or what is wrong.
-
-    share: of a number of faults, beside other works; slow ones have less.
-    """
+    """prepare: inputs and the old state. do: what is cut off. state: "old", "new" or what is
+    wrong."""
 
     name: str
     prepare: Callable[[Path], None]
     do: Callable[[Path], None]
     state: Callable[[Path], str]
-    share: float = 1.0
 
 
 def worldfm(*arguments: object) -> None:
@@ -136,6 +137,38 @@ def _state_of_export(folder: Path) -> str:
         if np.array_equal(points, world(seed).anchors.rgb):
             return users_files(folder / "set") or name
     return "file lost: other points are there"
+
+
+BAKES = {"--splats": "splats.ply", "--mesh": "mesh.glb", "--environment": "around.hdr"}
+AROUND = 128
+"""Pixels of a picture of what is around, which else takes longer than all other files."""
+
+
+def _bake(world: Path, folder: Path, run: Callable[..., None]) -> None:
+    """Write all that is computed of a world into a folder."""
+    targets = [word for option, name in BAKES.items() for word in (option, folder / name)]
+    with patch.object(environment.export_environment, "__defaults__", (silent, AROUND)):
+        run("world", "export", world, *targets, "--overwrite")
+
+
+def _prepare_bake(folder: Path) -> None:
+    """The old files in old/ and out/, what they are to become in new/."""
+    for seed, name in ((1, "old"), (2, "new")):
+        save_world(world(seed), folder / "w", overwrite=True)
+        (folder / name).mkdir()
+        _bake(folder / "w", folder / name, worldfm_quietly)
+    shutil.copytree(folder / "old", folder / "out")
+    _with_users_files(folder / "out")
+
+
+def _state_of_bake(folder: Path) -> str:
+    states = set()
+    for name in BAKES.values():
+        made = [(folder / side / name).read_bytes() for side in ("out", "old", "new")]
+        if made[0] not in made[1:]:
+            return f"file lost: {name} is half written"
+        states.add("new" if made[0] == made[2] else "old")
+    return users_files(folder / "out") or ("new" if states == {"new"} else "old")
 
 
 def _prepare_model(folder: Path) -> None:
@@ -222,9 +255,10 @@ WORKS = [
     Work("export", _prepare_export,
          lambda f: worldfm("world", "export", f / "w", "--ply", f / "points.ply", "--transforms",
                            f / "set", "--overwrite"), _state_of_export),
+    Work("bake", _prepare_bake, lambda f: _bake(f / "w", f / "out", worldfm), _state_of_bake),
     Work("convert", _prepare_model, _convert, _state_of_models),
     Work("download", lambda folder: None, _download, _state_of_models),
-    Work("install", _prepare_install, _install, _state_of_install, share=0.3),
+    Work("install", _prepare_install, _install, _state_of_install),
     Work("render", _prepare_render,
          lambda f: worldfm("render", f / "w", "--cameras", f / "path.json", "--model", f / "model",
                            "--device", "cpu", "-o", f / "out"), _state_of_render),

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import struct
+
 import numpy as np
 import OpenEXR
 import pytest
@@ -194,6 +196,12 @@ def test_exr_reads_what_openexr_wrote(tmp_path):
     errors = extension_part("backend.shared.errors")
     path.write_bytes(path.read_bytes()[:-20])
     with pytest.raises(errors.InputError, match="free space"):
+        exr.read_exr(path)
+    wide = path.read_bytes().replace(
+        struct.pack("<4i", 0, 0, 4, 6), struct.pack("<4i", 0, 0, 2**28 - 1, 6)
+    )  # rows of more bytes than an int of numpy's takes
+    path.write_bytes(wide)
+    with pytest.raises(errors.InputError, match="ends early"):
         exr.read_exr(path)
     header["compression"] = OpenEXR.ZIP_COMPRESSION
     with OpenEXR.File(header, dict(channels)) as file:

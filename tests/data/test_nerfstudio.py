@@ -118,6 +118,22 @@ def test_faults_are_one_sentence(tmp_path: Path, fault: str) -> None:
     assert "\n" not in str(caught.value) and str(caught.value).endswith(".")
 
 
+@pytest.mark.parametrize("shape", [(0, 32), (24, 0), (0, 0), (24, 32, 0), (24,), ()])
+def test_depth_without_pixels_is_one_sentence(tmp_path: Path, shape: tuple[int, ...]) -> None:
+    write_dataset(tmp_path / "set", frames())
+    np.save(tmp_path / "set/depth/0000.npy", np.ones(shape, np.float32))
+    with pytest.raises(InputError, match="one number a pixel"):
+        read_dataset(tmp_path / "set")
+
+
+def test_depth_of_more_pixels_than_any_picture_is_not_read(tmp_path: Path) -> None:
+    write_dataset(tmp_path / "set", frames())
+    hollow = tmp_path / "set/depth/0000.npy"  # a file that is one hole
+    np.lib.format.open_memmap(hollow, "w+", np.float64, (20_000, 20_000))
+    with pytest.raises(InputError, match="broken"):
+        read_dataset(tmp_path / "set")
+
+
 def test_no_folder_and_broken_files(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"no transforms\.json"):
         read_dataset(tmp_path)

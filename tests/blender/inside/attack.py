@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What a Blender is attacked with: `attack.py prepare|work|look|attributes ...`.
 
-prepare FOLDER          scene.blend with one captured view, and its exported world
-work FOLDER             capture, paint onto the geometry, export and save: killed in the middle
-look FOLDER...          what is in each folder now: "old", "new" or what is wrong
+prepare FOLDER          scene.blend with a captured view and a world's points; files made of them
+work FOLDER NAME        one of WORKS: killed in the middle, or done where there is no room for it
+look NAME FOLDER...     what is in each folder now: "old", "new" or what is wrong
 attributes SEED COUNT   values of a stranger's .blend: sentences or nothing, never a traceback
 """
 
@@ -14,6 +14,7 @@ import io
 import random
 import sys
 import traceback
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -28,56 +29,166 @@ from tests.fuzz.mutate import NASTY, mutated  # noqa: E402
 
 FOLDER = "worldfm_folder"
 OBJECTS = ("location", "scale", "rotation_euler", "vertex", "lens", "clip", FOLDER)
-OLD, NEW = 1, 2
-"""Captured views."""
+SPLATS, OLD_SPLATS = "splats.ply", b"the user's file"
+WORLD = "Points"
+"""The object that is a world: its points are in the .blend, then in a folder beside it."""
 
 
 def prepare() -> dict[str, Any]:
     """The state that can be lost."""
     folder = Path(sys.argv[2])
     scene = scenes.small_world()
+    _let_cycles_bake(bpy.data.materials["Red"])
     bpy.ops.worldfm.capture_memory(frames="1", samples=1)
+    _add_world(scene)
     bpy.ops.wm.save_as_mainfile(filepath=str(folder / "scene.blend"))
     bpy.ops.worldfm.export_world(directory=str(folder / "world"))
     (folder / "world" / "notes.txt").write_text("mine")
+    (folder / SPLATS).write_bytes(OLD_SPLATS)
     return {"views": len(scene.worldfm.memory)}
 
 
+def _let_cycles_bake(material: bpy.types.Material) -> None:
+    """A node that only Cycles evaluates."""
+    tree = material.node_tree
+    wire = tree.nodes.new("ShaderNodeWireframe")
+    base = tree.nodes["Principled BSDF"].inputs["Base Color"]
+    tree.links.new(wire.outputs["Fac"], base)
+
+
+def _add_world(scene: bpy.types.Scene) -> None:
+    rng = np.random.default_rng(0)
+    points = extension.part("backend.shared.anchors").Anchors(
+        rng.normal(size=(500, 3)).astype(np.float32),
+        rng.integers(0, 256, (500, 3), dtype=np.uint8),
+        np.full(500, 0.1, np.float32),
+    )
+    mesh = extension.part("scene_sync.anchor_points").anchor_mesh(WORLD, points, 1.0)
+    scene.collection.objects.link(bpy.data.objects.new(WORLD, mesh))
+
+
+def _capture(folder: Path) -> None:
+    bpy.ops.worldfm.capture_memory(frames="3", samples=1)
+
+
+def _paint(folder: Path) -> None:
+    _make_active("Floor")
+    bpy.ops.worldfm.project_to_geometry(size=64)
+
+
+def _bake(folder: Path) -> None:
+    """Materials by Cycles, and the world by the command line beside Blender."""
+    bpy.ops.worldfm.bake_materials(size=64, samples=1)
+    bpy.ops.worldfm.bake_splats(filepath=str(folder / SPLATS), overwrite=True, add=False)
+
+
+def _save(folder: Path) -> None:
+    """The world into a folder beside the .blend, and all of it for other programs."""
+    _make_active(WORLD)
+    bpy.ops.worldfm.world_to_folder()
+    bpy.context.scene.frame_set(2)
+    bpy.ops.worldfm.export_world(directory=str(folder / "world"), overwrite=True)
+
+
+WORKS: dict[str, Callable[[Path], None]] = {
+    "capture": _capture, "paint": _paint, "bake": _bake, "save": _save,
+}  # fmt: skip
+"""What a user does, and then saves the .blend."""
+
+
+def _make_active(name: str) -> None:
+    bpy.ops.object.select_all(action="DESELECT")
+    bpy.context.view_layer.objects.active = bpy.data.objects[name]
+    bpy.data.objects[name].select_set(True)
+
+
 def work() -> dict[str, Any]:
-    """What a user does next; each step changes files or the .blend."""
+    """Each step changes files or the .blend. refused: what an operator of ours reports."""
     folder = Path(sys.argv[2])
     bpy.ops.wm.open_mainfile(filepath=str(folder / "scene.blend"))
     print("begun", flush=True)
-    bpy.ops.worldfm.capture_memory(frames="3", samples=1)
-    bpy.context.view_layer.objects.active = bpy.data.objects["Floor"]
-    bpy.context.view_layer.objects.active.select_set(True)
-    bpy.ops.worldfm.project_to_geometry(size=64)
-    bpy.ops.worldfm.export_world(directory=str(folder / "world"), overwrite=True)
-    bpy.ops.wm.save_mainfile()
-    return {"views": len(bpy.context.scene.worldfm.memory)}
+    try:
+        WORKS[sys.argv[3]](folder)
+    except RuntimeError as error:
+        return {"refused": str(error)}
+    # Blender 5.0 does not notice a full disk where it compresses: it cuts the file off, and what
+    # was there before is left as .blend1 alone
+    with contextlib.suppress(RuntimeError):  # Blender's own words
+        bpy.ops.wm.save_mainfile(compress=False)
+    return {"refused": ""}
 
 
 def look() -> dict[str, Any]:
     """Whether each folder has the old state or the new one, whole."""
-    return {"states": [_state(Path(folder)) for folder in sys.argv[2:]]}
+    return {"states": [_state(Path(folder), sys.argv[2]) for folder in sys.argv[3:]]}
 
 
-def _state(folder: Path) -> str:
+def _state(folder: Path, name: str) -> str:
     errors = extension.part("backend.shared.errors")
     load_world = extension.part("backend.shared.world_folder").load_world
     if (folder / "world" / "notes.txt").read_text() != "mine":
         return "file lost: notes.txt"
+    memory = extension.part("scene_sync.memory")
+    memory.forget_frames()
     try:
         bpy.ops.wm.open_mainfile(filepath=str(folder / "scene.blend"))
-        stored = len(load_world(folder / "world").memory)
-    except (RuntimeError, errors.WorldFMError) as error:
+        world = load_world(folder / "world")
+        frames, problems = memory.read_frames(bpy.context.scene)
+        if problems or len(frames) != 1 + (len(frames) == 2 and name == "capture"):
+            return f"file lost: {len(frames)} views, {problems}"
+        if len(world.memory) != 1:
+            return f"file lost: the exported world has {len(world.memory)} views"
+        made = {"capture": len(frames) == 2, "paint": _painted(), "bake": _baked(folder),
+                "save": _in_folder()}  # fmt: skip
+    except (RuntimeError, ValueError, errors.WorldFMError) as error:
         return f"file lost: {error}"
-    read_frames = extension.part("scene_sync.memory").read_frames
-    extension.part("scene_sync.memory").forget_frames()
-    frames, problems = read_frames(bpy.context.scene)
-    if problems or len(frames) not in (OLD, NEW) or stored not in (OLD, NEW):
-        return f"file lost: {len(frames)} views, {stored} in the world, {problems}"
-    return "new" if len(frames) == stored == NEW else "old"
+    other = [work for work, is_there in made.items() if is_there and work != name]
+    return f"file lost: {other} of another work" if other else "new" if made[name] else "old"
+
+
+def _painted() -> bool:
+    """A whole picture that the floor shows. Raises ValueError when half of it is there."""
+    image = bpy.data.images.get("Floor WorldFM")
+    shown = "Floor WorldFM" in bpy.data.objects["Floor"].data.materials
+    if shown != (image is not None):
+        raise ValueError("a material without its picture")
+    if image is not None and len(image.pixels) != 64 * 64 * 4:
+        raise ValueError("the picture is not there")
+    return shown
+
+
+def _baked(folder: Path) -> bool:
+    """Whether pictures are kept with the ball; splats are checked besides: whole, or the old."""
+    splats = (folder / SPLATS).read_bytes()
+    if splats != OLD_SPLATS:
+        head, _, rows = splats.partition(b"end_header\n")
+        count = next(
+            int(x.split()[2]) for x in head.splitlines() if x.startswith(b"element vertex")
+        )
+        if not count or len(rows) != count * 4 * head.count(b"property float"):
+            raise ValueError(f"{SPLATS} is half written")
+    reader = extension.part("scene_sync.scene_reader").SceneReader()
+    found, _ = reader.read_found(bpy.context.evaluated_depsgraph_get(), render_sky=False)
+    kept = len(bpy.data.objects["Ball"].worldfm.bakes)
+    missing = any(one.kind.unbaked for one in found if one.kind.name == "Ball")
+    if missing == bool(kept):
+        raise ValueError(f"{kept} bakes are kept, missing: {missing}")
+    if kept and splats == OLD_SPLATS:
+        raise ValueError(f"{SPLATS} is the old one")
+    return bool(kept)
+
+
+def _in_folder() -> bool:
+    """Raises WorldFMError when the folder of the world cannot be read."""
+    ob = bpy.data.objects[WORLD]
+    kept = extension.part("scene_sync.world_folder").folder_of(ob)
+    if kept is not None:
+        world = extension.part("backend.shared.world_folder").load_world(kept.path)
+        if len(world.anchors) != 500:
+            raise ValueError(f"{len(world.anchors)} points are in the folder")
+    elif len(ob.data.vertices) != 500:
+        raise ValueError(f"{len(ob.data.vertices)} points are in the file")
+    return kept is not None
 
 
 def attributes() -> dict[str, Any]:
