@@ -120,17 +120,20 @@ def features(
 @app.command()
 def verify(
     names: Annotated[
-        list[str] | None, typer.Argument(help="Models to check; all when none is named.")
+        list[str] | None,
+        typer.Argument(help="Models to check; all when none is named, those that ship too."),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Compare every file's SHA-256 with that of its installation; exit 1 when one differs."""
+    from ..models.known_files import shipped_problems
     from ..models.store import find_model, installed
     from ..models.store import verify as check
 
-    names = names or [record.name for record in installed()]
     with reporting(as_json) as progress:
-        found = {name: check(find_model(name), progress) for name in names}
+        found = {} if names else {"embedded": shipped_problems(progress)}
+        for name in names or [record.name for record in installed()]:
+            found[name] = check(find_model(name), progress)
     if as_json:
         print(json.dumps(found))
     for name, faults in found.items():

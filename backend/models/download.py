@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The released models from the Hugging Face hub: resumable, at one revision, hashes checked.
 
+Each file is compared with the SHA-256 that this version knows of it, else with the one that the
+first download pinned, and with the hub's.
+
 HF_ENDPOINT names a mirror, HF_HOME the cache, HF_HUB_OFFLINE=1 forbids the network. No account.
 """
 
@@ -32,8 +35,9 @@ from ..offline import network_asked_for
 from ..shared.addresses import refuse_plain
 from ..shared.errors import InputError, ModelError, WorldFMError
 from ..shared.files import write_atomically
-from ..shared.reading import json_object
+from ..shared.reading import as_sentence, read_json
 from .convert import VAE_FILES, convert
+from .known_files import PUBLISHED
 from .loading import Progress, sha256
 from .store import ModelRecord, models_dir, no_space
 
@@ -41,6 +45,7 @@ REPOSITORY = "inspatio/worldfm"
 BRANCH = "main"
 """Where a first download looks; the commit it finds is pinned for every later one."""
 PINS = "pins.json"
+_PINNED_FILES = "sha256"
 
 
 @dataclass(frozen=True)
@@ -84,14 +89,18 @@ def download(
     wanted = release(name)
     tell = progress or (lambda what, share: None)
     tell("asking for the newest revision", 0.0)
-    pins = _read_pins()
+    pins = _read_pins() if revision is None else _Pins(revision, {})
     files = [wanted.checkpoint, *(f"vae/{file}" for file in VAE_FILES)]
     with network_asked_for():
         hub = _Hub(cache_dir, tell)
-        commit, hashes = hub.resolve(revision or pins.get(REPOSITORY, BRANCH))
-        paths = {file: hub.fetch(file, commit, hashes.get(file)) for file in files}
+        commit, hashes = hub.resolve(pins.commit)
+        for file in files:
+            _check_known(file, hashes.get(file), pins.files.get(file))
+        known = hashes | pins.files
+        paths = {file: hub.fetch(file, commit, known.get(file)) for file in files}
     if revision is None:
-        _write_pins({**pins, REPOSITORY: commit})
+        fetched = {file: known.get(file) or sha256(paths[file], tell) for file in files}
+        _write_pins(_Pins(commit, pins.files | fetched))
     source = {"repository": REPOSITORY, "revision": commit, "file": wanted.checkpoint}
     vae = paths[f"vae/{VAE_FILES[0]}"].parent
     return convert(
@@ -172,6 +181,22 @@ class _Hub:
             raise _disk_error(error, cache) from error
 
 
+def _check_known(file: str, hubs: str | None, pinned: str | None) -> None:
+    if hubs is None or pinned is None or hubs == pinned:
+        return
+    if file in PUBLISHED:
+        raise ModelError(
+            f'"{file}" at the hub is not the one that this version knows (its SHA-256 is '
+            f"{hubs[:12]}... instead of {pinned[:12]}...); update WorldFM, or name a revision that "
+            "you trust with --revision."
+        )
+    raise ModelError(
+        f'"{file}" at the hub is not the one that was downloaded first (its SHA-256 is '
+        f'{hubs[:12]}... instead of {pinned[:12]}...); if you trust it, delete "'
+        f'{models_dir() / PINS}" and download again.'
+    )
+
+
 def _hub_error(error: Exception, revision: str) -> WorldFMError:
     if isinstance(error, GatedRepoError):
         return WorldFMError(f"{REPOSITORY} now asks for an account; accept its terms on its page.")
@@ -227,14 +252,25 @@ class _Nowhere:
 _NOWHERE = _Nowhere()
 
 
-def _read_pins() -> dict[str, str]:
+@dataclass(frozen=True)
+class _Pins:
+    """What a download has to be. commit: or a branch, at the first. files: path -> SHA-256."""
+
+    commit: str
+    files: dict[str, str]
+
+
+def _read_pins() -> _Pins:
     path = models_dir() / PINS
     if not path.is_file():
-        return {}
-    pins = json_object(path, lambda _: ModelError(f'"{path}" is damaged; delete it.'))
-    return {name: str(commit) for name, commit in pins.items()}
+        return _Pins(BRANCH, dict(PUBLISHED))
+    with as_sentence(lambda _: ModelError(f'"{path}" is damaged; delete it.')):
+        pins = read_json(path)
+        files = {str(name): str(digest) for name, digest in pins.get(_PINNED_FILES, {}).items()}
+        return _Pins(str(pins[REPOSITORY]), files | PUBLISHED)
 
 
-def _write_pins(pins: dict[str, str]) -> None:
+def _write_pins(pins: _Pins) -> None:
     models_dir().mkdir(parents=True, exist_ok=True)
-    write_atomically(models_dir() / PINS, json.dumps(pins, indent=1).encode())
+    tree = {REPOSITORY: pins.commit, _PINNED_FILES: pins.files}
+    write_atomically(models_dir() / PINS, json.dumps(tree, indent=1).encode())

@@ -35,7 +35,7 @@ Attack = Callable[[int, Report, random.Random], None]
 def _each_work(one: Callable[..., None]) -> Attack:
     def attack(count: int, report: Report, chance: random.Random) -> None:
         for work in WORKS:
-            one(work, count, report, chance)
+            one(work, max(1, round(count * work.share)), report, chance)
 
     return attack
 

@@ -49,13 +49,16 @@ LEFTOVERS = (".part", ".journal", "worldfm-colmap-", ".tmp")
 
 @dataclass(frozen=True)
 class Work:
-    """prepare: inputs and the old state. do: what is cut off. state: "old", "new" or what is
-    wrong."""
+    """prepare: inputs and the old state. do: what is cut off. state: "old", "new" or what is wrong.
+
+    share: of the moments that others have; slow ones that write little have fewer.
+    """
 
     name: str
     prepare: Callable[[Path], None]
     do: Callable[[Path], None]
     state: Callable[[Path], str]
+    share: float = 1.0
 
 
 def worldfm(*arguments: object) -> None:
@@ -261,7 +264,7 @@ WORKS = [
     Work("install", _prepare_install, _install, _state_of_install),
     Work("render", _prepare_render,
          lambda f: worldfm("render", f / "w", "--cameras", f / "path.json", "--model", f / "model",
-                           "--device", "cpu", "-o", f / "out"), _state_of_render),
+                           "--device", "cpu", "-o", f / "out"), _state_of_render, share=0.25),
 ]  # fmt: skip
 
 

@@ -5,13 +5,16 @@ from __future__ import annotations
 
 import json
 import threading
+from hashlib import sha256
+from pathlib import Path
 
 import pytest
 
 from backend.commands.options import reporting
 from backend.models import download as downloading
+from backend.models import known_files
 from backend.models.download import PINS, REPOSITORY, download, release
-from backend.models.store import find_model, installed, models_dir, verify
+from backend.models.store import find_model, installed, models_dir, remove, verify
 from backend.shared.errors import InputError, ModelError, WorldFMError
 
 from .hub import CHECKPOINT, COMMIT, OTHER, published_files, serve_hub
@@ -56,7 +59,9 @@ def test_a_download_is_installed_checked_and_pinned(hub, get):
     record = get(progress=lambda what, share: told.append(what))
     assert record.source["revision"] == COMMIT and record.steps == 1
     assert verify(find_model("worldfm-1-step")) == []
-    assert json.loads((models_dir() / PINS).read_text()) == {REPOSITORY: COMMIT}
+    pins = json.loads((models_dir() / PINS).read_text())
+    assert pins[REPOSITORY] == COMMIT
+    assert pins["sha256"] == {name: sha256(data).hexdigest() for name, data in hub.files.items()}
     assert f"downloading {CHECKPOINT}" in told and told[-1] == "done"
 
 
@@ -68,6 +73,49 @@ def test_later_downloads_stay_at_the_pinned_commit(hub, get):
     cache = downloading_folder.parents[1] / "cache"
     record = download("worldfm-2-step", config=CONFIG, cache_dir=cache)
     assert record.source["revision"] == COMMIT and record.steps == 2
+
+
+@pytest.mark.parametrize("pinned", ["known", "first"])
+def test_another_file_under_the_same_name_is_refused_before_it_is_fetched(
+    hub, get, monkeypatch, pinned
+):
+    """By what this version knows, or by what the first download pinned; or a revision is named."""
+    get()
+    remove("worldfm-1-step")
+    digest = sha256(hub.files[CHECKPOINT]).hexdigest()
+    if pinned == "known":
+        (models_dir() / PINS).unlink()
+        monkeypatch.setitem(downloading.PUBLISHED, CHECKPOINT, digest)
+    hub.files[CHECKPOINT] += b"another"
+    hub.asked.clear()
+    words = {"known": "this version knows", "first": "downloaded first"}[pinned]
+    assert words in fault(get)
+    assert not any("/resolve/" in path for path in hub.asked)
+    assert get(revision=OTHER).source["revision"] == OTHER
+
+
+def test_a_hub_that_names_no_hash_is_compared_with_what_is_known(hub, get, monkeypatch):
+    monkeypatch.setattr(downloading._Hub, "resolve", lambda self, revision: (COMMIT, {}))
+    monkeypatch.setitem(downloading.PUBLISHED, CHECKPOINT, "0" * 64)
+    assert "arrived damaged twice" in fault(get)
+
+
+def test_pins_of_earlier_versions_have_no_hashes(hub, get):
+    models_dir().mkdir(parents=True)
+    (models_dir() / PINS).write_text(json.dumps({REPOSITORY: OTHER}))
+    assert get().source["revision"] == OTHER
+
+
+def test_models_that_ship_are_as_this_version_knows_them(monkeypatch):
+    """Where a model is replaced, its files' hashes in known_files.py have to be replaced too."""
+    folder = Path(known_files.__file__).parent
+    shipped = {p.relative_to(folder).as_posix() for p in folder.glob("embedded*/*") if p.is_file()}
+    assert shipped == set(known_files.SHIPPED)
+    assert known_files.shipped_problems() == []
+    monkeypatch.setitem(known_files.SHIPPED, "embedded/config.json", "0" * 64)
+    monkeypatch.setitem(known_files.SHIPPED, "embedded/other", "0" * 64)
+    told = known_files.shipped_problems()
+    assert told == ["embedded/config.json is damaged", "embedded/other is missing"]
 
 
 def test_a_revision_can_be_asked_for_and_does_not_pin(hub, get):
