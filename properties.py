@@ -129,7 +129,8 @@ class WorldFMSceneSettings(bpy.types.PropertyGroup):
     )
     preview_size: EnumProperty(
         name="Viewport Size",
-        description="Longest side of viewport frames once the view stands still",
+        description="Longest side of frames of a moving view, and of the first one once it rests: "
+        "what follows has the pixels of the screen",
         items=(
             ("256", "256 px", "Fast"),
             ("512", "512 px", "Balanced"),

@@ -27,6 +27,9 @@ from .scene_reader import SceneCopy
 RADIUS = 0.75
 """Radius of a point against the mean spacing: neighbours may lie half as far again apart."""
 
+_LIGHT = np.array([0.48, -0.36, 0.8])
+"""Where the light of shaded points comes from: no two sides of a box are equally bright."""
+_DARKEST = 0.4
 _BATCH = 100_000
 """Triangles that are cut in one call, about."""
 
@@ -45,11 +48,12 @@ class WorldBuilder:
     unbaked: bool = False
     """Whether Bake Materials would show something of them better."""
 
-    def build(self, copy: SceneCopy, lit: bool = False) -> World:
+    def build(self, copy: SceneCopy, lit: bool = False, shaded: bool = False) -> World:
         """The world of a scene; equal scenes give equal bytes in any order and session.
 
         It has a `scene` where surfaces are all there is: points that were stored stay points.
-        lit: leave out points of surfaces, which nobody needs where these are lit.
+        lit: leave out points of surfaces, which nobody needs where these are lit. shaded: darken
+        them by the way they face, for points that are shown as they are.
         """
         placed, stored, _ = copy.contents.sorted
         if lit and placed and not stored:
@@ -67,7 +71,9 @@ class WorldBuilder:
         self._pieces = known
         coarser = _coarser(sum(known[shape].wanted() for shape in shapes), copy.budget)
         names = [
-            digest(shape, one.key.encode(), _color_bytes(one), np.float64(coarser).tobytes())
+            digest(
+                shape, one.key.encode(), _color_bytes(one), np.float64((coarser, shaded)).tobytes()
+            )
             for shape, one in zip(shapes, placed, strict=True)
         ]
         kept = [digest(one.points.digest, one.matrix.tobytes()) for one in stored]
@@ -76,7 +82,9 @@ class WorldBuilder:
             points: dict[bytes, Anchors] = {}
             for name, shape, one in zip(names, shapes, placed, strict=True):
                 old = self._points.get(name)
-                points[name] = _sampled(one, known[shape], coarser) if old is None else old
+                if old is None:
+                    old = _sampled(one, known[shape], coarser, shaded)
+                points[name] = old
             for name, cloud in zip(kept, stored, strict=True):
                 old = self._points.get(name)
                 points[name] = cloud.points.placed(cloud.matrix) if old is None else old
@@ -142,14 +150,28 @@ def _all_pieces(placed: list[Placed], guides: list[Guide]) -> list[Pieces]:
     return made
 
 
-def _sampled(placed: Placed, pieces: Pieces, coarser: float) -> Anchors:
+def _sampled(placed: Placed, pieces: Pieces, coarser: float, shaded: bool) -> Anchors:
     samples = sample(pieces, coarser, zlib.crc32(placed.key.encode()))
     area = np.bincount(pieces.parent, pieces.area, minlength=len(placed.surface.corners))
     rgb, solid = colours_of(placed.surface.mesh, placed.base_colors, samples, area)
+    if shaded:
+        rgb = _shaded(rgb, placed, samples.parent)
     radius = samples.spacing * np.float32(RADIUS)
     if solid.all():
         return Anchors(samples.xyz, rgb, radius)
     return Anchors(samples.xyz[solid], rgb[solid], radius[solid])
+
+
+def _shaded(rgb: np.ndarray, placed: Placed, triangle: np.ndarray) -> np.ndarray:
+    """Colours (N, 3) uint8 of points on triangles (N,), darker the less these face the light."""
+    a, b, c = np.moveaxis(placed.surface.corners @ placed.matrix[:3, :3].T, 1, 0)
+    normal = np.cross(b - a, c - a)
+    length = np.linalg.norm(normal, axis=1)
+    facing = (normal @ _LIGHT) / np.where(length > 0, length, 1.0)
+    dimmed = rgb * (_DARKEST + (1 - _DARKEST) * (0.5 + 0.5 * facing))[triangle, None]
+    return np.where(rgb.any(axis=1, keepdims=True), np.maximum(np.rint(dimmed), 1), 0).astype(
+        np.uint8
+    )
 
 
 def _coarser(wanted: float, budget: int) -> float:

@@ -92,12 +92,14 @@ class BuildWorld:
     `build_failed`.
 
     guides: in place of the copy's own, None = leave those. lit: of surfaces where there are any.
+    shaded: of points that are all there is to see.
     before, points: the last world and a sample of its anchors, which serves as long as they do.
     """
 
     copy: Copy
     guides: list[Guide] | None
     lit: bool
+    shaded: bool
     before: World | None
     points: PointSample | None
 
@@ -115,9 +117,13 @@ class StartBackend(NamedTuple):
 
 
 class AskFrame(NamedTuple):
-    """Ask the client for a preview, in a thread: `frame_asked`."""
+    """Ask the client for a preview, in a thread: `frame_asked`.
+
+    idle: it gives way to whatever is asked for next.
+    """
 
     request: FrameRequest
+    idle: bool = False
 
 
 class PrepareFrame(NamedTuple):

@@ -9,7 +9,7 @@ happens in one thread.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from ..backend.client import BackendState, LaunchSettings
@@ -41,17 +41,19 @@ from .target import (
     mostly_seen,
     moved,
     moving_side,
+    seconds_of,
+    sharp,
 )
 
 STILL_SECONDS = 0.25
+QUIET_SECONDS = 0.5
+"""How long nothing else was asked for when a frame in the pixels of the screen is."""
 REBUILD_SECONDS = 1.0
 """Time between worlds that are made for a view while it moves."""
 LAUNCH_SECONDS = 1.0
 """Time between looks at the preferences and at the backend's files while frames are asked for."""
 RATE_SECONDS = 2.0
 """Time over which frames are counted."""
-_ONCE_A_WORLD = {"geometry", "materials", "light"}
-"""Stages of a frame that the next one of the same world does not have."""
 _NEAR_ENOUGH = 0.1
 _FAR_OFF = 0.5
 """Shares of the distance to what is nearest that a view may move before its anchors are too few:
@@ -76,7 +78,9 @@ class ViewState:
     alone: no backend can be had as things are, and points stand in for its frames.
     moved: when it last did. copy, world, points, frame: what was read, built of it, sampled of its
     anchors, and made ready to be drawn. drawn_world: the one that was there when it was last drawn.
-    asked, shown: the last request, and the frame on screen.
+    asked, shown: the last request, and the frame on screen. usual: the last request of the size
+    that the user chose; sharp: what follows it, in the pixels of the screen, None = not yet.
+    refined, due: whether nothing more is wanted of the view as it is, and else from when on.
     moving_side: longest side of frames while it moves, as large as there is time for.
     arrivals: when the frames of the last seconds came. latency: seconds from request to screen.
     """
@@ -88,11 +92,13 @@ class ViewState:
     bare: bool = False
     stuck: bool = False
     refined: bool = False
+    due: float = 0.0
     copy: Copy | None = None
     building: bool = False
     built_for: Target | None = None
     built_at: float = 0.0
     built_lit: bool = True
+    built_alone: bool = False
     built_before_sky: bool = False
     world: World | None = None
     drawn_world: World | None = None
@@ -102,6 +108,8 @@ class ViewState:
     alone: bool = False
     asking: bool = False
     asked: FrameRequest | None = None
+    usual: FrameRequest | None = None
+    sharp: FrameRequest | None = None
     asked_at: float = 0.0
     asked_under: _Asked | None = None
     launched: LaunchSettings | None = None
@@ -164,7 +172,7 @@ class ViewState:
     def wants(self) -> list[Action]:
         """The same draw, after what `draw_begun` said was done: what to ask of the backend."""
         draw = self._draw
-        self.problem, self.refined = "", self._still
+        self.problem, self.refined, self.due = "", self._still, self.moved + STILL_SECONDS
         actions = self._wants_frame() if self.world is not None else []
         return [*actions, *self._prepare(draw.backend.newest), *self._note(draw.now)]
 
@@ -210,7 +218,7 @@ class ViewState:
     def launch_impossible(self, sentence: str) -> list[Action]:
         """No backend can be started; anchors can be shown all the same."""
         self.problem, self.refined, self.alone = sentence, self._still, True
-        if self.copy is None or self.building or not self.built_lit:
+        if self.copy is None or self.building or self.built_alone:
             return []
         return [self._build(self.copy)]
 
@@ -267,10 +275,13 @@ class ViewState:
         return self._draw.now - self.moved > STILL_SECONDS
 
     @property
+    def _stands_alone(self) -> bool:
+        """Whether points are all that can be seen."""
+        return self.alone or self._draw.backend.state is BackendState.FAILED
+
+    @property
     def _wants_lit(self) -> bool:
-        backend = self._draw.backend
-        down = self.alone or backend.state is BackendState.FAILED
-        return backend.lights is not False and not down
+        return self._draw.backend.lights is not False and not self._stands_alone
 
     def _left_free(self) -> bool:
         """Whether it looks through a camera, and its anchors were made for another view."""
@@ -279,7 +290,9 @@ class ViewState:
 
     def _outdated(self) -> bool:
         """Whether what was read before is to be made a world once more."""
-        if self._wants_lit != self.built_lit or self.sky_came:
+        if self._wants_lit != self.built_lit or self._stands_alone != self.built_alone:
+            return True
+        if self.sky_came:
             return True
         return self._draw.target.free and not self.lit and not self._dense_enough()
 
@@ -298,15 +311,17 @@ class ViewState:
         target, settings = self._draw.target, self._draw.settings
         self.building, self.built_for, self.built_at = True, target, self._draw.now
         self.built_lit, self.built_before_sky = self._wants_lit, copy.waits
+        self.built_alone = self._stands_alone
         guides = None
         if target.free:
             guides = free_guides(target.picture, settings.size, settings.scale_length)
-        return BuildWorld(copy, guides, self.built_lit, self.world, self.points)
+        lit, alone = self.built_lit, self.built_alone
+        return BuildWorld(copy, guides, lit, alone, self.world, self.points)
 
     def _wants_frame(self) -> list[Action]:
         """Nothing where this is what was asked for last, or where it is too early for another."""
         draw = self._draw
-        request = self._request()
+        request = self._wanted()
         if self.asked_under == self._under() and same_tree(self.asked, request):
             return []
         if draw.now - self.asked_at < 1 / draw.settings.fps_cap:
@@ -317,11 +332,35 @@ class ViewState:
         return self._ask()
 
     def _ask(self) -> list[Action]:
-        draw = self._draw
-        request = self._request()
-        self.asked, self.asked_at, self.asked_under = request, draw.now, self._under()
+        request = self._wanted()
+        self.asked, self.asked_at, self.asked_under = request, self._draw.now, self._under()
         self.asking = True
-        return [AskFrame(request)]
+        return [AskFrame(request, idle=request is self.sharp)]
+
+    def _wanted(self) -> FrameRequest:
+        """What a view at rest shows next is of the usual size, so that it comes soon; once that is
+        there, what it has pixels for."""
+        usual, now, before = self._request(), self._under(), self.asked_under
+        known = before is not None
+        known = known and (before.revision, before.model) == (now.revision, now.model)
+        if not known or not same_tree(usual, self.usual):
+            self.usual, self.sharp = usual, None
+        if self.sharp is None and known and self._still:
+            self.sharp = self._sharp_after(usual)
+        return self.sharp or usual
+
+    def _sharp_after(self, usual: FrameRequest) -> FrameRequest | None:
+        shown, world = self.shown, self.world
+        if shown is None or world is None or shown.world_revision != world.revision:
+            return None
+        if shown.request is not self.asked or not same_tree(shown.request, usual):
+            return None  # on its way, or made smaller as memory ran out
+        camera = sharp(self._draw.target, self.lit, usual.camera, seconds_of(shown))
+        if camera is None:
+            return None
+        self.due = max(self.moved, self.asked_at) + QUIET_SECONDS
+        self.refined = self._draw.now >= self.due
+        return replace(usual, camera=camera) if self.refined else None
 
     def _request(self, still: bool | None = None) -> FrameRequest:
         draw, still = self._draw, self._still if still is None else still
@@ -347,6 +386,7 @@ class ViewState:
         if self.frame is None or self.frame.reply is self.shown:
             return []
         self.shown = self.frame.reply
+        self.refined &= self.sharp is not None  # look whether a sharp one is to follow
         if self.shown.request.glance:
             self._learn_from(self.shown)
         if self.shown.request is self.asked:
@@ -359,8 +399,7 @@ class ViewState:
         were asked for before are still coming."""
         mine, wanted = reply.request.camera, self._request(still=False).camera
         if (mine.width, mine.height) == (wanted.width, wanted.height):
-            stages = (spent for name, spent in reply.timings.items() if name not in _ONCE_A_WORLD)
-            side = moving_side(self.moving_side, sum(stages) / 1e3)
+            side = moving_side(self.moving_side, seconds_of(reply))
             if side < self.moving_side or max(mine.width, mine.height) == self.moving_side:
                 self.moving_side = side
 
@@ -374,7 +413,7 @@ class ViewState:
             return True
         if (self.dirty or self.reading or self.sky_came) and not self.building:
             return True
-        return self._world_is_new() or (not self.refined and now - self.moved > STILL_SECONDS)
+        return self._world_is_new() or (not self.refined and now > self.due)
 
     def _world_is_new(self) -> bool:
         """Whether no frame of the present world was asked for, and one could be; or its points

@@ -16,7 +16,15 @@ MOVING_SIDE = 192
 _MOVING_SIDES = (96, 128, MOVING_SIDE, 256, 320, 400, 512, 640, 800)
 _MOVING_SECONDS = 0.1
 """What a frame of a view that moves may take: the next ones are larger or smaller accordingly."""
+_ONCE_A_WORLD = {"geometry", "materials", "light"}
+"""Stages of a frame that the next one of the same world does not have."""
 _MULTIPLE = 8
+SHARP_PIXELS = 2_200_000
+"""Most of a view at rest: those of a Full HD screen, and some."""
+SHARP_SECONDS = 8.0
+"""What such a frame may take, about; nothing waits for it."""
+_SHARPER = 1.2
+"""Times the length from which a frame is worth its time."""
 _MARGIN = 0.07
 """Share of a picture that anchors made for it reach beyond each of its sides."""
 _ZOOMED = 1.15
@@ -90,6 +98,28 @@ def sized(picture: Camera, side: str) -> Camera:
         for length in (picture.width, picture.height)
     )
     return picture.resized(width, height)
+
+
+def sharp(target: Target, lit: bool, last: Camera, seconds: float) -> Camera | None:
+    """The picture in the pixels that it has on screen; None where `last` shows as much.
+
+    Smaller where it were too large or took too long, as `last` took `seconds` and time goes with
+    the pixels. lit: surfaces; points are shown no finer than renders of them.
+    """
+    _, _, width, height = target.rectangle
+    if not (lit or target.free):
+        width, height = min(width, target.picture.width), min(height, target.picture.height)
+    affordable = SHARP_SECONDS / max(seconds, 1e-3) * last.width * last.height
+    scale = (min(SHARP_PIXELS, affordable) / max(width * height, 1.0)) ** 0.5
+    width, height = (max(1, round(length * min(scale, 1.0))) for length in (width, height))
+    if max(width, height) < _SHARPER * max(last.width, last.height):
+        return None
+    return target.picture.resized(width, height)
+
+
+def seconds_of(reply: FrameReply) -> float:
+    """What a frame took, but for what the next one of its world does not need."""
+    return sum(ms for name, ms in reply.timings.items() if name not in _ONCE_A_WORLD) / 1e3
 
 
 def moving_side(side: int, seconds: float) -> int:

@@ -256,8 +256,8 @@ def _do_anywhere(view: View, action: Action) -> None:
             _build(view, action)
         case StartBackend(launch):
             runtime.client().start(launch)
-        case AskFrame(request):
-            _ask(view, request)
+        case AskFrame(request, idle):
+            _ask(view, request, idle)
         case PrepareFrame(reply, bare):
             _prepare(view, reply, bare)
         case NoteFrame(reply):
@@ -293,7 +293,10 @@ def _build(view: View, wanted: BuildWorld) -> None:
 
     def build() -> None:  # in a thread: no bpy here
         try:
-            world = source.builder.draft(copy) if wanted.lit else source.builder.build(copy)
+            if wanted.lit:
+                world = source.builder.draft(copy)
+            else:
+                world = source.builder.build(copy, shaded=wanted.shaded)
             if _views.get(view.key) is not view:  # closed meanwhile
                 return
             runtime.client().set_world(
@@ -313,12 +316,12 @@ def _build(view: View, wanted: BuildWorld) -> None:
     _worlds.do(build)
 
 
-def _ask(view: View, request: FrameRequest) -> None:
+def _ask(view: View, request: FrameRequest, idle: bool) -> None:
     client = runtime.client()
 
     def ask() -> None:
         if _views.get(view.key) is view:  # else it was closed meanwhile
-            client.preview(view.key, view.key, request)
+            client.preview(view.key, view.key, request, idle)
         view.post(view.state.frame_asked, request)
 
     _frames.do(ask)  # waking the client's thread would make this one wait

@@ -116,13 +116,16 @@ class BackendClient:
         self._fail_if_down()
         return ticket
 
-    def preview(self, key: str, view: str, request: FrameRequest) -> None:
-        """Ask for a frame for the viewport `view`; it replaces the one that has not begun."""
+    def preview(self, key: str, view: str, request: FrameRequest, idle: bool = False) -> None:
+        """Ask for a frame for the viewport `view`; it replaces the one that has not begun.
+
+        idle: make it while nothing else is asked for; it is given up when the view asks anew.
+        """
         world, error = self._world_for(key)
         if world is None:
             self._pending.set_error(view, error)
             return
-        self._pending.add_preview(world, view, request)
+        self._pending.add_preview(world, view, request, idle)
         self._fail_if_down()
 
     def newest(self, view: str) -> FrameReply | None:

@@ -320,7 +320,8 @@ class _Listening:
 def _message_for(asked: PendingFrame) -> Render | Preview:
     world = asked.world
     if asked.view is not None:
-        return Preview(asked.id, world.wire_key, world.revision, asked.view, asked.request)
+        what = asked.view, asked.request, asked.idle
+        return Preview(asked.id, world.wire_key, world.revision, *what)
     return Render(asked.id, world.wire_key, world.revision, asked.request)
 
 

@@ -22,7 +22,8 @@ MAX_DEATHS = 3
 class PendingFrame:
     """A frame to ask for. ticket: of a render; view: of a preview; one of them is None.
 
-    deaths: how many backends ended while this render was in work.
+    deaths: how many backends ended while this render was in work. idle: a preview for when there
+    is nothing else to do.
     """
 
     id: int
@@ -32,6 +33,7 @@ class PendingFrame:
     view: str | None = None
     sent: bool = False
     deaths: int = 0
+    idle: bool = False
 
 
 @dataclass(eq=False)
@@ -81,12 +83,14 @@ class PendingFrames:
         self.wake()
         return ticket
 
-    def add_preview(self, world: Snapshot, view: str, request: FrameRequest) -> None:
+    def add_preview(
+        self, world: Snapshot, view: str, request: FrameRequest, idle: bool = False
+    ) -> None:
         """Ask for a preview; those of this view that were not sent are forgotten."""
         with self._lock:
             slot = self._views.setdefault(view, _View())
             slot.open = [frame for frame in slot.open if frame.sent]
-            slot.open.append(PendingFrame(next(self._ids), world, request, view=view))
+            slot.open.append(PendingFrame(next(self._ids), world, request, view=view, idle=idle))
         self.wake()
 
     def newest(self, view: str) -> FrameReply | None:

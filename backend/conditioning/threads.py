@@ -21,6 +21,10 @@ _NICE = 10
 _here = threading.local()
 
 
+class Stopped(Exception):
+    """Work that nobody waits for any more was given up."""
+
+
 def thread_count() -> int:
     """Threads to use: OMP_NUM_THREADS where it is set (`--threads` does), else the cores; half of
     them for work `beside` what somebody waits for."""
@@ -42,6 +46,23 @@ def beside() -> Iterator[None]:
         _here.beside = False
 
 
+@contextmanager
+def stoppable(stop: threading.Event) -> Iterator[None]:
+    """What this thread does within raises Stopped soon after `stop` is set."""
+    _here.stop = stop
+    try:
+        yield
+    finally:
+        _here.stop = None
+
+
+def look_whether_to_stop() -> None:
+    """Raises Stopped where that is wanted (`stoppable`)."""
+    stop = _stop_here()
+    if stop is not None and stop.is_set():
+        raise Stopped
+
+
 def give_way() -> None:
     """Let this thread alone run when others leave time to it, where the system can do that."""
     if sys.platform == "linux":
@@ -53,6 +74,10 @@ def _is_beside() -> bool:
     return getattr(_here, "beside", False)
 
 
+def _stop_here() -> threading.Event | None:
+    return getattr(_here, "stop", None)
+
+
 @cache
 def _pool(is_beside: bool) -> ThreadPoolExecutor:
     name = "worldfm-beside" if is_beside else "worldfm-light"
@@ -62,11 +87,18 @@ def _pool(is_beside: bool) -> ThreadPoolExecutor:
 def in_pieces(work: Callable[[slice], None], count: int, piece: int = PIECE) -> None:
     """Call `work` with every piece of `count` rows; the pieces are the same on any machine."""
     pieces = [slice(start, min(start + piece, count)) for start in range(0, count, piece)]
+    stop = _stop_here()
+
+    def do(part: slice) -> None:
+        if stop is not None and stop.is_set():
+            raise Stopped
+        work(part)
+
     if len(pieces) < 2 or thread_count() == 1:
         for part in pieces:
-            work(part)
+            do(part)
         return
-    for _ in _pool(_is_beside()).map(work, pieces):  # raises what a piece raised
+    for _ in _pool(_is_beside()).map(do, pieces):  # raises what a piece raised
         pass
 
 
@@ -74,10 +106,10 @@ def at_once(*works: Callable[[], T]) -> list[T]:
     """What each of them makes; while one is between its pieces, others have theirs done."""
     if thread_count() == 1 or len(works) == 1:
         return [work() for work in works]
-    is_beside = _is_beside()
+    is_beside, stop = _is_beside(), _stop_here()
 
     def run(work: Callable[[], T]) -> T:
-        _here.beside = is_beside
+        _here.beside, _here.stop = is_beside, stop
         return work()
 
     with ThreadPoolExecutor(thread_count(), "worldfm-at-once") as pool:

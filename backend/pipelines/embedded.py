@@ -18,6 +18,7 @@ from ..conditioning.conditions import Conditions, build_conditions, world_scale
 from ..conditioning.memory.free_space import contradicts
 from ..conditioning.memory.prepared import PreparedFrames
 from ..conditioning.memory.sampling import MemoryImages
+from ..conditioning.threads import look_whether_to_stop
 from ..conditioning.unseen.imagined import (
     PAINTED_GRAIN,
     WORTH_IT,
@@ -70,7 +71,8 @@ class Stopwatch:
     _start: float = field(default_factory=time.perf_counter)
 
     def lap(self, stage: str) -> None:
-        """Book the time since the last lap on `stage`."""
+        """Book the time since the last lap on `stage`. Raises Stopped where nobody waits."""
+        look_whether_to_stop()
         if self.device.type == "cuda":
             torch.cuda.synchronize(self.device)
         now = time.perf_counter()

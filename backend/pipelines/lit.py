@@ -16,13 +16,14 @@ from ..conditioning.anchors.forest import Forest
 from ..conditioning.anchors.geometry import Geometry
 from ..conditioning.anchors.materials import UNASSIGNED, CompiledMaterial, Pyramids
 from ..conditioning.anchors.surface import Matter
-from ..conditioning.anchors.tracing import AVAILABLE, Stopped
+from ..conditioning.anchors.tracing import AVAILABLE
 from ..conditioning.light import frame
 from ..conditioning.light.cache import FIRST, WHOLE, Quality
 from ..conditioning.light.shade import Lighting
 from ..conditioning.memory.past_scenes import PastScenes
 from ..conditioning.memory.ratio import Memory
 from ..conditioning.memory.remembered import Remembered
+from ..conditioning.threads import Stopped
 from ..shared.color import as_halves, linear_to_srgb
 from ..shared.errors import WorldError
 from ..shared.frame import FrameReply, FrameRequest, MemoryFrame

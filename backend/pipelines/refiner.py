@@ -7,8 +7,7 @@ import logging
 import threading
 from collections.abc import Callable
 
-from ..conditioning.anchors.tracing import Stopped
-from ..conditioning.threads import beside, give_way
+from ..conditioning.threads import Stopped, beside, give_way
 
 PAUSE_S = 0.3
 """How long nothing new has to come before work begins: who drags an object waits for frames."""

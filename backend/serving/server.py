@@ -284,8 +284,9 @@ class _Client:
         def done(answer: FrameReply | WorldFMError) -> None:
             _call_in(self._loop, self.say, _as_message(message, answer))
 
+        idle = isinstance(message, Preview) and message.idle
         self._session.submit(
-            QueuedFrame(self._number, message.id, world, message.request, done, view)
+            QueuedFrame(self._number, message.id, world, message.request, done, view, idle=idle)
         )
 
 
@@ -304,7 +305,7 @@ def _as_message(asked: Render | Preview, answer: FrameReply | WorldFMError) -> F
         answer.timings,
         None if answer.request is asked.request else answer.request,
         answer.alpha,
-        answer.passes,
+        answer.passes if isinstance(asked, Render) else {},  # viewports show the picture alone
         answer.draft,
     )
 

@@ -12,9 +12,10 @@ import threading
 import time
 from collections import OrderedDict, deque
 from collections.abc import Callable, Hashable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
+from ..conditioning.threads import Stopped, stoppable
 from ..shared.errors import OutOfMemoryError, WorldFMError
 from ..shared.frame import FrameReply, FrameRequest
 from ..shared.messages import Broken, Devices, Notice, Progress, Ready, Refined
@@ -57,6 +58,8 @@ class QueuedFrame:
     """A frame to make. owner: the client; view: of a preview, None for a render.
 
     done: called once with the reply or the error, unless a newer preview took its place.
+    idle: of a preview that is made while nothing else is asked for. stop: set where the frame in
+    work is wanted no more, or not yet.
     """
 
     owner: Hashable
@@ -66,6 +69,8 @@ class QueuedFrame:
     done: Callable[[FrameReply | WorldFMError], None]
     view: str | None = None
     cancelled: bool = False
+    idle: bool = False
+    stop: threading.Event = field(default_factory=threading.Event)
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,16 +126,19 @@ class Session:
         return not self._thread.is_alive()
 
     def submit(self, job: QueuedFrame) -> None:
-        """Queue a job; a preview replaces the waiting one of its owner and view."""
+        """Queue a job; a preview replaces the waiting one of its owner and view. An idle one in
+        work gives way to whatever is not."""
         with self._change:
             if job.view is None:
                 self._renders.append(job)
             else:
                 self._previews[job.owner, job.view] = job
+            if self.busy is not None and self.busy.job.idle and not job.idle:
+                self.busy.job.stop.set()
             self._change.notify()
 
     def cancel(self, owner: Hashable, job_id: int) -> None:
-        """Drop a waiting job; the answer of one in work is thrown away."""
+        """Drop a waiting job; one in work is given up."""
         self._discard(lambda job: job.owner == owner and job.id == job_id)
 
     def drop_owner(self, owner: Hashable) -> None:
@@ -146,6 +154,7 @@ class Session:
             busy = self.busy
             if busy is not None and unwanted(busy.job):
                 busy.job.cancelled = True
+                busy.job.stop.set()
 
     def _report(self, event: Progress | Devices | Ready | Broken | Notice) -> None:
         match event:
@@ -183,8 +192,16 @@ class Session:
             answer = self._answer(pipeline, job)
             with self._change:
                 self.busy = None
-            if not job.cancelled:
+                if answer is None:
+                    self._put_off(job)
+            if answer is not None and not job.cancelled:
                 job.done(answer)
+
+    def _put_off(self, job: QueuedFrame) -> None:
+        """It gave way: its turn comes again unless nobody wants it by now."""
+        job.stop.clear()
+        if not job.cancelled and job.view is not None:
+            self._previews.setdefault((job.owner, job.view), job)
 
     def _watch(self, pipeline: Pipeline) -> bool:
         """Whether a pipeline lights surfaces; it tells then when drafts can be bettered."""
@@ -200,25 +217,32 @@ class Session:
             job.done(error)
 
     def _next(self) -> QueuedFrame | None:
-        """Wait for a job; renders and previews take turns. None = closed."""
+        """Wait for a job; renders and previews take turns, idle ones come last. None = closed."""
         with self._change:
             while not (self._closed or self._renders or self._previews):
                 self._change.wait()
             if self._closed:
                 return None
-            if self._previews and (self._previews_turn or not self._renders):
-                _, job = self._previews.popitem(last=False)
-            else:
+            hurried = next((key for key, one in self._previews.items() if not one.idle), None)
+            if hurried is not None and (self._previews_turn or not self._renders):
+                job = self._previews.pop(hurried)
+            elif self._renders:
                 job = self._renders.popleft()
+            else:
+                _, job = self._previews.popitem(last=False)
             self._previews_turn = job.view is None
             self.busy = Busy(job, time.monotonic())
             return job
 
-    def _answer(self, pipeline: Pipeline, job: QueuedFrame) -> FrameReply | WorldFMError:
+    def _answer(self, pipeline: Pipeline, job: QueuedFrame) -> FrameReply | WorldFMError | None:
+        """None: it gave way to others."""
         try:
-            if job.view is None:
-                return self._render(pipeline, job.world, job.request)
-            return self._render_preview(pipeline, job.world, job.request)
+            with stoppable(job.stop):
+                if job.view is None:
+                    return self._render(pipeline, job.world, job.request)
+                return self._render_preview(pipeline, job.world, job.request)
+        except Stopped:
+            return None
         except Exception as error:
             told = as_told(error, "rendering a frame", self._log_place)
             if told is not error:

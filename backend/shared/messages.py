@@ -29,7 +29,7 @@ from .frame import FrameRequest
 from .reading import MALFORMED, parse_json, reason
 from .tree_codec import DTYPES, Malformed, TreePath, decode_tree, encode_tree
 
-PROTOCOL = 3
+PROTOCOL = 4
 """Raised whenever a message changes its meaning; both sides must have the same."""
 
 MAX_HEADER_BYTES = 8 << 20
@@ -162,13 +162,17 @@ class Render:
 
 @dataclass(frozen=True, eq=False)
 class Preview:
-    """A frame for the viewport `view`; replaces the one of that view that has not begun."""
+    """A frame for the viewport `view`; replaces the one of that view that has not begun.
+
+    idle: to be made while nothing else is asked for.
+    """
 
     id: int
     key: str
     revision: int
     view: str
     request: FrameRequest
+    idle: bool = False
 
 
 @dataclass(frozen=True)

@@ -40,6 +40,16 @@ def test_points_have_the_colours_of_textures_attributes_and_lights(found):
     assert found["colours"]["glow"] == [0, 255, 0]
 
 
+def test_points_that_are_all_there_is_show_which_way_they_face(found):
+    white, black = found["shaded"]["white"], found["shaded"]["black"]
+    for one in (white, black):
+        assert one["plain"] == 1 and one["same places"] and one["plain again"]
+        assert one["known"], "black is no unknown colour"
+    assert len(white["sides"]) == 6 and white["sides"][0] > 80
+    gaps = [b - a for a, b in zip(white["sides"], white["sides"][1:], strict=False)]
+    assert min(gaps) >= 3, "two sides of a cube look alike"
+
+
 def test_what_cannot_be_read_is_left_out_with_a_sentence(found):
     faults = found["faults"]
     assert len(faults["warnings"]) == 3

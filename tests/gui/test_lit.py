@@ -18,6 +18,9 @@ def test_rendered_shading_follows_what_is_edited(stage, measured):
     assert red > 1.03 * blue > 0, "the cube is small in a grey picture, but it is red"
     assert frames["world"]["mean"][2] > 2 * frames["lamp"]["mean"][2]
     assert frames["front"]["projection"] == "ORTHO"
+    assert frames["orbit"]["size"][0] == 512 < frames["sharp"]["size"][0]
+    assert frames["sharp"]["revision"] == frames["orbit"]["revision"]
+    assert found["after it"], "a view that moves waited for a sharp frame"
     assert found["moving"]["frames"] > 2
     assert found["problem"] == ["", "", ""]
     assert "Traceback" not in found["log"]

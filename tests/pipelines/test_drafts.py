@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import threading
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 
@@ -22,8 +23,9 @@ pytest.importorskip("embreex")
 
 from backend.conditioning.anchors.forest import MOST_TREES, Forest
 from backend.conditioning.anchors.geometry import Geometry
-from backend.conditioning.anchors.tracing import Rays, Stopped
+from backend.conditioning.anchors.tracing import Rays
 from backend.conditioning.light.cache import Quality
+from backend.conditioning.threads import Stopped, stoppable
 from backend.pipelines.lit import LitWorld
 from backend.pipelines.refiner import Refiner
 
@@ -96,6 +98,41 @@ def test_a_picture_in_refined_light_is_not_given_up_when_other_light_is_wanted()
     before = picture(lit, first, draft=True)
     picture(lit, lit.prepare(world(scene(1.0), 1)), draft=True)  # asks for better light of its own
     np.testing.assert_array_equal(picture(lit, first, draft=True), before)
+
+
+@pytest.mark.parametrize("draft", [True, False])
+def test_a_frame_that_is_given_up_anywhere_leaves_nothing_behind(
+    draft: bool,
+) -> None:
+    """Told to stop after so many pieces of work; what comes next is as it would have been."""
+    made, request = world(scene(0.0)), FrameRequest(CAMERA, draft=draft)
+    fresh = LitWorld(SMALL)
+    right = fresh.render(fresh.prepare(made), FrameRequest(CAMERA)).color
+    lit, told = LitWorld(SMALL), threading.Event()
+    lit.on_refined = told.set
+    prepared, stops = lit.prepare(made), 0
+    for pieces in range(0, 70, 7):
+        stop = StopsAfter(pieces)
+        with stoppable(stop), suppress(Stopped):
+            lit.render(prepared, request)
+        stops += stop.left < 0
+    assert stops > 3
+    if draft:
+        lit.render(prepared, request)
+        assert told.wait(30)
+    np.testing.assert_array_equal(lit.render(prepared, request).color, right)
+
+
+class StopsAfter(threading.Event):
+    """Is set once it was looked at so often."""
+
+    def __init__(self, looks: int) -> None:
+        super().__init__()
+        self.left = looks
+
+    def is_set(self) -> bool:
+        self.left -= 1
+        return self.left < 0
 
 
 def test_what_moves_is_lit_at_once_and_right_in_the_end():

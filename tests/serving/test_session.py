@@ -9,6 +9,7 @@ import time
 import pytest
 
 from backend.client.snapshot import Snapshot
+from backend.conditioning.threads import in_pieces
 from backend.serving import session as session_module
 from backend.serving.device_errors import is_device_lost, is_out_of_memory
 from backend.serving.session import QueuedFrame, Session, fitted
@@ -38,11 +39,19 @@ class Answers:
         self.lost: list[WorldFMError] = []
         self.session = Session(load, self.events.append, self.lost.append, "/logs/backend.log")
 
-    def submit(self, number: int, view: str | None = None, owner: str = "me", **size) -> None:
+    def submit(
+        self,
+        number: int,
+        view: str | None = None,
+        owner: str = "me",
+        idle: bool = False,
+        **size: int,
+    ) -> None:
         def done(answer) -> None:
             self.answers.append((owner, view, number, answer))
 
-        self.session.submit(QueuedFrame(owner, number, stored(), ask(number, **size), done, view))
+        request = ask(number, **size)
+        self.session.submit(QueuedFrame(owner, number, stored(), request, done, view, idle=idle))
 
     def numbers(self) -> list[int]:
         return [number for _, _, number, _ in self.answers]
@@ -73,6 +82,72 @@ def test_what_a_client_leaves_behind_is_not_rendered() -> None:
     answers.session.start()
     until(lambda: len(answers.answers) == 2)
     assert answers.session.close(5.0) and answers.numbers() == [0, 2]
+
+
+class InPieces(TinyPipeline):
+    """Frames 256 pixels wide take ten seconds, and can be given up at any time."""
+
+    def render(self, world, request):
+        if request.camera.width == 256 and request.seed not in self.quick:
+            in_pieces(lambda part: time.sleep(0.02), 1000, piece=1)
+        return super().render(world, request)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.quick: set[int] = set()
+
+
+@pytest.fixture
+def in_work():
+    """A session that makes an idle frame of the view "a", number 1, and its pipeline."""
+    pipeline = InPieces()
+    answers = Answers(lambda report: pipeline)
+    answers.session.start()
+    answers.submit(1, view="a", idle=True, width=256)
+    until(lambda: answers.session.busy)
+    yield answers, pipeline
+    answers.session.drop_owner("me")
+    assert answers.session.close(5.0)
+
+
+def test_an_idle_frame_is_given_up_when_its_view_moves(in_work) -> None:
+    answers, _ = in_work
+    began = time.monotonic()
+    answers.submit(2, view="a")
+    until(lambda: answers.answers)
+    assert time.monotonic() - began < 5.0
+    answers.submit(3)
+    until(lambda: len(answers.answers) == 2)
+    assert answers.numbers() == [2, 3] and answers.session.busy is None
+
+
+def test_an_idle_frame_gives_way_to_others_and_is_made_then(in_work) -> None:
+    answers, pipeline = in_work
+    answers.submit(2, view="b")
+    answers.submit(3)
+    pipeline.quick.add(1)
+    until(lambda: len(answers.answers) == 3)
+    assert sorted(answers.numbers()[:2]) == [2, 3] and answers.numbers()[2] == 1
+
+
+def test_an_idle_frame_does_not_give_way_to_another(in_work) -> None:
+    answers, _ = in_work
+    answers.submit(2, view="b", idle=True)
+    time.sleep(0.1)
+    busy = answers.session.busy
+    assert busy is not None and busy.job.id == 1 and not busy.job.stop.is_set()
+
+
+def test_a_render_that_is_cancelled_is_given_up() -> None:
+    answers = Answers(lambda report: InPieces())
+    answers.session.start()
+    answers.submit(1, width=256)
+    until(lambda: answers.session.busy)
+    answers.submit(2)
+    answers.session.cancel("me", 1)
+    until(lambda: answers.answers)
+    assert answers.numbers() == [2]
+    assert answers.session.close(5.0)
 
 
 def test_out_of_memory_is_remembered_for_a_while(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -22,7 +22,7 @@ shared = {
 BackendState = client.BackendState
 
 
-def free_view(x: float = 0.0, width: int = 640, height: int = 480):
+def free_view(x: float = 0.0, width: int = 384, height: int = 288):
     """What a viewport of its own camera looks at, x metres to the side."""
     camera = shared["camera"]
     c2w = camera.look_at(np.array([x, -4.0, 1.0]), np.array([x, 0.0, 0.0]))

@@ -7,7 +7,18 @@ from dataclasses import replace
 
 import pytest
 
-from .conftest import BackendState, Copy, Stage, actions, camera_view, free_view, state, world
+from .conftest import (
+    BackendState,
+    Copy,
+    Stage,
+    actions,
+    camera_view,
+    free_view,
+    reply,
+    state,
+    targets,
+    world,
+)
 
 
 def test_from_nothing_to_a_frame_and_then_it_rests(stage: Stage) -> None:
@@ -58,6 +69,141 @@ def test_a_view_that_moves_asks_for_small_frames_and_a_whole_one_at_rest(stage: 
     stage.tick()
     assert stage.tick(0.1) == [] and stage.tick(0.2) == ["Redraw"], "it stands still by now"
     assert "AskFrame" in stage.draw() and stage.view.asked.camera.width == 384
+
+
+def size(request) -> tuple[int, int]:
+    return request.camera.width, request.camera.height
+
+
+def at_rest(stage: Stage, **view) -> None:
+    """A large view, with a frame of the usual size on screen and nothing on its way."""
+    stage.target = replace(free_view(width=1280, height=800), **view)
+    stage.show()
+    assert max(size(stage.view.shown.request)) == 384
+    assert not stage.wants_no_tick(), "a sharp one is to come"
+
+
+def test_the_second_frame_of_a_view_at_rest_has_the_pixels_of_the_screen(stage: Stage) -> None:
+    at_rest(stage)
+    assert stage.tick() == ["Redraw"] and stage.draw() == []
+    assert stage.tick() == [] and stage.tick(0.5) == ["Redraw"], "nothing else is asked for by now"
+    assert stage.draw() == ["AskFrame"] and stage.done[-1].idle
+    assert size(stage.view.asked) == (1280, 800) and not stage.view.asked.glance
+    assert stage.view.asked.steps == 2
+    stage.answer(ms=2000.0)
+    assert stage.draw() == ["NoteFrame"] and stage.view.painting().exact
+    for _ in range(5):
+        stage.tick()
+        assert "AskFrame" not in stage.draw(1.0), "what is on screen is asked for again"
+    assert stage.wants_no_tick()
+
+
+@pytest.mark.parametrize(
+    ("ms", "wanted"),
+    [(120, (1280, 800)), (1600, (859, 537)), (4000, (543, 339)), (60_000, None)],
+)
+def test_a_sharp_frame_takes_no_more_time_than_there_is(stage: Stage, ms, wanted) -> None:
+    stage.target = free_view(width=1280, height=800)
+    stage.draw()
+    stage.finish("BuildWorld", world(1))
+    stage.draw(1.0)
+    stage.answer(ms=ms)
+    stage.draw()
+    stage.tick()
+    stage.draw(1.0)
+    assert size(stage.view.asked) == (wanted or (384, 240))
+    stage.draw()
+    assert stage.wants_no_tick() is (wanted is None)
+
+
+def test_a_huge_view_is_sharp_within_bounds(stage: Stage) -> None:
+    stage.target = free_view(width=5120, height=2880)
+    stage.show()
+    stage.draw(1.0)
+    width, height = size(stage.view.asked)
+    assert 0.99 * targets.SHARP_PIXELS < width * height < 1.01 * targets.SHARP_PIXELS
+
+
+def test_a_view_that_moves_waits_for_no_sharp_frame(stage: Stage) -> None:
+    at_rest(stage)
+    stage.draw(1.0)
+    stage.finish("AskFrame")
+    stage.target = free_view(0.1, width=1280, height=800)
+    assert "AskFrame" in stage.draw() and not stage.done[-1].idle
+    assert stage.view.asked.glance and max(size(stage.view.asked)) == 192
+    stage.answer()
+    stage.draw(1.0)
+    assert max(size(stage.view.asked)) == 384, "the usual size comes first again"
+
+
+def test_after_an_edit_the_usual_size_comes_first(stage: Stage) -> None:
+    at_rest(stage)
+    stage.draw(1.0)
+    stage.answer()
+    stage.draw()
+    stage.view.scene_changed()
+    stage.draw()
+    stage.finish("BuildWorld", world(2))
+    stage.draw(1.0)
+    assert max(size(stage.view.asked)) == 384 and not stage.done[-1].idle
+    stage.answer()
+    stage.draw()
+    stage.draw(1.0)
+    assert size(stage.view.asked) == (1280, 800) and stage.done[-1].idle
+
+
+def test_what_is_edited_again_and_again_is_never_made_sharp(stage: Stage) -> None:
+    stage.target = free_view(width=1280, height=800)
+    stage.show()
+    for number in range(2, 8):
+        stage.view.scene_changed()
+        stage.draw(0.1)
+        stage.finish("BuildWorld", world(number))
+        stage.draw(0.1)
+        stage.answer()
+        stage.draw(0.1)
+    asked = [one.request for one in stage.done if isinstance(one, actions.AskFrame)]
+    assert {max(size(one)) for one in asked} == {384}
+
+
+def test_a_sharp_draft_is_bettered_at_its_own_size(stage: Stage) -> None:
+    at_rest(stage)
+    stage.draw(1.0)
+    stage.answer(draft=True)
+    stage.draw()
+    stage.set(refinements=1)
+    stage.tick()
+    assert "AskFrame" in stage.draw() and stage.done[-1].idle
+    assert size(stage.view.asked) == (1280, 800)
+    stage.answer()
+    stage.draw()
+    stage.draw(1.0)
+    assert stage.wants_no_tick()
+
+
+@pytest.mark.parametrize(("lit", "wanted"), [(True, (900, 675)), (False, (640, 480))])
+def test_a_camera_is_shown_in_the_pixels_of_the_screen(stage: Stage, lit, wanted) -> None:
+    picture = free_view(width=640, height=480)
+    stage.target = replace(picture, free=False, rectangle=(50.0, 10.0, 900.2, 675.1))
+    stage.show(world(1, lit))
+    stage.draw(1.0)
+    assert size(stage.view.asked) == wanted
+
+
+def test_where_memory_ran_out_nothing_larger_is_asked_for(stage: Stage) -> None:
+    stage.target = free_view(width=1280, height=800)
+    stage.draw()
+    stage.finish("BuildWorld", world(1))
+    stage.draw(1.0)
+    stage.finish("AskFrame")
+    small = replace(stage.view.asked, camera=stage.view.asked.camera.resized(192, 120))
+    stage.set(newest=reply(small, 1), waiting=False)
+    stage.tick()
+    stage.finish("PrepareFrame")
+    stage.draw()
+    stage.draw(1.0)
+    stage.draw()
+    assert max(size(stage.view.asked)) == 384 and stage.wants_no_tick()
 
 
 def test_frames_of_a_moving_view_are_as_large_as_there_is_time_for(stage: Stage) -> None:
@@ -122,7 +268,8 @@ def test_without_a_backend_the_anchors_are_shown_with_a_sentence(stage: Stage) -
     stage.draw()
     stage.finish("BuildWorld", world(1))
     assert stage.open == [], "surfaces, for all that is known"
-    assert stage.draw(1.0) == ["ReadLaunch", "BuildWorld"] and not stage.open[0].lit
+    assert stage.draw(1.0) == ["ReadLaunch", "BuildWorld"]
+    assert not stage.open[0].lit and stage.open[0].shaded
     stage.finish("BuildWorld", world(2, lit=False))
     assert stage.tick() == ["Redraw"], "the points are to be seen"
     assert stage.draw(1.0) == ["ReadLaunch"]
@@ -187,7 +334,12 @@ def test_a_backend_that_lights_no_surfaces_is_given_points(stage: Stage) -> None
     stage.finish("BuildWorld", world(1))
     stage.set(lights=False)
     assert "BuildWorld" in stage.draw()
-    assert not next(one for one in stage.open if isinstance(one, actions.BuildWorld)).lit
+    built = next(one for one in stage.open if isinstance(one, actions.BuildWorld))
+    assert not built.lit and not built.shaded
+    stage.finish("BuildWorld", world(2, lit=False))
+    stage.set(state=BackendState.FAILED)
+    assert "BuildWorld" in stage.draw(1.0)
+    assert next(one for one in stage.open if isinstance(one, actions.BuildWorld)).shaded
 
 
 def test_a_background_that_cycles_still_renders_is_taken_when_it_has_come(stage: Stage) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ..threads import in_pieces
+from ..threads import Stopped, in_pieces
 from .geometry import Geometry
 
 try:
@@ -39,10 +39,6 @@ class Hits:
     def take(self, index: np.ndarray) -> Hits:
         """Those of numbers (M,) or marks (N,) bool `index`."""
         return Hits(self.triangle[index], self.u[index], self.v[index], self.distance[index])
-
-
-class Stopped(Exception):
-    """Work that nobody waits for any more was given up."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -47,6 +47,31 @@ def shape_and_modifiers() -> dict[str, Any]:
     }
 
 
+def shaded() -> dict[str, Any]:
+    """A cube's points darkened by the way they face, and without; white and black materials."""
+    scenes.empty()
+    scenes.add_camera((0, 0, 9))
+    builder = extension.part("scene_sync.world").WorldBuilder()
+    found = {}
+    for name, value in (("white", 0.8), ("black", 0.0)):
+        bpy.ops.mesh.primitive_cube_add(size=2)
+        bpy.context.object.data.materials.append(scenes.material(name, (value,) * 3))
+        copy = extension.scene_copy()
+        plain, dimmed = builder.build(copy).anchors, builder.build(copy, shaded=True).anchors
+        again = builder.build(copy).anchors
+        sides = np.abs(plain.xyz).argmax(axis=1), np.sign(plain.xyz).astype(int)
+        side = 2 * sides[0] + (sides[1][np.arange(len(plain)), sides[0]] > 0)
+        found[name] = {
+            "plain": len(np.unique(plain.rgb, axis=0)),
+            "sides": sorted({int(dimmed.rgb[side == n].mean()) for n in range(6)}),
+            "known": bool(dimmed.rgb.any(axis=1).all()),
+            "same places": bool(np.array_equal(plain.xyz, dimmed.xyz)),
+            "plain again": bool(np.array_equal(again.rgb, plain.rgb)),
+        }
+        bpy.data.objects.remove(bpy.context.object)
+    return found
+
+
 def instances() -> dict[str, Any]:
     """A collection instanced twice, its own place hidden."""
     scene = scenes.empty()
@@ -286,6 +311,7 @@ def one_world_for_a_path() -> dict[str, list[int]]:
 
 extension.run_all(
     shape_and_modifiers,
+    shaded,
     instances,
     colours,
     faults,

@@ -50,6 +50,11 @@ class Watch:
         new = one.world is not world and now.world_revision == one.world.revision
         return new and not now.draft and now.request.camera.width > 300
 
+    def sharp(self):
+        """Whether what is on screen has its pixels."""
+        region, camera = artist.viewport()[1], self.shown().request.camera
+        return self.fresh(None) and (camera.width, camera.height) == (region.width, region.height)
+
     def note(self, name):
         reply = self.shown()
         self.found[name] = {
@@ -124,9 +129,30 @@ def orbit(watch):
             yield from ui.picture("lit-moving")
         yield pause
     ui.result["moving"] = {"frames": frames, "seconds": time.monotonic() - began}
+    began = time.monotonic()
     yield from ui.until(lambda: watch.fresh(None), 120, "the frame after the orbit")
+    watch.took["stopped"] = time.monotonic() - began
     watch.note("orbit")
     yield from ui.picture("lit-orbit")
+    yield from ui.until(watch.sharp, 120, "a frame in the pixels of the screen")
+    watch.took["stopped, sharp"] = time.monotonic() - began
+    watch.note("sharp")
+    yield from ui.picture("lit-sharp")
+    yield from interrupted(watch)
+
+
+def interrupted(watch):
+    """Moves on while a frame in the pixels of the screen is made."""
+    ui, region = watch.ui, artist.viewport()[1]
+    yield from ui.drag(region, (0.6, 0.5), (0.55, 0.5), steps=5)
+    yield from ui.until(lambda: watch.state.asked is watch.state.sharp, 120, "a sharp frame's turn")
+    began, last = time.monotonic(), watch.shown()
+    for pause in ui.drag(region, (0.6, 0.5), (0.55, 0.5), steps=40, pause=0.03):
+        if watch.shown() is not last and "sharp given up" not in watch.took:
+            watch.took["sharp given up"] = time.monotonic() - began
+            ui.result["after it"] = watch.shown().request.glance
+        yield pause
+    yield from ui.until(watch.sharp, 120, "the sharp frame in the end")
 
 
 def front_view(watch):
