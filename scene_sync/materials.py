@@ -192,6 +192,7 @@ def colours_of(
             layer = mesh.colors.get(base.attribute or mesh.active_color)
             if layer is not None:
                 rgb[mine] = _bytes(_interpolate(layer, parent, uv)[:, :3])
+    rgb[~rgb.any(axis=1)] = 1  # 0 would be a colour that nobody knows
     return rgb, solid
 
 

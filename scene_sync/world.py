@@ -27,9 +27,9 @@ from .scene_reader import SceneCopy
 RADIUS = 0.75
 """Radius of a point against the mean spacing: neighbours may lie half as far again apart."""
 
-_LIGHT = np.array([0.48, -0.36, 0.8])
+_LIGHT = np.array([0.15, -0.45, 0.88])
 """Where the light of shaded points comes from: no two sides of a box are equally bright."""
-_DARKEST = 0.4
+_DARKEST = 0.3
 _BATCH = 100_000
 """Triangles that are cut in one call, about."""
 
@@ -70,10 +70,9 @@ class WorldBuilder:
         known |= zip(missing, made, strict=True)
         self._pieces = known
         coarser = _coarser(sum(known[shape].wanted() for shape in shapes), copy.budget)
+        how = np.float64(coarser).tobytes() + (b"shaded" if shaded else b"")
         names = [
-            digest(
-                shape, one.key.encode(), _color_bytes(one), np.float64((coarser, shaded)).tobytes()
-            )
+            digest(shape, one.key.encode(), _color_bytes(one), how)
             for shape, one in zip(shapes, placed, strict=True)
         ]
         kept = [digest(one.points.digest, one.matrix.tobytes()) for one in stored]

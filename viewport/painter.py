@@ -157,7 +157,7 @@ class Painter:
         if frame is self._frame:
             return
         self._frame = frame
-        self._picture = _texture(frame.rgba, "RGBA16F")
+        self._picture = _texture(frame.rgba, "RGBA32F")  # halves would be made here and now
         self._depth = None
 
     def _draw_relief(self, frame: Shown, to_clip: np.ndarray, far: float, share: float) -> None:

@@ -48,6 +48,8 @@ from .target import (
 STILL_SECONDS = 0.25
 QUIET_SECONDS = 0.5
 """How long nothing else was asked for when a frame in the pixels of the screen is."""
+DRAFT_SECONDS = 4.0
+"""The same while light is still gathered, which such a frame would hold up."""
 REBUILD_SECONDS = 1.0
 """Time between worlds that are made for a view while it moves."""
 LAUNCH_SECONDS = 1.0
@@ -67,6 +69,10 @@ class _Asked(NamedTuple):
     refinements: int
     restarts: int
     model: str
+
+    def of_one_world(self, other: _Asked) -> bool:
+        """Whether both are by one model, of one world."""
+        return (self.revision, self.model) == (other.revision, other.model)
 
 
 @dataclass(eq=False)
@@ -341,8 +347,7 @@ class ViewState:
         """What a view at rest shows next is of the usual size, so that it comes soon; once that is
         there, what it has pixels for."""
         usual, now, before = self._request(), self._under(), self.asked_under
-        known = before is not None
-        known = known and (before.revision, before.model) == (now.revision, now.model)
+        known = before is not None and before.of_one_world(now)
         if not known or not same_tree(usual, self.usual):
             self.usual, self.sharp = usual, None
         if self.sharp is None and known and self._still:
@@ -358,7 +363,8 @@ class ViewState:
         camera = sharp(self._draw.target, self.lit, usual.camera, seconds_of(shown))
         if camera is None:
             return None
-        self.due = max(self.moved, self.asked_at) + QUIET_SECONDS
+        quiet = DRAFT_SECONDS if shown.draft else QUIET_SECONDS
+        self.due = max(self.moved, self.asked_at) + quiet
         self.refined = self._draw.now >= self.due
         return replace(usual, camera=camera) if self.refined else None
 

@@ -171,7 +171,7 @@ def main() -> int:
     except BuildError as error:
         print(f"Error: {error}", file=sys.stderr)
         return 1
-    print(f"{len(built)} packages in {built[0].parent}")
+    print(f"{len(built)} {'package' if len(built) == 1 else 'packages'} in {built[0].parent}")
     return 0
 
 

@@ -59,9 +59,9 @@ def with_pip(python: Path, what: str) -> int:
             ]
             here = [url for url in found if url.startswith("file:")]
             print(
-                f"{len(found)} packages are needed; {len(found) - len(here)} come from the sources "
-                "that pip is set up with (about 0.5 GB with a PyTorch for the CPU), the others are "
-                "on this computer.",
+                f"Packages that are needed: {len(found)}. Of these {len(here)} are on this "
+                "computer; the others come from the sources that pip is set up with (all of them "
+                "about 0.5 GB with a PyTorch for the CPU).",
                 flush=True,
             )
     return subprocess.run([*pip, "--editable", what], cwd=ROOT).returncode

@@ -14,6 +14,7 @@ from .options import (
     Pictures,
     Threads,
     check_size,
+    counted,
     make_folder,
     progress_bar,
     refuse_existing,
@@ -96,10 +97,12 @@ def samples(
         count = scenes * per_flight
         taken = add_dataset(output, dataset, dataset.name, count, first_seed)
         tracked(taken, count, "Taking samples")
+        typer.echo(f"{counted(count, 'sample')} in {output}")
         return
     seeds = range(first_seed, first_seed + scenes)
     done = fill_cache(output, seeds, size, per_flight, processes, textures, device)
     tracked(done, scenes, "Rendering scenes")
+    typer.echo(f"{counted(scenes, 'scene')} in {output}")
 
 
 Examples = Annotated[Path, typer.Option(help="Folder of examples; rendered into if need be.")]

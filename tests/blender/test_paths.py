@@ -64,7 +64,8 @@ def test_moves_are_foretold(found):
 
 def test_what_nobody_asked_for_stays_as_it_is(found):
     left = found["unasked"]
-    assert left["same"]  # the scene's camera and its frame range are the user's
+    for name, kept in left["moves"].items():
+        assert kept == [True, 1, 250], name  # the scene's camera and its frame range are the user's
     assert left["selected"] == [left["active"]] and left["active"].startswith("Orbit Camera")
 
 

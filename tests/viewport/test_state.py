@@ -181,6 +181,23 @@ def test_a_sharp_draft_is_bettered_at_its_own_size(stage: Stage) -> None:
     assert stage.wants_no_tick()
 
 
+@pytest.mark.parametrize("seconds", [1.0, 5.0])
+def test_while_light_is_gathered_a_sharp_frame_comes_later(stage: Stage, seconds: float) -> None:
+    stage.target = free_view(width=1280, height=800)
+    stage.draw()
+    stage.finish("BuildWorld", world(1))
+    stage.draw(1.0)
+    stage.answer(draft=True)
+    stage.draw()
+    stage.tick()
+    assert ("AskFrame" in stage.draw(seconds)) is (seconds > state.DRAFT_SECONDS)
+    if seconds < state.DRAFT_SECONDS:
+        stage.set(refinements=1)
+        stage.tick()
+        stage.draw()
+        assert max(size(stage.view.asked)) == 384, "the right light comes first"
+
+
 @pytest.mark.parametrize(("lit", "wanted"), [(True, (900, 675)), (False, (640, 480))])
 def test_a_camera_is_shown_in_the_pixels_of_the_screen(stage: Stage, lit, wanted) -> None:
     picture = free_view(width=640, height=480)

@@ -101,7 +101,7 @@ def colours() -> dict[str, Any]:
     made, _ = world()
     x, y = made.anchors.xyz[:, 0], made.anchors.xyz[:, 1]
     inner = (np.abs(x) > 0.02) & (np.abs(y) > 0.02)
-    wanted = np.zeros((len(x), 3), int)
+    wanted = np.ones((len(x), 3), int)  # black: 0 is a colour that nobody knows
     wanted[(x < 0) & (y < 0)] = (255, 0, 0)
     wanted[(x > 0) & (y < 0)] = (0, 255, 0)
     wanted[(x < 0) & (y > 0)] = (0, 0, 255)

@@ -115,13 +115,30 @@ def viewpoints() -> dict[str, Any]:
 
 
 def unasked() -> dict[str, Any]:
-    """What a move leaves as it was, and what it selects."""
+    """What each move leaves as it was, and what it selects."""
     scene = fresh()
-    camera = scene.camera
-    bpy.ops.worldfm.path_orbit(speed=0.1)
+    camera, target = scene.camera, bpy.context.view_layer.objects.active
+    curve = bpy.data.curves.new("Rail", "CURVE")
+    curve.splines.new("POLY").points.add(1)
+    curve.splines[0].points[1].co = (3, 9, 0, 1)
+    rail = bpy.data.objects.new("Rail", curve)
+    scene.collection.objects.link(rail)
+    for x in (4, 2):
+        camera.location.x = x
+        bpy.context.view_layer.update()
+        bpy.ops.worldfm.viewpoint_store()
+    found = {}
+    for name in ("path_dolly", "path_crane", "path_follow", "path_viewpoints", "path_orbit"):
+        for ob in bpy.context.selected_objects:
+            ob.select_set(False)
+        about = rail if name == "path_follow" else target
+        bpy.context.view_layer.objects.active = about
+        about.select_set(True)
+        getattr(bpy.ops.worldfm, name)(speed=0.1)
+        found[name] = [scene.camera == camera, scene.frame_start, scene.frame_end]
     active = bpy.context.view_layer.objects.active
     return {
-        "same": scene.camera == camera and scene.frame_end == 250,
+        "moves": found,
         "active": active.name,
         "selected": [ob.name for ob in bpy.context.selected_objects],
     }
