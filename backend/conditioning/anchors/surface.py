@@ -129,11 +129,13 @@ class Matter:
         spread: np.ndarray,
         is_camera: bool = True,
         whole: bool = False,
+        is_shadow: bool = False,
     ) -> Surface:
         """What rays along ways (N, 3) float32 met; every one of them has met something.
 
         spread: (N,) metres across that a sample covers at a distance of one length of its ray.
         whole: it is all that is asked of that place, so patterns are averaged over it.
+        is_camera, is_shadow: see `ShadingPoints`.
         """
         count = len(hits.triangle)
         geometry, triangle = self.geometry, hits.triangle
@@ -163,6 +165,7 @@ class Matter:
             back,
             is_camera,
             whole,
+            is_shadow,
         )
         self._darken(lobes, triangle)
         shine = np.empty_like(position)
@@ -200,6 +203,7 @@ class Matter:
         back: np.ndarray,
         is_camera: bool,
         whole: bool,
+        is_shadow: bool,
     ) -> Lobes:
         material = self.geometry.material[triangle]
         lobes = self._table.take(material)
@@ -231,6 +235,7 @@ class Matter:
                     width=width[rows],
                     back=back[rows],
                     is_camera=is_camera,
+                    is_shadow=is_shadow,
                 )
                 mine = self.materials[material[rows[0]]]
                 if whole:

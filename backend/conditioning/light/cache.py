@@ -284,8 +284,8 @@ def _direct(
         received = direct.receive(receiver, lights, i).diffuse
         if lights.shadow[i]:
             count = _SHADOW_RAYS if lights.soft[i] else 1
-            arrives = direct.arrival(surface, rays, lights, i, tile, count)
-            left = unveiled(veils, matter, lights, surface, i, tile, arrives > 0)
+            arrives, point = direct.arrival(surface, rays, lights, i, tile, count)
+            left = unveiled(veils, matter, lights, surface, i, point, arrives > 0)
             received = received * arrives[:, None] * left
         total += received
     return total

@@ -14,7 +14,7 @@ from ..jit import inlined, kernel
 from ..threads import in_pieces
 from .colors import length
 from .ggx import SMOOTHEST, again, curve
-from .lamps import BOTH, FACING, FAR, NEAR, OUTWARDS, POINTS, SETS, STARTS, Lights
+from .lamps import BOTH, FAR, NEAR, OUTWARDS, POINTS, SETS, STARTS, Lights
 from .polygons import from_faces
 from .received import SHARP, receive_points
 from .reflection import MIRROR
@@ -168,8 +168,9 @@ def sent(position: np.ndarray, lights: Lights, index: int) -> tuple[np.ndarray, 
 
 def arrival(
     surface: Surface, rays: Rays, lights: Lights, index: int, tile: np.ndarray, count: int
-) -> np.ndarray:
-    """(N,) float32 part of a light that arrives, by `count` rays from each point.
+) -> tuple[np.ndarray, np.ndarray]:
+    """(N,) float32 part of a light that arrives, by `count` rays from each point; and (N,) int32
+    a point of the light whose ray did, if any.
 
     tile: (N,) int32 places in the pattern.
     """
@@ -177,8 +178,9 @@ def arrival(
     asked = np.flatnonzero(weights.reshape(-1) > 0)
     lit = np.zeros(weights.size, np.float32)
     lit[asked] = ~rays.blocked(origins[asked], ways[asked])
-    total = weights.sum(axis=1)
-    return (lit.reshape(weights.shape) * weights).sum(axis=1) / np.maximum(total, 1e-20)
+    lit, total = lit.reshape(weights.shape), weights.sum(axis=1)
+    point = tile * count + lit.argmax(axis=1).astype(np.int32)
+    return (lit * weights).sum(axis=1) / np.maximum(total, 1e-20), point
 
 
 def reflected_lamps(
@@ -249,24 +251,40 @@ def _arrives(px, py, pz, kind, place, facing, axis, cone, middle, near2, k):
     """
     if kind == FAR:
         return place[k, 0], place[k, 1], place[k, 2], 1.0, math.inf
+    if kind == NEAR:
+        return _arrives_near(px, py, pz, place, axis, cone, middle, k)
     x, y, z = place[k, 0] - px, place[k, 1] - py, place[k, 2] - pz
     d2 = max(x * x + y * y + z * z, 1e-8)
     d = math.sqrt(d2)
     x, y, z = x / d, y / d, z / d
-    factor = 1.0 / max(d2, near2)
-    if kind in (FACING, BOTH, OUTWARDS):
-        c = -(x * facing[k, 0] + y * facing[k, 1] + z * facing[k, 2])
-        if kind == BOTH:
-            c = abs(c)
-        if c <= 0.0:
-            return x, y, z, 0.0, d
-        factor *= c
-        if cone[2] > 0.0:
-            tangent = math.sqrt(max(0.0, 1.0 - c * c)) / c
-            factor *= max(cone[2] - tangent, 0.0) * cone[3]
-        return x, y, z, factor, d
+    c = -(x * facing[k, 0] + y * facing[k, 1] + z * facing[k, 2])
+    if kind == BOTH:
+        c = abs(c)
+    if c <= 0.0:
+        return x, y, z, 0.0, d
+    factor = c / max(d2, near2)
+    if cone[2] > 0.0:
+        tangent = math.sqrt(max(0.0, 1.0 - c * c)) / c
+        factor *= max(cone[2] - tangent, 0.0) * cone[3]
+    return x, y, z, factor, d
+
+
+@kernel
+def _arrives_near(px, py, pz, place, axis, cone, middle, k):
+    """The same of a ball, of which a point sees the disk that faces it, as in Cycles: its points
+    are laid onto that disk, areas kept (Lambert's azimuthal projection of each half)."""
     mx, my, mz = middle[0] - px, middle[1] - py, middle[2] - pz
-    factor = 1.0 / max(mx * mx + my * my + mz * mz + cone[2], 1e-8)
+    m2 = max(mx * mx + my * my + mz * mz, 1e-8)
+    factor = 1.0 / max(m2 + cone[2], 1e-8)
+    x, y, z = place[k, 0] - middle[0], place[k, 1] - middle[1], place[k, 2] - middle[2]
+    radius = math.sqrt(x * x + y * y + z * z)
+    if radius > 0.0:
+        along = (x * mx + y * my + z * mz) / m2
+        scale = 1.0 / math.sqrt(1.0 + min(abs(along) * math.sqrt(m2) / radius, 1.0))
+        x, y, z = (x - along * mx) * scale, (y - along * my) * scale, (z - along * mz) * scale
+    x, y, z = x + mx, y + my, z + mz
+    d = math.sqrt(max(x * x + y * y + z * z, 1e-8))
+    x, y, z = x / d, y / d, z / d
     if cone[0] > -1.5:
         c = -(x * axis[0] + y * axis[1] + z * axis[2])
         t = min(max((c - cone[0]) * cone[1], 0.0), 1.0)

@@ -21,7 +21,7 @@ from .patterns import TILE, TILE_ORDER, WIDE_TILE
 from .reflection import CLEAR, DULL, LOOKED_AT
 from .samples import sample, surface_of
 from .shade import Light, Lighting, arriving, shares
-from .single import add, dark, is_soft
+from .single import add, dark
 from .window import Guide, agreed, borrow, complete, complete_wide, spread, turning
 
 STEP = 4
@@ -94,7 +94,7 @@ class Grid:
             light.mirrored = self._mirrors(share.specular, lobes.roughness)
             light.coated = self._mirrors(share.coat, lobes.coat_roughness)
 
-        soft = [i for i in range(len(lights)) if is_soft(lights, i)]
+        soft = np.flatnonzero(lights.wide)
         lamps = [partial(self._lamp, i) for i in soft]
         _ = self.guide.beside, self._sparse  # all of them ask for these
         for made in at_once(look_back, *lamps, look_around):
@@ -108,9 +108,10 @@ class Grid:
         arrives = np.ones((len(surface), 1), np.float32)
         received = direct.receive(self.receiver, lighting.lights, i)
         if lighting.lights.shadow[i]:
-            arrives = self._soft_shadow(i, received)[:, None]
+            part, point = self._soft_shadow(i, received)
+            arrives = part[:, None]
             if lighting.veils is not None:
-                left = lighting.unveiled(surface, i, self.tile, arrives[:, 0] > 0)
+                left = lighting.unveiled(surface, i, point, part > 0)
                 arrives = arrives * self._complete(left, np.ones(len(surface), np.float32))
         return received, arrives
 
@@ -118,7 +119,7 @@ class Grid:
         """Lamps with narrow shadows; and how much of each arrives, (H, W, L)."""
         lights, light, arrived = self.lighting.lights, dark(len(self.surface)), []
         for i in range(len(lights)):
-            if not is_soft(lights, i):
+            if not lights.wide[i]:
                 arrives = self._narrow_shadow(i)
                 arrived.append(self.image(arrives[:, 0]))
                 add(light, direct.receive(self.receiver, lights, i), arrives)
@@ -144,23 +145,23 @@ class Grid:
         lighting, surface = self.lighting, self.surface
         if not lighting.lights.soft[i] or not lighting.lights.shadow[i]:
             return arriving(lighting, surface, i, self.tile, 1)
-        arrived, total, mixed = self._asked(i, _NARROW_RAYS)
+        arrived, total, point, mixed = self._asked(i, _NARROW_RAYS)
         own = arrived / np.maximum(total, 1e-20)
         if len(mixed):
             # in wide penumbras neighbours differ by their patterns only
             shared = self._complete(arrived, total)
             own = np.where(np.abs(shared - own) < _PATTERN, shared, own)
-        return own[:, None] * lighting.unveiled(surface, i, self.tile, own > 0)
+        return own[:, None] * lighting.unveiled(surface, i, point, own > 0)
 
-    def _soft_shadow(self, i: int, received: direct.Received) -> np.ndarray:
-        """(N,) part of a soft lamp's light that arrives."""
+    def _soft_shadow(self, i: int, received: direct.Received) -> tuple[np.ndarray, np.ndarray]:
+        """(N,) part of a soft lamp's light that arrives, and (N,) int32 a point that it has."""
         sent = None
         if self.lighting.lights.kind[i] >= BOTH:
             # close to a shining mesh neighbours get so different amounts that one would speak
             # for all: each tells its share
             sent = np.maximum(np.pi * mean(received.diffuse), direct.FAINT)
         known = self._foretold(i, sent)
-        arrived, total, _ = self._asked(i, _MIXED_RAYS, known, sent)
+        arrived, total, point, _ = self._asked(i, _MIXED_RAYS, known, sent)
         open_ = known < 0
         told = np.stack([arrived, total], axis=1)
         shared, any_ = self._complete(told, total, open_).T
@@ -172,9 +173,9 @@ class Grid:
             none = np.zeros(len(silent), np.int32)
             mine = None if sent is None else sent[silent]
             some = self.surface.take(silent)
-            arrived, total = self._ask(some, i, none, POINTS, sent=mine)
+            arrived, total, point[silent] = self._ask(some, i, none, POINTS, sent=mine)
             known[silent] = np.where(total > 0, arrived / np.maximum(total, 1e-20), 1)
-        return known
+        return known, point
 
     def _foretold(self, i: int, sent: np.ndarray | None = None) -> np.ndarray:
         """(N,) float32: 1 or 0 where all rays of the pixels around that are asked first get to the
@@ -188,13 +189,13 @@ class Grid:
         rays = _FEW_RAYS if sent is None else _NARROW_RAYS
         first = rays * TILE_ORDER[y % TILE, x % TILE]
         mine = None if sent is None else sent[some]
-        arrived, total = self._ask(self.surface.take(some), i, first, rays, sent=mine)
+        arrived, total, _ = self._ask(self.surface.take(some), i, first, rays, sent=mine)
         whole = arrived / np.maximum(total, 1e-20)
         agreed_on = np.where(whole < _SURE, 0, np.where(whole > 1 - _SURE, 1, -1))
         # of a shining mesh near by the few may be points that send next to nothing
         coarse[there >= 0] = np.where(total > (0 if sent is None else _TELLING), agreed_on, -1)
-        shape = len(rows), len(columns)
-        made = agreed(coarse.reshape(shape), rows, columns, STEP, self.guide)
+        told = _undisputed(coarse.reshape(len(rows), -1), self.guide.group[np.ix_(rows, columns)])
+        made = agreed(told, rows, columns, STEP, self.guide)
         return made.reshape(-1)[self.met]
 
     def _asked(
@@ -203,23 +204,25 @@ class Grid:
         many: int,
         known: np.ndarray | None = None,
         sent: np.ndarray | None = None,
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """(N,) light that arrived from the points that were asked for, and all that would have:
-        one ray of the tile's pattern each, and `many` where neighbours do not agree (M,).
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """(N,) light that arrived from the points that were asked for, all that would have, and
+        (N,) int32 a point whose light did arrive, if any: one ray of the tile's pattern each, and
+        `many` where neighbours do not agree (M,).
 
         known: (N,) what is foretold of it, -1 = nothing. sent: (N,) irradiance that the amounts are
         parts of, None = they are irradiance themselves.
         """
         known = np.full(len(self.met), -1, np.float32) if known is None else known
-        arrived, total = self._ask(self.surface, i, self.tile, 1, known, sent)
+        arrived, total, point = self._ask(self.surface, i, self.tile, 1, known, sent)
         whole = self._complete(arrived, total, known < 0)
         mixed = np.flatnonzero((known < 0) & (whole > _SURE) & (whole < 1 - _SURE))
         if len(mixed):
             first = self.tile[mixed] * many
             some = self.surface.take(mixed)
             mine = None if sent is None else sent[mixed]
-            arrived[mixed], total[mixed] = self._ask(some, i, first, many, sent=mine)
-        return arrived, total, mixed
+            made = self._ask(some, i, first, many, sent=mine)
+            arrived[mixed], total[mixed], point[mixed] = made
+        return arrived, total, point, mixed
 
     def _ask(
         self,
@@ -229,7 +232,7 @@ class Grid:
         rays: int,
         known: np.ndarray | None = None,
         sent: np.ndarray | None = None,
-    ) -> tuple[np.ndarray, np.ndarray]:
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         lights = self.lighting.lights
         origins, ways, weights = direct.shadow_rays(surface, lights, i, first, rays)
         if sent is not None:
@@ -247,8 +250,9 @@ class Grid:
             lit[asked] = ~self.lighting.between.blocked(origins, ways)
         lit = lit.reshape(weights.shape)
         if rays == 1:
-            return lit[:, 0] * weights[:, 0], weights[:, 0]
-        return np.einsum("nr,nr->n", lit, weights) / rays, weights.mean(axis=1)
+            return lit[:, 0] * weights[:, 0], weights[:, 0], first.copy()
+        point = first + lit.argmax(axis=1).astype(np.int32)
+        return np.einsum("nr,nr->n", lit, weights) / rays, weights.mean(axis=1), point
 
     def _complete(
         self, values: np.ndarray, weights: np.ndarray, wanted: np.ndarray | None = None
@@ -366,3 +370,14 @@ class Grid:
         total += (more * share[:, None]).reshape(*by_turn, 3).sum(axis=0)
         weight = weight + share.reshape(by_turn).sum(axis=0)
         return total / np.maximum(weight, 1e-6)[:, None]
+
+
+def _undisputed(told: np.ndarray, group: np.ndarray) -> np.ndarray:
+    """(h, w) what is foretold where none of the eight around of the same group (h, w) says
+    otherwise, else -1: in the light of a lamp's small rest, many ask of its hidden part alone."""
+    (h, w), made = told.shape, told.copy()
+    values, groups = (np.pad(of, 1, mode="edge") for of in (told, group))
+    for dy, dx in np.ndindex(3, 3):
+        beside = slice(dy, dy + h), slice(dx, dx + w)
+        made[(groups[beside] == group) & (values[beside] != told)] = -1
+    return made

@@ -53,7 +53,7 @@ class Lights:
     corners. area: (L,) square metres that NEAR and FAR ones have none of. faces: (L, FACES, 3, 3)
     and glow: (L, FACES, 3), corners of a shining mesh's triangles and what they send out, the first
     count: (L,) int32 of which there are; meshes of more have none. fog: (L,) what a metre of the
-    scene's fog takes of their light.
+    scene's fog takes of their light. wide: (L,) bool, shadows are so soft that neighbours share.
     """
 
     kind: np.ndarray
@@ -75,6 +75,7 @@ class Lights:
     glow: np.ndarray
     count: np.ndarray
     fog: np.ndarray
+    wide: np.ndarray
 
     def __len__(self) -> int:
         return len(self.kind)
@@ -112,6 +113,7 @@ class Lights:
             glow=np.zeros((count, FACES, 3), np.float32),
             count=np.array([len(p.faces) for p in parts], np.int32),
             fog=np.full(count, fog, np.float32),
+            wide=np.zeros(count, bool),
         )
         for i, part in enumerate(parts):
             made.faces[i, : len(part.faces)], made.glow[i, : len(part.faces)] = (

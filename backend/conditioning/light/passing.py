@@ -75,7 +75,7 @@ def left_over(
         if not len(met):
             break
         some = index[met]
-        passes, _, is_glass = _passes(matter, hits.take(met), ways[some], sides[some], LAMPS)
+        passes, _, is_glass = _passes(matter, hits.take(met), ways[some], sides[some], LAMPS, True)
         left[some] *= passes
         sides[some] += is_glass
         reach = np.sqrt(np.einsum("ni,ni->n", ways[some], ways[some]))
@@ -92,14 +92,15 @@ def _passes(
     ways: np.ndarray,
     sides: np.ndarray,
     glass: Sides,
+    is_shadow: bool = False,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """(N, 3) what surfaces let through, glass as if it did not bend light; (N,) the same if flat
     glass took nothing; (N,) bool, glass.
 
-    sides: (N,) of glass that were passed before.
+    sides: (N,) of glass that were passed before. is_shadow: a lamp's light passes.
     """
     spread = np.full(len(ways), 1e-3, np.float32)
-    lobes = matter.surface(hits, ways, spread, is_camera=False).lobes
+    lobes = matter.surface(hits, ways, spread, is_camera=False, is_shadow=is_shadow).lobes
     # a pane lets light pass as it came; what is curved gathers it elsewhere
     corners, flat = matter.geometry.normals[hits.triangle], matter.geometry.flat[hits.triangle]
     curved = (np.einsum("nci,ni->nc", corners, flat) < _FLAT).any(axis=1)

@@ -18,12 +18,17 @@ from .cache import WHOLE, Bounced, Quality
 from .colors import brightest, mean
 from .emitters import emitter_lights
 from .ggx import albedo
-from .lamps import MOST_LIGHTS, Lights, light_of, sky_light
-from .patterns import frames_of, hemisphere_points
+from .lamps import FAR, MOST_LIGHTS, Lights, light_of, sky_light
+from .patterns import fibonacci_points, frames_of, hemisphere_points
 from .sky import Sky
 from .veils import unveiled
 
 _SKY_RAYS = 32
+_WIDE = 0.05
+"""Radius of a lamp, as part of the distance to what is about it (of a metre at most; of what is
+far in radians), from which neighbours share its shadows: up to there they count as sharp."""
+_ABOUT, _NEAR_PART = 32, 0.25
+"""Ways that a lamp looks about itself, and the part of them that meet what is near."""
 DULL_FROM = 0.35
 """Roughness up to which a reflection counts as the viewer's own; at twice that as everyone's."""
 
@@ -95,6 +100,7 @@ class Lighting:
         veils = None if clear is None else rays(SHADOW, _within(geometry, SHADOW, clear))
         sky = Sky.of(scene.background)
         near, apart, sampled = _lights(scene, matter, sky)
+        near = replace(near, wide=_wide(near, between))
         gathered = rays(DIFFUSE)
         if before is None:
             viewpoints = list(scene.viewpoints)
@@ -155,6 +161,18 @@ def _lights(scene: Scene, matter: Matter, sky: Sky) -> tuple[Lights, Lights, np.
     apart = [found[i] for i in sorted(order[MOST_LIGHTS:])]
     fog = scene.fog_density
     return Lights.of(near, fog), Lights.of(apart, fog), sampled
+
+
+def _wide(lights: Lights, between: Rays) -> np.ndarray:
+    """(L,) bool, see `Lights.wide`: a lamp of three centimetres is a small one in a room and a
+    large one in a bowl."""
+    ways = fibonacci_points(_ABOUT).astype(np.float32)
+    rims = lights.middle[:, None] + lights.radius[:, None, None] * ways
+    everywhere = np.tile(ways, (len(lights), 1))
+    distance = between.first(rims.reshape(-1, 3).astype(np.float32), everywhere).distance
+    distance = np.where(np.isfinite(distance), distance, 1).reshape(len(lights), _ABOUT)
+    away = np.minimum(np.quantile(distance, _NEAR_PART, axis=1) + lights.radius, 1)
+    return lights.soft & (lights.radius > _WIDE * np.where(lights.kind == FAR, 1, away))
 
 
 @dataclass(frozen=True, eq=False)
@@ -267,5 +285,5 @@ def arriving(
     if not lights.shadow[index]:
         return np.ones((len(surface), 3), np.float32)
     count = rays if lights.soft[index] else 1
-    arrives = direct.arrival(surface, lighting.between, lights, index, tile, count)[:, None]
-    return arrives * lighting.unveiled(surface, index, tile, arrives[:, 0] > 0)
+    arrives, point = direct.arrival(surface, lighting.between, lights, index, tile, count)
+    return arrives[:, None] * lighting.unveiled(surface, index, point, arrives > 0)

@@ -8,7 +8,6 @@ import numpy as np
 from ..anchors.surface import Surface
 from . import direct
 from .colors import brightest
-from .lamps import Lights
 from .mirrors import reflection
 from .reflection import DULL, LOOKED_AT
 from .shade import Light, Lighting, Shares, arriving
@@ -17,18 +16,11 @@ RAYS = 16
 """Points of a lamp that such a point asks about: the same for all, as nobody completes them."""
 FEW_RAYS = 2
 """The same for lamps of which a pixel's samples ask about different points."""
-SMALL = 0.05
-"""Radius (metres, or radians of what is far) up to which a lamp's shadows count as sharp."""
 
 
 def dark(count: int) -> Light:
     """No light on N points."""
     return Light(*(np.zeros((count, 3), np.float32) for _ in range(6)))
-
-
-def is_soft(lights: Lights, index: int) -> bool:
-    """Whether shadows of a light are wide enough for neighbours to share."""
-    return bool(lights.soft[index]) and bool(lights.radius[index] > SMALL)
 
 
 def add(light: Light, received: direct.Received, arrives: np.ndarray) -> None:
@@ -47,7 +39,7 @@ def add_lamps(
     """
     lights, receiver = lighting.lights, direct.Receiver.of(surface)
     for i in range(len(lights)):
-        if is_soft(lights, i) == soft:
+        if lights.wide[i] == soft:
             first, rays = (np.zeros_like(tile), RAYS) if soft else (tile, FEW_RAYS)
             arrives = arriving(lighting, surface, i, first, rays)
             add(light, direct.receive(receiver, lights, i), arrives)
