@@ -178,9 +178,9 @@ def arrival(
     asked = np.flatnonzero(weights.reshape(-1) > 0)
     lit = np.zeros(weights.size, np.float32)
     lit[asked] = ~rays.blocked(origins[asked], ways[asked])
-    lit, total = lit.reshape(weights.shape), weights.sum(axis=1)
-    point = tile * count + lit.argmax(axis=1).astype(np.int32)
-    return (lit * weights).sum(axis=1) / np.maximum(total, 1e-20), point
+    arrived, total = lit.reshape(weights.shape), weights.sum(axis=1)
+    point = tile * count + arrived.argmax(axis=1).astype(np.int32)
+    return (arrived * weights).sum(axis=1) / np.maximum(total, 1e-20), point
 
 
 def reflected_lamps(

@@ -94,7 +94,7 @@ class Grid:
             light.mirrored = self._mirrors(share.specular, lobes.roughness)
             light.coated = self._mirrors(share.coat, lobes.coat_roughness)
 
-        soft = np.flatnonzero(lights.wide)
+        soft = [i for i in range(len(lights)) if lights.wide[i]]
         lamps = [partial(self._lamp, i) for i in soft]
         _ = self.guide.beside, self._sparse  # all of them ask for these
         for made in at_once(look_back, *lamps, look_around):

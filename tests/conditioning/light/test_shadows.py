@@ -57,7 +57,7 @@ def test_glass_that_is_nothing_for_shadow_rays_lets_all_of_a_lamps_light_through
     lamp = lamp_at("SUN", (0, 0, 9), 3.0, angle=0.01)
     free = seen(scene_of([FLOOR], [lamp]))
     behind = seen(scene_of([FLOOR, (plane_mesh(20.0, 1.0), fake_glass())], [lamp]))
-    np.testing.assert_allclose(behind, free, rtol=0.08)  # the pane mirrors some of the floor's light
+    np.testing.assert_allclose(behind, free, rtol=0.08)  # it mirrors some of the floor
 
 
 def test_beside_a_pane_nothing_is_brighter_than_behind_it() -> None:
