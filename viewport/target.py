@@ -21,9 +21,9 @@ _ONCE_A_WORLD = {"geometry", "materials", "light"}
 _MULTIPLE = 8
 SHARP_PIXELS = 2_200_000
 """Most of a view at rest: those of a Full HD screen, and some."""
-SHARP_SECONDS = 8.0
+SHARP_SECONDS = 15.0
 """What such a frame may take, about; nothing waits for it."""
-_SHARPER = 1.2
+_SHARPER = 1.1
 """Times the length from which a frame is worth its time."""
 _MARGIN = 0.07
 """Share of a picture that anchors made for it reach beyond each of its sides."""

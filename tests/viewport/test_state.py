@@ -100,7 +100,7 @@ def test_the_second_frame_of_a_view_at_rest_has_the_pixels_of_the_screen(stage: 
 
 @pytest.mark.parametrize(
     ("ms", "wanted"),
-    [(120, (1280, 800)), (1600, (859, 537)), (4000, (543, 339)), (60_000, None)],
+    [(120, (1280, 800)), (1600, (1176, 735)), (4000, (744, 465)), (60_000, None)],
 )
 def test_a_sharp_frame_takes_no_more_time_than_there_is(stage: Stage, ms, wanted) -> None:
     stage.target = free_view(width=1280, height=800)

@@ -100,6 +100,9 @@ def like_f12(ui, watch):
     yield from ui.until(watch.settled, 120, "the camera's view with a shifted lens")
     shown = watch.view().shown
     yield from ui.picture("preview-shift")
+    size = shown.request.camera.width, shown.request.camera.height  # the pixels of the screen
+    scene.render.resolution_x, scene.render.resolution_y = size
+    scene.render.resolution_percentage = 100
     bpy.ops.render.render()
     rendered = sys.modules[f"{artist.ADDON}.runtime"].latest_frame()
     assert rendered is not shown
