@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import bpy
+from bpy.app.translations import pgettext_iface as iface_
 
 from .. import runtime
 from ..backend.client import BackendState
@@ -25,7 +26,9 @@ def draw_backend(
     """State, progress and what can be done about it. narrow: icons where words don't fit."""
     client = runtime.client()
     column = layout.column(align=True)
-    draw_text(column, context, client.status_text, _ICONS[client.state])
+    ready = client.state is BackendState.READY
+    text = iface_("Ready: {}.").format(client.model_name) if ready else client.status_text
+    draw_text(column, context, text, _ICONS[client.state])
     if client.progress is not None:
         column.progress(factor=client.progress, type="BAR")
     if client.notice:

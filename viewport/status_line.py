@@ -3,39 +3,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from ..backend.client import BackendState
 from .state import RATE_SECONDS, Backend, ViewState
 
-NOT_INSTALLED = (
-    "WorldFM | The backend is not installed: Install Backend in this viewport's header opens its "
-    "preferences"
-)
-_NO_MEMORY = (
-    "WorldFM | No memory yet: this is what light alone gives; Capture Memory in the header adds "
-    "pictures by Cycles"
-)
-
 
 def status_line(
-    view: ViewState, backend: Backend, status: str, error: str, statistics: bool
+    view: ViewState,
+    backend: Backend,
+    status: str,
+    error: str,
+    statistics: bool,
+    iface_: Callable[[str], str] = str,
 ) -> str:
     """What is still missing; if nothing is, and with `statistics`, what the frame cost.
 
     status: the client's sentence of its state. error: why the last preview failed, or "".
+    iface_: translates.
     """
     problem = view.build_problem or view.problem or error
     if problem:
         return problem
-    if view.world is None:
-        return "WorldFM | Reading the scene"
-    if backend.state is not BackendState.READY:
-        return f"WorldFM | {status}"
+    said = _said(view, backend, status, iface_)
+    if said:
+        return f"WorldFM | {said}"
     frame = view.frame
-    if frame is None:
-        return "WorldFM | Waiting for the first frame"
-    if not view.world.memory:
-        return _NO_MEMORY
-    if not statistics:
+    if frame is None or not statistics:
         return ""
     reply, camera = frame.reply, frame.reply.request.camera
     rate = len(view.arrivals) / RATE_SECONDS
@@ -44,3 +38,27 @@ def status_line(
         f"WorldFM | {camera.width} x {camera.height} | {rate:.1f} frames/s | "
         f"latency {1000 * view.latency:.0f} ms | coverage {100 * frame.coverage:.0f} % | {stages}"
     )
+
+
+def not_installed(iface_: Callable[[str], str] = str) -> str:
+    """The line where no backend could be started."""
+    said = iface_(
+        "The backend is not installed: Install Backend in this viewport's header opens its "
+        "preferences"
+    )
+    return f"WorldFM | {said}"
+
+
+def _said(view: ViewState, backend: Backend, status: str, iface_: Callable[[str], str]) -> str:
+    if view.world is None:
+        return iface_("Reading the scene")
+    if backend.state is not BackendState.READY:
+        return iface_(status)
+    if view.frame is None:
+        return iface_("Waiting for the first frame")
+    if not view.world.memory:
+        return iface_(
+            "No memory yet: this is what light alone gives; Capture Memory in the header adds "
+            "pictures by Cycles"
+        )
+    return ""

@@ -19,6 +19,7 @@ from typing import cast
 
 import bpy
 import numpy as np
+from bpy.app.translations import pgettext_iface as iface_
 
 from .. import runtime
 from ..backend.shared.camera import Camera
@@ -48,7 +49,7 @@ from .overlay import show_status
 from .painter import Painter
 from .shown import PointSample, Shown
 from .state import ViewState
-from .status_line import NOT_INSTALLED, status_line
+from .status_line import not_installed, status_line
 from .target import Target, picture_rectangle
 
 TICK_SECONDS = 1 / 60
@@ -192,9 +193,9 @@ def _line(view: View, statistics: bool) -> str:
     client = runtime.client()
     error = client.preview_error(view.key)
     if not can_start():
-        return NOT_INSTALLED
+        return not_installed(iface_)
     said = client.status_text, str(error or "")
-    return status_line(view.state, view.backend, *said, statistics)
+    return status_line(view.state, view.backend, *said, statistics, iface_)
 
 
 def settings_of(scene: bpy.types.Scene) -> Settings:

@@ -8,7 +8,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-PLACES = ("*.py", "operators/*.py", "panels/*.py", "scene_sync/*.py", "backend/shared/trust.py")
+PLACES = (
+    "*.py", "operators/*.py", "panels/*.py", "viewport/*.py", "scene_sync/*.py",
+    "backend/shared/trust.py", "backend/client/client.py", "backend/serving/*.py",
+)  # fmt: skip
 SPOKEN = ("text", "name", "description", "heading")
 """Keywords of layouts and properties whose values are shown."""
 CALLS = {"iface_", "Button", "NextStep", "StringProperty", "IntProperty", "FloatProperty",
@@ -61,7 +64,7 @@ def _of_call(node: ast.Call) -> Iterator[tuple[int, str]]:
     called = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(
         node.func, "id", ""
     )  # fmt: skip
-    if called == "poll_message_set" or called in ("iface_",):
+    if called in ("poll_message_set", "iface_", "Progress"):
         yield from _constants(node, node.args[:1])
     if called == "NextStep":
         yield from _constants(node, node.args[1:2])
@@ -83,6 +86,8 @@ def _of_call(node: ast.Call) -> Iterator[tuple[int, str]]:
 
 def _of_items(node: ast.Assign | ast.AnnAssign) -> Iterator[tuple[int, str]]:
     target = node.targets[0] if isinstance(node, ast.Assign) else node.target
+    if "status_text" in ast.unparse(target):  # how the backend is
+        yield from _constants(node, getattr(node.value, "elts", [node.value]))
     if isinstance(target, ast.Name) and target.id == "_TITLES" and isinstance(node.value, ast.Dict):
         for value in node.value.values:
             yield from _constants(node, getattr(value, "elts", [])[:1])

@@ -35,3 +35,11 @@ def test_it_says_what_is_waited_for_in_order(stage: Stage) -> None:
 def test_without_memory_it_says_how_to_have_some(stage: Stage) -> None:
     stage.show(world(1, memory=False))
     assert "Capture Memory" in said(stage)
+
+
+def test_it_is_said_in_the_users_language(stage: Stage) -> None:
+    stage.show(world(1, memory=False))
+    words = stage.view, stage.backend, "Ready.", "", True
+    assert status_line(*words, str.upper).startswith("WorldFM | NO MEMORY YET")
+    stage.view.problem = "The disk is full; make room."
+    assert status_line(*words, str.upper) == "The disk is full; make room."
