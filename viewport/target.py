@@ -19,8 +19,9 @@ _MOVING_SECONDS = 0.1
 _ONCE_A_WORLD = {"geometry", "materials", "light"}
 """Stages of a frame that the next one of the same world does not have."""
 _MULTIPLE = 8
-SHARP_PIXELS = 2_200_000
-"""Most of a view at rest: those of a Full HD screen, and some."""
+SHARP_PIXELS, SHARP_MODEL_PIXELS = 2_200_000, 1_050_000
+"""Most of a view at rest: those of a Full HD screen, and some; where the network draws it, with
+1.5 GB of memory."""
 SHARP_SECONDS = 15.0
 """What such a frame may take, about; nothing waits for it."""
 _SHARPER = 1.1
@@ -109,8 +110,9 @@ def sharp(target: Target, lit: bool, last: Camera, seconds: float) -> Camera | N
     _, _, width, height = target.rectangle
     if not (lit or target.free):
         width, height = min(width, target.picture.width), min(height, target.picture.height)
+    most = SHARP_PIXELS if lit else SHARP_MODEL_PIXELS
     affordable = SHARP_SECONDS / max(seconds, 1e-3) * last.width * last.height
-    scale = (min(SHARP_PIXELS, affordable) / max(width * height, 1.0)) ** 0.5
+    scale = (min(most, affordable) / max(width * height, 1.0)) ** 0.5
     width, height = (max(1, round(length * min(scale, 1.0))) for length in (width, height))
     if max(width, height) < _SHARPER * max(last.width, last.height):
         return None

@@ -116,12 +116,14 @@ def test_a_sharp_frame_takes_no_more_time_than_there_is(stage: Stage, ms, wanted
     assert stage.wants_no_tick() is (wanted is None)
 
 
-def test_a_huge_view_is_sharp_within_bounds(stage: Stage) -> None:
+@pytest.mark.parametrize("lit", [True, False])
+def test_a_huge_view_is_sharp_within_bounds(stage: Stage, lit: bool) -> None:
     stage.target = free_view(width=5120, height=2880)
-    stage.show()
+    stage.show(world(1, lit))
     stage.draw(1.0)
     width, height = size(stage.view.asked)
-    assert 0.99 * targets.SHARP_PIXELS < width * height < 1.01 * targets.SHARP_PIXELS
+    most = targets.SHARP_PIXELS if lit else targets.SHARP_MODEL_PIXELS
+    assert 0.99 * most < width * height < 1.01 * most
 
 
 def test_a_view_that_moves_waits_for_no_sharp_frame(stage: Stage) -> None:
