@@ -3,7 +3,7 @@
 
 Whoever can reach the port may open one. Until a connection is let in it may send MOST_BYTES within
 SECONDS, no more than MOST_STRANGERS of them are open at a time, and what is said of them in the log
-comes once a second at most.
+comes once a second at most. With TLS the same holds of those whose handshake is not over.
 """
 
 from __future__ import annotations
@@ -11,7 +11,10 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import logging
+import ssl
 import time
+from collections import deque
+from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any
 
@@ -66,6 +69,7 @@ class Entrance:
     def __init__(self, *, local: bool) -> None:
         """local: only this machine is served, so that every request must be made to it."""
         self._local = local
+        self._handshakes: deque[float] = deque()
         self.strangers = 0
         self.log = _own_log(Seldom())
         self.websockets_log = _own_log(_HandshakesBriefly())
@@ -73,6 +77,44 @@ class Entrance:
     def connection(self, *args: Any, **kwargs: Any) -> Guest:
         """For `serve(create_connection=)`."""
         return Guest(self, *args, **kwargs)
+
+    def limit_handshakes(self, tls: ssl.SSLContext) -> None:
+        """Have `tls` refuse to begin a handshake while too many others have begun one and not
+        become a connection; asyncio then closes the socket without a word.
+
+        Use it with `serve(ssl_handshake_timeout=SECONDS)`: one that is older has ended.
+        """
+        begin: Callable[..., ssl.SSLObject] = tls.wrap_bio
+
+        def begin_one(*args: Any, **kwargs: Any) -> ssl.SSLObject:
+            now = time.monotonic()
+            while self._handshakes and now - self._handshakes[0] > SECONDS:
+                self._handshakes.popleft()
+            if len(self._handshakes) + self.strangers >= MOST_STRANGERS:
+                self._refuse_one_more()
+                raise ssl.SSLError("too many strangers")
+            self._handshakes.append(now)
+            return begin(*args, **kwargs)
+
+        tls.wrap_bio = begin_one  # type: ignore[method-assign]
+
+    def came_in(self) -> None:
+        """A connection was made, after its handshake where there is one."""
+        if self._handshakes:
+            self._handshakes.popleft()
+        self.strangers += 1
+
+    def refuses(self) -> bool:
+        """Whether there are too many strangers; then it is logged."""
+        if self.strangers <= MOST_STRANGERS:
+            return False
+        self._refuse_one_more()
+        return True
+
+    def _refuse_one_more(self) -> None:
+        self.log.warning(
+            "connection refused: %d others have not said the token yet", MOST_STRANGERS
+        )
 
     def check_request(self, connection: ServerConnection, request: Request) -> Response | None:
         """For `serve(process_request=)`: a web page whose name was made to mean this machine asks
@@ -123,12 +165,9 @@ class Guest(ServerConnection):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
         self._is_stranger = True
-        self._entrance.strangers += 1
+        self._entrance.came_in()
         self.loop.call_later(_TICK_SECONDS, self._tick)
-        if self._entrance.strangers > MOST_STRANGERS:
-            self._entrance.log.warning(
-                "connection refused: %d others have not said the token yet", MOST_STRANGERS
-            )
+        if self._entrance.refuses():
             self.transport.abort()
 
     def _tick(self) -> None:

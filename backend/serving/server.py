@@ -37,7 +37,7 @@ from ..shared.messages import (
     Welcome,
 )
 from ..shared.wire import MAX_FRAME_BYTES, receive_message, send_message
-from .entrance import Entrance, Guest, is_loopback
+from .entrance import SECONDS, Entrance, Guest, is_loopback
 from .session import Event, Load, QueuedFrame, Session
 from .world_store import WorldStore
 
@@ -96,12 +96,15 @@ class Server:
         self._loop = asyncio.get_running_loop()
         remote = listen.tls is not None
         self._entrance = entrance = Entrance(local=listen.tls is None)
+        if listen.tls is not None:
+            entrance.limit_handshakes(listen.tls)
         try:
             server = await serve(
                 cast(Any, self._accept),
                 listen.host,
                 listen.port,
                 ssl=listen.tls,
+                ssl_handshake_timeout=SECONDS if remote else None,
                 origins=[None],  # a web page has an Origin; no page has business here
                 compression=None,
                 max_size=MAX_FRAME_BYTES,
@@ -159,7 +162,10 @@ class Server:
             return True
         self._entrance.log.warning("client refused: %s", refusal)
         await send_message(socket, Refused(refusal.code, str(refusal)))
-        await socket.close(1008)
+        if socket.late.done():
+            socket.transport.abort()  # its time is over, also for taking leave
+        else:
+            await socket.close(1008)
         return False
 
     def _refusal(self, hello: Any) -> WorldFMError | None:

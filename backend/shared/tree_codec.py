@@ -25,6 +25,8 @@ from .reading import MALFORMED
 
 _REFUSED: tuple[type[Exception], ...] = (WorldFMError, *MALFORMED)
 
+MOST_INT = 2**63 - 1
+"""Either side of zero, of any whole number."""
 TreePath = tuple[str | int, ...]
 """Where in a tree: names of fields, numbers of items, keys."""
 
@@ -163,7 +165,11 @@ class _Reader:
         if hint is float and type(data) is int:
             data = _as_float(data, where)
         if hint in (str, int, float, bool):
-            if type(data) is not hint or (hint is float and not math.isfinite(data)):
+            if (
+                type(data) is not hint
+                or (hint is float and not math.isfinite(data))
+                or (hint is int and not -MOST_INT <= data <= MOST_INT)
+            ):
                 raise Malformed(where)
             return data
         origin, args = _taken_apart(hint)

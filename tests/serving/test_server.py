@@ -78,6 +78,27 @@ def test_who_says_nothing_is_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
     with_server(test)
 
 
+def test_who_says_nothing_keeps_nobody_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not for longer than its time, even if it does not take leave."""
+    monkeypatch.setattr(entrance, "MOST_STRANGERS", 3)
+    request = (
+        b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        b"Sec-WebSocket-Key: MDEyMzQ1Njc4OTAxMjM0NQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+    )
+
+    async def test(port: int) -> None:
+        crowd = [await asyncio.open_connection("127.0.0.1", port) for _ in range(20)]
+        for _, writer in crowd:
+            writer.write(request)
+        await asyncio.sleep(entrance.SECONDS + 0.5)
+        async with dial(port) as socket:
+            await enter(socket)
+        for _, writer in crowd:
+            writer.close()
+
+    with_server(test)
+
+
 def test_too_many_clients(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(server_module, "MAX_CLIENTS", 1)
 

@@ -18,13 +18,14 @@ from websockets.asyncio.client import connect
 
 from backend.client import BackendClient, BackendState, LaunchSettings, RemoteBackend
 from backend.commands.serve import read_token, tls_context
+from backend.serving.entrance import MOST_STRANGERS, SECONDS
 from backend.serving.server import Listen
 from backend.shared.errors import BackendError, InputError
 from backend.shared.messages import PROTOCOL, Hello, Welcome
 from backend.shared.wire import receive_message, send_message
 from tests.client.conftest import ROOT, anchors, ask, memory
 
-from .server_room import TOKEN, with_server
+from .server_room import TOKEN, enter, with_server
 
 
 def test_only_loopback_without_tls() -> None:
@@ -82,6 +83,36 @@ def test_a_remote_client_over_tls(certificate: tuple[Path, Path], tmp_path: Path
         await asyncio.to_thread(talk, port)
 
     with_server(test, listen=Listen(TOKEN, tls=tls_context(cert, key)))
+
+
+def test_handshakes_that_do_not_end_are_few_and_brief(
+    certificate: tuple[Path, Path], caplog: pytest.LogCaptureFixture
+) -> None:
+    """Whoever begins TLS and says nothing more is a stranger too."""
+
+    async def is_closed(reader: asyncio.StreamReader, seconds: float) -> bool:
+        try:
+            return await asyncio.wait_for(reader.read(1), seconds) == b""
+        except TimeoutError:
+            return False
+        except ConnectionError:
+            return True
+
+    async def test(port: int) -> None:
+        silent = [await asyncio.open_connection("127.0.0.1", port) for _ in range(100)]
+        await asyncio.sleep(0.5)
+        closed = await asyncio.gather(*(is_closed(reader, 0.2) for reader, _ in silent))
+        assert closed.count(False) <= MOST_STRANGERS
+        ended = await asyncio.gather(*(is_closed(reader, 2 * SECONDS) for reader, _ in silent))
+        assert all(ended)
+        context = ssl.create_default_context(cafile=str(certificate[0]))
+        async with connect(f"wss://127.0.0.1:{port}", ssl=context, proxy=None) as socket:
+            await enter(socket)
+        for _, writer in silent:
+            writer.close()
+
+    with_server(test, listen=Listen(TOKEN, tls=tls_context(*certificate)))
+    assert len(caplog.records) < 10 and not any(record.exc_info for record in caplog.records)
 
 
 def test_a_remote_address_must_be_encrypted(tmp_path: Path) -> None:
