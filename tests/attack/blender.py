@@ -11,11 +11,11 @@ import json
 import os
 import random
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -33,6 +33,9 @@ from .works import leftovers
 WORKS = ("capture", "paint", "bake", "save")
 LOOKS = 10
 """Folders that one Blender looks at; the work is done again in the last of them."""
+WAITING = 3
+"""Blenders that have started and wait for the next moment."""
+ANSWER = "answer: "
 
 
 class _Blender:
@@ -45,11 +48,12 @@ class _Blender:
             folder.mkdir()
         self.run("prepare", self.whole)
 
-    def start(self, *words: object, temporary: Path | None = None) -> subprocess.Popen[str]:
-        """What it prints comes through one pipe."""
+    def start(self, *words: object) -> subprocess.Popen[str]:
+        """What it prints comes through one pipe, what it is told through another."""
         keep = {k: v for k, v in os.environ.items() if not k.startswith(("PYTHON", "BLENDER"))}
         return subprocess.Popen(
             [bpy_pythons()[0], INSIDE / "attack.py", *map(str, words)],
+            stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -58,7 +62,7 @@ class _Blender:
                 **keep,
                 "BLENDER_USER_RESOURCES": str(self._place / "user"),
                 "WORLDFM_PYTHON": sys.executable,
-                "TMPDIR": str(temporary or self.temporary),
+                "TMPDIR": str(self.temporary),
                 "OMP_NUM_THREADS": "1",
                 "NUMBA_CACHE_DIR": str(ROOT / "outputs" / "kernels"),
             },
@@ -78,18 +82,51 @@ class _Blender:
         shutil.copytree(self.whole, folder)
         return folder
 
-    def work(self, name: str, folder: Path, temporary: Path | None = None) -> list[str]:
-        """Do it to its end; what is wrong with how it answers."""
-        said = self.start("work", folder, name, temporary=temporary).communicate(timeout=900)[0]
-        if "Traceback" in said:
-            return ["traceback: " + said[said.index("Traceback") :][:900]]
-        try:
-            refused = json.loads(said.strip().splitlines()[-1])["refused"].strip()
-        except (IndexError, ValueError, KeyError):
-            return [f"crash: {said[-600:]}"]
-        if refused and (not refused.endswith(".") or "\n" in refused):
-            return [f"no sentence: {refused[:300]!r}"]
-        return []
+
+class _Worker:
+    """One Blender that does a work, again and again as long as it lives."""
+
+    def __init__(self, blender: _Blender, name: str) -> None:
+        """Starts it; others may be busy meanwhile."""
+        self.process = blender.start("works", name)
+        self._temporary = blender.temporary
+
+    def begin(self, folder: Path, temporary: Path | None = None) -> None:
+        """Waits until it has opened the file."""
+        assert self.process.stdin is not None
+        self.process.stdin.write(f"{folder} {temporary or self._temporary}\n")
+        self.process.stdin.flush()
+        self._hear("begun")
+
+    def answer(self) -> list[str]:
+        """Waits for the end; what is wrong with how it answers."""
+        said = self._hear(ANSWER)
+        return _answered(said, said.rpartition(ANSWER)[2])
+
+    def _hear(self, begin: str) -> str:
+        assert self.process.stdout is not None
+        said = ""
+        for line in self.process.stdout:
+            said += line
+            if line.startswith(begin):
+                break
+        return said
+
+    def end(self) -> None:
+        """No more is to be done."""
+        self.process.communicate(timeout=60)
+
+
+def _answered(said: str, answer: str) -> list[str]:
+    if "Traceback" in said:
+        return ["traceback: " + said[said.index("Traceback") :][:900]]
+    try:
+        refused = json.loads(answer)["refused"].strip()
+    except (ValueError, KeyError):
+        return [f"crash: {said[-600:]}"]
+    if refused and (not refused.endswith(".") or "\n" in refused):
+        return [f"no sentence: {refused[:300]!r}"]
+    return []
 
 
 @contextmanager
@@ -104,72 +141,69 @@ def deaths_of_blender(count: int, report: Report, chance: random.Random) -> None
         return
     with _blender() as blender:
         for name in WORKS:
+            waiting: deque[_Worker] = deque()
             takes = _time_of_work(blender, name)
             report.figures[f"seconds that {name} takes in Blender"] = round(takes, 3)
             kind, late = f"kill: {name} in Blender", f"killed when done: {name} in Blender"
             goal = report.faults[kind] + count
             while report.faults[kind] < goal:
-                killed = [
-                    _killed(blender, name, chance.uniform(0, takes), number)
-                    for number in range(min(LOOKS, goal - report.faults[kind]))
-                ]
-                folders = [folder for folder, _, _ in killed]
-                states = blender.run("look", name, *folders)["states"]
-                again = _again(blender, name, folders[-1], states[-1])
-                for (folder, was_killed, wrong), state in zip(killed, states, strict=True):
-                    if state not in (("old", "new") if was_killed else ("new",)):
+                killed = []
+                for number in range(min(LOOKS, goal - report.faults[kind])):
+                    while len(waiting) < WAITING:
+                        waiting.append(_Worker(blender, name))
+                    folder = blender.copy(blender.whole.with_name(f"work{number}"))
+                    after = chance.uniform(0, takes)
+                    killed.append((folder, *_killed(waiting.popleft(), folder, after)))
+                states = blender.run("look", name, *(one[0] for one in killed))["states"]
+                killed[-1][2].extend(_again(blender, name, killed[-1][0], states[-1]))
+                for (_, was_done, wrong), state in zip(killed, states, strict=True):
+                    if state not in (("new",) if was_done else ("old", "new")):
                         wrong.append(state if state != "old" else "file lost: it is not there")
-                    wrong += again if folder == folders[-1] else []
-                    report.add(kind if was_killed else late, wrong)
+                    report.add(late if was_done else kind, wrong)
+            for worker in waiting:
+                worker.end()
 
 
 def _time_of_work(blender: _Blender, name: str) -> float:
     """Seconds from the file's opening to the end of the work, when all of it is in the cache."""
     took = 0.0
     for _ in range(2):
+        worker = _Worker(blender, name)
         folder = blender.copy(blender.whole.with_name("first"))
-        process = blender.start("work", folder, name)
-        _begun(process)
+        worker.begin(folder)
         began = time.monotonic()
-        said = process.communicate(timeout=900)[0]
+        wrong = worker.answer()
         took = time.monotonic() - began
+        worker.end()
         states = blender.run("look", name, folder)["states"]
-        if process.returncode or states != ["new"]:
-            raise AssertionError(f"Blender's {name} does not do itself: {states} {said[-2000:]}")
+        if wrong or states != ["new"]:
+            raise AssertionError(f"Blender's {name} does not do itself: {states} {wrong}")
     return took
 
 
-def _killed(
-    blender: _Blender, name: str, after: float, number: int
-) -> tuple[Path, bool, list[str]]:
-    """The folder, whether the kill came before the end, and what is wrong at once."""
-    folder = blender.copy(blender.whole.with_name(f"work{number}"))
+def _killed(worker: _Worker, folder: Path, after: float) -> tuple[bool, list[str]]:
+    """Whether it was done before the kill, and what is wrong at once."""
     known = {child.pid for child in psutil.Process().children()}
-    process = blender.start("work", folder, name)
-    _begun(process)
+    worker.begin(folder)
     time.sleep(after)
-    process.send_signal(signal.SIGKILL)
-    said = process.communicate()[0]
+    worker.process.kill()
+    said = worker.process.communicate()[0]
     wrong = ["traceback: " + said[-600:]] if "Traceback" in said else []
-    return folder, process.returncode == -signal.SIGKILL, wrong + orphans(known)
+    return ANSWER in said, wrong + orphans(known)
 
 
 def _again(blender: _Blender, name: str, folder: Path, state: str) -> list[str]:
     """The next time it is done it succeeds, and clears what dead Blenders left."""
     if state == "new":
         return []
-    wrong = blender.work(name, folder)
+    worker = _Worker(blender, name)
+    worker.begin(folder)
+    wrong = worker.answer()
+    worker.end()
     state = blender.run("look", name, folder)["states"][0]
     wrong += [] if state == "new" else [f"the next time: {state}"]
     left = [path.name for path in blender.temporary.glob("worldfm*")] if name == "bake" else []
     return wrong + leftovers(folder) + [f"left behind: {one}" for one in left]
-
-
-def _begun(process: subprocess.Popen[str]) -> None:
-    assert process.stdout is not None
-    for line in process.stdout:
-        if line.strip() == "begun":
-            return
 
 
 def full_disks_of_blender(count: int, report: Report, chance: random.Random) -> None:
@@ -181,22 +215,24 @@ def full_disks_of_blender(count: int, report: Report, chance: random.Random) -> 
         if resized is None:
             return  # a limit of file sizes would hold for Blender's own files too
         for name in WORKS:
-            needed = _needed(blender, name)
+            worker = _Worker(blender, name)
+            needed = _needed(blender, worker)
             for first in range(0, count, LOOKS):
                 done = []
                 for number in range(first, min(first + LOOKS, count)):
                     room = LEAST_ROOM + int(chance.random() * needed * 0.9)
-                    done.append(_confined(blender, name, number, room, resized))
+                    done.append(_confined(blender, worker, number, room, resized))
                 folders = [folder for folder, _ in done]
                 states = blender.run("look", name, *folders)["states"]
                 done[-1][1].extend(_again(blender, name, folders[-1], states[-1]))
                 for (_, wrong), state in zip(done, states, strict=True):
                     wrong += [] if state in ("old", "new") else [state]
                     report.add(f"full disk: {name} in Blender", wrong)
+            worker.end()
 
 
 def _confined(
-    blender: _Blender, name: str, number: int, room: int, resized: Callable[[int], None]
+    blender: _Blender, worker: _Worker, number: int, room: int, resized: Callable[[int], None]
 ) -> tuple[Path, list[str]]:
     """What the full disk held in the end, on one with room; and what is wrong at once."""
     place = blender.whole.with_name("disk")
@@ -205,20 +241,22 @@ def _confined(
     temporary.mkdir()
     folder = blender.copy(place / "work")
     resized(used(place) + room)
-    wrong = blender.work(name, folder, temporary if number % 2 else None)
+    worker.begin(folder, temporary if number % 2 else None)
+    wrong = worker.answer()
     resized(ROOM)
     kept = blender.whole.with_name(f"full{number % LOOKS}")
     shutil.rmtree(kept, ignore_errors=True)
     return Path(shutil.copytree(folder, kept)), wrong
 
 
-def _needed(blender: _Blender, name: str) -> int:
+def _needed(blender: _Blender, worker: _Worker) -> int:
     """Bytes that the work takes beyond what is there."""
     folder = blender.copy(blender.whole.with_name("disk") / "work")
     before = used(folder)
-    wrong = blender.work(name, folder)
+    worker.begin(folder)
+    wrong = worker.answer()
     if wrong:
-        raise AssertionError(f"Blender's {name} does not do itself: {wrong}")
+        raise AssertionError(f"Blender's work does not do itself: {wrong}")
     return max(used(folder) - before, 64 << 10)
 
 

@@ -48,7 +48,7 @@ ATTACKS: dict[str, tuple[float, Attack]] = {
     "strangers": (1.6, strangers),
     "files": (2.0, damaged_files),
     "attributes": (1.5, attributes),
-    "scarce": (0.36, few_resources),
+    "scarce": (0.18, few_resources),
     "blender": (1.0, deaths_of_blender),
     "blender's disk": (1.0, full_disks_of_blender),
 }

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a Blender is attacked with: `attack.py prepare|work|look|attributes ...`.
+"""What a Blender is attacked with: `attack.py prepare|works|look|attributes ...`.
 
 prepare FOLDER          scene.blend with a captured view and a world's points; files made of them
-work FOLDER NAME        one of WORKS: killed in the middle, or done where there is no room for it
+works NAME              one of WORKS for each line "FOLDER TEMPORARY": to be killed in the
+                        middle, or where there is no room for it
 look NAME FOLDER...     what is in each folder now: "old", "new" or what is wrong
 attributes SEED COUNT   values of a stranger's .blend: sentences or nothing, never a traceback
 """
@@ -11,8 +12,10 @@ from __future__ import annotations
 
 import contextlib
 import io
+import json
 import random
 import sys
+import tempfile
 import traceback
 from collections.abc import Callable
 from pathlib import Path
@@ -30,6 +33,7 @@ from tests.fuzz.mutate import NASTY, mutated  # noqa: E402
 FOLDER = "worldfm_folder"
 OBJECTS = ("location", "scale", "rotation_euler", "vertex", "lens", "clip", FOLDER)
 SPLATS, OLD_SPLATS = "splats.ply", b"the user's file"
+ANSWER = "answer: "
 WORLD = "Points"
 """The object that is a world: its points are in the .blend, then in a folder beside it."""
 
@@ -102,13 +106,25 @@ def _make_active(name: str) -> None:
     bpy.data.objects[name].select_set(True)
 
 
-def work() -> dict[str, Any]:
+def works() -> dict[str, Any]:
+    """One after the other, as none of them ends Blender; each is answered by a line."""
+    print("ready", flush=True)
+    for line in sys.stdin:
+        folder, tempfile.tempdir = line.split()
+        try:
+            found = _done(sys.argv[2], Path(folder))
+        except Exception:
+            found = {"traceback": traceback.format_exc()}
+        print("\n" + ANSWER + json.dumps(found), flush=True)
+    return {}
+
+
+def _done(name: str, folder: Path) -> dict[str, Any]:
     """Each step changes files or the .blend. refused: what an operator of ours reports."""
-    folder = Path(sys.argv[2])
     bpy.ops.wm.open_mainfile(filepath=str(folder / "scene.blend"))
     print("begun", flush=True)
     try:
-        WORKS[sys.argv[3]](folder)
+        WORKS[name](folder)
     except RuntimeError as error:
         return {"refused": str(error)}
     # Blender 5.0 does not notice a full disk where it compresses: it cuts the file off, and what
@@ -326,4 +342,4 @@ def _read_scene() -> None:
     part("scene_sync.world").WorldBuilder().draft(copy)
 
 
-extension.run_one(prepare, work, look, attributes)
+extension.run_one(prepare, works, look, attributes)
