@@ -18,6 +18,9 @@ from .errors import CameraError
 from .files import write_atomically
 from .reading import as_sentence, read_json, whole_number
 
+MOST_CAMERAS = 100_000
+"""More than an hour of film: a file of more would be read for longer than anyone waits."""
+
 
 def read_camera_path(path: Path) -> list[Camera]:
     """The cameras of `path`, in order. Raises CameraError when it cannot be read or is empty."""
@@ -36,6 +39,8 @@ def read_camera_path(path: Path) -> list[Camera]:
         projection = data.get("projection", "PERSP")
         if c2w.ndim != 3 or len(c2w) == 0:
             raise ValueError("c2w must hold one 4x4 matrix for each frame")
+        if len(c2w) > MOST_CAMERAS:
+            raise ValueError(f"it has {len(c2w)} frames of {MOST_CAMERAS} at most")
         K = np.broadcast_to(K, (len(c2w), 3, 3))
     return [Camera(k, matrix, width, height, projection) for k, matrix in zip(K, c2w, strict=True)]
 

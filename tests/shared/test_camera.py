@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from backend.shared import camera_path
 from backend.shared.camera import Camera, intrinsics, look_at
 from backend.shared.camera_path import read_camera_path, write_camera_path
 from backend.shared.errors import CameraError
@@ -66,3 +67,13 @@ def test_other_projections_are_refused() -> None:
     data = cameras()[0].to_json() | {"projection": "PANO"}
     with pytest.raises(CameraError, match="PERSP or ORTHO"):
         Camera.from_json(data)
+
+
+def test_a_path_of_more_frames_than_anyone_waits_for_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(camera_path, "MOST_CAMERAS", 2)
+    cameras = [Camera(np.diag([9.0, 9.0, 1.0]), np.eye(4), 8, 8)] * 3
+    write_camera_path(tmp_path / "p.json", cameras[:2])
+    assert len(read_camera_path(tmp_path / "p.json")) == 2
+    write_camera_path(tmp_path / "p.json", cameras)
+    with pytest.raises(CameraError, match="3 frames of 2 at most"):
+        read_camera_path(tmp_path / "p.json")
