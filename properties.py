@@ -16,6 +16,8 @@ from bpy.props import (
     StringProperty,
 )
 
+from .translations import CONTEXT
+
 
 class WorldFMMemoryItem(bpy.types.PropertyGroup):
     """One memory frame: what stands in the list, and the packed images that hold it."""
@@ -138,6 +140,7 @@ class WorldFMSceneSettings(bpy.types.PropertyGroup):
             ("FULL", "Region", "As many pixels as the viewport has"),
         ),
         default="512",
+        translation_context=CONTEXT,
     )
     preview_mode: EnumProperty(
         name="Preview",
@@ -197,6 +200,7 @@ class WorldFMViewLayerSettings(bpy.types.PropertyGroup):
     )
     use_pass_memory: BoolProperty(
         name="Memory",
+        translation_context=CONTEXT,
         description="Number of the memory frame that a pixel is from; 0 = none",
         default=False,
     )

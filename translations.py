@@ -18,7 +18,9 @@ LANGUAGES = {
 }
 """Our files, and what Blenders call the language."""
 
-_CONTEXTS = ("*", "Operator")
+CONTEXT = "WorldFM"
+"""Of words that Blender itself translates in another sense, such as Memory: it would go first."""
+_CONTEXTS = ("*", "Operator", CONTEXT)
 
 
 def read(language: str) -> dict[str, str]:

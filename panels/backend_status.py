@@ -9,7 +9,10 @@ from bpy.app.translations import pgettext_iface as iface_
 from .. import runtime
 from ..backend.client import BackendState
 from ..next_step import can_start
-from .wrapped import draw_text
+from .wrapped import columns, draw_text
+
+_FEW = 25
+"""Characters a line from which words fit on buttons side by side in any language."""
 
 _ICONS = {
     BackendState.STOPPED: "RADIOBUT_OFF",
@@ -38,8 +41,9 @@ def draw_backend(
         if can_start():  # else it could only fail
             row.operator("worldfm.backend_start", text="Start", icon="PLAY")
     else:
-        row.operator("worldfm.backend_restart", text="Restart", icon="FILE_REFRESH")
-        row.operator("worldfm.backend_stop", text="Stop", icon="PAUSE")
+        slim = narrow and columns(context.region.width, context.preferences.system.ui_scale) < _FEW
+        row.operator("worldfm.backend_restart", text="" if slim else "Restart", icon="FILE_REFRESH")
+        row.operator("worldfm.backend_stop", text="" if slim else "Stop", icon="PAUSE")
     words = {"text": ""} if narrow else {}
     row.operator("worldfm.show_log", icon="TEXT", **words)
     row.operator("worldfm.copy_report", icon="COPYDOWN", **words)

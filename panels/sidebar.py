@@ -16,6 +16,7 @@ from ..scene_sync.fitting import LISTED, Fit, State
 from ..scene_sync.import_world import RESOLUTION
 from ..scene_sync.trust import shown_trust
 from ..scene_sync.world_folder import FOLDER
+from ..translations import CONTEXT
 from .backend_status import draw_backend
 from .wrapped import draw_text
 
@@ -26,6 +27,7 @@ class _Sidebar:
     bl_space_type = "VIEW_3D"
     bl_region_type = "UI"
     bl_category = "WorldFM"
+    bl_translation_context = CONTEXT
 
 
 def draw_next_step(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:

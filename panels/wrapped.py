@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-import textwrap
+import re
 import unicodedata
 
 import bpy
@@ -16,11 +16,47 @@ _MARGIN = 64
 """Pixels of a panel's borders, its scroll bar and an icon."""
 _TABS = 20
 """Pixels of a sidebar's tabs."""
+_NOT_FIRST = "。、，；：！？）」』”》・…ーぁぃぅぇぉっゃゅょんァィゥェォッャュョン"
+"""What a line does not begin with."""
 
 
 def columns(region_width: float, scale: float) -> int:
     """Characters that fit into one line of a panel."""
     return max(16, int((region_width / scale - _MARGIN) / _CHARACTER))
+
+
+def wrapped(text: str, places: int) -> list[str]:
+    """A sentence in lines of so many places, of which Chinese and Japanese characters take two
+    each and may stand at the end of a line; other words stay whole where they can."""
+    lines, line, left = [], "", places
+    for word in _words(text):
+        taken = _places(word)
+        if line.strip() and taken > left and word[0] not in _NOT_FIRST:
+            lines.append(line.strip())
+            line, left = "", places
+        while _places(word) > places:  # such as a path
+            lines.append(word[:places])
+            word = word[places:]
+        line += word
+        left -= _places(word)
+    return [*lines, line.strip()] if line.strip() or not lines else lines
+
+
+def _words(text: str) -> list[str]:
+    """Words of letters, with the space before them, and wide characters one by one."""
+    wide = "".join(c for c in set(text) if _is_wide(c))
+    if not wide:
+        return re.findall(r"\s*\S+", text)
+    one = re.escape(wide)
+    return re.findall(rf"\s*[{one}]|\s*[^\s{one}]+", text)
+
+
+def _is_wide(character: str) -> bool:
+    return unicodedata.east_asian_width(character) in "WF"
+
+
+def _places(text: str) -> int:
+    return sum(2 if _is_wide(character) else 1 for character in text)
 
 
 def draw_text(
@@ -31,11 +67,7 @@ def draw_text(
     width = region.width if region else 300
     if region and region.type == "UI":
         width -= _TABS * scale
-    text = iface_(text)
-    # Chinese and Japanese characters take two places each
-    wide = sum(unicodedata.east_asian_width(character) in "WF" for character in text)
-    places = columns(width, scale) * len(text) // max(1, len(text) + wide)
-    lines = textwrap.wrap(text, max(8, places)) or [""]
+    lines = wrapped(iface_(text), columns(width, scale))
     column = layout.column(align=True)
     column.scale_y = 0.8 if len(lines) > 1 else 1.0
     for number, line in enumerate(lines):

@@ -18,4 +18,9 @@ def test_panels_draw_and_nothing_is_cut_off(blender):
                  "Photos keep their look", "Smoke 7", "and 2 more",
                  "cuda:0: A card, 12.9 of 25.8 GB free", "1 memory frame,"):  # fmt: skip
         assert text in full, text
+    words, japanese, chinese, path, nothing = found["lines"].values()
+    assert words == ["Pictures by", "Cycles make the", "frames look like", "it"]
+    assert japanese == ["Cyclesの画像があ", "ると、その見た目", "になります。"]
+    assert chinese == ["生成画面的", "WorldFM 后端尚未", "安装"]
+    assert path == ["/a/path/that/doe", "s/not/fit is", "missing"] and nothing == [""]
     assert found["size"][0] == 1 and found["size"][1] > 50

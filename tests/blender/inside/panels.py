@@ -20,6 +20,13 @@ ICONS = set(bpy.types.UILayout.bl_rna.functions["label"].parameters["icon"].enum
 BUTTON, ICON = 16, 22
 BORDERS, TABS = 40, 16
 """What of a region's width is beside its panels' contents, and what tabs take of a sidebar's."""
+SENTENCES = (
+    "Pictures by Cycles make the frames look like it",
+    "Cyclesの画像があると、その見た目になります。",
+    "生成画面的 WorldFM 后端尚未安装",
+    "/a/path/that/does/not/fit is missing",
+    "",
+)
 faults: list[str] = []
 drawn: list[str] = []
 
@@ -210,7 +217,9 @@ def main() -> dict[str, Any]:
     (installer.installation().folder / "environment.partial").mkdir(parents=True)
     drawn.clear()
     everything()
-    return {"faults": faults, "empty": empty, "full": list(drawn),
+    wrapped = extension.part("panels.wrapped").wrapped
+    lines = {text: wrapped(text, 16) for text in SENTENCES}
+    return {"lines": lines, "faults": faults, "empty": empty, "full": list(drawn),
             "size": extension.part("panels.render").kept_bytes(scene)}  # fmt: skip
 
 
