@@ -30,16 +30,17 @@ def wrapped(text: str, places: int) -> list[str]:
     each and may stand at the end of a line; other words stay whole where they can."""
     lines, line, left = [], "", places
     for word in _words(text):
-        taken = _places(word)
-        if line.strip() and taken > left and word[0] not in _NOT_FIRST:
-            lines.append(line.strip())
+        if line and _places(word) > left and word[0] not in _NOT_FIRST:
+            lines.append(line)
             line, left = "", places
+        if not line:
+            word = word.lstrip()
         while _places(word) > places:  # such as a path
             lines.append(word[:places])
             word = word[places:]
         line += word
         left -= _places(word)
-    return [*lines, line.strip()] if line.strip() or not lines else lines
+    return [*lines, line] if line or not lines else lines
 
 
 def _words(text: str) -> list[str]:
