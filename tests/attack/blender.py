@@ -27,7 +27,7 @@ from tests.blender.conftest import INSIDE, ROOT, bpy_pythons
 
 from .cut import LEAST_ROOM, ROOM, disk, used
 from .process import orphans
-from .report import Report
+from .report import LATE, Report
 from .works import leftovers
 
 WORKS = ("capture", "paint", "bake", "save")
@@ -144,7 +144,7 @@ def deaths_of_blender(count: int, report: Report, chance: random.Random) -> None
             waiting: deque[_Worker] = deque()
             takes = _time_of_work(blender, name)
             report.figures[f"seconds that {name} takes in Blender"] = round(takes, 3)
-            kind, late = f"kill: {name} in Blender", f"killed when done: {name} in Blender"
+            kind, late = f"kill: {name} in Blender", f"{LATE}: {name} in Blender"
             goal = report.faults[kind] + count
             while report.faults[kind] < goal:
                 killed = []

@@ -17,7 +17,7 @@ from pathlib import Path
 from backend.shared.errors import WorldFMError
 
 from .process import Ended, in_child
-from .report import Report
+from .report import LATE, Report
 from .works import Work, leftovers
 
 MEGABYTE = 1 << 20
@@ -74,7 +74,8 @@ def kills(work: Work, count: int, report: Report, chance: random.Random) -> None
         work.prepare(whole)
         takes = _time_of(work, whole, folder, log)
         report.figures[f"seconds that {work.name} takes"] = round(takes, 3)
-        while report.faults[kind] < count:
+        goal = report.faults[kind] + count
+        while report.faults[kind] < goal:
             number = report.faults[kind]
             _copy(whole, folder)
             ended = in_child(_told(work, folder), log, chance.uniform(0, takes))
@@ -84,7 +85,7 @@ def kills(work: Work, count: int, report: Report, chance: random.Random) -> None
                 wrong.append(state if state != "old" else "file lost: done, but not there")
             if number % 4 == 0:
                 wrong += _again(work, folder, log)
-            report.add(kind if ended.killed else f"killed when done: {work.name}", wrong)
+            report.add(kind if ended.killed else f"{LATE}: {work.name}", wrong)
 
 
 def _time_of(work: Work, whole: Path, folder: Path, log: Path) -> float:

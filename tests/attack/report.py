@@ -19,6 +19,8 @@ COUNTS = {
     "over 2 GB": ("memory",),
 }
 """Each count of the report, and how what is wrong begins that belongs to it."""
+LATE = "killed when done"
+"""How a kind begins that cuts nothing off."""
 
 
 @dataclass
@@ -45,6 +47,11 @@ class Report:
         return cls(before["seed"], Counter(before["by kind"]), before["wrong"], before["figures"],
                    began)  # fmt: skip
 
+    @property
+    def late(self) -> int:
+        """Kills that came when all was done: they are looked at, and no faults."""
+        return sum(count for kind, count in self.faults.items() if kind.startswith(LATE))
+
     def tree(self) -> dict[str, Any]:
         """For the file."""
         counts = {
@@ -53,7 +60,8 @@ class Report:
         }
         return {
             "seed": self.seed,
-            "faults": self.faults.total(),
+            "faults": self.faults.total() - self.late,
+            "kills that came after the end": self.late,
             **counts,
             "other": len(self.wrong) - sum(counts.values()),
             "seconds": round(time.monotonic() - self.began),

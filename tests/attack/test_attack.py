@@ -11,7 +11,7 @@ import pytest
 
 from tests.client.conftest import ROOT
 
-from .report import Report
+from .report import LATE, Report
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="forks, and reads /proc")
@@ -39,4 +39,6 @@ def test_what_is_wrong_is_counted_by_its_kind():
     assert found["by kind"] == {"kill: save": 2, "wire": 1}
     more = Report.goes_on(found)
     more.add("wire", ["hang"])
-    assert (more.tree()["faults"], more.tree()["hangs"]) == (4, 1)
+    more.add(f"{LATE}: save", [])
+    told = more.tree()
+    assert (told["faults"], told["kills that came after the end"], told["hangs"]) == (4, 1, 1)
