@@ -13,26 +13,19 @@ from ..shared.anchors import Anchors
 from ..shared.camera import Camera
 from ..shared.frame import MemoryFrame
 from .anchors.point_renderer import AnchorRender, PointCloud, render_points
-from .channels import HINTS
-from .memory.sampling import MemoryImages, sample_memory, usable
+from .memory.sampling import MemoryImages, Sampled, sample_memory, usable
 from .memory.seen import Seen
 from .memory.views import select_views
-from .noise import world_noise
 from .unseen.composer import complete
-from .unseen.depth_units import MAX_LOG_DEPTH
 from .unseen.fill import push_pull
-from .unseen.flat_surfaces import repeated_detail
 from .unseen.imagined import Imagined, softly_shown
-from .unseen.patterns import from_log, to_log
 from .unseen.proposals import SoFar
 from .view import View
 
-PIXEL_NOISE = len(HINTS.index(["noise"]))
 
-
-@dataclass(eq=False)
+@dataclass(frozen=True, eq=False)
 class Conditions:
-    """Conditions of one view, H x W pixels; all tensors float32 on its device.
+    """What is known and guessed of one view, H x W pixels; all tensors float32 on its device.
 
     anchors: what the points alone show; shown: the same with imagined surfaces.
     references: indices of the memory frames used.
@@ -71,58 +64,6 @@ class Conditions:
         """Where the view is from."""
         return self.view.camera
 
-    def hints(self, scale: float, seed: int, grain: float = 1.0) -> torch.Tensor:
-        """(HINTS.count, H, W): the channels that enter the model; scale: see `world_scale`.
-
-        grain: factor of the noise in pixels, and so of how rough what is invented comes out.
-        """
-        anchor_rgb = self.shown.rgb.permute(2, 0, 1).float()
-        # black stands for a point without a colour of its own (see Anchors)
-        colored = (anchor_rgb.amax(0, keepdim=True) > 0).float()
-        anchor_rgb = (anchor_rgb / 127.5 - 1) * colored
-        log_depth = torch.log(self.depth / scale).clamp(-MAX_LOG_DEPTH, MAX_LOG_DEPTH)[None]
-        return HINTS.pack(
-            memory=self.color * usable(self.weight),
-            memory_weight=self.weight,
-            anchors=anchor_rgb,
-            anchors_colored=colored,
-            coverage=self.shown.coverage,
-            log_depth=log_depth / MAX_LOG_DEPTH,
-            known=self.known,
-            sky=self.sky,
-            base=self.base,
-            base_level=self.level / 8,
-            noise=grain * world_noise(self.view, self.depth, seed, PIXEL_NOISE),
-            fill=self.fill,
-            fill_distance=self.far,
-        )
-
-    def detail(self, images: MemoryImages) -> torch.Tensor:
-        """(3, H, W): what repeats on the surfaces that memory did not see, log ratios."""
-        surfaces, unseen = images.flat_surfaces, 1 - self.remembered
-        return unseen * repeated_detail(self.depth, self.view, surfaces, self.owner, unseen > 0)
-
-    def detailed(self, image: torch.Tensor, images: MemoryImages) -> torch.Tensor:
-        """A finished frame (1, 3, H, W) in [-1, 1] with that detail laid over it."""
-        detail = self.detail(images)
-        if not detail.any():
-            return image
-        value = from_log(to_log(image.float()) + detail)
-        return torch.where(detail != 0, value.to(image.dtype), image)
-
-    def latent_noise(self, stride: int, channels: int, seed: int) -> torch.Tensor:
-        """(C, H / stride, W / stride) noise locked to the surfaces that latent cells show.
-
-        H and W must be multiples of `stride`.
-        """
-        height, width = (side // stride for side in self.depth.shape)
-        sky = F.avg_pool2d(torch.isinf(self.depth).float()[None], stride)[0]
-        finite = self.depth.nan_to_num(posinf=0.0)[None]
-        depth = F.avg_pool2d(finite, stride)[0] / (1 - sky).clamp(min=1e-6)
-        depth = torch.where(sky > 0.5, torch.inf, depth)
-        smaller = View(self.camera.resized(width, height), self.view.device)
-        return world_noise(smaller, depth, seed, channels)
-
 
 def build_conditions(
     cloud: PointCloud,
@@ -151,19 +92,10 @@ def build_conditions(
     if imagined:
         soft = None if cloud.whole else softly_shown(anchors, shown)
         sampled = imagined.beside(sampled, camera, shown.depth, soft)
-    color = sampled.rgb.permute(2, 0, 1) * 2 - 1
-    weight = sampled.weight[None].clamp(0, 1)
-    sky = sampled.sky | free
-    known = (shown.depth > 0) | sky
+    weight, sky = sampled.weight[None].clamp(0, 1), sampled.sky | free
+    known, level = _known(sampled, shown, sky, None if images.frames else anchors)
     depth = torch.where(sky, torch.inf, shown.depth)
-    sure = usable(weight)
-    if images.frames:
-        base, level = push_pull(color, sure)
-    else:  # nothing remembered: the anchors' own colours are all there is
-        own = (anchors.coverage[None] > 0).float()
-        base, level = push_pull(anchors.rgb.permute(2, 0, 1).float() / 127.5 - 1, own)
-    known_so_far = Seen(color, sure, base, known.float()[None])
-    whole = complete(SoFar(view, images, scale, known_so_far, depth))
+    whole = complete(SoFar(view, images, scale, known, depth))
     return Conditions(
         view=view,
         references=chosen,
@@ -171,18 +103,37 @@ def build_conditions(
         shown=shown,
         coverage=coverage,
         seen=seen,
-        color=color * (weight > 0),
+        color=known.color * (weight > 0),
         weight=weight,
         depth=whole.depth,
-        known=known_so_far.known,
+        known=known.known,
         sky=sky.float()[None],
-        base=base,
+        base=known.base,
         level=level,
         fill=whole.fill,
         far=whole.far,
         owner=whole.owner,
         remembered=remembered,
     )
+
+
+def _known(
+    sampled: Sampled, shown: AnchorRender, sky: torch.Tensor, alone: AnchorRender | None
+) -> tuple[Seen, torch.Tensor]:
+    """What is known of a view's pixels, and (1, H, W) how far into a hole each is, octaves.
+
+    sky: (H, W) bool. alone: the anchors where nothing is remembered, so that their own colours are
+    all there is.
+    """
+    color = sampled.rgb.permute(2, 0, 1) * 2 - 1
+    sure = usable(sampled.weight[None].clamp(0, 1))
+    if alone is None:
+        base, level = push_pull(color, sure)
+    else:
+        own = (alone.coverage[None] > 0).float()
+        base, level = push_pull(alone.rgb.permute(2, 0, 1).float() / 127.5 - 1, own)
+    known = (shown.depth > 0) | sky
+    return Seen(color, sure, base, known.float()[None]), level
 
 
 def _open(depth: torch.Tensor) -> torch.Tensor:

@@ -13,6 +13,7 @@ import math
 from statistics import NormalDist
 
 import torch
+import torch.nn.functional as F
 
 from .view import View
 
@@ -58,6 +59,22 @@ def world_noise(view: View, depth: torch.Tensor, seed: int, channels: int) -> to
     coarse = _lattice(place, octave + 1, salt, channels)
     noise = fine * torch.cos(mix) + coarse * torch.sin(mix)
     return noise.view(channels, *depth.shape)
+
+
+def latent_noise(
+    view: View, depth: torch.Tensor, stride: int, channels: int, seed: int
+) -> torch.Tensor:
+    """(C, H / stride, W / stride) noise locked to the surfaces that latent cells show.
+
+    depth: (H, W) metres, +inf = sky, no pixel unknown. H and W must be multiples of `stride`.
+    """
+    height, width = (side // stride for side in depth.shape)
+    sky = F.avg_pool2d(torch.isinf(depth).float()[None], stride)[0]
+    finite = depth.nan_to_num(posinf=0.0)[None]
+    coarse = F.avg_pool2d(finite, stride)[0] / (1 - sky).clamp(min=1e-6)
+    coarse = torch.where(sky > 0.5, torch.inf, coarse)
+    smaller = View(view.camera.resized(width, height), view.device)
+    return world_noise(smaller, coarse, seed, channels)
 
 
 def _salts(seed: int, surface: torch.Tensor) -> torch.Tensor:

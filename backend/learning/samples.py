@@ -15,7 +15,9 @@ from safetensors.torch import save_file
 from ..conditioning.anchors.lifting import lift
 from ..conditioning.anchors.point_renderer import PointCloud
 from ..conditioning.conditions import build_conditions, world_scale
+from ..conditioning.hints import hints_of
 from ..conditioning.memory.sampling import MemoryImages
+from ..conditioning.noise import latent_noise
 from ..data.nerfstudio import PosedFrame
 from ..models.frame_model import LATENT_STRIDE
 from ..models.memory_input import memory_camera, memory_image
@@ -145,13 +147,14 @@ class SampleWorld:
         conditions = build_conditions(
             self.cloud, self.images, camera, references=len(self.cameras), scale=self.scale
         )
+        view, depth = conditions.view, conditions.depth
         noise = [
-            conditions.latent_noise(LATENT_STRIDE, NOISE_CHANNELS, 2 * seed + 1 + step)
+            latent_noise(view, depth, LATENT_STRIDE, NOISE_CHANNELS, 2 * seed + 1 + step)
             for step in range(2)
         ]
         return Sample(
             target=torch.from_numpy(target.rgb).permute(2, 0, 1).float() / 127.5 - 1,
-            hints=conditions.hints(self.scale, seed).cpu(),
+            hints=hints_of(conditions, self.scale, seed).cpu(),
             noise=torch.stack(noise).cpu(),
             memory=self.shown,
             memory_K=torch.from_numpy(np.stack([c.K for c in self.cameras])),

@@ -15,9 +15,12 @@ from torch import nn
 
 from ..conditioning.anchors.point_renderer import PointCloud
 from ..conditioning.conditions import Conditions, build_conditions, world_scale
+from ..conditioning.detail import with_detail
+from ..conditioning.hints import hints_of
 from ..conditioning.memory.free_space import contradicts
 from ..conditioning.memory.prepared import PreparedFrames
 from ..conditioning.memory.sampling import MemoryImages
+from ..conditioning.noise import latent_noise
 from ..conditioning.threads import look_whether_to_stop
 from ..conditioning.unseen.imagined import (
     PAINTED_GRAIN,
@@ -193,7 +196,7 @@ class FramePipeline:
             )
             watch.lap("anchors")
             image = self.generate(conditions, prepared, request.seed, request.steps, watch)
-            image = conditions.detailed(image, prepared.images)
+            image = with_detail(image, conditions, prepared.images.flat_surfaces)
         reply = picture_reply(
             self,
             prepared.revision,
@@ -253,10 +256,10 @@ class FramePipeline:
         watch: Stopwatch,
         grain: float = 1.0,
     ) -> torch.Tensor:
-        """(1, 3, H, W) in [-1, 1], in the model's precision. grain: see `Conditions.hints`."""
+        """(1, 3, H, W) in [-1, 1], in the model's precision. grain: see `hints_of`."""
         model, camera = self.model, conditions.camera
         dtype = model.dtype
-        hints = conditions.hints(prepared.scale, seed, grain)[None].to(dtype)
+        hints = hints_of(conditions, prepared.scale, seed, grain)[None].to(dtype)
         features = model.encode_hints(hints.contiguous(memory_format=torch.channels_last))
         watch.lap("hints")
         grid = camera.height // TOKEN_STRIDE, camera.width // TOKEN_STRIDE
@@ -267,10 +270,11 @@ class FramePipeline:
         latent = None
         for step, timestep in enumerate(few_step_timesteps(steps)):
             # each step has noise of its own, locked to the world like the first
-            noise = conditions.latent_noise(LATENT_STRIDE, channels, 2 * seed + 1 + step)[None]
+            drawn = 2 * seed + 1 + step
+            noise = latent_noise(conditions.view, conditions.depth, LATENT_STRIDE, channels, drawn)
             signal, sigma = signal_and_noise(timestep)
             clean = 0.0 if latent is None else latent.float()
-            noisy = signal * clean + sigma * noise
+            noisy = signal * clean + sigma * noise[None]
             t = torch.tensor([float(timestep)], device=self.device)
             latent = model.denoise(noisy.to(dtype), t, features, view, memory)
         watch.lap("transformer")

@@ -14,6 +14,7 @@ from backend.conditioning.anchors.lifting import lift
 from backend.conditioning.anchors.point_renderer import PointCloud
 from backend.conditioning.channels import HINTS, Channel, Layout
 from backend.conditioning.conditions import build_conditions
+from backend.conditioning.hints import hints_of
 from backend.conditioning.memory.sampling import MemoryImages, usable
 from backend.models.cell_net import EMBEDDED_COLORS, EMBEDDED_COMPLETION
 from backend.models.weights_file import EMBEDDED
@@ -65,7 +66,7 @@ def conditions():
 
 
 def test_hints_stand_at_their_numbers_and_keep_to_their_ranges(conditions):
-    hints = conditions.hints(2.0, seed=1)
+    hints = hints_of(conditions, 2.0, seed=1)
     assert torch.equal(hints[0:3], conditions.color * usable(conditions.weight))
     assert torch.equal(hints[3:4], conditions.weight)
     assert torch.equal(hints[8], conditions.shown.coverage)
@@ -82,7 +83,7 @@ def test_hints_stand_at_their_numbers_and_keep_to_their_ranges(conditions):
 
 
 def test_blank_hints_tell_geometry_and_no_colour(conditions):
-    hints = conditions.hints(2.0, seed=1)
+    hints = hints_of(conditions, 2.0, seed=1)
     blank = HINTS.blank_colors(hints[None])[0]
     kept = [8, 9, 10, 11, 16, 17]
     assert torch.equal(blank[kept], hints[kept])

@@ -13,6 +13,7 @@ from backend.conditioning.anchors.lifting import lift
 from backend.conditioning.anchors.point_cloud import PointCloud
 from backend.conditioning.anchors.point_renderer import _draw
 from backend.conditioning.conditions import build_conditions, world_scale
+from backend.conditioning.hints import hints_of
 from backend.conditioning.memory.sampling import MemoryImages
 from backend.conditioning.unseen.surfels import guess_colors, surfels
 from backend.conditioning.view import View
@@ -78,7 +79,7 @@ def test_conditions_agree(world):
         place = choose_device(device)
         cloud, images = PointCloud(world.anchors, place), MemoryImages(world.memory, place)
         made = build_conditions(cloud, images, TARGET, references=2, scale=scale)
-        hints.append(made.hints(scale, 5).cpu())
+        hints.append(hints_of(made, scale, 5).cpu())
     near = (hints[0] - hints[1]).abs() < 0.02
     assert near.flatten(1).float().mean(dim=1).min() > 0.97
 

@@ -76,7 +76,7 @@ def _same(plane: Plane, other: Plane) -> bool:
 def repeated_detail(
     depth: torch.Tensor,
     view: View,
-    surfaces: list[FlatSurface],
+    surfaces: Sequence[FlatSurface],
     owner: torch.Tensor,
     where: torch.Tensor,
 ) -> torch.Tensor:
