@@ -211,6 +211,7 @@ def test_trees_that_stand_and_trees_that_are_planted_meet_what_one_tree_meets():
         geometry = Geometry.of(scene(*places), geometry)
         plain = Geometry.of(scene(*places))
         np.testing.assert_array_equal(geometry.corners, plain.corners)
+        np.testing.assert_array_equal(geometry.names, plain.names)
         forest.see(geometry)
         for kept in (None, np.arange(1, len(geometry), dtype=np.int32)):
             rays, one = forest.rays(kept), Rays(plain, kept)

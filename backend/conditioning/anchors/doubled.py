@@ -31,18 +31,30 @@ def _names(bits, odd, out):
         out[t] = total
 
 
-def light_left(corners: np.ndarray) -> np.ndarray | None:
+def ordered_names(corners: np.ndarray) -> np.ndarray:
+    """(T,) uint64, rising: names of triangles, corners (T, 3, 3) float32."""
+    return np.sort(_named(corners))
+
+
+def light_left(corners: np.ndarray, names: np.ndarray) -> np.ndarray | None:
     """(T,) float32 part of the light that gets to and from triangles, corners (T, 3, 3) float32;
-    None where none is doubled."""
-    corners = corners + np.float32(0)  # one zero instead of two
-    names = np.empty(len(corners), np.uint64)
-    _names(corners.view(np.uint32), np.array(_ODD, np.uint64), names)
-    ordered = np.sort(names)
+    None where none is doubled.
+
+    names: (T,) uint64, the `ordered_names` of one part of them after the other.
+    """
+    ordered = np.sort(names, kind="stable")  # which merges what is ordered already
     again = np.unique(ordered[1:][ordered[1:] == ordered[:-1]])
     if not len(again):
         return None
-    doubled = np.flatnonzero(np.isin(names, again))
+    doubled = np.flatnonzero(np.isin(_named(corners), again))
     level = (corners[doubled] == corners[doubled, :1]).all(axis=1).any(axis=1)
     left = np.ones(len(corners), np.float32)
     left[doubled] = np.where(level, 0, AWAY)
     return left
+
+
+def _named(corners: np.ndarray) -> np.ndarray:
+    corners = corners + np.float32(0)  # one zero instead of two
+    names = np.empty(len(corners), np.uint64)
+    _names(corners.view(np.uint32), np.array(_ODD, np.uint64), names)
+    return names

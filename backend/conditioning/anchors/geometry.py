@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...shared.scene import Instance, Mesh, Scene
+from .doubled import ordered_names
 
 
 @dataclass(frozen=True, eq=False)
@@ -17,7 +18,8 @@ class Geometry:
     corners: (T, 3, 3) float32. flat: (T, 3) float32 unit normals, on the side that Blender calls
     the front. normals: (T, 3, 3) float32 of the corners. area: (T,) float32, square metres.
     owner: (T,) int32 instance. first: (I + 1,) int64 first triangle of each instance.
-    material: (T,) int32 number in `Scene.materials`, their count for "none".
+    material: (T,) int32 number in `Scene.materials`, their count for "none". names: (T,) uint64
+    by which triangles at one place are found, rising within each instance (`doubled`).
     """
 
     scene: Scene
@@ -28,6 +30,7 @@ class Geometry:
     owner: np.ndarray
     first: np.ndarray
     material: np.ndarray
+    names: np.ndarray
 
     def __len__(self) -> int:
         return len(self.corners)
@@ -44,6 +47,7 @@ class Geometry:
         flat = np.empty((total, 3), np.float32)
         area = np.empty(total, np.float32)
         material = np.empty(total, np.int32)
+        names = np.empty(total, np.uint64)
         for i, one in enumerate(scene.instances):
             part = slice(first[i], first[i + 1])
             mesh = scene.meshes[one.mesh]
@@ -51,13 +55,15 @@ class Geometry:
             if old is not None and before is not None:
                 corners[part], flat[part] = before.corners[old], before.flat[old]
                 area[part], normals[part] = before.area[old], before.normals[old]
+                names[part] = before.names[old]
             else:
                 corners[part], flat[part], area[part] = _placed(mesh, one)
                 normals[part] = _turned(mesh, one, flat[part])
+                names[part] = ordered_names(corners[part])
             table = np.array([m if m >= 0 else len(scene.materials) for m in one.materials])
             material[part] = table[np.clip(mesh.slots, 0, len(table) - 1)]
         owner = np.repeat(np.arange(len(counts), dtype=np.int32), counts)
-        return cls(scene, corners, flat, normals, area, owner, first, material)
+        return cls(scene, corners, flat, normals, area, owner, first, material, names)
 
     def places(self) -> dict[tuple[int, bytes], slice]:
         """Triangles of a mesh (by its id) at a place."""

@@ -97,7 +97,7 @@ class Matter:
         self._opaque = np.array([m.opaque and not m.refracts for m in materials], bool)
         self._displaced = np.array([m.displaced for m in materials], bool)
         self.fine = np.array([m.fine for m in materials], bool)
-        self._left = light_left(geometry.corners)
+        self._left = light_left(geometry.corners, geometry.names)
         self.all_opaque = bool(self._opaque.all())
         for i, material in enumerate(materials):
             if material.constant is not None:

@@ -6,7 +6,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from backend.conditioning.anchors.doubled import AWAY, light_left
+from backend.conditioning.anchors.doubled import AWAY, light_left, ordered_names
 from backend.conditioning.anchors.geometry import Geometry
 from backend.conditioning.light import frame
 from backend.conditioning.light.cells import Cells
@@ -64,11 +64,12 @@ def test_a_surface_that_stands_somewhere_twice_takes_its_own_light(lean, left):
 
 def test_doubled_triangles_are_found_whatever_their_corners_order():
     corners = np.random.default_rng(0).random((50, 3, 3)).astype(np.float32)
-    assert light_left(corners) is None
+    assert light_left(corners, ordered_names(corners)) is None
     corners[7] = corners[30][[1, 2, 0]]
     corners[8, :, 1] = 0.0
     corners[9] = corners[8, ::-1]
     corners[9, :, 1] = -0.0
-    left = light_left(corners)
+    parts = [ordered_names(part) for part in np.split(corners, [9, 20])]
+    left = light_left(corners, np.concatenate(parts))
     assert np.flatnonzero(left < 1).tolist() == [7, 8, 9, 30]
     assert left[[7, 8, 9, 30]].tolist() == [AWAY, 0, 0, AWAY]
