@@ -10,7 +10,7 @@ import bpy
 from bpy.props import BoolProperty, IntProperty
 
 from ..backend.shared.errors import InputError, WorldFMError
-from ..backend.shared.names import alike, shape_of
+from ..backend.shared.part_names import alike
 from ..scene_sync.bakes import Made, find, forget, keep
 from ..scene_sync.baking import LEAST_SIDE, Target, bake_value, targets_of, targets_of_renders
 from .steps import Step, StepOperator
@@ -113,7 +113,7 @@ def _alike(one: Target, other: Target) -> bool:
     """Whether what was baked of one serves the other: copies of a mesh, alone in the world."""
     if any(value.own for value in one.values.values()) or one.values.keys() != other.values.keys():
         return False
-    shapes = [shape_of(target.surface.mesh)[None] for target in (one, other)]
+    shapes = [target.surface.mesh.names.shape[None] for target in (one, other)]
     same = one.surface.topology == other.surface.topology and one.wanted == other.wanted
     return same and bool(alike(*shapes)[0])
 

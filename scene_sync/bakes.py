@@ -20,7 +20,7 @@ import numpy as np
 
 from ..backend.shared.arrays import checked, read_npy, unpacked
 from ..backend.shared.content import content_hash
-from ..backend.shared.names import SHAPE, alike, shape_of
+from ..backend.shared.part_names import SHAPE, alike
 from ..backend.shared.reading import MALFORMED, parse_json
 from ..backend.shared.scene import BAKE_LAYER
 from .geometry import Surface
@@ -68,7 +68,7 @@ def same_shape(item: bpy.types.PropertyGroup, surface: Surface) -> bool:
         row = np.array(parse_json(item.shape), np.float64)
     except MALFORMED:
         return False
-    return row.shape == (SHAPE,) and bool(alike(row[None], shape_of(surface.mesh)[None])[0])
+    return row.shape == (SHAPE,) and bool(alike(row[None], surface.mesh.names.shape[None])[0])
 
 
 def pictures_of(item: bpy.types.PropertyGroup, shader: Shader) -> Baked:
@@ -151,7 +151,7 @@ def keep(ob: bpy.types.Object, made: Made) -> None:
     forget(ob, {made.surface.topology})
     item = ob.worldfm.bakes.add()
     item.topology = made.surface.topology
-    item.shape = json.dumps([float(v) for v in shape_of(made.surface.mesh)])
+    item.shape = json.dumps([float(v) for v in made.surface.mesh.names.shape])
     item.uv = _layer_image(made.uv)
     for key, pixels in made.values.items():
         value = item.values.add()

@@ -19,7 +19,6 @@ import bpy
 import numpy as np
 
 from ..backend.shared.color import linear_to_srgb, srgb_to_linear
-from ..backend.shared.content import kept_hash
 from ..backend.shared.scene import Texture
 
 MAX_SIDE = 4096
@@ -73,8 +72,7 @@ class Picture:
     @property
     def content(self) -> str:
         """Names the pixels, in any session. Takes its time when first asked, as `texture` does."""
-        texture = self.texture
-        return f"{kept_hash(texture.pixels)} {texture.srgb} {texture.tile}"
+        return self.texture.content
 
     @property
     def texture(self) -> Texture:

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from .errors import WorldError
-from .names import LAYERS, SHAPE, Names, alike, shape_key
+from .names import Names
+from .part_names import LAYERS, SHAPE, alike, shape_key
 from .scene import Background, Lamp, Scene
 
 MOST_VERTICES = 1_000_000

@@ -8,11 +8,14 @@ Z up. Colours and radiances are scene-linear Rec.709, not clipped.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 
 from .camera import Camera
+from .content import kept_hash
 from .errors import WorldError
+from .part_names import MeshNames, ProgramNames
 
 CAMERA, DIFFUSE, GLOSSY, TRANSMISSION, VOLUME, SHADOW = (1 << bit for bit in range(6))
 """Bits of `Instance.visible` and `Lamp.visible`: the kinds of rays that meet it."""
@@ -56,6 +59,11 @@ class Mesh:
         ):
             raise WorldError("The arrays of a mesh do not agree in the number of triangles.")
 
+    @cached_property
+    def names(self) -> MeshNames:
+        """What it is, found when first asked for: its arrays are never changed."""
+        return MeshNames.of(self, BAKE_LAYER)
+
 
 @dataclass(frozen=True, eq=False)
 class Instance:
@@ -95,6 +103,11 @@ class Texture:
     has_alpha: bool = False
     tile: int = 0
 
+    @cached_property
+    def content(self) -> str:
+        """Names the pixels, in any session; found when first asked for: they never change."""
+        return f"{kept_hash(self.pixels)} {self.srgb} {self.tile}"
+
 
 @dataclass(frozen=True, eq=False)
 class Material:
@@ -112,6 +125,11 @@ class Material:
     name: str
     program: str
     look: str = ""
+
+    @cached_property
+    def names(self) -> ProgramNames:
+        """Of its program, by what the scene's pictures show."""
+        return ProgramNames(self.program)
 
 
 @dataclass(frozen=True, eq=False)

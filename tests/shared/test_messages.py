@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from backend.shared.camera import Camera, intrinsics, look_at
-from backend.shared.content import content_hash
+from backend.shared.content import content_hash, kept_hash
 from backend.shared.errors import BackendError
 from backend.shared.frame import MODES, FrameRequest
 from backend.shared.messages import (
@@ -219,6 +219,16 @@ def test_content_hash_is_of_content_alone(array: np.ndarray) -> None:
         other = array.copy()
         other.reshape(-1).view(np.uint8)[0] ^= 1
         assert content_hash(array) != content_hash(other)
+
+
+def test_a_hash_that_is_kept_is_never_another_arrays() -> None:
+    ids = set()
+    for value in range(200):  # numpy gives the memory of one array to the next
+        array = np.full(64, value, np.int32)
+        ids.add(id(array))
+        assert kept_hash(array) == kept_hash(array) == content_hash(array)
+        del array
+    assert len(ids) < 200
 
 
 def test_content_hash_tells_types_apart() -> None:

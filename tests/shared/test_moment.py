@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import gc
 import json
+import weakref
 from dataclasses import replace
 
 import numpy as np
@@ -15,11 +17,12 @@ from backend.shared.errors import WorldError
 from backend.shared.frame import MemoryFrame
 from backend.shared.moment import Comparison, Moment
 from backend.shared.names import Names
+from backend.shared.part_names import alike
 from backend.shared.scene import Background, Material, Scene
 from backend.shared.tree_codec import same_tree
 from backend.shared.world import World
 from backend.shared.world_content import ContentReader, write_content
-from tests.shared.scenes import small_scene
+from tests.shared.scenes import small_scene, textured_program
 
 
 def world_of(scene: Scene, moment: Moment) -> World:
@@ -113,6 +116,24 @@ def test_a_picture_that_changed_is_another_look_and_its_number_is_none() -> None
         textures=(scene.textures[1], scene.textures[0]),
     )
     assert compared(tiled, later).looks.all()
+
+
+def test_names_are_found_once_and_go_with_what_they_name() -> None:
+    mesh = small_scene().meshes[0]
+    names = weakref.ref(mesh.names)
+    assert mesh.names is names()
+    grown = replace(mesh, vertices=2 * mesh.vertices)
+    assert not alike(grown.names.shape[None], mesh.names.shape[None])
+    assert grown.names.rest == mesh.names.rest
+    del mesh
+    gc.collect()
+    assert names() is None
+
+
+def test_a_program_is_named_by_the_pictures_that_a_scene_has_now() -> None:
+    names = Material("Wood", json.dumps(textured_program(0))).names
+    first, other = names.of(("wood", "sun")), names.of(("oak", "sun"))
+    assert first != other and names.of(("wood", "sun")) == first
 
 
 def test_a_world_is_named_by_its_shader_whatever_stands_in_for_its_picture() -> None:
