@@ -64,7 +64,7 @@ class WorldFMRenderEngine(bpy.types.RenderEngine):
 
     def view_update(self, context: bpy.types.Context, depsgraph: bpy.types.Depsgraph) -> None:
         """Something in the scene changed while a viewport shows it."""
-        views.update(self, context, depsgraph)
+        views.update(depsgraph)
 
     def view_draw(self, context: bpy.types.Context, depsgraph: bpy.types.Depsgraph) -> None:
         """A viewport is drawn."""

@@ -12,7 +12,7 @@ from .panels.backend_status import draw_backend, draw_devices
 from .panels.wrapped import draw_text
 
 
-def _devices(own: object, context: bpy.types.Context, typed: str) -> list[str]:
+def _devices(_own: object, _context: bpy.types.Context, _typed: str) -> list[str]:
     """What can be typed under Device: what works everywhere, and what the backend has found."""
     return ["auto", "cpu", *(d.id for d in runtime.client().devices if d.id != "cpu")]
 

@@ -106,7 +106,7 @@ class MomentReader:
         self._view, self._render = SceneFound.of(self._reader, depsgraph), None
         listeners = bpy.app.handlers.frame_change_post
 
-        def listen(scene: bpy.types.Scene, rendered: bpy.types.Depsgraph) -> None:
+        def listen(_scene: bpy.types.Scene, rendered: bpy.types.Depsgraph) -> None:
             # a render evaluates the scene for itself and tells these listeners of it
             if rendered.mode == "RENDER" and self._render is None:
                 self._render = SceneFound.of(self._reader, rendered)

@@ -49,7 +49,7 @@ def encode_moment(moment: Moment) -> bytes:
     """The same bytes for the same moment."""
     arrays: dict[str, Any] = {}
 
-    def put(array: np.ndarray, path: object) -> Any:
+    def put(array: np.ndarray, _path: object) -> Any:
         written = inline(array)
         if written is not None:
             return written

@@ -110,9 +110,7 @@ _views: dict[str, View] = {}
 _frames, _worlds = Worker("WorldFM frames"), Worker("WorldFM worlds")
 
 
-def update(
-    engine: bpy.types.RenderEngine, context: bpy.types.Context, depsgraph: bpy.types.Depsgraph
-) -> None:
+def update(depsgraph: bpy.types.Depsgraph) -> None:
     """The scene, the frame or a setting changed."""
     images = {i.id.name_full for i in depsgraph.updates if isinstance(i.id, bpy.types.Image)}
     forget_textures(images)

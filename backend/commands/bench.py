@@ -60,7 +60,7 @@ def bench(
         for subject in chosen:
             tell(subject)
             if random_weights:
-                results[subject] = _measure_random(subject, model, device, dtype, size, tell)
+                results[subject] = _measure_random(device, dtype, size, tell)
             else:
                 results[subject] = _measure(subject, model, device)
             bar.advance(task)
@@ -86,7 +86,7 @@ def _check(subjects: list[str], model: str, random: bool, dtype: str, device: st
 
 
 def _measure_random(
-    subject: str, model: str, device: str, dtype: str, size: int, tell: Callable[[str], None]
+    device: str, dtype: str, size: int, tell: Callable[[str], None]
 ) -> list[Figure]:
     """The official model with random weights, on frames of `size` pixels a side.
 

@@ -8,9 +8,9 @@ import numpy as np
 from ...shared.scene import CAMERA
 from ..anchors.surface import Surface
 from ..anchors.tracing import NUDGE
-from . import direct
 from .colors import brightest, length, mean
 from .fog import dimmed, through_fog
+from .met import lamps_met
 from .reflection import refracted
 from .samples import Samples
 from .shade import Light, Lighting, Shares, outgoing, passes_on, shares
@@ -87,7 +87,8 @@ def seen_lamps(lighting: Lighting, samples: Samples) -> np.ndarray:
         return np.zeros((len(samples.ways), 3), np.float32)
     reach = length(samples.ways)
     ways, far = samples.ways / reach[:, None], samples.hits.distance * reach
-    return direct.seen_lamps(samples.origins, ways, far, lights.only(visible))
+    alpha = np.zeros(len(ways), np.float32)
+    return lamps_met(samples.origins, ways, far, alpha, lights.only(visible))
 
 
 def _look_on(

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -19,17 +20,13 @@ from .polygons import from_faces
 from .received import SHARP, receive_points
 from .reflection import MIRROR
 
-LOOKED_AT = MIRROR * MIRROR
+MESHES_MET = MIRROR * MIRROR
 """Alpha up to which reflected rays meet shining meshes themselves."""
 _SETS, _STARTS = np.array(SETS), np.array(STARTS)
 ASKED = 16
 """Points of a lamp that tell together how much of it arrives."""
 FAINT = 1e-5
 """Irradiance not worth a ray."""
-_Packed = tuple[
-    int, bool, np.ndarray, np.ndarray, np.ndarray, float, np.ndarray, np.ndarray, np.ndarray, float
-]
-"""Kind, soft, place, facing, power, radius, axis, cone, middle and area of a light of `Lights`."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,7 +75,7 @@ def receive(receiver: Receiver, lights: Lights, index: int) -> Received:
     surface = receiver.surface
     made = Received(*(np.zeros((len(surface), 3), np.float32) for _ in range(3)))
     light = _by_axis(lights, index)
-    narrowest = np.float32(-LOOKED_AT if lights.kind[index] >= BOTH else SHARP)
+    narrowest = np.float32(-MESHES_MET if lights.kind[index] >= BOTH else SHARP)
     behind = bool((surface.lobes.translucent > 0).any())
     arrays = (
         surface.position, surface.smooth, surface.lobes.normal, surface.shine, surface.incoming,
@@ -128,7 +125,7 @@ def shadow_rays(
     count = len(surface)
     ways = np.empty((count, rays, 3), np.float32)
     weights = np.empty((count, rays), np.float32)
-    light = _packed(lights, index)
+    soft, light = bool(lights.soft[index]), _as_points(lights, index)
     two_sided: np.ndarray = np.any(surface.lobes.translucent > 0, axis=1)
 
     def work(part: slice) -> None:
@@ -137,6 +134,7 @@ def shadow_rays(
             surface.lobes.normal[part],
             two_sided[part],
             first[part],
+            soft,
             *light,
             ways[part],
             weights[part],
@@ -156,7 +154,7 @@ def sent(position: np.ndarray, lights: Lights, index: int) -> tuple[np.ndarray, 
     between; and the ways (N, 3) to its middle."""
     made = np.zeros((len(position), 3), np.float32)
     ways = np.zeros((len(position), 3), np.float32)
-    light = _packed(lights, index)
+    light = _as_points(lights, index)
 
     def work(part: slice) -> None:
         _sent(position[part], *light, made[part], ways[part])
@@ -183,43 +181,13 @@ def arrival(
     return (arrived * weights).sum(axis=1) / np.maximum(total, 1e-20), point
 
 
-def reflected_lamps(
-    origins: np.ndarray, ways: np.ndarray, far: np.ndarray, alpha: np.ndarray, lights: Lights
-) -> np.ndarray:
-    """(N, 3) radiance of lamps that reflected rays meet before `far` (N,), where their lobe is
-    too narrow for `receive`. origins: (N, 3). ways: (N, 3) unit. alpha: (N,) of the lobes."""
-    made = np.zeros((len(origins), 3), np.float32)
-    for i in np.flatnonzero(lights.soft & (lights.kind < BOTH)):
-        light = (float(lights.radius[i]), lights.axis[i], lights.cone[i], lights.middle[i])
-        power = lights.power[i, :POINTS].sum(axis=0)
-        if lights.kind[i] == FAR:
-            _meet_sun(ways, far, alpha, power, *light[:2], made)
-        elif lights.kind[i] == NEAR:
-            _meet_ball(origins, ways, far, alpha, power, *light, made)
-        else:
-            flat = (lights.across[i], lights.along[i], bool(lights.round[i]))
-            _meet_area(origins, ways, far, alpha, power, *light, *flat, made)
-    return made
-
-
-def seen_lamps(
-    origins: np.ndarray, ways: np.ndarray, far: np.ndarray, lights: Lights
-) -> np.ndarray:
-    """(N, 3) radiance of lamps that a camera's rays meet before `far` (N,).
-
-    origins, ways: as for `reflected_lamps`.
-    """
-    return reflected_lamps(origins, ways, far, np.zeros(len(origins), np.float32), lights)
-
-
-def _packed(lights: Lights, i: int) -> _Packed:
+def _as_points(lights: Lights, i: int) -> tuple[Any, ...]:
+    """Kind, place, facing, power, axis, cone, middle and area of a light."""
     return (
         int(lights.kind[i]),
-        bool(lights.soft[i]),
         lights.place[i],
         lights.facing[i],
         lights.power[i],
-        float(lights.radius[i]),
         lights.axis[i],
         lights.cone[i],
         lights.middle[i],
@@ -227,8 +195,9 @@ def _packed(lights: Lights, i: int) -> _Packed:
     )
 
 
-def _by_axis(lights: Lights, i: int) -> _Packed:
-    """As `receive_points` takes them: every axis in a row, all numbers float32."""
+def _by_axis(lights: Lights, i: int) -> tuple[Any, ...]:
+    """Kind, soft, place, facing, power, radius, axis, cone, middle and area of a light as
+    `receive_points` takes them: every axis in a row, all numbers float32."""
     return (
         int(lights.kind[i]),
         bool(lights.soft[i]),
@@ -293,9 +262,7 @@ def _arrives_near(px, py, pz, place, axis, cone, middle, k):
 
 
 @kernel
-def _sent(
-    position, kind, soft, place, facing, power, radius, axis, cone, middle, area, out, ways
-):  # fmt: skip
+def _sent(position, kind, place, facing, power, axis, cone, middle, area, out, ways):
     start, count = _STARTS[1], _SETS[1]
     near2 = area / (math.pi * count)
     for i in range(position.shape[0]):
@@ -315,8 +282,8 @@ def _sent(
 
 @kernel
 def _ways(
-    position, normal, two_sided, first, kind, soft, place, facing, power, radius, axis, cone,
-    middle, area, out, weights,
+    position, normal, two_sided, first, soft, kind, place, facing, power, axis, cone, middle,
+    area, out, weights,
 ):  # fmt: skip
     rays = out.shape[1]
     near2 = area / (math.pi * ASKED)
@@ -339,67 +306,3 @@ def _ways(
             bright = (power[k, 0] + power[k, 1] + power[k, 2]) * (POINTS / 3.0)
             weight = factor * max(n_l, 0.0) * bright
             weights[i, r] = weight if weight > FAINT else 0.0
-
-
-@kernel
-def _meet_sun(ways, far, alpha, power, radius, axis, out):
-    rim = math.cos(radius)
-    solid = 2.0 * math.pi * (1.0 - rim)
-    for i in range(ways.shape[0]):
-        c = -(ways[i, 0] * axis[0] + ways[i, 1] * axis[1] + ways[i, 2] * axis[2])
-        if c >= rim and far[i] == math.inf and alpha[i] <= SHARP * radius:
-            for j in range(3):
-                out[i, j] += power[j] / solid
-
-
-@kernel
-def _meet_ball(origins, ways, far, alpha, power, radius, axis, cone, middle, out):
-    disk = math.pi * radius * radius
-    for i in range(origins.shape[0]):
-        x, y, z = middle[0] - origins[i, 0], middle[1] - origins[i, 1], middle[2] - origins[i, 2]
-        along = x * ways[i, 0] + y * ways[i, 1] + z * ways[i, 2]
-        d2 = x * x + y * y + z * z
-        if along <= 0.0 or d2 - along * along > radius * radius or along > far[i]:
-            continue
-        d = math.sqrt(d2)
-        if alpha[i] > SHARP * radius / d:
-            continue
-        share = 1.0
-        if cone[0] > -1.5:
-            c = -(x * axis[0] + y * axis[1] + z * axis[2]) / d
-            t = min(max((c - cone[0]) * cone[1], 0.0), 1.0)
-            share = t * t * (3.0 - 2.0 * t)
-        for j in range(3):
-            out[i, j] += share * power[j] / disk
-
-
-@kernel
-def _meet_area(
-    origins, ways, far, alpha, power, radius, axis, cone, middle, across, along, is_round, out
-):  # fmt: skip
-    a2 = across[0] * across[0] + across[1] * across[1] + across[2] * across[2]
-    b2 = along[0] * along[0] + along[1] * along[1] + along[2] * along[2]
-    size = (math.pi if is_round else 4.0) * math.sqrt(a2 * b2)
-    if size <= 0.0:
-        return
-    for i in range(origins.shape[0]):
-        c = -(ways[i, 0] * axis[0] + ways[i, 1] * axis[1] + ways[i, 2] * axis[2])
-        if c <= 1e-6:
-            continue
-        x, y, z = origins[i, 0] - middle[0], origins[i, 1] - middle[1], origins[i, 2] - middle[2]
-        t = (x * axis[0] + y * axis[1] + z * axis[2]) / c
-        d = math.sqrt(x * x + y * y + z * z)
-        if t <= 0.0 or t > far[i] or alpha[i] > SHARP * radius / max(d, 1e-6):
-            continue
-        x, y, z = x + t * ways[i, 0], y + t * ways[i, 1], z + t * ways[i, 2]
-        a = (x * across[0] + y * across[1] + z * across[2]) / a2
-        b = (x * along[0] + y * along[1] + z * along[2]) / b2
-        inside = a * a + b * b <= 1.0 if is_round else (abs(a) <= 1.0 and abs(b) <= 1.0)
-        if not inside:
-            continue
-        share = 1.0
-        if cone[2] > 0.0:
-            tangent = math.sqrt(max(0.0, 1.0 - c * c)) / c
-            share = max(cone[2] - tangent, 0.0) * cone[3]
-        for j in range(3):
-            out[i, j] += share * power[j] / size

@@ -12,6 +12,7 @@ from . import direct
 from .colors import brightest
 from .fog import dimmed
 from .ggx import SMOOTHEST
+from .met import lamps_met
 from .passing import SEEN, first_solid
 from .received import SHARP
 from .reflection import CLEAR, LOOKED_AT, MIRROR, mirrored
@@ -66,7 +67,7 @@ def reflection(
     if last is not None:
         alpha[~last[index]] = np.inf
     lamps = lighting.lights.only((lighting.lights.visible & GLOSSY) != 0)
-    found += direct.reflected_lamps(origins, ways, hits.distance, alpha, lamps)
+    found += lamps_met(origins, ways, hits.distance, alpha, lamps)
     found[np.einsum("ni,ni->n", ways, some.flat) <= 0] = 0  # into the surface itself
     radiance[index], weight[index] = found, share
     return radiance, weight

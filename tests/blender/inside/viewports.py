@@ -117,7 +117,7 @@ def main() -> dict[str, Any]:
     bpy.data.objects["Square"].location.x = 1.0
     bpy.context.view_layer.update()
     update = SimpleNamespace(updates=[])
-    window.views.update(window.engine, window.context, update)
+    window.views.update(update)
     window.play()
     found["new world"] = window.state.shown.world_revision not in {before, -1}
     window.view3d.view_matrix = window.view3d.view_matrix @ Matrix.Translation((0.1, 0, 0))

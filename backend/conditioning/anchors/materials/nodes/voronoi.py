@@ -205,7 +205,7 @@ def _edge(count, older, at, randomness, work):
 
 
 @kernel
-def _edge_line(older, at, randomness):
+def _edge_line(at, randomness):
     """In one dimension edges lie half way to the neighbours of the own cell."""
     low = np.floor(at)
     local = at - low
@@ -300,7 +300,7 @@ def _edge_octaves(count, older, at, s, reach, work, place, normalize):
         for i in range(4):
             place[i] = at[i] * size
         if count == 1:
-            one = _edge_line(older, place[0], randomness)
+            one = _edge_line(place[0], randomness)
         else:
             one = _edge(count, older, place, randomness, work)
         if detail == 0 or roughness == 0:
