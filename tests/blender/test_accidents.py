@@ -8,17 +8,25 @@ import sys
 import pytest
 
 
-def test_a_file_of_a_newer_version_is_said_and_kept(blender, tmp_path):
-    found = blender("accidents.py", "newer", tmp_path)
-    assert found["format"] == [2, ""]
-    assert found["warning"] == (
+@pytest.fixture(scope="module")
+def newer(shared_blender, tmp_path_factory):
+    return shared_blender("accidents.py", "newer", tmp_path_factory.mktemp("files"))
+
+
+def test_a_file_of_a_newer_version_is_said(newer):
+    assert newer["format"] == [2, ""]
+    assert newer["warning"] == (
         "A newer WorldFM saved this file (format 7, this one reads up to 2); update the extension, "
         "or frames may differ."
     )
-    assert found["rendered"] and found["warning"] in found["output"]
-    assert "The memory frame 'From later' cannot be read" in found["output"]
-    assert found["kept"] == [7, 12, '{"lens": "fisheye"}']
-    assert found["returncode"] == 0 and "Traceback" not in found["output"]
+    assert newer["warning"] in newer["output"]
+
+
+def test_a_file_of_a_newer_version_is_rendered_and_kept(newer):
+    assert newer["rendered"]
+    assert "The memory frame 'From later' cannot be read" in newer["output"]
+    assert newer["kept"] == [7, 12, '{"lens": "fisheye"}']
+    assert newer["returncode"] == 0 and "Traceback" not in newer["output"]
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="looks processes up in /proc")

@@ -10,25 +10,37 @@ import pytest
 ALL = 63
 
 
-def test_worlds_are_read_as_cycles_shows_them(blender):
-    found = blender("backgrounds.py")
+@pytest.fixture(scope="module")
+def found(shared_blender):
+    return shared_blender("backgrounds.py")
 
+
+def test_a_constant_world_is_one_pixel(found):
     assert found["constant"] == {"pixels": [[[2, 1, 0.5]]], "visible": ALL - 4}
 
+
+def test_a_picture_is_read_where_it_stands(found):
     straight = found["straight"]
     assert straight["size"] == [32, 64, 3] and straight["place"] == [31 - 25, 40]
     for name in ("straight", "turned"):
         read, seen = found[name]["bright"]
         assert read > 10 and seen == pytest.approx(read, rel=0.1), name
+
+
+def test_worlds_are_read_as_cycles_shows_them(found):
     for name in ("straight", "turned", "by_cycles"):
         for read, seen in found[name]["pairs"]:
             assert read == pytest.approx(seen, rel=0.02), name
 
+
+def test_worlds_that_only_cycles_evaluates_are_rendered_once(found):
     rendered = found["by_cycles"]
     assert rendered["size"] == [1024, 2048, 3]
     assert rendered["again"] and rendered["untouched"] and rendered["problems"] == []
     assert all(read[2] > 0.5 for read, _ in rendered["pairs"])
 
+
+def test_thin_fog_is_as_dense_and_as_bright_as_in_cycles(found):
     albedo = dict(zip(("Absorption", "Principled", "Scatter"), (0, 1 / 1.5, 1), strict=True))
     for kind, (read, seen, color) in found["fog"].items():
         assert read == pytest.approx(seen, rel=0.03), kind  # the lens begins at 0.1
@@ -36,6 +48,8 @@ def test_worlds_are_read_as_cycles_shows_them(blender):
 
     assert found["no_fog"] == 0
 
+
+def test_a_world_that_cannot_be_rendered_is_black_and_said(found):
     assert found["failing"]["pixels"] == [[[0, 0, 0]]]
     (said,) = found["failing"]["problems"]
     assert "'Sky" in said and "No Cycles here" in said

@@ -62,16 +62,22 @@ def test_exports_replace_nothing_that_is_not_theirs(found, folder):
     assert "tick Replace" in found["again"]
     assert (folder / "world" / "notes.txt").read_text() == "mine"
     assert "is not a world" in found["refused"]
+    assert "not empty" in found["dataset again"]
+    assert "choose Replace" in found["points again"]
+    assert all("choose Replace" in said for said in found["baked again"])
+
+
+def test_exports_that_cannot_be_written_are_a_sentence(found):
     assert "could not be written" in found["unwritable"]
     assert "could not be written" in found["no folder"]
+    assert "does not exist" in found["points nowhere"]
+    assert "no memory frames" in found["no memory"]
+
+
+def test_exports_leave_the_scene_and_other_folders_alone(found, folder):
     assert found["frame"] == 1
     assert found["left"] == ["cameras.json", "other", "world"]
     assert (folder / "other" / "letter.txt").read_text() == "keep me"
-    assert "not empty" in found["dataset again"]
-    assert "choose Replace" in found["points again"]
-    assert "does not exist" in found["points nowhere"]
-    assert "no memory frames" in found["no memory"]
-    assert all("choose Replace" in said for said in found["baked again"])
 
 
 def test_other_programs_formats_hold_what_the_folder_does(world, path, folder):

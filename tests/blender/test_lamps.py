@@ -8,8 +8,12 @@ import pytest
 ALL = 63
 
 
-def test_each_lamp_gives_the_light_that_cycles_gives(blender):
-    found = blender("lamps.py")
+@pytest.fixture(scope="module")
+def found(shared_blender):
+    return shared_blender("lamps.py")
+
+
+def test_each_lamp_gives_the_light_that_cycles_gives(found):
     lamps = found["lamps"]
     assert {"sun", "point", "spot", "square", "narrow", "nodes", "units"} <= set(lamps)
     for name, lamp in lamps.items():
@@ -17,10 +21,14 @@ def test_each_lamp_gives_the_light_that_cycles_gives(blender):
         assert lamp["expected"][1] > 0.001 and lamp["visible"] == ALL - 1, name
         assert lamp["problems"] == [], name
 
+
+def test_lamps_that_only_cycles_evaluates_are_said(found):
     assert found["odd"]["powers"] == [[7, 7, 7]]
     assert len(found["odd"]["problems"]) == 2
     assert any("'Strange'" in said for said in found["odd"]["problems"])
 
+
+def test_surfaces_at_one_place_twice_are_as_dark_as_doubled_py_has_them(found):
     # as backend/conditioning/anchors/doubled.py has it
     once, level, leaning = (found["doubled"][name] for name in ("once", "level", "leaning"))
     assert level < 0.02 * once and 0.3 * once < leaning < 0.7 * once

@@ -18,12 +18,20 @@ def test_frames_are_captured_with_all_that_they_show(found):
     assert captured["count"] == 2
     assert captured["size"] == [48, 64, 3]
     assert captured["halves"][0] == "float16" and captured["halves"][1] > 4
-    assert captured["thumbnail"] == [64, 48, captured["corner"]]
-    assert captured["icon"][:2] == [32, 24]
-    assert abs(captured["icon"][2] - captured["corner"]) < 0.1
     assert captured["camera"] < 1e-6
     assert 4.5 < captured["ball"] < 5.6
     assert captured["sky"] > 0.9
+
+
+def test_frames_show_themselves_small(found):
+    captured = found["captured"]
+    assert captured["thumbnail"] == [64, 48, captured["corner"]]
+    assert captured["icon"][:2] == [32, 24]
+    assert abs(captured["icon"][2] - captured["corner"]) < 0.1
+
+
+def test_what_cannot_be_captured_is_a_sentence_and_leaves_the_scene(found):
+    captured = found["captured"]
     assert "not a list of frames" in captured["bad frames"]
     assert "panoramic" in captured["bad camera"]
     assert captured["after errors"]
@@ -44,5 +52,9 @@ def test_memory_survives_saving_undo_and_append(found):
     assert kept["loaded"] and kept["removed"] == 0 and kept["undone"]
     assert kept["enabled"] == 2
     assert kept["appended"]
+
+
+def test_a_damaged_frame_is_one_sentence(found):
+    kept = found["kept"]
     (sentence,) = kept["damaged"]
     assert "cannot be read" in sentence and "capture it again" in sentence

@@ -17,8 +17,16 @@ def test_frames_keep_the_shapes_that_renders_and_viewports_show(found):
     assert shapes["changed since"] == {}
     # as final renders have it the ball is finer, which is another shape and another look
     assert shapes["final"] == {"shaped": ["Ball"], "looks": ["Ball"]}
+
+
+def test_frames_keep_what_they_saw_in_few_bytes(found):
+    shapes = found["two_shapes"]
     assert shapes["images"] == 2 and shapes["shared"] == [True, False]
     assert shapes["again"] and shapes["bytes"] < 4096
+
+
+def test_frames_keep_the_light_and_leave_the_scenes_settings(found):
+    shapes = found["two_shapes"]
     assert shapes["background"] and shapes["lamps"] == 1
     assert shapes["settings"] == [1, 1], "the scene's frame, or a listener that stayed"
 
@@ -26,6 +34,10 @@ def test_frames_keep_the_shapes_that_renders_and_viewports_show(found):
 def test_what_frames_saw_survives_the_file(found):
     loaded = found["two_shapes"]["loaded"]
     assert loaded["same"] and loaded["changes"] == {}
+
+
+def test_what_cannot_be_read_of_a_frames_moment_is_forgotten(found):
+    loaded = found["two_shapes"]["loaded"]
     assert loaded["forgotten"] == [True, False] and loaded["undone"] == [False, False]
     assert loaded["other version"] == [True, True]
     assert all("capture it again" in sentence for sentence in loaded["damaged"])

@@ -21,8 +21,16 @@ def test_images_of_every_kind_become_textures(found):
         "Bright": [False, False, "float16"],
     }
     assert kinds["bright"] == [5, 0.5, 0.25, 1]
+
+
+def test_alpha_is_premultiplied_where_blender_does_so(found):
+    kinds = found["kinds"]
     assert kinds["premultiply"]["Plain"] and not kinds["premultiply"]["Cut"]
     assert not kinds["premultiply"]["Data"]
+
+
+def test_missing_images_are_pink_and_said(found):
+    kinds = found["kinds"]
     assert kinds["missing"] == [-1, -1]
     (said,) = kinds["problems"]
     assert "'Missing'" in said and "'gone.png'" in said and "pink" in said

@@ -20,12 +20,15 @@ def found(shared_blender, folder):
     return shared_blender("preferences.py", folder)
 
 
-def test_without_an_installation_nothing_is_fetched_or_broken(found):
+def test_without_an_installation_nothing_is_fetched(found):
     assert found["state"] == "absent"
     assert found["own folder"]
     assert found["offline"] is False
     for name in ("offline estimate", "download"):
         assert "Downloads need Online Access" in found[name], name
+
+
+def test_without_an_installation_nothing_is_broken(found):
     assert "not installed" in found["verify"]
     assert found["interrupted"] == "interrupted"
     assert found["remove"] == "The backend was removed; models were kept."
@@ -62,28 +65,48 @@ def test_past_renders_are_listed_and_recalled(found):
     ]
 
 
-def test_the_installers_buttons_with_online_access_off(blender, tmp_path, monkeypatch):
-    """Install, verify, repair, install again and remove, from packages on this computer."""
+@pytest.fixture(scope="module")
+def installed(shared_blender, tmp_path_factory):
+    """Install, verify, repair, install again and remove, from packages on this computer, with
+    Online Access off."""
+    folder = tmp_path_factory.mktemp("files")
     for name in ("alpha", "beta"):
-        make_wheel(tmp_path / "shelf", name)
-    wanted = "".join(locked(tmp_path / "shelf", f"{name}==1.0") for name in ("alpha", "beta"))
-    (tmp_path / "requirements.txt").write_text(wanted)
-    monkeypatch.setenv("UV_FIND_LINKS", str(tmp_path / "shelf"))
-    monkeypatch.setenv("UV_NO_INDEX", "1")
-    found = blender("installs.py", tmp_path)
+        make_wheel(folder / "shelf", name)
+    wanted = "".join(locked(folder / "shelf", f"{name}==1.0") for name in ("alpha", "beta"))
+    (folder / "requirements.txt").write_text(wanted)
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("UV_FIND_LINKS", str(folder / "shelf"))
+        environment.setenv("UV_NO_INDEX", "1")
+        found = shared_blender("installs.py", folder)
     if not found["uv"]:
         pytest.skip("the wheels of uv are not here: run `make extension`")
-    assert found["online"] is False
-    backends = set(re.findall(r"[a-z]+[\d.]*", found["known to uv"]))
-    assert {"auto", "cpu"} < set(found["torch"]) <= backends
+    return found
+
+
+def test_builds_of_pytorch_are_offered_that_uv_knows(installed):
+    backends = set(re.findall(r"[a-z]+[\d.]*", installed["known to uv"]))
+    assert {"auto", "cpu"} < set(installed["torch"]) <= backends
     for make in ("NVIDIA", "AMD", "Intel"):
-        assert any(make in name for name in found["torch"].values()), make
+        assert any(make in name for name in installed["torch"].values()), make
+
+
+def test_the_backend_is_installed_with_online_access_off(installed):
+    found = installed
+    assert found["online"] is False
     assert found["before"][0].startswith("Online Access is off")
     assert found["install"] == ["The backend is installed.", "ready"] and found["own python"]
+
+
+def test_a_damaged_installation_is_found_and_repaired(installed):
+    found = installed
     assert found["verify"] == "Every installed file is as it should be."
     assert found["damaged"] == "The file beta/__init__.py of beta is missing. Press Repair."
     assert found["repair"] == "The backend was installed anew."
     assert found["verify again"] == found["verify"]
+
+
+def test_the_backend_is_installed_again_and_removed(installed):
+    found = installed
     assert found["install again"] == ["The backend is installed.", found["verify"]]
     assert found["remove"] == ["The backend was removed; models were kept.", "absent"]
     assert found["left"] == ["install.lock", "models"]

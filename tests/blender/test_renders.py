@@ -17,22 +17,32 @@ pytestmark = pytest.mark.skipif(
 )
 
 
-def test_passes_come_back_from_an_exr(blender, tmp_path):
-    found = blender("renders.py", "passes", tmp_path)
-    assert found["files"] == ["0001.exr", "0002.exr", "0003.exr"]
-    assert found["shape"] == [48, 64]
-    names = {name.split(".", 1)[1] for name in found["channels"] if name.startswith("ViewLayer.")}
+@pytest.fixture(scope="module")
+def passes(shared_blender, tmp_path_factory):
+    return shared_blender("renders.py", "passes", tmp_path_factory.mktemp("files"))
+
+
+def test_each_view_layer_has_the_passes_that_it_asks_for(passes):
+    assert passes["files"] == ["0001.exr", "0002.exr", "0003.exr"]
+    names = {name.split(".", 1)[1] for name in passes["channels"] if name.startswith("ViewLayer.")}
     colours = {f"{name}.{c}" for name in ("Combined", "Anchor") for c in "RGBA"}
     assert names == colours | {"Depth.Z", "Coverage.X"}
-    assert "Second.Combined.R" in found["channels"]
-    assert "Second.Depth.Z" not in found["channels"]
-    assert 1 < found["nearest"] < 6
-    assert found["sky_above"] > 0.5
-    assert found["floor_below"] == 1.0
-    assert found["varied"] > 0.05
-    assert 0.3 < found["anchor_seen"] < 1
-    assert found["coverage"][0] >= 0 and found["coverage"][1] == 1
-    assert found["said"] == ["seed", "steps", "model", "model_hash", "world_revision"]
+    assert "Second.Combined.R" in passes["channels"]
+    assert "Second.Depth.Z" not in passes["channels"]
+
+
+def test_passes_come_back_from_an_exr(passes):
+    assert passes["shape"] == [48, 64]
+    assert 1 < passes["nearest"] < 6
+    assert passes["sky_above"] > 0.5
+    assert passes["floor_below"] == 1.0
+    assert passes["varied"] > 0.05
+    assert 0.3 < passes["anchor_seen"] < 1
+    assert passes["coverage"][0] >= 0 and passes["coverage"][1] == 1
+
+
+def test_an_exr_says_how_it_was_made(passes):
+    assert passes["said"] == ["seed", "steps", "model", "model_hash", "world_revision"]
 
 
 def test_frames_do_not_depend_on_their_order(blender, tmp_path):

@@ -17,6 +17,10 @@ def test_curves_become_strands_of_triangles(found):
     curves = found["curves"]
     assert curves["key"] == "Hair" and curves["material"] == "Red" and curves["x"] == 1
     assert curves["triangles"] == 6 + 12 and curves["joined"]
+
+
+def test_strands_are_as_wide_as_they_are_said_to_be(found):
+    curves = found["curves"]
     assert curves["width"] == pytest.approx(0.2, rel=1e-3) and curves["round"] < 1e-6
     assert curves["end"] == [10, 10, 10]
     assert curves["facing"] > 0.2

@@ -115,16 +115,26 @@ def test_points_come_through_the_backend_and_the_file_as_they_are(found, folder)
     anchors = folder[1]
     assert np.allclose(found["points"], anchors.xyz, atol=1e-6)
     assert np.array_equal(found["colours"], anchors.rgb)
+    assert found["moved"] == pytest.approx(2.0, abs=1e-5)
+    assert found["revision_changed"] and found["same_after_load"]
+
+
+def test_points_are_drawn_at_once(found, folder):
+    anchors = folder[1]
     alone, both = ["cloud Points"], ["Twin", "cloud Points"]
-    assert found["drawn"] == [alone, both, alone]  # at once
+    assert found["drawn"] == [alone, both, alone]
     places, colours = map(np.array, found["dots"])
     assert np.allclose(places, anchors.xyz, atol=1e-6)
     assert np.allclose(colours[:, :3] * 255, anchors.rgb, atol=0.5)
     assert found["fewer dots"] == 17  # every third
-    assert found["moved"] == pytest.approx(2.0, abs=1e-5)
-    assert found["revision_changed"] and found["same_after_load"]
+
+
+def test_memory_and_trust_of_a_world_come_with_it(found):
     assert found["memory_mean"] == [10, 120, 230] and found["memory_depth"] == 2.5
     assert found["trust"] == Trust(0.4, (19.0,)).sentences()
+
+
+def test_worlds_that_cannot_be_read_are_one_sentence(found):
     assert "not a world" in found["damaged"]
     assert "does not exist" in found["no_ply"]
 
@@ -177,7 +187,7 @@ def test_blenders_own_splats_are_read(found, true_splats):
     assert np.abs(seen_from(native, place) - seen_from(truth, place)).max() < 0.03
 
 
-def test_cameras_are_matched_to_photos(found, folder):
+def test_an_fspy_project_becomes_its_camera(found, folder):
     photo = folder[2]
     fspy = found["fspy"]
     assert fspy["size"] == list(SIZE)
@@ -185,15 +195,22 @@ def test_cameras_are_matched_to_photos(found, folder):
     assert fspy["K"][0][2] == pytest.approx(150 + 0.1 * 150, rel=1e-5)
     assert fspy["K"][1][2] == pytest.approx(100 + 0.05 * 150, rel=1e-5)
     assert np.allclose(fspy["c2w"], photo.c2w, atol=1e-5)
+
+
+def test_lines_of_a_photo_become_its_camera(found, folder):
+    photo = folder[2]
     solved = found["solved"]
     assert solved["K"][0][0] == pytest.approx(photo.K[0, 0], rel=1e-3)
     assert np.allclose(np.array(solved["c2w"])[2, :3], photo.c2w[2, :3], atol=1e-3)
     assert np.allclose(np.array(solved["c2w"])[:3, 3], photo.position, atol=1e-5)
     assert max(found["agreeing"]) < 1e-4, "handles begin where the camera is not"
+    assert found["size"] == [300, 200]
+
+
+def test_lines_that_tell_no_camera_are_a_sentence(found):
     assert found["untouched"]
     assert "matched to a photo" in found["unmatched"]
     assert "JSON list" in found["bad_lines"]
-    assert found["size"] == [300, 200]
 
 
 def test_kept_frames_grow_the_world(found):
@@ -214,29 +231,40 @@ def test_memory_is_baked_into_textures(found):
 
 
 def test_a_photo_becomes_points_a_blockout_and_a_camera(found):
-    # everything in one collection, the camera at the height that was typed in
+    # everything in one collection
     assert {"room Camera", "room Points"} <= set(found["photo_objects"])
     assert len(found["photo_objects"]) > 2
     blockout = set(found["photo_objects"]) - {"room Camera", "room Points"}
     assert set(found["photo_hidden"]) == blockout
+
+
+def test_a_photos_world_has_its_memory_and_the_height_that_was_typed_in(found):
     assert found["photo_camera"]["size"] == [240, 160]
     assert found["photo_place"][2] == pytest.approx(2.4, rel=1e-5)  # 1.2 m in units of 0.5 m
     assert found["photo_memory"] == 1
     assert 20_000 < found["photo_anchors"] <= 240 * 160
-    assert found["photo_shown"] == ["WORLDFM", "room Camera", 240, 160, False]
-    assert found["photo_edge"] < 0.1, "overlays draw points without any edge as black dots"
-    assert found["still_shown"] == found["photo_shown"]
     assert found["second_height"] == pytest.approx(4.8, rel=1e-5)
     assert "does not exist" in found["no_photo"]
 
 
-def test_a_photo_in_a_scene_in_use_puts_it_aside_and_back(found):
+def test_a_photo_is_shown_at_once_and_stays_shown(found):
+    assert found["photo_shown"] == ["WORLDFM", "room Camera", 240, 160, False]
+    assert found["photo_edge"] < 0.1, "overlays draw points without any edge as black dots"
+    assert found["still_shown"] == found["photo_shown"]
+
+
+def test_a_photo_in_a_scene_in_use_puts_it_aside(found):
     aside = found["aside"]
     before, after = aside["before"], aside["after"]
     assert before["seen"] == ["Cube", "world Points"] and before["memory"] == [True]
     assert {"room Camera", "room Points"} < set(after["seen"])
     assert not {"Cube", "Unused", "world Points"} & set(after["seen"])
     assert after["memory"] == [False, True] and after["render"] == ["WORLDFM", 240]
+
+
+def test_what_a_photo_put_aside_comes_back(found):
+    aside = found["aside"]
+    before, after = aside["before"], aside["after"]
     assert set(aside["back"]["seen"]) == set(before["seen"]) | set(after["seen"])
     assert after["objects"] == aside["back"]["objects"] > before["objects"] == 3
     assert aside["undone"] == before
@@ -293,9 +321,12 @@ def test_sources_that_are_not_there_are_one_sentence_and_leave_nothing(sourced):
     assert sourced["nothing left"] == 0
 
 
-def test_points_move_into_a_folder_and_come_back_with_the_file(sourced):
+def test_points_of_an_unsaved_file_do_not_move(sourced):
     assert "Save this file first" in sourced["unsaved"]
     assert "Save this file first" in sourced["unsaved move"]
+
+
+def test_points_move_into_a_folder_and_come_back_with_the_file(sourced):
     assert sourced["moved"] and sourced["undone"] == [True, 100_000]
     assert sourced["listed"].startswith("//scene worlds/large Points ")
     assert sourced["preview"] == 20_000

@@ -3,24 +3,46 @@
 
 from __future__ import annotations
 
+import pytest
 
-def test_rendered_shading_follows_what_is_edited(stage, measured):
+
+@pytest.fixture(scope="module")
+def found(stage, measured):
     found = stage.play("lit")
     measured["lit viewport, seconds"] = found["seconds"]
     measured["lit viewport, moving"] = found["moving"]
+    return found
+
+
+def test_every_frame_is_lit_and_no_points_are_made(found):
     frames = found["frames"]
     assert {one["model"] for one in frames.values()} == {"lit"}
     assert {one["anchors"] for one in frames.values()} == {0}, "points were made for nothing"
+    assert found["problem"] == ["", "", ""]
+    assert "Traceback" not in found["log"]
+
+
+def test_edits_are_another_world_and_an_orbit_is_none(found):
+    frames = found["frames"]
     names = ["first", "material", "object", "object again", "lamp", "world"]
     assert len({frames[name]["revision"] for name in names}) == len(names)
     assert frames["orbit"]["revision"] == frames["world"]["revision"], "a world for nothing"
+
+
+def test_rendered_shading_follows_what_is_edited(found):
+    frames = found["frames"]
     red, _, blue = frames["material"]["mean"]
     assert red > 1.03 * blue > 0, "the cube is small in a grey picture, but it is red"
     assert frames["world"]["mean"][2] > 2 * frames["lamp"]["mean"][2]
-    assert frames["front"]["projection"] == "ORTHO"
+
+
+def test_rendered_shading_follows_the_view(found):
+    assert found["frames"]["front"]["projection"] == "ORTHO"
+    assert found["moving"]["frames"] > 2
+
+
+def test_a_viewport_at_rest_becomes_sharp(found):
+    frames = found["frames"]
     assert frames["orbit"]["size"][0] == 512 < frames["sharp"]["size"][0]
     assert frames["sharp"]["revision"] == frames["orbit"]["revision"]
     assert found["after it"], "a view that moves waited for a sharp frame"
-    assert found["moving"]["frames"] > 2
-    assert found["problem"] == ["", "", ""]
-    assert "Traceback" not in found["log"]

@@ -7,6 +7,7 @@ import sys
 
 import cv2
 import numpy as np
+import pytest
 
 
 def test_the_zip_installs_and_its_preferences_show(installed):
@@ -35,32 +36,59 @@ def test_esc_stops_an_animation_and_keeps_its_frames(stage, demo_file, tmp_path)
     assert "Traceback" not in found["log"]
 
 
-def test_memory_frames_are_kept_in_the_file(stage, demo_file, tmp_path):
-    found = stage.play("memory", demo_file, target=str(tmp_path / "kept.blend"))
+@pytest.fixture(scope="module")
+def captured(stage, demo_file, tmp_path_factory):
+    target = tmp_path_factory.mktemp("files") / "kept.blend"
+    return stage.play("memory", demo_file, target=str(target))
+
+
+def test_memory_frames_are_captured_by_each_engine(captured):
+    found = captured
     assert len(found["names"]) == 6
     assert [source.split(",")[0] for source in found["looks"]] == ["Cycles", "EEVEE", "Workbench"]
     for source, look in found["looks"].items():
         assert 0.05 < look["mean"] < 0.95 and look["spread"] > 0.05, source
-    assert found["names_after_loading"] == found["names"]
-    assert all(found["pictures_after_loading"])
-    assert found["moments"] == [[True, True]] * 3
-    assert found["fits"] == ["FITS"] * 3 and found["stale"] == ["STALE"] * 3
     assert "Traceback" not in found["log"]
 
 
-def test_rendered_shading_streams_and_then_rests(stage, demo_file, measured):
+def test_memory_frames_are_kept_in_the_file(captured):
+    found = captured
+    assert found["names_after_loading"] == found["names"]
+    assert all(found["pictures_after_loading"])
+
+
+def test_memory_frames_say_whether_they_fit(captured):
+    assert captured["moments"] == [[True, True]] * 3
+    assert captured["fits"] == ["FITS"] * 3 and captured["stale"] == ["STALE"] * 3
+
+
+@pytest.fixture(scope="module")
+def streamed(stage, demo_file, measured):
     found = stage.play("stream", demo_file)
     measured["main thread while orbiting"] = found["orbit"]
     measured["main thread, all of the session"] = found["all"]
+    return found
+
+
+def test_rendered_shading_streams_and_then_rests(streamed):
+    found = streamed
     assert found["orbited"]
     assert found["orbit"]["draws"] > 20, "the view did not move with the mouse"
     assert found["orbit"]["frames"] >= 2
     assert found["quiet"]["draws"] <= 5, "a viewport that shows what it wants must rest"
     assert found["quiet_free"]["draws"] <= 5
-    assert found["free_coverage"] > 0.5, "a view off the camera's path has too few anchors"
-    assert 1 <= found["capped"]["asked"] <= found["capped"]["allowed"]
-    assert found["levels off F12"] < 3, "the camera's view is not what F12 renders"
     assert "Traceback" not in found["log"]
+
+
+def test_rendered_shading_shows_what_f12_renders(streamed):
+    found = streamed
+    assert found["free_coverage"] > 0.5, "a view off the camera's path has too few anchors"
+    assert found["levels off F12"] < 3, "the camera's view is not what F12 renders"
+
+
+def test_rendered_shading_asks_no_oftener_than_it_is_allowed(streamed):
+    found = streamed
+    assert 1 <= found["capped"]["asked"] <= found["capped"]["allowed"]
 
 
 def test_a_viewport_takes_what_an_artist_does_to_it(stage, demo_file, tmp_path):
@@ -73,29 +101,54 @@ def test_a_viewport_takes_what_an_artist_does_to_it(stage, demo_file, tmp_path):
     assert "Traceback" not in found["log"]
 
 
-def test_long_work_stops_and_what_was_kept_is_taken_back(stage, demo_file, tmp_path):
-    found = stage.play("tools", demo_file, photo=str(tmp_path / "photo.png"))
+@pytest.fixture(scope="module")
+def tools(stage, demo_file, tmp_path_factory):
+    photo = tmp_path_factory.mktemp("files") / "photo.png"
+    return stage.play("tools", demo_file, photo=str(photo))
+
+
+def test_captures_and_bakes_stop(tools):
+    found = tools
     assert 1 <= found["captured"] < 24
     assert found["scenes"] == ["Scene"], "the capture left its copy of the scene behind"
     assert found["baking"] and found["unbaked"] >= 1
-    assert 1 <= found["materials"].pop("baked") <= 3
-    assert found["materials"] == {"as before": True, "undone": 0}
+    assert 1 <= found["materials"]["baked"] <= 3
+    rest = {name: value for name, value in found["materials"].items() if name != "baked"}
+    assert rest == {"as before": True, "undone": 0}
     assert found["added by a stopped build"] == 0
-    assert found["kept"] == {"frames": 1, "undone": True, "redone": True}
-    assert found["handles"]["moved"] > 0.01
-    assert found["handles"]["taken back"] and not found["handles"]["lines"]
     assert "Traceback" not in found["log"]
 
 
-def test_renders_are_recalled_and_viewpoints_become_a_camera(stage, demo_file):
-    found = stage.play("sidebar", demo_file)
+def test_what_was_kept_is_taken_back(tools):
+    assert tools["kept"] == {"frames": 1, "undone": True, "redone": True}
+
+
+def test_a_photos_handles_move_and_are_taken_back(tools):
+    assert tools["handles"]["moved"] > 0.01
+    assert tools["handles"]["taken back"] and not tools["handles"]["lines"]
+
+
+@pytest.fixture(scope="module")
+def sidebar(stage, demo_file):
+    return stage.play("sidebar", demo_file)
+
+
+def test_renders_are_recalled(sidebar):
+    found = sidebar
     assert found["recalled"] == [5, 3, 1] and found["same picture"]
     assert found["chosen"] == "Frame 5, seed 3", "another render became the chosen one"
+    assert "Traceback" not in found["log"]
+
+
+def test_viewpoints_become_a_camera(sidebar):
+    found = sidebar
     assert found["between them"] > 0.3, "the viewpoints stand in one place"
     assert max(found["off the viewpoints"]) < 1e-4
-    assert "Backend: ready" in found["report"] and "memory frames 3" in found["report"]
-    assert "ready" in found["log text"].lower()
-    assert "Traceback" not in found["log"]
+
+
+def test_the_report_and_the_log_say_how_the_backend_is(sidebar):
+    assert "Backend: ready" in sidebar["report"] and "memory frames 3" in sidebar["report"]
+    assert "ready" in sidebar["log text"].lower()
 
 
 def test_a_killed_backend_comes_back_while_streaming(stage, demo_file):
@@ -105,14 +158,31 @@ def test_a_killed_backend_comes_back_while_streaming(stage, demo_file):
     assert "Traceback" not in found["log"]
 
 
-def test_the_install_button_makes_an_environment_that_works(stage, tmp_path):
-    elsewhere = tmp_path / "else where"
-    found = stage.play("install_backend", base_python=sys.executable, folder=str(elsewhere))
+@pytest.fixture(scope="module")
+def elsewhere(tmp_path_factory):
+    return tmp_path_factory.mktemp("files") / "else where"
+
+
+@pytest.fixture(scope="module")
+def buttons(stage, elsewhere):
+    return stage.play("install_backend", base_python=sys.executable, folder=str(elsewhere))
+
+
+def test_an_installation_is_refused_offline_and_can_be_cancelled(buttons):
+    found = buttons
     assert "Online Access" in found["offline"]
     assert found["cancelled"][0] in {"absent", "interrupted"}
+    assert "Traceback" not in found["log"]
+
+
+def test_the_install_button_makes_an_environment_that_works(buttons):
+    found = buttons
     assert found["installed"] == ["ready", "The backend is installed."]
     assert found["verified"] == "Every installed file is as it should be."
+
+
+def test_an_installation_moves_and_is_removed(buttons, elsewhere):
+    found = buttons
     assert found["moved"] == ["ready", f"Everything is in {elsewhere} now."]
     assert found["removed"] == ["absent", "The backend was removed; models were kept."]
     assert "environment" not in found["left"] and "mine.txt" in found["models"]
-    assert "Traceback" not in found["log"]
