@@ -18,7 +18,7 @@ from .fog import fog_of
 from .geometry import Surface
 from .images import Picture
 from .lamps import Light
-from .shader_graph import Shader
+from .shader import Shader
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,7 +11,7 @@ import bpy
 import numpy as np
 
 from .geometry import Surface
-from .shader_graph import Shader
+from .shader import Shader
 
 _NUMBERS = {"FLOAT": 1, "INT": 1, "INT8": 1, "BOOLEAN": 1, "FLOAT2": 2, "FLOAT_VECTOR": 3,
             "FLOAT_COLOR": 4, "BYTE_COLOR": 4}  # fmt: skip

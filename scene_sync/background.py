@@ -27,7 +27,8 @@ from ..backend.shared.scene import (
     Background,
     Texture,
 )
-from .shader_graph import Shader, plain_shader, read_tree
+from .shader import Shader, plain_shader
+from .shader_graph import read_tree
 from .world_render import WorldRender, render_of
 
 _FLAGS = {

@@ -25,7 +25,8 @@ from ..backend.shared.reading import MALFORMED, parse_json
 from ..backend.shared.scene import BAKE_LAYER
 from .geometry import Surface
 from .memory import PREFIX, packed_bytes, packed_image
-from .shader_graph import Baked, Shader
+from .shader import Shader
+from .shader_graph import Baked
 from .unfollowed import Bake, fitting
 
 _MOST_BYTES = 1 << 30

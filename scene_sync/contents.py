@@ -15,7 +15,7 @@ from .anchor_points import Points
 from .geometry import Surface
 from .lamps import Light
 from .materials import BaseColor
-from .shader_graph import Shader
+from .shader import Shader
 
 SKIPPED = "The object '{}' was left out: {}; clear its transform or delete it."
 

@@ -21,7 +21,8 @@ from .bakes import pictures_of
 from .contents import Found, Kind
 from .geometry import Instance, Surface
 from .materials import BaseColor, base_color_of
-from .shader_graph import Shader, read_material
+from .shader import Shader
+from .shader_graph import read_material
 
 _FLAGS = {
     "visible_camera": CAMERA,

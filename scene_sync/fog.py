@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from .rgb import rgb_of
-from .shader_graph import Shader
+from .shader import Shader
 
 _NOT_EVEN = (
     "The fog of the world '{}' is not the same everywhere and is not shown; use a Volume Scatter, "

@@ -12,7 +12,8 @@ import numpy as np
 
 from ..backend.shared.scene import EVERYWHERE, Lamp
 from .rgb import rgb_of
-from .shader_graph import Shader, read_tree
+from .shader import Shader
+from .shader_graph import read_tree
 
 _THIN = 1e-9
 

@@ -29,7 +29,7 @@ from .guides import render_guides
 from .lamps import read_light
 from .memory import is_kept, read_frame, read_frames
 from .sampling import Guide
-from .shader_graph import Shader
+from .shader import Shader
 from .sources import STRAND_TYPES, UNSHOWN, problems_of, read_surface, read_systems
 
 _LOOKS = 32

@@ -23,7 +23,7 @@ from ..backend.shared.child_process import run_child
 from ..backend.shared.errors import BackendError, WorldFMError
 from ..backend.shared.leftovers import temporary_folder
 from ..backend.shared.reading import MALFORMED
-from .shader_graph import Shader
+from .shader import Shader
 
 WIDTH = 2048
 """Pixels around; half as many up."""

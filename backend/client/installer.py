@@ -17,7 +17,6 @@ import hashlib
 import json
 import os
 import shutil
-import sys
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -30,11 +29,12 @@ from ..shared.errors import BackendError, InputError
 from ..shared.kernel_folder import KERNELS
 from ..shared.leftovers import remove
 from ..shared.messages import Progress
-from . import graphics
 from . import uv as uv_words
 from .check_environment import TORCH_BUILD_LOCK, TORCH_LOCK
 from .estimate import Estimate, read_estimate
 from .file_lock import only_one
+from .make_environment import EnvironmentMaker, InstallChoice, interpreter
+from .programs import Programs
 from .trees import delete_tree, move_tree, relocate, unlimited
 
 MARKER = "worldfm.json"
@@ -50,24 +50,6 @@ class InstallState(Enum):
     INTERRUPTED = "interrupted"  # install() finishes it
     OUTDATED = "outdated"  # made for another version of the add-on, or its interpreter is gone
     READY = "ready"
-
-
-@dataclass(frozen=True)
-class InstallChoice:
-    """What to install.
-
-    requirements: the locked list (backend/requirements.txt); PyTorch's stands beside it. uv: its
-    program; None = use venv and pip of `python`. python: interpreter that the user named, None =
-    uv finds or fetches one.
-    torch: auto, cpu, cu130, rocm7.2, ... (pip takes what its index has).
-    online: False = from uv's cache and local packages only.
-    """
-
-    requirements: Path
-    uv: Path | None
-    python: Path | None = None
-    torch: str = "auto"
-    online: bool = True
 
 
 @dataclass
@@ -107,12 +89,14 @@ class Installation:
             lock = self.folder / "pylock.estimate.toml"
             lock.unlink(missing_ok=True)
             self.report(Progress("Asking what has to be downloaded."))
-            python = ["--python", self._python_at_hand(choice)]
+            maker = self._maker(choice)
+            python = ["--python", maker.python_at_hand()]
             what = ["pip", "compile", *python, "--format", "pylock.toml", "-o", lock]
-            torch = uv_words.torch_arguments(choice.torch, self._torch_build(choice))
+            torch = uv_words.torch_arguments(choice.torch, maker.torch_build())
             if (torch_lock := choice.requirements.with_name(TORCH_LOCK)).is_file():
                 torch += ["-c", str(torch_lock)]
-            self._run([choice.uv, *what, *torch, choice.requirements], choice, "The estimate")
+            command = [choice.uv, *what, *torch, choice.requirements]
+            maker.programs.run(command, "The estimate")
             try:
                 return read_estimate(lock)
             finally:
@@ -127,8 +111,9 @@ class Installation:
         with self._alone():
             self._clear_halves()
             self._check_space(download_bytes)
-            partial = self._bare_environment(choice)
-            self._fetch(choice, partial, download_bytes)
+            maker = self._maker(choice)
+            partial = maker.bare_environment()
+            maker.fetch(partial, download_bytes)
             problems = self._problems(partial, choice.requirements)
             if problems:  # from a damaged cache the same files would come again
                 shutil.rmtree(unlimited(partial), ignore_errors=True)
@@ -207,6 +192,10 @@ class Installation:
             relocate(target / "environment", source, target)
         self.folder = target
 
+    def _maker(self, choice: InstallChoice) -> EnvironmentMaker:
+        programs = Programs(self.folder, self.cancel, choice.online)
+        return EnvironmentMaker(self.folder, choice, programs, self.report)
+
     def _alone(self) -> Any:
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
@@ -238,94 +227,11 @@ class Installation:
                 f"{free / 1e9:.1f} GB free; free some space or choose another data folder."
             )
 
-    def _bare_environment(self, choice: InstallChoice) -> Path:
-        """environment.partial with a working interpreter, an earlier attempt's if it serves."""
-        partial = self.folder / "environment.partial"
-        if self._works(interpreter(partial), choice):
-            return partial
-        shutil.rmtree(unlimited(partial), ignore_errors=True)
-        self.report(Progress("Preparing a Python for the backend."))
-        if choice.uv is None:
-            self._venv_of_python(choice, partial)
-            return partial
-        python = choice.python or uv_words.PYTHON_RANGE
-        command = [choice.uv, "venv", "--relocatable", "--no-project", "--python", python, partial]
-        try:
-            self._run(command, choice, "Finding a Python")
-        except BackendError:
-            host = Path(sys.executable)  # Blender's own Python can lend its standard library
-            if choice.python is not None or not host.is_file():
-                raise
-            command[command.index(python)] = host
-            self._run(command, choice, "Finding a Python")
-        return partial
-
-    def _python_at_hand(self, choice: InstallChoice) -> Path | str:
-        """A Python to resolve packages for, without fetching one: at the worst the host's own."""
-        if choice.python is not None:
-            return choice.python
-        find = [choice.uv, "python", "find", "--no-python-downloads", uv_words.PYTHON_RANGE]
-        found = self._status(find, choice, []) == 0
-        return uv_words.PYTHON_RANGE if found else sys.executable
-
-    def _venv_of_python(self, choice: InstallChoice, partial: Path) -> None:
-        if choice.python is None:
-            raise InputError("Without uv a Python has to be named; choose one in the preferences.")
-        probe = [choice.python, "-I", "-c", "import venv, ensurepip"]
-        if self._status(probe, choice, []) != 0:
-            raise InputError(
-                f"{choice.python} cannot make environments (venv or ensurepip is missing); choose "
-                "another Python, or leave the field empty to let uv find one."
-            )
-        self._run([choice.python, "-I", "-m", "venv", partial], choice, "Making an environment")
-
-    def _works(self, python: Path, choice: InstallChoice) -> bool:
-        if not python.exists():
-            return False
-        has_pip = [] if choice.uv is not None else ["import pip"]
-        code = "; ".join(["import sys", *has_pip, "sys.exit(not (3, 11) <= sys.version_info)"])
-        return self._status([python, "-I", "-c", code], choice, []) == 0
-
-    def _fetch(self, choice: InstallChoice, partial: Path, download_bytes: int) -> None:
-        progress = uv_words.InstallProgress(download_bytes)
-        free_before = shutil.disk_usage(self.folder).free
-
-        def on_line(line: str) -> None:
-            progress.line(line)
-            self.report(Progress(progress.text, progress.fraction))
-
-        def on_wait() -> None:
-            progress.written(max(0, free_before - shutil.disk_usage(self.folder).free))
-            self.report(Progress(progress.text, progress.fraction))
-
-        if choice.uv is not None:
-            install = [choice.uv, "pip", "install", "--python", interpreter(partial)]
-        else:
-            install = [interpreter(partial), "-I", "-m", "pip", "install", "--progress-bar", "off"]
-        locked = [*install, *uv_words.LOCKED, "-r", choice.requirements]
-        self._run(locked, choice, "The installation", on_line, on_wait)
-        build = self._torch_build(choice)
-        by_uv = choice.uv is not None
-        ways = uv_words.torch_packages(choice.requirements, choice.torch, build, by_uv)
-        for way in ways[:-1]:
-            if self._status([*install, *way], choice, [], on_line, on_wait) == 0:
-                return
-        for way in ways[-1:]:
-            self._run([*install, *way], choice, "The installation", on_line, on_wait)
-
-    def _torch_build(self, choice: InstallChoice) -> str:
-        lines: list[str] = []
-        program = graphics.nvidia_smi() if choice.torch == "auto" else None
-        if program is not None:
-            self._execute([program, *graphics.ASK], lines.append, lambda: None, online=True)
-        cuda_13 = graphics.can_run_cuda_13("\n".join(lines), graphics.kernel_module())
-        return uv_words.torch_build(choice.torch, cuda_13)
-
     def _problems(self, environment: Path, requirements: Path) -> list[str]:
         script = Path(__file__).with_name("check_environment.py")
         lines: list[str] = []
         command = [interpreter(environment), "-I", script, requirements]
-        status = self._execute(command, lines.append, lambda: None, online=True)
+        status = Programs(self.folder, self.cancel).status(command, lines.append)
         try:
             problems = json.loads(lines[-1]) if status == 0 and lines else None
         except ValueError:
@@ -349,65 +255,6 @@ class Installation:
                 "backend in every Blender, then press Install again."
             ) from error
         shutil.rmtree(unlimited(old), ignore_errors=True)
-
-    def _run(
-        self,
-        command: list[Any],
-        choice: InstallChoice,
-        doing: str,
-        on_line: Callable[[str], None] = lambda line: None,
-        on_wait: Callable[[], None] = lambda: None,
-    ) -> None:
-        lines: list[str] = []
-        if self._status(command, choice, lines, on_line, on_wait) != 0:
-            self._keep_log(lines)
-            raise uv_words.explain(lines, doing, choice.online)
-
-    def _status(
-        self,
-        command: list[Any],
-        choice: InstallChoice,
-        lines: list[str],
-        on_line: Callable[[str], None] = lambda line: None,
-        on_wait: Callable[[], None] = lambda: None,
-    ) -> int:
-        def both(line: str) -> None:
-            lines.append(line)
-            on_line(line)
-
-        return self._execute(command, both, on_wait, choice.online)
-
-    def _execute(
-        self,
-        command: list[Any],
-        on_line: Callable[[str], None],
-        on_wait: Callable[[], None],
-        online: bool,
-    ) -> int:
-        env = uv_words.environment(self.folder)
-        uv_words.check_sources(env)
-        if not online:
-            env |= {"UV_OFFLINE": "1", "PIP_NO_INDEX": "1"}
-        return run_child(
-            command,
-            env=env,
-            cwd=self.folder,
-            on_line=on_line,
-            cancel=self.cancel,
-            on_wait=on_wait,
-        )
-
-    def _keep_log(self, lines: list[str]) -> None:
-        logs = self.folder / "logs"
-        logs.mkdir(exist_ok=True)
-        (logs / "install.log").write_text("\n".join(lines) + "\n", encoding="utf-8")
-
-
-def interpreter(environment: Path) -> Path:
-    """The Python inside a virtual environment on this system."""
-    if sys.platform == "win32":
-        return environment / "Scripts" / "python.exe"
-    return environment / "bin" / "python"
 
 
 def _fingerprint(requirements: Path) -> str:

@@ -38,34 +38,45 @@ class Run:
         return f"{self.dataset.resolve().name}/{self.geometry}-{number}"
 
 
+Datasets = Annotated[
+    list[Path], typer.Argument(help="Data sets (with transforms.json), or folders of them.")
+]
+Output = Annotated[Path, typer.Option("-o", "--output", help="Folder of the results.")]
+References = Annotated[
+    str | None,
+    typer.Option(help="Frames to remember, such as 1,7,13: from 0, as in transforms.json."),
+]
+Spread = Annotated[
+    list[int],
+    typer.Option(help="Without --references: how many, spread evenly; may be repeated."),
+]
+Geometry = Annotated[
+    list[str],
+    typer.Option(help="Whose depth makes the world: references or all; may be repeated."),
+]
+Model = Annotated[
+    str, typer.Option(help="Name or folder of a model, or 'none' for the baselines alone.")
+]
+Baselines = Annotated[bool, typer.Option(help="Measure the classical baselines too.")]
+Ablation = Annotated[
+    bool, typer.Option(help="Measure the model without memory tokens, and without memory, too.")
+]
+Steps = Annotated[
+    int | None, typer.Option(help="Sampler steps; the model's own number if not given.")
+]
+
+
 @app.command()
 def evaluate(
-    datasets: Annotated[
-        list[Path], typer.Argument(help="Data sets (with transforms.json), or folders of them.")
-    ],
-    output: Annotated[Path, typer.Option("-o", "--output", help="Folder of the results.")],
-    references: Annotated[
-        str | None,
-        typer.Option(help="Frames to remember, such as 1,7,13: from 0, as in transforms.json."),
-    ] = None,
-    spread: Annotated[
-        list[int],
-        typer.Option(help="Without --references: how many, spread evenly; may be repeated."),
-    ] = [3],  # noqa: B006 - typer reads the default, nobody changes it
-    geometry: Annotated[
-        list[str],
-        typer.Option(help="Whose depth makes the world: references or all; may be repeated."),
-    ] = ["references"],  # noqa: B006
-    model: Annotated[
-        str, typer.Option(help="Name or folder of a model, or 'none' for the baselines alone.")
-    ] = "embedded",
-    baselines: Annotated[bool, typer.Option(help="Measure the classical baselines too.")] = False,
-    ablation: Annotated[
-        bool, typer.Option(help="Measure the model without memory tokens, and without memory, too.")
-    ] = False,
-    steps: Annotated[
-        int | None, typer.Option(help="Sampler steps; the model's own number if not given.")
-    ] = None,
+    datasets: Datasets,
+    output: Output,
+    references: References = None,
+    spread: Spread = [3],  # noqa: B006 - typer reads the default, nobody changes it
+    geometry: Geometry = ["references"],  # noqa: B006
+    model: Model = "embedded",
+    baselines: Baselines = False,
+    ablation: Ablation = False,
+    steps: Steps = None,
     seed: Annotated[int, typer.Option(help="Seed of what is invented.")] = 0,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, ...")] = "auto",
     threads: Threads = 0,

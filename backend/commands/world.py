@@ -33,6 +33,35 @@ Json = Annotated[
 Depth = Annotated[
     str, typer.Option(help="auto, embedded, moge-2, depth-anything, depth-pro or a folder.")
 ]
+Output = Annotated[Path, typer.Option("-o", "--output", help="Folder of the new world.")]
+Image = Annotated[Path | None, typer.Option(help="A photo; its depth is estimated.")]
+Panorama = Annotated[Path | None, typer.Option(help="A 2:1 panorama.")]
+Dataset = Annotated[
+    Path | None, typer.Option(help="Folder with transforms.json or a COLMAP model.")
+]
+Ply = Annotated[
+    Path | None, typer.Option(help="A point cloud, Gaussian splats (any kind) or a mesh.")
+]
+Meta = Annotated[Path | None, typer.Option(help="The reference's meta.json.")]
+OfImage = Annotated[
+    Path | None,
+    typer.Option(help="Of --image: a camera path (its first camera is taken) or .fspy file."),
+]
+Height = Annotated[
+    float | None, typer.Option(help="Metres of the camera above the ground (default 1.6).")
+]
+Up = Annotated[str | None, typer.Option(help="Upward axis of --ply: z, y or -y.")]
+Scale = Annotated[float, typer.Option(min=1e-9, help="Metres per unit of --ply.")]
+PlyColors = Annotated[
+    Literal["auto", "sh", "rgb"],
+    typer.Option(help="Colours of --ply: spherical harmonics (auto where it has such) or rgb."),
+]
+Degree = Annotated[
+    int,
+    typer.Option(
+        min=0, max=3, help="Degree of a splat's view-dependent colour that is read; 0 = none."
+    ),
+]
 
 
 @app.callback()
@@ -42,36 +71,19 @@ def world() -> None:
 
 @app.command()
 def build(
-    output: Annotated[Path, typer.Option("-o", "--output", help="Folder of the new world.")],
-    image: Annotated[Path | None, typer.Option(help="A photo; its depth is estimated.")] = None,
-    panorama: Annotated[Path | None, typer.Option(help="A 2:1 panorama.")] = None,
-    dataset: Annotated[
-        Path | None, typer.Option(help="Folder with transforms.json or a COLMAP model.")
-    ] = None,
-    ply: Annotated[
-        Path | None, typer.Option(help="A point cloud, Gaussian splats (any kind) or a mesh.")
-    ] = None,
-    meta: Annotated[Path | None, typer.Option(help="The reference's meta.json.")] = None,
-    camera: Annotated[
-        Path | None,
-        typer.Option(help="Of --image: a camera path (its first camera is taken) or .fspy file."),
-    ] = None,
-    camera_height: Annotated[
-        float | None, typer.Option(help="Metres of the camera above the ground (default 1.6).")
-    ] = None,
+    output: Output,
+    image: Image = None,
+    panorama: Panorama = None,
+    dataset: Dataset = None,
+    ply: Ply = None,
+    meta: Meta = None,
+    camera: OfImage = None,
+    camera_height: Height = None,
     depth: Depth = "auto",
-    up: Annotated[str | None, typer.Option(help="Upward axis of --ply: z, y or -y.")] = None,
-    scale: Annotated[float, typer.Option(min=1e-9, help="Metres per unit of --ply.")] = 1.0,
-    ply_color_mode: Annotated[
-        Literal["auto", "sh", "rgb"],
-        typer.Option(help="Colours of --ply: spherical harmonics (auto where it has such) or rgb."),
-    ] = "auto",
-    sh_degree: Annotated[
-        int,
-        typer.Option(
-            min=0, max=3, help="Degree of a splat's view-dependent colour that is read; 0 = none."
-        ),
-    ] = 3,
+    up: Up = None,
+    scale: Scale = 1.0,
+    ply_color_mode: PlyColors = "auto",
+    sh_degree: Degree = 3,
     overwrite: Overwrite = False,
     threads: Threads = 0,
     as_json: Json = False,

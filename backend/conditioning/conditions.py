@@ -13,7 +13,8 @@ from ..shared.anchors import Anchors
 from ..shared.camera import Camera
 from ..shared.frame import MemoryFrame
 from .anchors.point_renderer import AnchorRender, PointCloud, render_points
-from .memory.sampling import MemoryImages, Sampled, sample_memory, usable
+from .memory.images import MemoryImages
+from .memory.sampling import Sampled, sample_memory, usable
 from .memory.seen import Seen
 from .memory.views import select_views
 from .unseen.composer import complete

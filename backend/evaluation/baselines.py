@@ -17,7 +17,8 @@ import numpy as np
 
 from ..conditioning.anchors.lifting import lift
 from ..conditioning.anchors.point_renderer import PointCloud, render_points
-from ..conditioning.memory.sampling import MemoryImages, sample_memory
+from ..conditioning.memory.images import MemoryImages
+from ..conditioning.memory.sampling import sample_memory
 from ..shared.anchors import Anchors
 from ..shared.camera import Camera
 from ..shared.errors import InputError

@@ -16,7 +16,7 @@ from ..conditioning.anchors.lifting import lift
 from ..conditioning.anchors.point_renderer import PointCloud
 from ..conditioning.conditions import build_conditions, world_scale
 from ..conditioning.hints import hints_of
-from ..conditioning.memory.sampling import MemoryImages
+from ..conditioning.memory.images import MemoryImages
 from ..conditioning.noise import latent_noise
 from ..data.nerfstudio import PosedFrame
 from ..models.frame_model import LATENT_STRIDE

@@ -18,8 +18,8 @@ from ..conditioning.conditions import Conditions, build_conditions, world_scale
 from ..conditioning.detail import with_detail
 from ..conditioning.hints import hints_of
 from ..conditioning.memory.free_space import contradicts
+from ..conditioning.memory.images import MemoryImages
 from ..conditioning.memory.prepared import PreparedFrames
-from ..conditioning.memory.sampling import MemoryImages
 from ..conditioning.noise import latent_noise
 from ..conditioning.threads import look_whether_to_stop
 from ..conditioning.unseen.imagined import (

@@ -21,7 +21,8 @@ from torch import Tensor
 from torch.compiler import set_stance
 
 from ..conditioning.anchors.point_renderer import AnchorRender, PointCloud, render_points
-from ..conditioning.memory.sampling import MemoryImages, sample_memory
+from ..conditioning.memory.images import MemoryImages
+from ..conditioning.memory.sampling import sample_memory
 from ..conditioning.memory.views import select_views
 from ..models.acceleration import Graphed, accelerate
 from ..models.autoencoder import Autoencoder, from_bytes, to_bytes, vae_dtype

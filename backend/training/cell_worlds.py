@@ -15,7 +15,7 @@ import torch
 from ..conditioning.anchors.point_renderer import PointCloud
 from ..conditioning.channels import Layout
 from ..conditioning.conditions import world_scale
-from ..conditioning.memory.sampling import MemoryImages
+from ..conditioning.memory.images import MemoryImages
 from ..data.nerfstudio import PosedFrame
 from ..learning.samples import choose_references, flaw_depth, to_memory, world_anchors
 from .sample_cache import Flight

@@ -11,7 +11,8 @@ import numpy as np
 
 from ..conditioning.anchors.point_cloud import PointCloud
 from ..conditioning.anchors.point_renderer import render_points
-from ..conditioning.memory.sampling import MemoryImages, sample_memory
+from ..conditioning.memory.images import MemoryImages
+from ..conditioning.memory.sampling import sample_memory
 from ..data.capture_views import filled
 from ..shared.camera import Camera, facing, intrinsics
 from ..shared.color import srgb_to_linear

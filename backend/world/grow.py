@@ -18,7 +18,8 @@ from ..conditioning.anchors.lifting import lift
 from ..conditioning.anchors.point_renderer import PointCloud, render_points
 from ..conditioning.conditions import world_scale
 from ..conditioning.memory.free_space import contradicts
-from ..conditioning.memory.sampling import MemoryImages, sample_memory
+from ..conditioning.memory.images import MemoryImages
+from ..conditioning.memory.sampling import sample_memory
 from ..conditioning.memory.seen import Seen
 from ..conditioning.unseen.depth_completion import complete_depth, smooth_guess
 from ..conditioning.view import View

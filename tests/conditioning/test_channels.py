@@ -15,7 +15,8 @@ from backend.conditioning.anchors.point_renderer import PointCloud
 from backend.conditioning.channels import HINTS, Channel, Layout
 from backend.conditioning.conditions import build_conditions
 from backend.conditioning.hints import hints_of
-from backend.conditioning.memory.sampling import MemoryImages, usable
+from backend.conditioning.memory.images import MemoryImages
+from backend.conditioning.memory.sampling import usable
 from backend.models.cell_net import EMBEDDED_COLORS, EMBEDDED_COMPLETION
 from backend.models.weights_file import EMBEDDED
 from backend.shared.anchors import Anchors

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import torch
 
-from backend.conditioning.memory.sampling import MemoryImages
+from backend.conditioning.memory.images import MemoryImages
 from backend.conditioning.memory.seen import Seen
 from backend.conditioning.unseen.composer import complete
 from backend.conditioning.unseen.proposals import ColorProposal, DepthProposal, SoFar

@@ -13,8 +13,8 @@ from backend.conditioning.anchors.lifting import lift
 from backend.conditioning.anchors.point_renderer import PointCloud
 from backend.conditioning.conditions import build_conditions
 from backend.conditioning.detail import with_detail
+from backend.conditioning.memory.images import MemoryImages
 from backend.conditioning.memory.prepared import PreparedFrame
-from backend.conditioning.memory.sampling import MemoryImages
 from backend.conditioning.unseen import patterns
 from backend.conditioning.unseen.planes import continue_planes, find_planes
 from backend.conditioning.view import View

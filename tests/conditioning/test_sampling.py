@@ -11,8 +11,9 @@ import pytest
 import torch
 
 from backend.conditioning.memory import sampling
+from backend.conditioning.memory.images import MemoryImages
 from backend.conditioning.memory.prepared import PreparedFrames
-from backend.conditioning.memory.sampling import MemoryImages, Sampled, sample_memory
+from backend.conditioning.memory.sampling import Sampled, sample_memory
 from backend.shared.camera import Camera, intrinsics, look_at
 from backend.shared.frame import MemoryFrame
 from tests.scenes.world_room import photograph, psnr, room_camera, trace

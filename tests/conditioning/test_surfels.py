@@ -13,7 +13,7 @@ from backend.conditioning.anchors.lifting import lift
 from backend.conditioning.anchors.point_renderer import PointCloud
 from backend.conditioning.channels import GUESSES
 from backend.conditioning.conditions import build_conditions
-from backend.conditioning.memory.sampling import MemoryImages
+from backend.conditioning.memory.images import MemoryImages
 from backend.conditioning.memory.seen import Seen
 from backend.conditioning.unseen import surfels as fill
 from backend.conditioning.unseen.cell_colors import guess_cells, propose_alike

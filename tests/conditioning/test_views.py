@@ -8,7 +8,8 @@ import dataclasses
 import numpy as np
 import torch
 
-from backend.conditioning.memory.sampling import MemoryImages, sample_memory
+from backend.conditioning.memory.images import MemoryImages
+from backend.conditioning.memory.sampling import sample_memory
 from backend.conditioning.memory.views import select_views
 from backend.shared.camera import Camera
 from backend.shared.frame import MemoryFrame

@@ -10,7 +10,8 @@ from backend.conditioning.anchors import point_cloud
 from backend.conditioning.anchors.lifting import lift
 from backend.conditioning.anchors.point_cloud import PointCloud
 from backend.conditioning.anchors.point_renderer import render_points
-from backend.conditioning.memory.sampling import MemoryImages, sample_memory
+from backend.conditioning.memory.images import MemoryImages
+from backend.conditioning.memory.sampling import sample_memory
 from backend.conditioning.memory.views import select_views
 from backend.conditioning.noise import world_noise
 from backend.conditioning.view import View

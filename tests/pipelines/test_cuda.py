@@ -14,7 +14,7 @@ from backend.conditioning.anchors.point_cloud import PointCloud
 from backend.conditioning.anchors.point_renderer import _draw
 from backend.conditioning.conditions import build_conditions, world_scale
 from backend.conditioning.hints import hints_of
-from backend.conditioning.memory.sampling import MemoryImages
+from backend.conditioning.memory.images import MemoryImages
 from backend.conditioning.unseen.surfels import guess_colors, surfels
 from backend.conditioning.view import View
 from backend.models.autoencoder import ProductAttention

@@ -13,7 +13,7 @@ from diffusers import AutoencoderTiny
 
 from backend.conditioning.anchors.lifting import lift
 from backend.conditioning.anchors.point_renderer import PointCloud, render_points
-from backend.conditioning.memory.sampling import MemoryImages
+from backend.conditioning.memory.images import MemoryImages
 from backend.models.autoencoder import ProductAttention
 from backend.models.convert import convert
 from backend.models.preprocess import fit_picture, fit_render

@@ -11,7 +11,7 @@ import torch
 from safetensors.torch import save_file
 
 from backend.conditioning.channels import COLOR_CELLS
-from backend.conditioning.memory.sampling import MemoryImages
+from backend.conditioning.memory.images import MemoryImages
 from backend.conditioning.memory.seen import Seen
 from backend.conditioning.unseen.cell_colors import (
     color_cells,

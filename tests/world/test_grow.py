@@ -10,7 +10,8 @@ import torch
 from backend.conditioning.anchors.lifting import lift
 from backend.conditioning.anchors.point_renderer import PointCloud, render_points
 from backend.conditioning.memory.free_space import contradicts
-from backend.conditioning.memory.sampling import MemoryImages, sample_memory
+from backend.conditioning.memory.images import MemoryImages
+from backend.conditioning.memory.sampling import sample_memory
 from backend.conditioning.unseen.depth_completion import smooth_guess
 from backend.models.depth import DepthEstimator, DepthGuess
 from backend.pipelines.embedded import FramePipeline

@@ -7,8 +7,8 @@ import numpy as np
 import torch
 
 from ...shared.camera import Camera
+from .images import MemoryImages
 from .prepared import GRID
-from .sampling import MemoryImages
 
 COLUMNS = 48
 """Width of the coarse picture on which visibility is counted."""

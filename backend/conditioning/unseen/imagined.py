@@ -24,7 +24,8 @@ from ..anchors.lifting import lift
 from ..anchors.point_cloud import PointCloud
 from ..anchors.point_renderer import AnchorRender, render_points
 from ..memory.free_space import contradicts
-from ..memory.sampling import MemoryImages, Sampled, sample_memory, usable
+from ..memory.images import MemoryImages
+from ..memory.sampling import Sampled, sample_memory, usable
 from ..memory.views import select_views
 from .continuation import panorama_of
 from .fill import push_pull

@@ -11,7 +11,7 @@ import torch
 from ..view import View
 
 if TYPE_CHECKING:
-    from ..memory.sampling import MemoryImages
+    from ..memory.images import MemoryImages
     from ..memory.seen import Seen
 
 

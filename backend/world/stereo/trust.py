@@ -12,7 +12,8 @@ import torch
 from ...conditioning.anchors.lifting import lift
 from ...conditioning.anchors.point_cloud import PointCloud
 from ...conditioning.anchors.point_renderer import render_points
-from ...conditioning.memory.sampling import MemoryImages, sample_memory
+from ...conditioning.memory.images import MemoryImages
+from ...conditioning.memory.sampling import sample_memory
 from ...data.depth_files import resize_depth
 from ...shared.anchors import Anchors
 from ...shared.camera import Camera
