@@ -9,7 +9,6 @@ comes once a second at most. With TLS the same holds of those whose handshake is
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import logging
 import ssl
 import time
@@ -21,6 +20,8 @@ from typing import Any
 from websockets.asyncio.server import ServerConnection
 from websockets.http11 import Request, Response
 from websockets.protocol import State
+
+from ..shared.addresses import is_loopback
 
 MOST_BYTES = 4096
 SECONDS = 2.0
@@ -129,14 +130,6 @@ class Entrance:
         return connection.respond(
             HTTPStatus.FORBIDDEN, "This backend serves its own machine only; ask for 127.0.0.1.\n"
         )
-
-
-def is_loopback(host: str) -> bool:
-    """Whether a host's name or address is this machine's own."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host.lower() == "localhost"
 
 
 def _own_log(seldom: Seldom) -> logging.Logger:

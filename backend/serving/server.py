@@ -17,6 +17,7 @@ from typing import Any, cast
 from websockets.asyncio.server import serve
 from websockets.exceptions import ConnectionClosed
 
+from ..shared.addresses import is_loopback
 from ..shared.errors import BackendError, InputError, WorldFMError
 from ..shared.frame import FrameReply
 from ..shared.messages import (
@@ -37,7 +38,7 @@ from ..shared.messages import (
     Welcome,
 )
 from ..shared.wire import MAX_FRAME_BYTES, receive_message, send_message
-from .entrance import SECONDS, Entrance, Guest, is_loopback
+from .entrance import SECONDS, Entrance, Guest
 from .session import Event, Load, QueuedFrame, Session
 from .world_store import WorldStore
 

@@ -19,14 +19,15 @@ def refuse_plain(address: str, setting: str) -> None:
         host = parts.hostname or ""
     except ValueError as error:
         raise InputError(f"{setting} is no address ('{address[:80]}'); correct it.") from error
-    if parts.scheme.lower() in ("http", "ws", "ftp") and not _is_here(host):
+    if parts.scheme.lower() in ("http", "ws", "ftp") and not is_loopback(host):
         raise InputError(
             f"{setting} names '{parts.scheme}://{host}', which anybody on the way can change; use "
             "an address that begins with https://."
         )
 
 
-def _is_here(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Whether a host's name or address is this machine's own."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:

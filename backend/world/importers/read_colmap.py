@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -42,15 +43,7 @@ def main(source: str, target: str) -> None:
         for image in images
     ]
     points = list(model.points3D.values())
-    number = {image: n for n, image in enumerate(ids)}
-    image: list[int] = []
-    point: list[int] = []
-    for n, one in enumerate(points):
-        if len(image) > MOST_SEEN:
-            break
-        for element in one.track.elements:
-            image.append(number.get(element.image_id, -1))
-            point.append(n)
+    image, point = _sightings(points, ids)
     np.savez(
         Path(target) / "points.npz",
         xyz=np.array([p.xyz for p in points], np.float64).reshape(-1, 3),
@@ -61,3 +54,17 @@ def main(source: str, target: str) -> None:
     )
     text = json.dumps({"cameras": cameras, "images": placed})
     (Path(target) / "model.json").write_text(text, encoding="utf-8")
+
+
+def _sightings(points: list[Any], ids: list[int]) -> tuple[list[int], list[int]]:
+    """The image (-1 = none of `ids`) and the point of each time that a point was seen."""
+    number = {image: n for n, image in enumerate(ids)}
+    image: list[int] = []
+    point: list[int] = []
+    for n, one in enumerate(points):
+        if len(image) > MOST_SEEN:
+            break
+        for element in one.track.elements:
+            image.append(number.get(element.image_id, -1))
+            point.append(n)
+    return image, point

@@ -69,6 +69,11 @@ def refused(operator: Callable[..., Any], **properties: Any) -> str:
     return ""
 
 
+def said(operator: Callable[..., Any], **properties: Any) -> str:
+    """The error that an operator reports, or the outcome of its installation."""
+    return refused(operator, **properties) or part("installation").outcome
+
+
 def run(main: Callable[[], dict[str, Any]]) -> None:
     """Print main's findings as the last line, and leave before Blender's own exit code.
 

@@ -14,17 +14,9 @@ from typing import Any
 
 import bpy
 import extension
+from extension import said
 
 FOLDER = Path(sys.argv[1])
-
-
-def said(operator: Any, **properties: Any) -> str:
-    """The error an operator reports, or the outcome of its task."""
-    try:
-        operator(**properties)
-    except RuntimeError as error:
-        return str(error)
-    return extension.part("installation").outcome
 
 
 def main() -> dict[str, Any]:
