@@ -16,7 +16,13 @@ from dataclasses import dataclass
 import bpy
 
 from .backend.shared.frame import FrameReply
-from .scene_sync.memory import Snapshot, drop_pictures, pack_snapshot, shrink_snapshot, snapshot
+from .scene_sync.snapshots import (
+    Snapshot,
+    drop_pictures,
+    pack_snapshot,
+    shrink_snapshot,
+    snapshot,
+)
 
 MOST = 100
 WHOLE = 24

@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import bpy
 
-from ..scene_sync.memory import camera_of, read_snapshot, store_frame
+from ..scene_sync.memory import camera_of, store_frame
+from ..scene_sync.snapshots import read_snapshot
 from .image_window import show_image
 from .mixin import OperatorMixin
 from .reports import reports_errors

@@ -24,7 +24,7 @@ from ..backend.shared.part_names import SHAPE, alike
 from ..backend.shared.reading import MALFORMED, parse_json
 from ..backend.shared.scene import BAKE_LAYER
 from .geometry import Surface
-from .memory import PREFIX, packed_bytes, packed_image
+from .packing import PREFIX, packed_bytes, packed_image
 from .shader import Shader
 from .shader_graph import Baked
 from .unfollowed import Bake, fitting

@@ -2,42 +2,45 @@
 """Memory frames in the .blend: packed images that never change, named by what is in them.
 
 Colours of photos are a PNG, so that Blender shows them; those of renders are compressed half floats
-beside a small PNG; depth is a compressed .npy of exact float32. All are read from the packed bytes
-and never through Blender's colour management. Frames of a world that is kept in a folder are read
-from there, and only a thumbnail is packed.
+beside a small PNG; depth is a compressed .npy of exact float32. Frames of a world that is kept in a
+folder are read from there, and only a thumbnail is packed.
 """
 
 from __future__ import annotations
 
 import hashlib
-import io
 import json
-import zlib
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import Any
 
 import bpy
 import numpy as np
 
-from ..backend.shared.arrays import checked, read_npy, unpacked
-from ..backend.shared.camera import MAX_SIZE, Camera
+from ..backend.shared.camera import Camera
 from ..backend.shared.errors import InputError, WorldFMError
 from ..backend.shared.frame import MemoryFrame
 from ..backend.shared.moment import Moment
 from ..backend.shared.png import decode_png, encode_png
 from ..backend.shared.reading import MALFORMED, as_sentence, parse_json
 from .moments import NONE, Moments, decode_moment, moment_name
+from .packing import (
+    PREFIX,
+    decode_depth,
+    decode_halves,
+    encode_depth,
+    encode_halves,
+    packed_bytes,
+    packed_image,
+    remove_unused,
+    set_thumbnail,
+    smaller,
+)
 from .world_folder import folder_frame
 
 _UNREADABLE: tuple[type[Exception], ...] = (*MALFORMED, WorldFMError)
 
-PREFIX = "WorldFM "
-
-_THUMBNAIL, _ICON = 128, 32
-_MOST_BYTES = MAX_SIZE * MAX_SIZE * 6 + 4096
-"""Of a frame's colours or depth, unpacked."""
 _SHOWN = 512
 """Longest side of the PNG beside half floats."""
 _cache: dict[str, MemoryFrame] = {}
@@ -92,22 +95,22 @@ def pack_frame(item: bpy.types.PropertyGroup, frame: MemoryFrame) -> None:
     item.folder = ""
     shown = frame.rgb
     if frame.radiance is not None:
-        shown = np.ascontiguousarray(_smaller(frame.rgb, _SHOWN))
-        packed = _encode_halves(frame.radiance)
+        shown = np.ascontiguousarray(smaller(frame.rgb, _SHOWN))
+        packed = encode_halves(frame.radiance)
         item.radiance = packed_image(f"{PREFIX}{frame.id} radiance", packed)
     item.colour = packed_image(f"{PREFIX}{frame.id}", encode_png(shown))
-    _set_thumbnail(item.colour, shown)
+    set_thumbnail(item.colour, shown)
     if frame.depth is not None:
-        item.depth = packed_image(f"{PREFIX}{frame.id} depth", _encode_depth(frame.depth))
+        item.depth = packed_image(f"{PREFIX}{frame.id} depth", encode_depth(frame.depth))
 
 
 def unpack_frame(item: bpy.types.PropertyGroup, frame: MemoryFrame, folder: str) -> None:
     """Keep only a thumbnail in the .blend; the frame is in the world's folder `folder`."""
     _drop_images(item)
     item.folder = folder
-    small = np.ascontiguousarray(_smaller(frame.rgb))
+    small = np.ascontiguousarray(smaller(frame.rgb))
     item.colour = packed_image(f"{PREFIX}{frame.id} thumbnail", encode_png(small))
-    _set_thumbnail(item.colour, small)
+    set_thumbnail(item.colour, small)
 
 
 def images_of(item: bpy.types.PropertyGroup) -> list[bpy.types.Image]:
@@ -120,7 +123,7 @@ def _pack_moments(item: bpy.types.PropertyGroup, moments: Moments) -> None:
     before = [image for image in (item.moment, item.moment_view) if image is not None]
     item.moment = None if moments.render is None else _moment_image(moments.render)
     item.moment_view = None if moments.view is None else _moment_image(moments.view)
-    _remove_unused(before)
+    remove_unused(before)
 
 
 def _moment_image(data: bytes) -> bpy.types.Image:
@@ -132,63 +135,10 @@ def _moment_image(data: bytes) -> bpy.types.Image:
     return packed_image(name, data)
 
 
-def _remove_unused(images: list[bpy.types.Image]) -> None:
-    for image in dict.fromkeys(images):
-        if not image.users:
-            bpy.data.images.remove(image)
-
-
 def _drop_images(item: bpy.types.PropertyGroup) -> None:
     images = [image for image in (item.colour, item.radiance, item.depth) if image is not None]
     item.colour = item.radiance = item.depth = None
-    _remove_unused(images)
-
-
-class Snapshot(NamedTuple):
-    """A frame's colours as a PNG and its depth as it is packed; its name is of its content."""
-
-    name: str
-    picture: bytes
-    depth: bytes
-    small: np.ndarray
-
-
-def snapshot(rgb: np.ndarray, depth: np.ndarray) -> Snapshot:
-    """What `pack_snapshot` keeps of rgb (H, W, 3) uint8 and depth (H, W) float32. Any thread."""
-    picture = encode_png(np.ascontiguousarray(rgb))
-    name = hashlib.blake2b(picture, digest_size=8).hexdigest()
-    small = np.ascontiguousarray(_smaller(rgb))
-    return Snapshot(name, picture, _encode_depth(depth), small)
-
-
-def pack_snapshot(item: bpy.types.PropertyGroup, made: Snapshot) -> None:
-    """Keep it in the .blend, with `item`, which has `colour` and `depth`."""
-    item.colour = packed_image(f"{PREFIX}{made.name} render", made.picture)
-    _set_thumbnail(item.colour, made.small)
-    item.depth = packed_image(f"{PREFIX}{made.name} render depth", made.depth)
-
-
-def shrink_snapshot(item: bpy.types.PropertyGroup) -> None:
-    """Keep the thumbnail alone."""
-    if item.colour is None or item.depth is None:
-        return
-    try:
-        rgb = decode_png(packed_bytes(item.colour))
-    except MALFORMED:  # of a file from elsewhere: it can be shown no more
-        drop_pictures(item)
-        return
-    small = np.ascontiguousarray(_smaller(rgb))
-    name = item.colour.name.removesuffix(" render")
-    drop_pictures(item)
-    item.colour = packed_image(f"{name} thumbnail", encode_png(small))
-    _set_thumbnail(item.colour, small)
-
-
-def drop_pictures(item: bpy.types.PropertyGroup) -> None:
-    """Forget the pictures of an item of the history."""
-    images = [image for image in (item.colour, item.depth) if image is not None]
-    item.colour = item.depth = None
-    _remove_unused(images)
+    remove_unused(images)
 
 
 def camera_of(item: bpy.types.PropertyGroup) -> Camera:
@@ -200,21 +150,6 @@ def camera_of(item: bpy.types.PropertyGroup) -> Camera:
         WorldFMError,
     ):
         return Camera.from_json(parse_json(item.camera_json))
-
-
-def read_snapshot(item: bpy.types.PropertyGroup) -> tuple[np.ndarray, np.ndarray]:
-    """rgb (H, W, 3) uint8 and depth (H, W) float32. Raises InputError when they are not kept."""
-    if item.depth is None or item.colour is None:
-        raise InputError(
-            f"Only a thumbnail of '{item.name}' is kept; recall its settings and render it again."
-        )
-    with as_sentence(
-        lambda why: InputError(
-            f"The picture of '{item.name}' cannot be read ({why}); recall its settings and render "
-            "it again."
-        )
-    ):
-        return decode_png(packed_bytes(item.colour)), _decode_depth(packed_bytes(item.depth))
 
 
 def read_frames(scene: bpy.types.Scene, final: bool = False) -> tuple[list[MemoryFrame], list[str]]:
@@ -311,10 +246,10 @@ def _read_picture(item: bpy.types.PropertyGroup) -> MemoryFrame:
         return frame
     with _readable(item):
         camera = Camera.from_json(parse_json(item.camera_json))
-        depth = _decode_depth(packed_bytes(item.depth)) if item.depth else None
+        depth = decode_depth(packed_bytes(item.depth)) if item.depth else None
         colours: dict[str, Any]
         if item.radiance:
-            colours = {"radiance": _decode_halves(packed_bytes(item.radiance))}
+            colours = {"radiance": decode_halves(packed_bytes(item.radiance))}
         else:
             size = (camera.width, camera.height)
             colours = {"rgb": decode_png(packed_bytes(item.colour), size)}
@@ -328,61 +263,3 @@ def forget_frames() -> None:
     _cache.clear()
     _moments.clear()
     _seen.clear()
-
-
-def packed_image(name: str, data: bytes) -> bpy.types.Image:
-    """An image that keeps these bytes in the .blend."""
-    image = bpy.data.images.new(name, 1, 1)
-    image.pack(data=data, data_len=len(data))
-    image.source = "FILE"
-    return image
-
-
-def _smaller(rgb: np.ndarray, side: int = _THUMBNAIL) -> np.ndarray:
-    step = max(1, -(-max(rgb.shape[:2]) // side))
-    return rgb[::step, ::step]
-
-
-def _set_thumbnail(image: bpy.types.Image, rgb: np.ndarray) -> None:
-    """Blender makes previews of its own only where it shows assets; 4.3's lists show the icon."""
-    preview = image.preview_ensure()
-    for kind, side in (("image", _THUMBNAIL), ("icon", _ICON)):
-        small = _smaller(rgb, side)[::-1]
-        rgba = np.ones((*small.shape[:2], 4), np.float32)
-        rgba[..., :3] = small / np.float32(255)
-        setattr(preview, f"{kind}_size", small.shape[1::-1])
-        getattr(preview, f"{kind}_pixels_float").foreach_set(rgba.ravel())
-
-
-def packed_bytes(image: bpy.types.Image | None) -> bytes:
-    """What `packed_image` keeps. Raises ValueError when it is gone."""
-    if image is None or image.packed_file is None:
-        raise ValueError("its image was deleted")
-    return bytes(image.packed_file.data)
-
-
-def _encode_halves(picture: np.ndarray) -> bytes:
-    """All upper bytes before all lower ones: those are alike, and a third smaller together."""
-    halves = np.ascontiguousarray(picture, np.float16)
-    planes = np.moveaxis(halves.view(np.uint8).reshape(*halves.shape, 2), -1, 0)
-    buffer = io.BytesIO()
-    np.save(buffer, np.ascontiguousarray(planes), allow_pickle=False)
-    return zlib.compress(buffer.getvalue(), 3)
-
-
-def _decode_halves(data: bytes) -> np.ndarray:
-    planes = read_npy(unpacked(data, _MOST_BYTES))
-    if planes.dtype != np.uint8 or planes.ndim != 4 or planes.shape[0] != 2:
-        raise ValueError("its picture is not one of half floats")
-    return np.ascontiguousarray(np.moveaxis(planes, 0, -1)).view(np.float16)[..., 0]
-
-
-def _encode_depth(depth: np.ndarray) -> bytes:
-    buffer = io.BytesIO()
-    np.save(buffer, np.ascontiguousarray(depth, np.float32), allow_pickle=False)
-    return zlib.compress(buffer.getvalue(), 3)
-
-
-def _decode_depth(data: bytes) -> np.ndarray:
-    depth = read_npy(unpacked(data, _MOST_BYTES))
-    return checked(depth, "its depth", np.float32, (None, None), least=0, infinite=True)

@@ -98,7 +98,7 @@ class PreparedScene:
     whole: Lighting | None = None
     carried: Memory | None = None
     timings: dict[str, float] = field(default_factory=dict)
-    _memories: dict[int, Memory | None] = field(default_factory=dict)
+    _memories: WeakKeyDictionary[Lighting, Memory | None] = field(default_factory=WeakKeyDictionary)
 
     @property
     def complete(self) -> bool:
@@ -108,7 +108,7 @@ class PreparedScene:
 
     def remembers(self, lighting: Lighting) -> bool:
         """Whether `memory` is made for this light."""
-        return id(lighting) in self._memories or not any(one.enabled for one in self.frames)
+        return lighting in self._memories or not any(one.enabled for one in self.frames)
 
     def draft_memory(self) -> Memory | None:
         """The best there is for a draft."""
@@ -130,13 +130,13 @@ class PreparedScene:
         """Nothing better is to come than the draft, and what it remembers."""
         if self.drafts.light is not None:
             self.drafts.final = self.drafts.light
-            self._memories.setdefault(id(self.drafts.light), self.carried)
+            self._memories.setdefault(self.drafts.light, self.carried)
 
     def memory(self, lighting: Lighting) -> Memory | None:
         """What memory frames saw beside their lit pictures; made when it is first asked for."""
         if not self.remembers(lighting):
-            self._memories[id(lighting)] = self.remembering.memory(lighting, self.frames)
-        return self._memories.get(id(lighting))
+            self._memories[lighting] = self.remembering.memory(lighting, self.frames)
+        return self._memories.get(lighting)
 
 
 @dataclass(frozen=True, eq=False)

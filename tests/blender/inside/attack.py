@@ -230,11 +230,11 @@ def attributes() -> dict[str, Any]:
 
 
 def _remember_a_render(scene: bpy.types.Scene) -> None:
-    memory = extension.part("scene_sync.memory")
+    snapshots = extension.part("scene_sync.snapshots")
     rgb, depth = np.zeros((48, 64, 3), np.uint8), np.ones((48, 64), np.float32)
     item = scene.worldfm.history.add()
     item.name, item.camera_json = "Render 1", scene.worldfm.memory[0].camera_json
-    memory.pack_snapshot(item, memory.snapshot(rgb, depth))
+    snapshots.pack_snapshot(item, snapshots.snapshot(rgb, depth))
     view = scene.worldfm.viewpoints.add()
     view.name = "View"
 
