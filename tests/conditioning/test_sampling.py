@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from backend.conditioning.memory import sampling
+from backend.conditioning.memory import images as memory_images
 from backend.conditioning.memory.images import MemoryImages
 from backend.conditioning.memory.prepared import PreparedFrames
 from backend.conditioning.memory.sampling import Sampled, sample_memory
@@ -139,7 +139,7 @@ def test_only_so_many_images_are_kept_ready_and_all_can_be_asked_for(
     images = MemoryImages(views)
     camera, depth = room_camera(), torch.from_numpy(views[1].depth)
     before = sample_memory(images, [0, 1, 2], camera, depth)
-    monkeypatch.setattr(sampling, "KEPT_PIXELS", 2 * 128 * 96)
+    monkeypatch.setattr(memory_images, "KEPT_PIXELS", 2 * 128 * 96)
     few = MemoryImages(views)
     for _ in range(2):
         after = sample_memory(few, [0, 1, 2], camera, depth)
