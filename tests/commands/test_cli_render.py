@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import shutil
 from pathlib import Path
@@ -67,28 +69,42 @@ def render(place: Path, output: Path, *more: object, world: Path | None = None) 
     )
 
 
-def test_all_passes_with_metadata(place: Path, tmp_path: Path, capsys) -> None:
-    passes = "combined,depth,anchor,coverage"
-    assert render(place, tmp_path, "--passes", passes, "--seed", 3, "--video", "--json") == 0
-    report = json.loads(capsys.readouterr().out)
+@pytest.fixture(scope="module")
+def passes(place: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """All passes of four frames and a film of them."""
+    made, said = tmp_path_factory.mktemp("passes"), io.StringIO()
+    with contextlib.redirect_stdout(said):
+        which = "combined,depth,anchor,coverage"
+        assert render(place, made, "--passes", which, "--seed", 3, "--video", "--json") == 0
+    report = json.loads(said.getvalue())
     assert len(report["frames"]) == 4
+    return made
+
+
+def test_all_passes_and_a_film_are_written(passes: Path) -> None:
     names = {
         f"{i:04d}.{end}"
         for i in range(4)
         for end in ("png", "depth.exr", "anchor.png", "coverage.png")
     }
-    assert {file.name for file in tmp_path.iterdir()} == names | {"video.mp4"}
-    about = read_metadata(tmp_path / "0001.png")
+    assert {file.name for file in passes.iterdir()} == names | {"video.mp4"}
+    assert read_png(passes / "0000.png").shape == (SIZE, SIZE, 3)
+    with av.open(str(passes / "video.mp4")) as film:
+        assert len(list(film.decode(video=0))) == 4
+
+
+def test_every_pass_says_how_it_was_made(passes: Path) -> None:
+    about = read_metadata(passes / "0001.png")
     assert (about["seed"], about["steps"], about["world_revision"]) == ("3", "1", "1")
     assert about["model"] == "model" and len(about["model_hash"]) == 12
-    assert read_metadata(tmp_path / "0001.depth.exr") == about
-    with OpenEXR.File(str(tmp_path / "0000.depth.exr")) as file:
+    assert read_metadata(passes / "0001.depth.exr") == about
+
+
+def test_the_depth_pass_is_in_metres(passes: Path) -> None:
+    with OpenEXR.File(str(passes / "0000.depth.exr")) as file:
         depth = file.channels()["Z"].pixels
     truth = room_frame(room_cameras(SIZE, 1)[0]).depth
     assert np.median(np.abs(depth - truth) / truth) < 0.05
-    assert read_png(tmp_path / "0000.png").shape == (SIZE, SIZE, 3)
-    with av.open(str(tmp_path / "video.mp4")) as film:
-        assert len(list(film.decode(video=0))) == 4
 
 
 def test_the_same_bytes_in_any_order(place: Path, tmp_path: Path) -> None:
@@ -199,10 +215,18 @@ def test_replacing_keeps_the_old_file_until_the_new_is_whole(tmp_path: Path) -> 
     assert [file.name for file in tmp_path.iterdir()] == ["a.bin"]
 
 
-def test_evaluate_writes_metrics_and_a_sheet(place: Path, tmp_path: Path, capsys) -> None:
+@pytest.fixture(scope="module")
+def evaluated(place: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """What `evaluate` wrote, and what it printed."""
+    made, said = tmp_path_factory.mktemp("evaluated"), io.StringIO()
     common = ["evaluate", place / "dataset", "--model", place / "model", "--device", "cpu"]
-    assert worldfm(*common, "--references", "0,4", "--baselines", "-o", tmp_path) == 0
-    metrics = json.loads((tmp_path / "metrics.json").read_text())
+    with contextlib.redirect_stdout(said):
+        assert worldfm(*common, "--references", "0,4", "--baselines", "-o", made) == 0
+    return made, said.getvalue()
+
+
+def test_evaluate_measures_frames_by_every_method(evaluated: tuple[Path, str]) -> None:
+    metrics = json.loads((evaluated[0] / "metrics.json").read_text())
     assert metrics["references"] == [0, 4]
     assert [target["name"] for target in metrics["targets"]] == [f"images/0{i}" for i in (1, 2, 3)]
     assert set(metrics["baselines"]) == {"splat", "splat+telea", "splat3x3+telea", "backward+telea"}
@@ -212,8 +236,12 @@ def test_evaluate_writes_metrics_and_a_sheet(place: Path, tmp_path: Path, capsys
         assert {"ssim", "psnr_holes", "coverage", "ms"} <= set(method["mean"])
     assert metrics["baselines"]["backward+telea"]["mean"]["psnr"] > 25
     assert {"anchors", "decoder", "total"} <= set(metrics["mean"]["ms"])
-    assert read_png(tmp_path / "contact_sheet.png").shape[0] > 3 * SIZE
-    assert "backward+telea" in capsys.readouterr().out
+
+
+def test_evaluate_makes_a_sheet_and_a_table(evaluated: tuple[Path, str]) -> None:
+    folder, said = evaluated
+    assert read_png(folder / "contact_sheet.png").shape[0] > 3 * SIZE
+    assert "backward+telea" in said
 
 
 def test_evaluate_of_several_runs_has_a_summary(place: Path, tmp_path: Path, capsys) -> None:
