@@ -65,7 +65,7 @@ class ShadingPoints:
 
     def times(self, count: int) -> ShadingPoints:
         """All points, `count` times one after the other."""
-        again = self._rows(np.tile(np.arange(len(self)), count))
+        again = self.rows(np.tile(np.arange(len(self)), count))
         runs = [
             run._replace(start=run.start + k * len(self), stop=run.stop + k * len(self))
             for k in range(count)
@@ -73,7 +73,8 @@ class ShadingPoints:
         ]
         return replace(again, runs=tuple(runs))
 
-    def _rows(self, index: np.ndarray) -> ShadingPoints:
+    def rows(self, index: np.ndarray) -> ShadingPoints:
+        """Those of numbers (M,) `index`, whose runs the caller knows."""
         names = ("triangle", "u", "v", "position", "normal", "flat", "incoming", "width", "back")
         taken = {name: getattr(self, name).take(index, axis=0) for name in names}
         return replace(self, **taken, shift=None if self.shift is None else self.shift[index])
@@ -86,7 +87,7 @@ class ShadingPoints:
             for run, start, stop in zip(self.runs, cuts, cuts[1:], strict=False)
             if start < stop
         )
-        return replace(self._rows(index), runs=runs)
+        return replace(self.rows(index), runs=runs)
 
     def of_instances(self, value: Callable[[Instance], np.ndarray]) -> np.ndarray:
         """What instances have, (...) float32: once where there is one instance, else (N, ...), at

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from itertools import pairwise
 
 import numpy as np
@@ -137,43 +137,21 @@ class Matter:
         whole: it is all that is asked of that place, so patterns are averaged over it.
         is_camera, is_shadow: see `ShadingPoints`.
         """
-        count = len(hits.triangle)
-        geometry, triangle = self.geometry, hits.triangle
-        position, normal, flat, incoming, lift = (
-            np.empty((count, 3), np.float32) for _ in range(5)
-        )
-        back = np.empty(count, bool)
-
-        def work(part: slice) -> None:
-            place(
-                geometry.corners, geometry.normals, geometry.flat, triangle[part], hits.u[part],
-                hits.v[part], ways[part], position[part], normal[part], flat[part],
-                incoming[part], back[part], lift[part],
-            )  # fmt: skip
-
-        in_pieces(work, count)
+        triangle = hits.triangle
+        position, normal, flat, incoming, lift, back = self._placed(hits, ways)
         width = (spread * hits.distance).astype(np.float32)
-        lobes = self._lobes(
-            triangle,
-            hits.u,
-            hits.v,
-            position,
-            normal,
-            flat,
-            incoming,
-            width,
-            back,
-            is_camera,
-            whole,
-            is_shadow,
-        )
+        points = ShadingPoints(
+            (), triangle, hits.u, hits.v, position, normal, flat, incoming, width, back,
+            is_camera=is_camera, is_shadow=is_shadow,
+        )  # fmt: skip
+        lobes = self._lobes(points, whole)
         self._darken(lobes, triangle)
         shine = np.empty_like(position)
 
         def turn(part: slice) -> None:
             raise_reflections(lobes.normal[part], flat[part], incoming[part], shine[part])
 
-        in_pieces(turn, count)
+        in_pieces(turn, len(triangle))
         if self._displaced.any():  # to light, that is how the surface is
             moved = self._displaced[self.geometry.material[triangle]]
             normal[moved] = lobes.normal[moved]
@@ -190,28 +168,34 @@ class Matter:
             of[dark] *= left[dark, None]
         lobes.coat[dark] *= left[dark]
 
-    def _lobes(
-        self,
-        triangle: np.ndarray,
-        u: np.ndarray,
-        v: np.ndarray,
-        position: np.ndarray,
-        normal: np.ndarray,
-        flat: np.ndarray,
-        incoming: np.ndarray,
-        width: np.ndarray,
-        back: np.ndarray,
-        is_camera: bool,
-        whole: bool,
-        is_shadow: bool,
-    ) -> Lobes:
-        material = self.geometry.material[triangle]
+    def _placed(self, hits: Hits, ways: np.ndarray) -> tuple[np.ndarray, ...]:
+        """Where rays along ways (N, 3) met something: position, normal, flat, incoming and lift,
+        (N, 3) each, and back (N,), as in `Surface`."""
+        count, geometry, triangle = len(hits.triangle), self.geometry, hits.triangle
+        position, normal, flat, incoming, lift = (
+            np.empty((count, 3), np.float32) for _ in range(5)
+        )
+        back = np.empty(count, bool)
+
+        def work(part: slice) -> None:
+            place(
+                geometry.corners, geometry.normals, geometry.flat, triangle[part], hits.u[part],
+                hits.v[part], ways[part], position[part], normal[part], flat[part],
+                incoming[part], back[part], lift[part],
+            )  # fmt: skip
+
+        in_pieces(work, count)
+        return position, normal, flat, incoming, lift, back
+
+    def _lobes(self, points: ShadingPoints, whole: bool) -> Lobes:
+        """Of points whose triangles have their numbers in the geometry. whole: see `surface`."""
+        material = self.geometry.material[points.triangle]
         lobes = self._table.take(material)
-        lobes.normal[:] = normal
+        lobes.normal[:] = points.normal
         varying = np.flatnonzero(~self._plain[material])
         if not len(varying):
             return lobes
-        kind, owner = material[varying], self.geometry.owner[triangle[varying]]
+        kind, owner = material[varying], self.geometry.owner[points.triangle[varying]]
         order = np.lexsort((owner, kind))  # stable
         owner, ordered = owner[order], varying[order]
         parts = []
@@ -221,27 +205,15 @@ class Matter:
         def evaluate(which: slice) -> None:
             for part in parts[which]:
                 rows = ordered[part]
-                runs = self._runs(owner[part])
+                some = points.rows(rows)
                 first = self.geometry.first[owner[part]]
-                points = ShadingPoints(
-                    runs=runs,
-                    triangle=(triangle[rows] - first).astype(np.int32),
-                    u=u[rows],
-                    v=v[rows],
-                    position=position.take(rows, axis=0),
-                    normal=normal.take(rows, axis=0),
-                    flat=flat.take(rows, axis=0),
-                    incoming=incoming.take(rows, axis=0),
-                    width=width[rows],
-                    back=back[rows],
-                    is_camera=is_camera,
-                    is_shadow=is_shadow,
-                )
+                own = (some.triangle - first).astype(np.int32)
+                some = replace(some, runs=self._runs(owner[part]), triangle=own)
                 mine = self.materials[material[rows[0]]]
                 if whole:
-                    averaged(mine, lobes, rows, points)
+                    averaged(mine, lobes, rows, some)
                 else:
-                    mine.put(lobes, rows, points)
+                    mine.put(lobes, rows, some)
 
         in_pieces(evaluate, len(parts), piece=1)
         return lobes

@@ -10,7 +10,7 @@ import numpy as np
 from ..anchors.geometry import Geometry
 from ..anchors.surface import Matter
 from ..anchors.tracing import Hits
-from .lamps import Light, emitter_light
+from .lamps import LightSource, emitter_light
 
 MOST = 48
 """Lights of this kind; when there are more, the faintest are joined to one."""
@@ -34,7 +34,7 @@ class _Part:
         return float((np.linalg.norm(normal, axis=1) * self.glow.mean(axis=1)).sum())
 
 
-def emitter_lights(matter: Matter, room: int) -> tuple[list[Light], np.ndarray]:
+def emitter_lights(matter: Matter, room: int) -> tuple[list[LightSource], np.ndarray]:
     """The shining meshes of a scene as lights, and which materials (M,) bool these are.
 
     room: how many there may be without one being left to the cache.

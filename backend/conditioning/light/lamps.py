@@ -85,7 +85,7 @@ class Lights:
         return Lights(*(getattr(self, name)[keep] for name in self.__dataclass_fields__))
 
     @classmethod
-    def of(cls, parts: list[Light], fog: float = 0.0) -> Lights:
+    def of(cls, parts: list[LightSource], fog: float = 0.0) -> Lights:
         """From one or more single lights; fog: extinction per metre."""
         count = len(parts)
 
@@ -124,7 +124,7 @@ class Lights:
 
 
 @dataclass(frozen=True, eq=False)
-class Light:
+class LightSource:
     """One of `Lights`, before they are put together."""
 
     kind: int
@@ -146,7 +146,7 @@ class Light:
     glow: np.ndarray = field(default_factory=lambda: np.zeros((0, 3)))
 
 
-def light_of(lamp: Lamp) -> Light | None:
+def light_of(lamp: Lamp) -> LightSource | None:
     """A lamp of Blender's; None when it gives no light. Units: see `Lamp`."""
     power = np.array(lamp.power, np.float64)
     if not np.isfinite(power).all() or not (power != 0).any():
@@ -156,12 +156,12 @@ def light_of(lamp: Lamp) -> Light | None:
     return replace(make(lamp, matrix, power), shadow=lamp.casts_shadow, visible=lamp.visible)
 
 
-def sky_light(sun: Sun) -> Light:
+def sky_light(sun: Sun) -> LightSource:
     """A strong spot of the sky."""
     return _far(sun.direction, sun.irradiance, 0.5 * sun.angle)
 
 
-def emitter_light(corners: np.ndarray, radiance: np.ndarray, closed: bool = False) -> Light:
+def emitter_light(corners: np.ndarray, radiance: np.ndarray, closed: bool = False) -> LightSource:
     """A shining mesh: corners (T, 3, 3) and what each triangle sends out (T, 3), on both sides.
 
     closed: only to where corners run counterclockwise.
@@ -188,7 +188,7 @@ def emitter_light(corners: np.ndarray, radiance: np.ndarray, closed: bool = Fals
     few = len(corners) <= FACES
     faces, glow = (corners, radiance) if few else (corners[:0], radiance[:0])
     kind = OUTWARDS if closed else BOTH
-    return Light(
+    return LightSource(
         kind, True, place, facing, power, radius, axis, middle=middle, area=area, faces=faces,
         glow=glow,
     )  # fmt: skip
@@ -233,11 +233,11 @@ def _on_sphere() -> np.ndarray:
     return np.concatenate([sphere_points(plane_points(POINTS)), *rest])
 
 
-def _sun(lamp: Lamp, matrix: np.ndarray, power: np.ndarray) -> Light:
+def _sun(lamp: Lamp, matrix: np.ndarray, power: np.ndarray) -> LightSource:
     return _far(matrix[:3, 2], power, 0.5 * lamp.angle)
 
 
-def _far(direction: np.ndarray, irradiance: np.ndarray, half: float) -> Light:
+def _far(direction: np.ndarray, irradiance: np.ndarray, half: float) -> LightSource:
     """From `direction` (unit, towards it), `half` radians from its middle to its rim."""
     direction = direction / np.linalg.norm(direction)
     x, y = (axis[0] for axis in frames_of(direction[None]))
@@ -245,10 +245,10 @@ def _far(direction: np.ndarray, irradiance: np.ndarray, half: float) -> Light:
     ways = direction + disk[:, :1] * x + disk[:, 1:] * y
     ways /= np.linalg.norm(ways, axis=1, keepdims=True)
     power = np.broadcast_to(irradiance / POINTS, (ALL_POINTS, 3))
-    return Light(FAR, half > 1e-4, ways, -ways, power, half, -direction)
+    return LightSource(FAR, half > 1e-4, ways, -ways, power, half, -direction)
 
 
-def _point(lamp: Lamp, matrix: np.ndarray, power: np.ndarray) -> Light:
+def _point(lamp: Lamp, matrix: np.ndarray, power: np.ndarray) -> LightSource:
     middle = matrix[:3, 3]
     place = middle + lamp.radius * _on_sphere()
     intensity = np.broadcast_to(power / (4 * np.pi) / POINTS, (ALL_POINTS, 3))
@@ -259,10 +259,10 @@ def _point(lamp: Lamp, matrix: np.ndarray, power: np.ndarray) -> Light:
         cone = (float(rim), float(1 / max((1 - rim) * lamp.blend, 1e-6)), added, 0.0)
     soft = lamp.radius > 1e-4
     facing = np.zeros((ALL_POINTS, 3))
-    return Light(NEAR, soft, place, facing, intensity, lamp.radius, axis, cone, middle=middle)
+    return LightSource(NEAR, soft, place, facing, intensity, lamp.radius, axis, cone, middle=middle)
 
 
-def _area(lamp: Lamp, matrix: np.ndarray, power: np.ndarray) -> Light:
+def _area(lamp: Lamp, matrix: np.ndarray, power: np.ndarray) -> LightSource:
     width, height = lamp.size
     if lamp.shape in {"DISK", "ELLIPSE"}:
         flat = _on_disk() * 0.5
@@ -281,7 +281,7 @@ def _area(lamp: Lamp, matrix: np.ndarray, power: np.ndarray) -> Light:
     if half < 0.5 * np.pi - 1e-3:
         tangent = np.tan(max(half, 1e-3))
         cone = (-2.0, 0.0, float(tangent), float(1 / (tangent - max(half, 1e-3))))
-    return Light(
+    return LightSource(
         FACING,
         area > 0,
         place,
