@@ -8,6 +8,7 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 
+from ...shared.camera import Camera
 from ...shared.frame import MemoryFrame
 from ...shared.moment import Comparison, Moment, boxes_around
 from ...shared.names import Names
@@ -154,44 +155,50 @@ class PastScenes:
         stood = [_stood(scene, names, frame.moment, self._bent) for frame in frames]
         unchanged = all(then is None or then.scene is scene for then in stood)
         cameras = tuple(frame.camera for frame in frames)
-        most = max(1, min(MOST_PASTS, MOST_TRIANGLES // max(len(now.geometry), 1)))
         used: list[Lighting] = []
-
-        def lit(then: _Stood) -> Lighting | None:
-            if unchanged:
-                return now
-            wanted = replace(then.scene, viewpoints=cameras)
-            quality = self.quality
-            if same_light(wanted, scene):
-                quality = min(quality, STOOD, key=lambda one: one.surfels)
-
-            def fits(one: Lighting) -> bool:
-                return one.quality == quality and same_tree(one.geometry.scene, wanted)
-
-            for one in used:
-                if fits(one):
-                    return one
-            if len(used) >= most:  # whatever is kept: frames must not depend on those before
-                return None
-            made = next(filter(fits, self._kept), None)
-            if made is None:
-                matter = Matter(Geometry.of(wanted), now.matter.materials)
-                made = Lighting.of(wanted, matter, quality)
-            used.append(made)
-            return made
-
         past: list[PastScene | None] = []
         for then in stood:
             if then is None:
                 past.append(None)
                 continue
-            lighting = lit(then)
+            lighting = now if unchanged else self._lit(now, then.scene, cameras, used)
             if lighting is None:
                 past.append(_of_what_stands_still(now, then))
             else:
                 past.append(PastScene(lighting, then.fits, then.gone, then.other))
         self._kept = used
         return past
+
+    def _lit(
+        self, now: Lighting, then: Scene, cameras: tuple[Camera, ...], used: list[Lighting]
+    ) -> Lighting | None:
+        """A past scene lit: as in `used`, where this world's are, or kept, or made and added.
+
+        None where `used` has as many as there may be, whatever is kept: frames must not depend on
+        those before.
+        """
+        wanted, quality = replace(then, viewpoints=cameras), self.quality
+        if same_light(wanted, now.geometry.scene):
+            quality = min(quality, STOOD, key=lambda one: one.surfels)
+        known = _fitting(used, wanted, quality)
+        if known is not None:
+            return known
+        if len(used) >= max(1, min(MOST_PASTS, MOST_TRIANGLES // max(len(now.geometry), 1))):
+            return None
+        made = _fitting(self._kept, wanted, quality)
+        if made is None:
+            matter = Matter(Geometry.of(wanted), now.matter.materials)
+            made = Lighting.of(wanted, matter, quality)
+        used.append(made)
+        return made
+
+
+def _fitting(lit: list[Lighting], scene: Scene, quality: Quality) -> Lighting | None:
+    """The one of this scene and quality."""
+    for one in lit:
+        if one.quality == quality and same_tree(one.geometry.scene, scene):
+            return one
+    return None
 
 
 def _of_what_stands_still(now: Lighting, stood: _Stood) -> PastScene | None:
