@@ -63,17 +63,9 @@ def _scores(
 ) -> torch.Tensor:
     """(F, P) how well each frame sees each of the target's coarse pixels, 0 = not at all."""
     device = images.device
-    small = camera.resized(
-        min(COLUMNS, camera.width),
-        max(1, min(COLUMNS * camera.height // camera.width, camera.height)),
-    )
-    rows = ((np.arange(small.height) + 0.5) * camera.height / small.height).astype(int)
-    columns = ((np.arange(small.width) + 0.5) * camera.width / small.width).astype(int)
-    z = depth.to(device)[torch.from_numpy(rows)[:, None], torch.from_numpy(columns)[None]]
-    z = z.reshape(-1)
+    z, rays = _coarse(camera, depth.to(device))
     if not bool((z > 0).any()):
         return torch.zeros(len(usable), 0, device=device)
-    rays = torch.from_numpy(small.rays()).to(device).view(-1, 3)
     solid = torch.isfinite(z) & (z > 0)
     offsets = rays * torch.where(solid, z, 1.0)[:, None]
 
@@ -103,6 +95,18 @@ def _scores(
     # where nothing is known it may be sky, but a surface that is surely seen is worth more
     guess = torch.where(z > 0, 1.0, UNKNOWN_SKY)
     return torch.where(inside & seen, torch.where(solid, quality, guess), 0.0)
+
+
+def _coarse(camera: Camera, depth: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """(P,) z-depth of a coarse grid of the pixels of `depth` (H, W), and their rays (P, 3)."""
+    small = camera.resized(
+        min(COLUMNS, camera.width),
+        max(1, min(COLUMNS * camera.height // camera.width, camera.height)),
+    )
+    rows = ((np.arange(small.height) + 0.5) * camera.height / small.height).astype(int)
+    columns = ((np.arange(small.width) + 0.5) * camera.width / small.width).astype(int)
+    z = depth[torch.from_numpy(rows)[:, None], torch.from_numpy(columns)[None]]
+    return z.reshape(-1), torch.from_numpy(small.rays()).to(depth.device).view(-1, 3)
 
 
 def _tensor(array: np.ndarray, device: torch.device) -> torch.Tensor:
