@@ -28,6 +28,8 @@ ASKED = 16
 FAINT = 1e-5
 """Irradiance not worth a ray."""
 
+_Points = tuple[int, np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray, float]
+
 
 @dataclass(frozen=True, eq=False)
 class Received:
@@ -181,7 +183,7 @@ def arrival(
     return (arrived * weights).sum(axis=1) / np.maximum(total, 1e-20), point
 
 
-def _as_points(lights: Lights, i: int) -> tuple[Any, ...]:
+def _as_points(lights: Lights, i: int) -> _Points:
     """Kind, place, facing, power, axis, cone, middle and area of a light."""
     return (
         int(lights.kind[i]),
