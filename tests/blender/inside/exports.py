@@ -9,8 +9,10 @@ from typing import Any
 
 import bpy
 import extension
+import numpy as np
 import scenes
 from extension import refused
+from mathutils import Vector
 
 FOLDER = Path(sys.argv[1])
 
@@ -47,6 +49,12 @@ def other_programs(found: dict[str, Any]) -> None:
     found["no memory"] = refused(bpy.ops.worldfm.export_meta, directory=str(FOLDER / "other2"))
 
 
+def extent(ob: bpy.types.Object) -> list[float]:
+    """How far an object reaches along the axes of the world."""
+    corners = np.array([ob.matrix_world @ Vector(corner) for corner in ob.bound_box])
+    return np.ptp(corners, axis=0).tolist()
+
+
 def baked(found: dict[str, Any]) -> None:
     """Splats, meshes, a World of light and a COLMAP model; files are replaced only when told."""
     scene, before = bpy.context.scene, bpy.context.scene.world
@@ -54,7 +62,8 @@ def baked(found: dict[str, Any]) -> None:
     objects = set(bpy.data.objects)
     ops.bake_splats(filepath=str(FOLDER / "splats.ply"))
     new = set(bpy.data.objects) - objects
-    found["splats"] = [[ob.type, len(ob.data.points), list(ob.dimensions)] for ob in new]
+    bpy.context.view_layer.update()
+    found["splats"] = [[ob.type, len(ob.data.points), extent(ob)] for ob in new]
     for ob in new:
         bpy.data.objects.remove(ob)
     ops.bake_mesh(filepath=str(FOLDER / "mesh"))
