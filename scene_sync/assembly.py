@@ -14,7 +14,7 @@ from .background import Sky, read_world
 from .budget import within_budget
 from .contents import SKIPPED, Found, unusable
 from .film import read_film
-from .fog import fog_of
+from .fog import UNSHOWN_VOLUME, Fog, fog_in, fog_of
 from .geometry import Surface
 from .images import Picture
 from .lamps import Light
@@ -60,6 +60,10 @@ def assemble(
             parts.instance(one, one.kind.source, matrix, problem)
     background, said = settings.sky.background(wait)
     fog, unclear = fog_of(settings.sky.shader)
+    if fog.density <= 0:
+        fog = parts.fog or fog
+    elif parts.fog is not None:  # a scene has one
+        unclear.append(UNSHOWN_VOLUME.format(parts.fog_name))
     meshes, instances, coarser = within_budget(parts.meshes, parts.instances)
     parts.problems += [*said, *unclear, *coarser]
     scene = Scene(
@@ -74,6 +78,7 @@ def assemble(
         fog_density=fog.density / scale_length,
         fog_color=fog.color,
         fog_anisotropy=fog.anisotropy,
+        fog_box=fog.box,
         units=scale_length,
     )
     return scene, list(dict.fromkeys(parts.problems))
@@ -90,6 +95,8 @@ class _Parts:
     textures: list[Texture] = field(default_factory=list)
     lamps: list[Lamp] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
+    fog: Fog | None = None
+    fog_name: str = ""
     _mesh_numbers: dict[int, int] = field(default_factory=dict)
     _texture_numbers: dict[int, int] = field(default_factory=dict)
     _shader_numbers: dict[int, int] = field(default_factory=dict)
@@ -115,10 +122,9 @@ class _Parts:
             return
         used = np.clip(surface.slots, 0, len(kind.shaders) - 1)
         if all(kind.shaders[slot].only_volume for slot in used):
-            self.problems.append(f"The volume in '{kind.name}' is not shown.")
+            self._volume(kind.name, kind.shaders[used[0]], surface, matrix)
             return
-        matrix = matrix.copy()
-        matrix[:3] *= self.scale_length
+        matrix = self._metres(matrix)
         self.instances.append(
             Instance(
                 one.key,
@@ -133,6 +139,22 @@ class _Parts:
                 one.random,
             )
         )
+
+    def _metres(self, matrix: np.ndarray) -> np.ndarray:
+        """(4, 4) to metres of what is to Blender's units."""
+        matrix = matrix.copy()
+        matrix[:3] *= self.scale_length
+        return matrix
+
+    def _volume(self, name: str, shader: Shader, surface: Surface, matrix: np.ndarray) -> None:
+        """Of boxes of even fog the one that hides most is kept; others are named."""
+        found = fog_in(shader, surface.mesh.vertices, self._metres(matrix))
+        left_out = name
+        if found is not None and found.hides() > (self.fog.hides() if self.fog else 0):
+            left_out = self.fog_name
+            self.fog, self.fog_name = found, name
+        if left_out:
+            self.problems.append(UNSHOWN_VOLUME.format(left_out))
 
     def _mesh(self, mesh: Mesh) -> int:
         if id(mesh) not in self._mesh_numbers:

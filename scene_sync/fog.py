@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The volume of a world, where it is the same everywhere."""
+"""The volume of a world or of a box, where it is the same everywhere."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -16,32 +17,73 @@ _NOT_EVEN = (
     "Volume Absorption or Principled Volume of fixed values."
 )
 
+UNSHOWN_VOLUME = "The volume in '{}' is not shown."
+_CORNERS = 8
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, eq=False)
 class Fog:
     """density: extinction per unit of length. color: what part of it is scattered light.
 
-    anisotropy: of Henyey and Greenstein, -1 backward to 1 forward.
+    anisotropy: of Henyey and Greenstein, -1 backward to 1 forward. box: (4, 4) from the world to
+    where it lies, between -1 and 1 on each axis; None = everywhere.
     """
 
     density: float = 0.0
     color: tuple[float, float, float] = (0.0, 0.0, 0.0)
     anisotropy: float = 0.0
+    box: np.ndarray | None = None
+
+    def hides(self) -> float:
+        """How many mean free ways it is across, in the mean of its sides."""
+        if self.box is None:
+            return math.inf
+        return self.density * float(np.mean(2 / np.linalg.norm(self.box[:3, :3], axis=1)))
 
 
 def fog_of(shader: Shader | None) -> tuple[Fog, list[str]]:
     """The fog of a world per Blender's unit, and a sentence where it cannot be told."""
     if shader is None or shader.volume is None:
         return Fog(), []
+    found = _even(shader)
+    return (Fog(), [_NOT_EVEN.format(shader.name)]) if found is None else (found, [])
+
+
+def fog_in(shader: Shader, vertices: np.ndarray, matrix: np.ndarray) -> Fog | None:
+    """The fog of an object of nothing else, as its material tells; None where that is not the same
+    everywhere, or the object is no box.
+
+    vertices: (V, 3) of its own. matrix: (4, 4) from there to the world.
+    """
+    found = _even(shader) if shader.volume is not None else None
+    if found is None or not len(vertices):
+        return None
+    low, high = vertices.min(axis=0), vertices.max(axis=0)
+    half = 0.5 * (high - low)
+    if half.min() <= 0:
+        return None
+    inside = (vertices - 0.5 * (low + high)) / half
+    if not np.allclose(np.abs(inside).max(axis=1), 1, atol=1e-3):
+        return None
+    corners = np.unique(np.round(inside), axis=0)
+    if (np.abs(corners).min(axis=1) == 1).sum() != _CORNERS:
+        return None
+    own = np.eye(4)
+    own[:3, :3], own[:3, 3] = np.diag(half), 0.5 * (low + high)
+    return replace(found, box=np.linalg.inv(matrix @ own))
+
+
+def _even(shader: Shader) -> Fog | None:
+    """What a volume's links say; None where it is not the same everywhere."""
     found = _summed(shader, shader.volume)
     if found is None:
-        return Fog(), [_NOT_EVEN.format(shader.name)]
+        return None
     scattered, removed, forward = found
     density = float(removed.mean())
     if density <= 0:
-        return Fog(), []
+        return Fog()
     color = rgb_of(scattered / density)
-    return Fog(density, color, float(forward / max(scattered.mean(), 1e-12))), []
+    return Fog(density, color, float(forward / max(scattered.mean(), 1e-12)))
 
 
 _Sum = tuple[np.ndarray, np.ndarray, float]

@@ -326,6 +326,7 @@ def _shine_alike(one: Scene, other: Scene) -> bool:
         and same_tree(one.lamps, other.lamps)
         and _same_objects(one.materials, other.materials)
         and one.fog_density == other.fog_density
+        and same_tree(one.fog_box, other.fog_box)
     )
 
 

@@ -41,13 +41,14 @@ class Names:
         meshes = [scene.meshes[one.mesh].names for one in scene.instances]
         looks = [kept.of(one) for one in scene.instances]
         fog = (scene.fog_density, *scene.fog_color, scene.fog_anisotropy, scene.film.exposure)
+        box = () if scene.fog_box is None else scene.fog_box.ravel()
         return cls(
             [one.key.replace("\n", " ") for one in scene.instances],
             np.array([one.shape for one in meshes], np.float64).reshape(count, SHAPE),
             np.array([one.layers for one in meshes], np.float64).reshape(count, LAYERS),
             np.array(looks, np.int32).reshape(count, 2),
             _sky(scene),
-            " ".join(f"{value:.5g}" for value in fog),
+            " ".join(f"{value:.5g}" for value in (*fog, *box)),
         )
 
 

@@ -207,9 +207,10 @@ class Scene:
     """All of it; lists are referred to by number.
 
     viewpoints: cameras that frames are likely to be asked for (of the scene and its path, or the
-    viewport's): bounced light is known best where they look. fog: homogeneous, of the world;
-    density: extinction per metre, the mean of the channels; color: scattered light / density;
-    anisotropy: of Henyey and Greenstein.
+    viewport's): bounced light is known best where they look. fog: homogeneous, of the world or
+    a box; density: extinction per metre, the mean of the channels; color: scattered light /
+    density; anisotropy: of Henyey and Greenstein; box: (4, 4) float64 from the world to where it
+    lies, between -1 and 1 on each axis, None = everywhere.
     units: metres in one of Blender's units; every length in a material's program counts in those.
     """
 
@@ -224,6 +225,7 @@ class Scene:
     fog_density: float = 0.0
     fog_color: tuple[float, float, float] = (0.0, 0.0, 0.0)
     fog_anisotropy: float = 0.0
+    fog_box: np.ndarray | None = None
     units: float = 1.0
 
     def triangle_count(self) -> int:

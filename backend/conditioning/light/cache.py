@@ -24,6 +24,7 @@ from . import direct
 from .cells import Cells
 from .ggx import albedo
 from .lamps import Lights
+from .medium import Medium
 from .passing import AROUND, first_solid
 from .patterns import (
     WIDE_TILE,
@@ -201,18 +202,20 @@ class Bounced:
         count: int,
     ) -> None:
         ways = cosine_ways(surface, count)
-        hits, clear = first_solid(rays, self.matter, surface.origins(ways, NUDGE), ways, AROUND)
+        origins = surface.origins(ways, NUDGE)
+        hits, clear = first_solid(rays, self.matter, origins, ways, AROUND)
         cells = self.cells.of(hits, ways)
         free = (cells < 0).reshape(-1, count)
         sky = self.sky.gathered(ways) * (cells < 0)[:, None] * clear
-        sky = sky.reshape(-1, count, 3).mean(axis=1)
-        fog, left = self.matter.geometry.scene.fog_density, None
+        medium, left = Medium.of(self.matter.geometry.scene), None
         if len(clear) > 1:
             left = clear.reshape(-1, count, 3)
-        if fog > 0:  # none of the sky's light gets through fog without end
-            sky = np.zeros_like(sky)
-            dim = np.exp(-fog * hits.distance).reshape(-1, count, 1).astype(np.float32)
+        if medium is not None:
+            dim = medium.left(origins, ways, hits.distance)
+            sky = sky * dim
+            dim = dim.reshape(-1, count, 1)
             left = dim if left is None else left * dim
+        sky = sky.reshape(-1, count, 3).mean(axis=1)
         sent, which = np.unique(cells[cells >= 0], return_inverse=True)
         places = np.full(len(cells), len(sent), np.int64)
         places[cells >= 0] = which

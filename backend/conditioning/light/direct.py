@@ -106,14 +106,17 @@ def receive(receiver: Receiver, lights: Lights, index: int) -> Received:
 
 
 def _through_fog(position: np.ndarray, lights: Lights, index: int) -> np.ndarray | None:
-    """(N, 1) what fog leaves of a light on its way to places (N, 3): nothing from far away, as in
-    Cycles; None without any."""
-    fog = lights.fog[index]
-    if fog <= 0:
+    """(N, 1) what fog leaves of a light on its way to places (N, 3): where it is everywhere nothing
+    from far away, as in Cycles; None without any."""
+    medium = lights.medium
+    if medium is None:
         return None
     if lights.kind[index] == FAR:
-        return np.zeros((len(position), 1), np.float32)
-    return np.exp(-fog * length(position - lights.middle[index]))[:, None].astype(np.float32)
+        ways = np.broadcast_to(-lights.axis[index], position.shape)
+        return medium.left(position, ways, np.full(len(position), np.inf, np.float32))
+    ways = lights.middle[index] - position
+    far = length(ways)
+    return medium.left(position, ways / np.maximum(far, 1e-6)[:, None], far)
 
 
 def shadow_rays(

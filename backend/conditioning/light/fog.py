@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Thin fog that is the same everywhere: it dims what is behind it and scatters light once."""
+"""Thin fog: it dims what is behind it and scatters light once."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 from ..anchors.tracing import NUDGE
 from . import direct
 from .colors import length
-from .lamps import FAR
+from .lamps import FAR, Lights
 
 if TYPE_CHECKING:
     from .samples import Samples
@@ -50,15 +50,16 @@ def dimmed(
 
     origins, ways: (N, 3). distance: (N,). tile: (N,) int32.
     """
-    scene = lighting.geometry.scene
-    density = scene.fog_density
-    if density <= 0 or not len(color):
+    medium = lighting.medium
+    if medium is None or not len(color):
         return color
-    whole = np.minimum(distance, FARTHEST / density)
+    density, albedo = medium.density, medium.color
+    first, last = medium.span(origins, ways, distance)
+    origins, whole = origins + ways * first[:, None], last - first
+    hidden = whole > FARTHEST / density
+    whole = np.minimum(whole, FARTHEST / density)
     left = np.exp(-density * whole)[:, None]
-    hidden = distance > FARTHEST / density
     left[hidden] = 0
-    albedo = np.array(scene.fog_color, np.float32)
     ambient = lighting.bounced.ambient
     # far from everything there is no bounced light
     among = np.minimum(whole, REACH * lighting.bounced.scale)
@@ -66,20 +67,21 @@ def dimmed(
     for k in range(STEPS):
         part = ((k + (tile * 7 % 16 + 0.5) / 16) / STEPS).astype(np.float32)
         for i in range(len(lighting.lights)):
-            along, share = _places(lighting, i, origins, ways, whole, part)
+            along, share = _places(lighting.lights, density, i, origins, ways, whole, part)
             place = (origins + ways * along[:, None]).astype(np.float32)
             sent, towards = direct.sent(place, lighting.lights, i)
             lit = np.ones(len(place), bool)
             if lighting.lights.shadow[i]:
                 off = NUDGE * towards
                 lit = ~lighting.between.blocked(place + off, towards - 2 * off)
-            phase = _phase(ways, towards, scene.fog_anisotropy)
+            phase = _phase(ways, towards, medium.anisotropy)
             scattered += (share * phase * lit / STEPS)[:, None] * albedo * sent
     return (color * left + scattered).astype(np.float32)
 
 
 def _places(
-    lighting: Lighting,
+    lights: Lights,
+    density: float,
     i: int,
     origins: np.ndarray,
     ways: np.ndarray,
@@ -92,7 +94,6 @@ def _places(
     Of a light that is near they see it turn by equal angles (Kulla and Fajardo, 2012); of one
     that is far each stands for as much of what is scattered.
     """
-    density, lights = lighting.geometry.scene.fog_density, lighting.lights
     if lights.kind[i] == FAR:
         gone = 1 - np.exp(-density * whole)
         return -np.log1p(-part * gone) / density, gone

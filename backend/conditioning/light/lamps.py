@@ -3,11 +3,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 
 import numpy as np
 
 from ...shared.scene import EVERYWHERE, Lamp
+from .medium import Medium
 from .patterns import (
     disk_points,
     fibonacci_points,
@@ -52,8 +53,8 @@ class Lights:
     (L, 3) from there to the rim of an AREA, zero for others; round: (L,) bool, whether it has no
     corners. area: (L,) square metres that NEAR and FAR ones have none of. faces: (L, FACES, 3, 3)
     and glow: (L, FACES, 3), corners of a shining mesh's triangles and what they send out, the first
-    count: (L,) int32 of which there are; meshes of more have none. fog: (L,) what a metre of the
-    scene's fog takes of their light. wide: (L,) bool, shadows are so soft that neighbours share.
+    count: (L,) int32 of which there are; meshes of more have none. wide: (L,) bool, shadows are so
+    soft that neighbours share. medium: fog that their light passes.
     """
 
     kind: np.ndarray
@@ -74,19 +75,20 @@ class Lights:
     faces: np.ndarray
     glow: np.ndarray
     count: np.ndarray
-    fog: np.ndarray
     wide: np.ndarray
+    medium: Medium | None
 
     def __len__(self) -> int:
         return len(self.kind)
 
     def only(self, keep: np.ndarray) -> Lights:
         """Those of numbers (K,) or marks (L,) bool `keep`."""
-        return Lights(*(getattr(self, name)[keep] for name in self.__dataclass_fields__))
+        kept = (getattr(self, f.name)[keep] for f in fields(self) if f.name != "medium")
+        return Lights(*kept, medium=self.medium)
 
     @classmethod
-    def of(cls, parts: list[LightSource], fog: float = 0.0) -> Lights:
-        """From one or more single lights; fog: extinction per metre."""
+    def of(cls, parts: list[LightSource], medium: Medium | None = None) -> Lights:
+        """From single lights; medium: fog that their light passes."""
         count = len(parts)
 
         def all_of(name: str, *shape: int) -> np.ndarray:
@@ -112,8 +114,8 @@ class Lights:
             faces=np.zeros((count, FACES, 3, 3), np.float32),
             glow=np.zeros((count, FACES, 3), np.float32),
             count=np.array([len(p.faces) for p in parts], np.int32),
-            fog=np.full(count, fog, np.float32),
             wide=np.zeros(count, bool),
+            medium=medium,
         )
         for i, part in enumerate(parts):
             made.faces[i, : len(part.faces)], made.glow[i, : len(part.faces)] = (

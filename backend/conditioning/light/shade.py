@@ -19,6 +19,7 @@ from .colors import brightest, mean
 from .emitters import emitter_lights
 from .ggx import albedo
 from .lamps import FAR, MOST_LIGHTS, Lights, light_of, sky_light
+from .medium import Medium
 from .patterns import fibonacci_points, frames_of, hemisphere_points
 from .sky import Sky
 from .veils import unveiled
@@ -55,6 +56,11 @@ class Lighting:
     quality: Quality
     sampled: np.ndarray = field(default_factory=lambda: np.zeros(0, bool))
     """(M,) bool of the materials whose light is among `lights`."""
+
+    @property
+    def medium(self) -> Medium | None:
+        """The scene's fog."""
+        return self.lights.medium
 
     def unshadowed(self, surface: Surface) -> np.ndarray:
         """(N, 3) irradiance / pi from lamps and sky if nothing stood in between."""
@@ -159,8 +165,8 @@ def _lights(scene: Scene, matter: Matter, sky: Sky) -> tuple[Lights, Lights, np.
     order = np.argsort(strength, kind="stable")
     near = [found[i] for i in sorted(order[:MOST_LIGHTS])]
     apart = [found[i] for i in sorted(order[MOST_LIGHTS:])]
-    fog = scene.fog_density
-    return Lights.of(near, fog), Lights.of(apart, fog), sampled
+    medium = Medium.of(scene)
+    return Lights.of(near, medium), Lights.of(apart, medium), sampled
 
 
 def _wide(lights: Lights, between: Rays) -> np.ndarray:
