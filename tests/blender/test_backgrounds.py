@@ -5,7 +5,10 @@ from __future__ import annotations
 
 import sys
 
+import numpy as np
 import pytest
+
+from backend.conditioning.light.medium import Medium
 
 ALL = 63
 
@@ -61,3 +64,17 @@ def test_what_renders_a_world_ends_with_a_killed_blender(blender, tmp_path, monk
     found = blender("orphaned_sky.py", tmp_path)
     assert found["running"] and found["folders"] == 1
     assert found["orphans"] == [] and found["folders after"] == 0
+
+
+def test_a_box_of_fog_takes_what_it_takes_in_cycles(blender):
+    found = blender("backgrounds.py")["boxed"]
+    assert found["density"] == pytest.approx(0.5)
+    np.testing.assert_allclose(found["middle"], 0, atol=1e-6)
+    assert found["surfaces"] == ["Wall"]
+    assert found["problems"] == ["The volume in 'Ball' is not shown."]
+    ways = np.array(found["ways"], np.float32)
+    ways /= np.linalg.norm(ways, axis=1, keepdims=True)
+    medium = Medium(found["density"], np.zeros(3), 0.0, np.array(found["box"]))
+    left = medium.left(np.zeros((2, 3), np.float32), ways, np.full(2, np.inf))[:, 0]
+    np.testing.assert_allclose(left, found["left"], rtol=0.03)
+    assert left.min() < 0.7 < left.max() * 1.5

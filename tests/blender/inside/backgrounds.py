@@ -215,6 +215,49 @@ def fog() -> dict[str, Any]:
     return found
 
 
+def boxed() -> dict[str, Any]:
+    """A long, turned box of fog before a glowing wall, and a ball of it: read, and in Cycles."""
+    background, _ = world()
+    background.inputs["Strength"].default_value = 0
+    thin = bpy.data.materials.new("Thin")
+    thin.use_nodes = True
+    tree = thin.node_tree
+    tree.nodes.clear()
+    volume = tree.nodes.new("ShaderNodeVolumeAbsorption")
+    volume.inputs["Color"].default_value, volume.inputs["Density"].default_value = (0,) * 4, 0.5
+    output = tree.nodes.new("ShaderNodeOutputMaterial")
+    tree.links.new(volume.outputs[0], output.inputs["Volume"])
+    for name, add in (
+        ("Box", bpy.ops.mesh.primitive_cube_add),
+        ("Ball", bpy.ops.mesh.primitive_uv_sphere_add),
+    ):
+        add(location=(0, 0, -1 if name == "Box" else 40))
+        made = bpy.context.object
+        made.name = name
+        made.data.materials.append(thin)
+    box = bpy.data.objects["Box"]
+    box.scale, box.rotation_euler = (0.5, 0.7, 2.0), (0.5 * math.pi, 0, 0.3)
+    glow = scenes.material("Glow", (0, 0, 0))
+    glow.node_tree.nodes["Principled BSDF"].inputs["Emission Color"].default_value = (1,) * 4
+    glow.node_tree.nodes["Principled BSDF"].inputs["Emission Strength"].default_value = 1
+    scenes.add_square("Wall", 50, -5.0, glow)
+    bpy.context.view_layer.update()
+    problems: list[str] = []
+    scene = read(problems)
+    ways = np.array([[0.02, 0.03, -1.0], [0.3, 0.2, -1.0]])
+    bpy.context.scene.cycles.max_bounces = 0
+    inside = scene.fog_box[:3, :3] @ (0, 0, -1) + scene.fog_box[:3, 3]
+    return {
+        "density": scene.fog_density,
+        "box": scene.fog_box.tolist(),
+        "middle": inside.tolist(),
+        "ways": ways.tolist(),
+        "left": [float(seen(way, 64)[0]) for way in ways],
+        "surfaces": [one.object for one in scene.instances],
+        "problems": problems,
+    }
+
+
 def no_fog() -> float:
     """The density of volumes that are added, where there are none."""
     _, tree = world()
@@ -225,4 +268,4 @@ def no_fog() -> float:
     return read().fog_density
 
 
-extension.run_all(constant, straight, turned, by_cycles, failing, fog, no_fog)
+extension.run_all(constant, straight, turned, by_cycles, failing, fog, boxed, no_fog)
