@@ -41,6 +41,11 @@ class WorldFMMemoryItem(bpy.types.PropertyGroup):
         description="What is known of the scene that this frame saw, as viewports have it",
     )
     source: StringProperty(name="Source", description="Where this frame came from")
+    estimated: BoolProperty(
+        name="Estimated Depth",
+        description="Its depth was told from this one picture, so that what lies beside it goes on",
+        options={"HIDDEN"},
+    )
     folder: StringProperty(
         name="Folder", description="World folder that holds this frame; empty = in this file"
     )

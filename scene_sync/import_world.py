@@ -52,7 +52,9 @@ def add_world(
     for frame in built.world.memory:
         moment = None if frame.moment is None else encode_moment(frame.moment)
         moments = Moments(moment, moment)
-        item = store_frame(scene, frame.name, frame.camera, frame.picture, frame.depth, moments)
+        item = store_frame(
+            scene, frame.name, frame.camera, frame.picture, frame.depth, moments, frame.estimated
+        )
         item.source = collection.name
     if not (with_camera and built.world.memory):
         return Added(points, None)

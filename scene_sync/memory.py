@@ -66,22 +66,24 @@ def store_frame(
     picture: np.ndarray,
     depth: np.ndarray | None,
     moments: Moments = NONE,
+    estimated: bool = False,
 ) -> bpy.types.PropertyGroup:
     """Add a memory frame to the scene, or return the one that holds the same already.
 
     picture: (H, W, 3) uint8 sRGB, or float16 scene-linear. moments: of the scene that it saw.
+    estimated: see `MemoryFrame`.
     """
     linear = picture.dtype == np.float16
     colours: dict[str, Any] = {"radiance": picture} if linear else {"rgb": picture}
     identity = frame_id(camera, picture, depth)
-    frame = MemoryFrame(identity, name, camera, depth=depth, **colours)
+    frame = MemoryFrame(identity, name, camera, depth=depth, estimated=estimated, **colours)
     items = scene.worldfm.memory
     for item in items:
         if item.id == frame.id:
             _pack_moments(item, moments)
             return item
     item = items.add()
-    item.id, item.name = frame.id, name
+    item.id, item.name, item.estimated = frame.id, name, estimated
     item.camera_json = json.dumps(camera.to_json())
     pack_frame(item, frame)
     _pack_moments(item, moments)
@@ -253,7 +255,8 @@ def _read_picture(item: bpy.types.PropertyGroup) -> MemoryFrame:
         else:
             size = (camera.width, camera.height)
             colours = {"rgb": decode_png(packed_bytes(item.colour), size)}
-        frame = MemoryFrame(item.id, item.name, camera, depth=depth, **colours)
+        told = item.estimated
+        frame = MemoryFrame(item.id, item.name, camera, depth=depth, estimated=told, **colours)
     _cache[item.id] = frame
     return frame
 

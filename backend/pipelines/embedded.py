@@ -26,6 +26,7 @@ from ..conditioning.unseen.imagined import (
     PAINTED_GRAIN,
     WORTH_IT,
     Imagined,
+    is_photo,
     to_imagine,
     views_aside,
 )
@@ -219,7 +220,7 @@ class FramePipeline:
         return prepared.imagined[1]
 
     def _imagine(self, prepared: PreparedWorld, seed: int) -> Imagined:
-        if not prepared.cloud.whole:
+        if not prepared.cloud.whole and is_photo(prepared.images.frames):
             return Imagined.continued(prepared.images.frames, prepared.cloud)
         imagined = Imagined.nothing(self.device)
         for camera in views_aside(prepared.images.frames):

@@ -41,7 +41,8 @@ class MemoryFrame:
     Its colours are one of two: radiance, (H, W, 3) float16 scene-linear, of renders; or rgb,
     (H, W, 3) uint8 sRGB, of photos and captures. Where radiance is given rgb follows from it.
     depth: (H, W) float32 or None where nothing is known of it. moment: the scene as it was seen;
-    None counts as what it is now.
+    None counts as what it is now. estimated: its depth was told from this one picture (a photo, a
+    panorama), not measured.
     id: unique in its world and stable over save and load (a content hash will do).
     """
 
@@ -53,6 +54,7 @@ class MemoryFrame:
     enabled: bool = True
     radiance: np.ndarray | None = None
     moment: Moment | None = None
+    estimated: bool = False
 
     def __post_init__(self) -> None:
         size = (self.camera.height, self.camera.width)

@@ -54,6 +54,12 @@ def world() -> World:
     return World(lift(memory), [memory], 1, {})
 
 
+@pytest.fixture(scope="module")
+def photo(world) -> World:
+    """The same, its depth told from the photograph alone."""
+    return replace(world, memory=[replace(world.memory[0], estimated=True)])
+
+
 @settings(max_examples=40, deadline=None)
 @given(
     st.integers(16, 4000),
@@ -182,15 +188,17 @@ def _inside(u: np.ndarray, v: np.ndarray, z: np.ndarray) -> np.ndarray:
     return (z > 0) & (u > 1) & (v > 1) & (u < SIDE - 1) & (v < SIDE - 1)
 
 
-def test_what_is_imagined_stays_in_place(pipeline, world, monkeypatch):
+@pytest.mark.parametrize("kind", ["world", "photo"])
+def test_what_is_imagined_stays_in_place(pipeline, kind, monkeypatch, request):
+    world = request.getfixturevalue(kind)
     shots = [memory_of(camera_at(0.5, 3.4)), memory_of(camera_at(0.62, 3.3))]
     with_imagination = _step(pipeline, world, shots)
     monkeypatch.setattr(pipeline, "imagined", lambda prepared, seed: None)
     assert with_imagination < 0.7 * _step(pipeline, world, shots)
 
 
-def test_imagination_claims_no_coverage_and_no_depth(pipeline, world, monkeypatch):
-    request = FrameRequest(camera_at(0.5, 3.4))
+def test_imagination_claims_no_coverage_and_no_depth(pipeline, photo, monkeypatch):
+    world, request = photo, FrameRequest(camera_at(0.5, 3.4))
     reply = pipeline.render(pipeline.prepare(world), request)
     monkeypatch.setattr(pipeline, "imagined", lambda prepared, seed: None)
     bare = pipeline.render(pipeline.prepare(world), request)
@@ -202,8 +210,8 @@ def test_imagination_claims_no_coverage_and_no_depth(pipeline, world, monkeypatc
     assert not np.array_equal(reply.rgb, bare.rgb)
 
 
-def test_a_continued_picture_is_the_same_for_every_seed(pipeline, world):
-    prepared = pipeline.prepare(world)
+def test_a_continued_photo_is_the_same_for_every_seed(pipeline, photo):
+    prepared = pipeline.prepare(photo)
     first = pipeline.imagined(prepared, 0)
     assert len(first.images) == 6
     assert pipeline.imagined(prepared, 0) is first
@@ -212,8 +220,9 @@ def test_a_continued_picture_is_the_same_for_every_seed(pipeline, world):
         assert np.array_equal(one.rgb, two.rgb) and np.array_equal(one.depth, two.depth)
 
 
-def test_what_is_painted_is_made_once_a_seed(pipeline, whole):
-    prepared = pipeline.prepare(whole)
+@pytest.mark.parametrize("kind", ["world", "whole"])
+def test_what_is_painted_is_made_once_a_seed(pipeline, kind, request):
+    prepared = pipeline.prepare(request.getfixturevalue(kind))
     first = pipeline.imagined(prepared, 0)
     assert len(first.images) == len(views.TURNS)
     assert pipeline.imagined(prepared, 0) is first
@@ -281,7 +290,8 @@ def test_nothing_is_imagined_beside_what_is_known(pipeline):
     """Points all around, of which one photograph shows a part: there is next to nothing left."""
     frames = photographs_around()
     anchors = Anchors.concatenate([lift(frame) for frame in frames])
-    surroundings = pipeline.imagined(pipeline.prepare(World(anchors, frames[:1], 1, {})), 0)
+    photo = World(anchors, [replace(frames[0], estimated=True)], 1, {})
+    surroundings = pipeline.imagined(pipeline.prepare(photo), 0)
     left = [frame.depth > 0 for frame in surroundings.images.frames]
     assert sum(mask.mean() for mask in left) / 6 < 0.02
 
@@ -291,6 +301,7 @@ def test_nothing_imagined_stands_where_memory_looked_through(pipeline):
         photograph(room_camera(position, target, (96, 96), fov=0.8))
         for position, target in (((0, -3, 0.2), (0, 1, -0.2)), ((2.2, 1, 0.6), (-1, -1, -0.3)))
     ]
+    memory = [replace(frame, estimated=True) for frame in memory]
     world = World(Anchors.concatenate([lift(frame) for frame in memory]), memory, 1, {})
     surroundings = pipeline.imagined(pipeline.prepare(world), 0)
     assert len(surroundings.images) >= 2

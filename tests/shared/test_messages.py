@@ -73,27 +73,40 @@ devices = st.builds(
     st.lists(texts).map(tuple),
 )
 messages = st.one_of(
-    st.builds(Hello, st.integers(-(2**63), 2**63), texts),
+    st.builds(Hello, st.integers(1 - 2**63, 2**63 - 1), texts),
     st.builds(Progress, texts, st.none() | floats),
     st.builds(Devices, st.lists(devices, max_size=3).map(tuple)),
-    st.builds(Heartbeat, st.integers(-(2**63), 2**63), floats),
-    st.builds(Need, texts, st.integers(-(2**63), 2**63), st.lists(texts, max_size=3).map(tuple)),
+    st.builds(Heartbeat, st.integers(1 - 2**63, 2**63 - 1), floats),
     st.builds(
-        PutWorld, texts, st.integers(-(2**63), 2**63), texts, st.lists(texts, max_size=3).map(tuple)
+        Need, texts, st.integers(1 - 2**63, 2**63 - 1), st.lists(texts, max_size=3).map(tuple)
+    ),
+    st.builds(
+        PutWorld,
+        texts,
+        st.integers(1 - 2**63, 2**63 - 1),
+        texts,
+        st.lists(texts, max_size=3).map(tuple),
     ),
     st.builds(PutArray, texts, arrays),
-    st.builds(Render, st.integers(-(2**63), 2**63), texts, st.integers(-(2**63), 2**63), requests),
     st.builds(
-        Preview, st.integers(-(2**63), 2**63), texts, st.integers(-(2**63), 2**63), texts, requests
+        Render, st.integers(1 - 2**63, 2**63 - 1), texts, st.integers(-(2**63), 2**63), requests
+    ),
+    st.builds(
+        Preview,
+        st.integers(1 - 2**63, 2**63 - 1),
+        texts,
+        st.integers(-(2**63), 2**63),
+        texts,
+        requests,
     ),
     st.builds(
         Frame,
-        st.integers(-(2**63), 2**63),
+        st.integers(1 - 2**63, 2**63 - 1),
         arrays,
         arrays,
         arrays,
         arrays,
-        st.integers(-(2**63), 2**63),
+        st.integers(1 - 2**63, 2**63 - 1),
         texts,
         texts,
         st.dictionaries(texts, floats, max_size=3),

@@ -83,8 +83,8 @@ class Lights:
 
     def only(self, keep: np.ndarray) -> Lights:
         """Those of numbers (K,) or marks (L,) bool `keep`."""
-        kept = (getattr(self, f.name)[keep] for f in fields(self) if f.name != "medium")
-        return Lights(*kept, medium=self.medium)
+        kept = {f.name: getattr(self, f.name)[keep] for f in fields(self) if f.name != "medium"}
+        return replace(self, **kept)
 
     @classmethod
     def of(cls, parts: list[LightSource], medium: Medium | None = None) -> Lights:

@@ -3,8 +3,8 @@
 
 What is invented beside the memory frames is lifted into the world: points and pictures like those
 of memory, which count wherever anchors and memory know nothing. A camera that moves then finds the
-same invention in every frame, instead of a new one. Where geometry is whole, the model paints its
-surfaces in a few wide views; else the first memory frame is continued (`continuation.py`).
+same invention in every frame, instead of a new one. The model paints it in a few wide views; what
+lies beside a photo is continued instead (`continuation.py`).
 """
 
 from __future__ import annotations
@@ -92,6 +92,13 @@ def views_aside(frames: list[MemoryFrame]) -> list[Camera]:
     if len(seeing) > MOST_FRAMES:
         return []
     return [_turned(frame.camera, math.radians(turn)) for turn in TURNS for frame in seeing]
+
+
+def is_photo(frames: list[MemoryFrame]) -> bool:
+    """Whether a world is a photo's: what lies beside one looks better continued than painted. What
+    a camera that moves on saw of a place looks worse (2 dB on the validation scenes)."""
+    seeing = _seeing(frames)
+    return bool(seeing) and seeing[0].estimated
 
 
 def _seeing(frames: list[MemoryFrame]) -> list[MemoryFrame]:

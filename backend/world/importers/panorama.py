@@ -267,4 +267,5 @@ def _memory_view(
         camera=camera,
         rgb=picture,
         depth=depth,
+        estimated=True,
     )

@@ -77,6 +77,7 @@ def world_from_photo(
         camera=camera,
         rgb=photo.rgb,
         depth=enlarge_depth(guess_depth, camera.width, camera.height),
+        estimated=True,
     )
     progress(0.6, "Making points")
     stride = max(1, math.ceil(math.sqrt(photo.rgb.shape[0] * photo.rgb.shape[1] / MOST_POINTS)))
