@@ -89,13 +89,17 @@ messages = st.one_of(
     ),
     st.builds(PutArray, texts, arrays),
     st.builds(
-        Render, st.integers(1 - 2**63, 2**63 - 1), texts, st.integers(-(2**63), 2**63), requests
+        Render,
+        st.integers(1 - 2**63, 2**63 - 1),
+        texts,
+        st.integers(1 - 2**63, 2**63 - 1),
+        requests,
     ),
     st.builds(
         Preview,
         st.integers(1 - 2**63, 2**63 - 1),
         texts,
-        st.integers(-(2**63), 2**63),
+        st.integers(1 - 2**63, 2**63 - 1),
         texts,
         requests,
     ),
