@@ -101,6 +101,8 @@ def small_world(frames: int = 3, size: tuple[int, int] = (64, 48)) -> bpy.types.
     ball.modifiers.new("Smooth", "SUBSURF").render_levels = 3
     scene.world = bpy.data.worlds.new("Sky")
     scene.world.color = (0.3, 0.5, 0.9)
+    if scene.world.node_tree is None:  # a new world has none up to Blender 4.5
+        scene.world.use_nodes = True
     light = bpy.data.objects.new("Sun", bpy.data.lights.new("Sun", "SUN"))
     light.data.energy = 3
     scene.collection.objects.link(light)

@@ -64,8 +64,6 @@ def edits() -> dict[str, Any]:
     lamp.data.energy *= 5
     found["much brighter"] = states()
     bpy.ops.worldfm.recapture(stale=True, samples=1)
-    if scene.world.node_tree is None:  # up to 4.5 a new world has none
-        scene.world.use_nodes = True
     scene.world.node_tree.nodes["Background"].inputs["Strength"].default_value += 1
     found["world"] = states()
     bpy.ops.worldfm.recapture(every=True, samples=1)
