@@ -63,7 +63,7 @@ def _header(data: bytes, at: int) -> tuple[dict[str, bytes], int]:
     while data[at]:
         name, at = _text(data, at)
         _, at = _text(data, at)
-        (size,) = struct.unpack_from("<i", data, at)
+        (size,) = struct.unpack_from("<I", data, at)  # unsigned: a lie never leads back
         attributes[name] = data[at + 4 : at + 4 + size]
         at += 4 + size
     return attributes, at + 1

@@ -211,3 +211,8 @@ def test_exr_reads_what_openexr_wrote(tmp_path):
     path.write_bytes(b"not a picture")
     with pytest.raises(errors.InputError):
         exr.read_exr(path)
+    attribute = b"channels\0chlist\0"
+    back = struct.pack("<i", -len(attribute) - 4)  # to where it begins
+    path.write_bytes(b"\x76\x2f\x31\x01" + struct.pack("<i", 2) + attribute + back)
+    with pytest.raises(errors.InputError):
+        exr.read_exr(path)
