@@ -120,9 +120,9 @@ class _Parts:
         if problem:
             self.problems.append(SKIPPED.format(kind.name, problem))
             return
-        used = np.clip(surface.slots, 0, len(kind.shaders) - 1)
+        used = np.unique(np.clip(surface.slots, 0, len(kind.shaders) - 1))
         if all(kind.shaders[slot].only_volume for slot in used):
-            self._volume(kind.name, kind.shaders[used[0]], surface, matrix)
+            self._volume(kind.name, [kind.shaders[slot] for slot in used], surface, matrix)
             return
         matrix = self._metres(matrix)
         self.instances.append(
@@ -146,9 +146,13 @@ class _Parts:
         matrix[:3] *= self.scale_length
         return matrix
 
-    def _volume(self, name: str, shader: Shader, surface: Surface, matrix: np.ndarray) -> None:
+    def _volume(
+        self, name: str, shaders: list[Shader], surface: Surface, matrix: np.ndarray
+    ) -> None:
         """Of boxes of even fog the one that hides most is kept; others are named."""
-        found = fog_in(shader, surface.mesh.vertices, self._metres(matrix))
+        found = None
+        if len(shaders) == 1:
+            found = fog_in(shaders[0], surface.mesh.vertices, self._metres(matrix))
         left_out = name
         if found is not None and found.hides() > (self.fog.hides() if self.fog else 0):
             left_out = self.fog_name
