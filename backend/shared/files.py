@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,8 +18,11 @@ from .leftovers import beside, clear_beside, remove
 def replacing(path: Path) -> Iterator[Path]:
     """A path beside `path`, with its ending, to write to; renamed to `path` when all went well.
 
-    Raises WorldFMError when the file cannot be written (a full disk, a folder without access).
+    Raises WorldFMError when the file cannot be written (a full disk, a folder without access), or
+    `path` is a device or a pipe, which a renamed file would take the place of.
     """
+    if _is_special(path):
+        raise WorldFMError(f"'{path}' is a device or a pipe, no file; choose another name.")
     part = beside(path)
     clear_beside(path.parent, at_once=False)
     try:
@@ -30,6 +34,14 @@ def replacing(path: Path) -> Iterator[Path]:
         raise not_written(path, error) from error
     finally:
         remove(part)
+
+
+def _is_special(path: Path) -> bool:
+    try:
+        mode = os.stat(path).st_mode
+    except (OSError, ValueError):  # not there, or no name at all: whoever writes says so
+        return False
+    return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
 
 
 def write_atomically(path: Path, data: bytes) -> None:

@@ -116,3 +116,15 @@ def test_names_at_the_limit_can_be_written(tmp_path):
     path = tmp_path / ("n" * 251 + ".txt")
     write_atomically(path, b"long")
     assert path.read_bytes() == b"long"
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="has no pipes in folders")
+def test_a_pipe_or_a_device_is_not_replaced_by_a_file(tmp_path):
+    pipe, link = tmp_path / "pipe.json", tmp_path / "link.json"
+    os.mkfifo(pipe)
+    link.symlink_to(pipe)
+    for path in (pipe, link):
+        with pytest.raises(WorldFMError, match="choose another name"):
+            write_atomically(path, b"{}")
+    assert pipe.is_fifo() and link.is_symlink()
+    assert sorted(one.name for one in tmp_path.iterdir()) == ["link.json", "pipe.json"]
