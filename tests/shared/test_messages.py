@@ -31,7 +31,7 @@ from backend.shared.messages import (
     encode,
     read_header,
 )
-from backend.shared.tree_codec import same_tree
+from backend.shared.tree_codec import MOST_INT, same_tree
 from backend.shared.wire import CHUNK_BYTES, receive_message, send_message
 
 floats = st.floats(allow_nan=False, allow_infinity=False, width=64)
@@ -72,45 +72,44 @@ devices = st.builds(
     st.integers(0, 2**60),
     st.lists(texts).map(tuple),
 )
+numbers = st.integers(-MOST_INT, MOST_INT)
 messages = st.one_of(
-    st.builds(Hello, st.integers(1 - 2**63, 2**63 - 1), texts),
+    st.builds(Hello, numbers, texts),
     st.builds(Progress, texts, st.none() | floats),
     st.builds(Devices, st.lists(devices, max_size=3).map(tuple)),
-    st.builds(Heartbeat, st.integers(1 - 2**63, 2**63 - 1), floats),
-    st.builds(
-        Need, texts, st.integers(1 - 2**63, 2**63 - 1), st.lists(texts, max_size=3).map(tuple)
-    ),
+    st.builds(Heartbeat, numbers, floats),
+    st.builds(Need, texts, numbers, st.lists(texts, max_size=3).map(tuple)),
     st.builds(
         PutWorld,
         texts,
-        st.integers(1 - 2**63, 2**63 - 1),
+        numbers,
         texts,
         st.lists(texts, max_size=3).map(tuple),
     ),
     st.builds(PutArray, texts, arrays),
     st.builds(
         Render,
-        st.integers(1 - 2**63, 2**63 - 1),
+        numbers,
         texts,
-        st.integers(1 - 2**63, 2**63 - 1),
+        numbers,
         requests,
     ),
     st.builds(
         Preview,
-        st.integers(1 - 2**63, 2**63 - 1),
+        numbers,
         texts,
-        st.integers(1 - 2**63, 2**63 - 1),
+        numbers,
         texts,
         requests,
     ),
     st.builds(
         Frame,
-        st.integers(1 - 2**63, 2**63 - 1),
+        numbers,
         arrays,
         arrays,
         arrays,
         arrays,
-        st.integers(1 - 2**63, 2**63 - 1),
+        numbers,
         texts,
         texts,
         st.dictionaries(texts, floats, max_size=3),

@@ -98,15 +98,20 @@ def test_the_second_frame_of_a_view_at_rest_has_the_pixels_of_the_screen(stage: 
     assert stage.wants_no_tick()
 
 
+def wide_view(stage: Stage) -> None:
+    """A view larger than the usual frame has asked for its first one."""
+    stage.target = free_view(width=1280, height=800)
+    stage.draw()
+    stage.finish("BuildWorld", world(1))
+    stage.draw(1.0)
+
+
 @pytest.mark.parametrize(
     ("ms", "wanted"),
     [(120, (1280, 800)), (1600, (1176, 735)), (4000, (744, 465)), (60_000, None)],
 )
 def test_a_sharp_frame_takes_no_more_time_than_there_is(stage: Stage, ms, wanted) -> None:
-    stage.target = free_view(width=1280, height=800)
-    stage.draw()
-    stage.finish("BuildWorld", world(1))
-    stage.draw(1.0)
+    wide_view(stage)
     stage.answer(ms=ms)
     stage.draw()
     stage.tick()
@@ -185,10 +190,7 @@ def test_a_sharp_draft_is_bettered_at_its_own_size(stage: Stage) -> None:
 
 @pytest.mark.parametrize("seconds", [1.0, 5.0])
 def test_while_light_is_gathered_a_sharp_frame_comes_later(stage: Stage, seconds: float) -> None:
-    stage.target = free_view(width=1280, height=800)
-    stage.draw()
-    stage.finish("BuildWorld", world(1))
-    stage.draw(1.0)
+    wide_view(stage)
     stage.answer(draft=True)
     stage.draw()
     stage.tick()
@@ -210,10 +212,7 @@ def test_a_camera_is_shown_in_the_pixels_of_the_screen(stage: Stage, lit, wanted
 
 
 def test_where_memory_ran_out_nothing_larger_is_asked_for(stage: Stage) -> None:
-    stage.target = free_view(width=1280, height=800)
-    stage.draw()
-    stage.finish("BuildWorld", world(1))
-    stage.draw(1.0)
+    wide_view(stage)
     stage.finish("AskFrame")
     small = replace(stage.view.asked, camera=stage.view.asked.camera.resized(192, 120))
     stage.set(newest=reply(small, 1), waiting=False)
