@@ -27,6 +27,7 @@ from ..scene_sync.import_world import (
     place_camera,
     use_photo_size,
 )
+from ..scene_sync.packing import packed_image
 from .build_process import CommandOperator
 from .file_choice import ChoosesFile
 from .reports import reports_errors
@@ -113,15 +114,21 @@ class WORLDFM_OT_match_photo(ChoosesFile, CommandOperator, bpy.types.Operator):
         if not self.filepath:
             raise InputError("No photo is chosen; choose one.")
         path = bpy.path.abspath(self.filepath)
-        return ["world", "match", path, "--camera-height", str(self.camera_height)]
+        return ["world", "match", path, "--camera-height", str(self.camera_height),
+                "--straight", str(folder / "straight.png")]  # fmt: skip
 
     def finish(self, context: bpy.types.Context, folder: Path, result: dict[str, Any]) -> None:
         """A new camera with the photo behind it."""
         path = Path(bpy.path.abspath(self.filepath))
-        image = bpy.data.images.load(str(path), check_existing=True)
+        distortion = float(result["distortion"])
+        if distortion:
+            straight = (folder / "straight.png").read_bytes()
+            image = packed_image(f"{path.stem} Straight", straight)
+        else:
+            image = bpy.data.images.load(str(path), check_existing=True)
         camera = Camera.from_json(result["camera"])
         scene = context.scene
-        add_photo_camera(scene, path.stem, camera, image, scene.collection)
+        add_photo_camera(scene, path.stem, camera, image, scene.collection, distortion)
 
 
 class WORLDFM_OT_import_fspy(ChoosesFile, bpy.types.Operator):

@@ -22,6 +22,7 @@ from ..scene_sync.import_world import (
     add_world,
     camera_path_json,
     photo_camera,
+    photo_distortion,
     place_camera,
     use_photo_size,
 )
@@ -186,7 +187,8 @@ class WORLDFM_OT_world_from_photo(_Shows, _FromFile, bpy.types.Operator):
             )
         camera = photo_camera(ob, context.scene.unit_settings.scale_length)
         (folder / "camera.json").write_text(camera_path_json(camera), encoding="utf-8")
-        return [*given, "--camera", str(folder / "camera.json")]
+        return [*given, "--camera", str(folder / "camera.json"),
+                f"--distortion={photo_distortion(ob)}"]  # fmt: skip
 
     def finish(self, context: bpy.types.Context, folder: Path, result: dict[str, Any]) -> None:
         """Points, blockout, camera and memory."""

@@ -12,14 +12,19 @@ import numpy as np
 from mathutils import Matrix
 
 from ..backend.shared.camera import Camera
+from ..backend.shared.camera_match import DISTORTION, MOST_DISTORTION
+from ..backend.shared.png import encode_png
 from .anchor_points import store_anchors
 from .memory import store_frame
 from .moments import Moments, encode_moment
+from .packing import packed_image
 from .trust import store_trust
 from .world_reader import BlockoutMesh, BuiltWorld
 
 RESOLUTION = "worldfm_resolution"
 """Custom property of a camera: width and height of the photo that it was matched to."""
+BENT = "worldfm_distortion"
+"""Custom property of a camera: what its photo was made straight with, where it had to be."""
 
 
 class Added(NamedTuple):
@@ -58,8 +63,14 @@ def add_world(
         item.source = collection.name
     if not (with_camera and built.world.memory):
         return Added(points, None)
-    image = None if photo is None else bpy.data.images.load(str(photo), check_existing=True)
-    camera = add_photo_camera(scene, name, built.world.memory[0].camera, image, collection)
+    image = None
+    first = built.world.memory[0]
+    distortion = 0.0 if photo is None else float(built.world.provenance.get(DISTORTION, 0.0))
+    if distortion:  # the file shows what the lens bent
+        image = packed_image(f"{name} Straight", encode_png(first.rgb))
+    elif photo is not None:
+        image = bpy.data.images.load(str(photo), check_existing=True)
+    camera = add_photo_camera(scene, name, first.camera, image, collection, distortion)
     # behind its own world the photo would be seen twice; it is shown while the match is adjusted
     camera.data.show_background_images = False
     if image is not None:
@@ -77,16 +88,20 @@ def add_photo_camera(
     camera: Camera,
     image: bpy.types.Image | None,
     collection: bpy.types.Collection,
+    distortion: float = 0.0,
 ) -> bpy.types.Object:
     """A camera object like `camera`, the photo behind it and the photo's size as its property.
 
-    It becomes the scene's camera only where there was none.
+    distortion: that `image` was made straight with. The camera becomes the scene's only where
+    there was none.
     """
     data = bpy.data.cameras.new(f"{name} Camera")
     ob = bpy.data.objects.new(f"{name} Camera", data)
     collection.objects.link(ob)
     place_camera(ob, camera, scene.unit_settings.scale_length)
     data.display_size = 0.3 / scene.unit_settings.scale_length
+    if distortion:
+        data[BENT] = distortion
     if image is not None:
         data.show_background_images = True
         background = data.background_images.new()
@@ -125,6 +140,13 @@ def photo_camera(ob: bpy.types.Object, scale_length: float) -> Camera:
     matrix = np.array(ob.matrix_world.normalized(), dtype=np.float64)
     matrix[:3, 3] *= scale_length
     return Camera.from_opengl(K, matrix, width, height)
+
+
+def photo_distortion(ob: bpy.types.Object) -> float:
+    """What the photo of a matched camera was made straight with; 0 = nothing, or nothing sound."""
+    stored = ob.data.get(BENT)
+    sound = isinstance(stored, float) and abs(stored) <= MOST_DISTORTION
+    return stored if sound else 0.0
 
 
 def use_photo_size(scene: bpy.types.Scene, ob: bpy.types.Object, longest: int | None) -> None:

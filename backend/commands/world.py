@@ -50,6 +50,12 @@ OfImage = Annotated[
 Height = Annotated[
     float | None, typer.Option(help="Metres of the camera above the ground (default 1.6).")
 ]
+Distortion = Annotated[
+    float,
+    typer.Option(
+        min=-0.3, max=0.3, help="Of the lens, as `worldfm world match` tells; goes with --camera."
+    ),
+]
 Up = Annotated[str | None, typer.Option(help="Upward axis of --ply: z, y or -y.")]
 Scale = Annotated[float, typer.Option(min=1e-9, help="Metres per unit of --ply.")]
 PlyColors = Annotated[
@@ -79,6 +85,7 @@ def build(
     meta: Meta = None,
     camera: OfImage = None,
     camera_height: Height = None,
+    distortion: Distortion = 0.0,
     depth: Depth = "auto",
     up: Up = None,
     scale: Scale = 1.0,
@@ -105,7 +112,7 @@ def build(
             built = _meta(meta, depth, progress)
         else:
             assert image is not None
-            built = _photo(image, camera, camera_height, depth, progress)
+            built = _photo(image, camera, camera_height, depth, progress, distortion)
         built.save(output, overwrite)
     about, said = built.summary(output)
     _say(about, as_json, "\n".join(said), built.notes)
@@ -115,20 +122,31 @@ def build(
 def match(
     image: Annotated[Path, typer.Argument(help="A photo.")],
     camera_height: Annotated[float, typer.Option(help="Metres above the ground.")] = 1.6,
+    straight: Annotated[
+        Path | None,
+        typer.Option(help="Write the photo here (PNG) where it had to be made straight."),
+    ] = None,
+    overwrite: Overwrite = False,
     as_json: Json = False,
 ) -> None:
     """Find a photo's focal length and orientation from its straight lines."""
     import math
 
     from ..data.photos import read_photo
-    from ..world.photo.vanishing import match_photo
+    from ..shared.files import write_atomically
+    from ..shared.png import encode_png
+    from ..world.photo.vanishing import straighten_and_match
 
+    refuse_existing(straight, overwrite)
     photo = read_photo(image)
-    found = match_photo(photo.rgb, photo.focal_35mm)
+    rgb, found = straighten_and_match(photo)
+    if straight is not None and found.distortion:
+        write_atomically(straight, encode_png(rgb))
     about = {
         "camera": found.camera(camera_height).to_json(),
         "confidence": round(found.confidence, 3),
         "focal_known": found.focal_known,
+        "distortion": round(found.distortion, 5),
         "pitch_degrees": round(math.degrees(found.pitch), 2),
         "roll_degrees": round(math.degrees(found.roll), 2),
     }
@@ -305,6 +323,7 @@ def _photo(
     camera_height: float | None,
     depth: str,
     progress: Progress,
+    distortion: float,
 ) -> _Built:
     from ..world.importers.photo import world_from_photo
 
@@ -312,7 +331,7 @@ def _photo(
     if camera_height is None:
         above = float(given.position[2]) if given is not None else 0.0
         camera_height = above if above > 0 else 1.6
-    made = world_from_photo(image, camera_height, given, depth, progress)
+    made = world_from_photo(image, camera_height, given, depth, progress, distortion)
     return _Built(made.world, made.blockout, notes=made.notes)
 
 

@@ -18,6 +18,11 @@ from .errors import InputError
 DEFAULT_FOCAL = 0.87
 """Focal length by the longer side where nothing is known: 60 degrees across."""
 
+DISTORTION = "distortion"
+"""Key in the provenance of a world whose photo was made straight."""
+MOST_DISTORTION = 0.3
+"""Largest coefficient of a photo's lens, either way."""
+
 
 @dataclass(frozen=True, eq=False)
 class CameraMatch:
@@ -25,6 +30,7 @@ class CameraMatch:
 
     width, height: of the photo. confidence: 0 (assumed) to 1 (every line agrees).
     focal_known: whether lines or EXIF fixed the focal length. notes: sentences for the user.
+    distortion: that the photo was made straight with before (`find_distortion`), 0 = as it was.
     """
 
     focal: float
@@ -35,6 +41,7 @@ class CameraMatch:
     confidence: float
     focal_known: bool
     notes: list[str] = field(default_factory=list)
+    distortion: float = 0.0
 
     def camera(self, camera_height: float) -> Camera:
         """The camera standing `camera_height` metres above the origin."""

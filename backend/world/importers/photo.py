@@ -14,14 +14,15 @@ from ...conditioning.anchors.lifting import lift
 from ...data.photos import read_photo
 from ...models.depth import DepthEstimator, load_depth
 from ...shared.camera import Camera
-from ...shared.camera_match import CameraMatch
+from ...shared.camera_match import DISTORTION, CameraMatch
 from ...shared.errors import InputError
 from ...shared.frame import MemoryFrame
 from ...shared.world import World
 from ..identity import frame_id
 from ..photo.blockout import BlockMesh, build_blockout
 from ..photo.depth_edges import enlarge_depth, sharpen_edges
-from ..photo.vanishing import match_photo
+from ..photo.distortion import straightened
+from ..photo.vanishing import straighten_and_match
 from ..progress import Progress, silent
 
 MOST_POINTS = 1_500_000
@@ -46,11 +47,13 @@ def world_from_photo(
     camera: Camera | None = None,
     depth: str | DepthEstimator = "auto",
     progress: Progress = silent,
+    distortion: float = 0.0,
 ) -> PhotoWorld:
     """A world that can be flown through at once.
 
     camera_height: metres of the camera above the ground at z = 0. camera: as matched by hand or
     by fSpy, at any size of the photo's aspect; None finds it. depth: an estimator or its name.
+    distortion: that a given camera's photo was made straight with (`find_distortion`).
     Raises InputError for a photo or a height that cannot be used, ModelError for the estimator.
     """
     if not (math.isfinite(camera_height) and camera_height > 0):
@@ -58,29 +61,31 @@ def world_from_photo(
     progress(0.0, "Reading the photo")
     photo = read_photo(path)
     notes = list(photo.notes)
-    match = None
+    rgb, match = photo.rgb, None
     if camera is None:
         progress(0.05, "Finding the camera")
-        match = match_photo(photo.rgb, photo.focal_35mm)
+        rgb, match = straighten_and_match(photo)
         notes += match.notes
-        camera = match.camera(camera_height)
+        camera, distortion = match.camera(camera_height), match.distortion
     else:
         camera = fitted_camera(camera, *photo.size, camera_height)
+        if distortion:
+            rgb, _ = straightened(rgb, distortion)
     progress(0.1, "Loading the depth estimator")
     estimator = load_depth(depth) if isinstance(depth, str) else depth
     progress(0.2, "Estimating depth")
-    small_camera, guess_depth, ground = working_depth(photo.rgb, camera, estimator)
+    small_camera, guess_depth, ground = working_depth(rgb, camera, estimator)
     progress(0.5, "Placing the photo")
     frame = MemoryFrame(
-        id=frame_id(camera, photo.rgb),
+        id=frame_id(camera, rgb),
         name=Path(path).stem,
         camera=camera,
-        rgb=photo.rgb,
+        rgb=rgb,
         depth=enlarge_depth(guess_depth, camera.width, camera.height),
         estimated=True,
     )
     progress(0.6, "Making points")
-    stride = max(1, math.ceil(math.sqrt(photo.rgb.shape[0] * photo.rgb.shape[1] / MOST_POINTS)))
+    stride = max(1, math.ceil(math.sqrt(rgb.shape[0] * rgb.shape[1] / MOST_POINTS)))
     anchors = lift(frame, stride)
     if not len(anchors):
         raise InputError(
@@ -89,6 +94,8 @@ def world_from_photo(
     progress(0.8, "Making the blockout")
     blockout = build_blockout(guess_depth, ground, small_camera)
     provenance = {"source": "photo", "file": Path(path).name, "depth": estimator.name}
+    if distortion:
+        provenance[DISTORTION] = f"{distortion:.5f}"
     world = World(anchors=anchors, memory=[frame], revision=1, provenance=provenance)
     progress(1.0, "Done")
     return PhotoWorld(world, camera, match, blockout, notes)

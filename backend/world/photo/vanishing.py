@@ -14,7 +14,9 @@ from dataclasses import replace
 
 import numpy as np
 
+from ...data.photos import Photo
 from ...shared.camera_match import CameraMatch, default_focal, level_match, upright
+from .distortion import find_distortion, straightened
 from .lines import detect_segments
 
 TOLERANCE = math.radians(1.5)
@@ -24,6 +26,24 @@ HYPOTHESES = 160
 FEWEST_SEGMENTS = 8
 LEAST_CONFIDENCE = 0.25
 STEEPEST = math.radians(65)
+
+
+def straighten_and_match(photo: Photo, seed: int = 0) -> tuple[np.ndarray, CameraMatch]:
+    """(H, W, 3) uint8, the photo with what its lens bent made straight, and the camera of that.
+
+    The match says how much it was, and has a note for the user.
+    """
+    coefficient = find_distortion(photo.rgb)
+    if not coefficient:
+        return photo.rgb, match_photo(photo.rgb, photo.focal_35mm, seed)
+    rgb, zoom = straightened(photo.rgb, coefficient)
+    focal_35mm = photo.focal_35mm and photo.focal_35mm * zoom
+    match = match_photo(rgb, focal_35mm, seed)
+    note = (
+        f"The photo's lens bends straight lines (by {100 * abs(coefficient):.0f} % in the "
+        "corners); the photo was made straight."
+    )
+    return rgb, replace(match, distortion=coefficient, notes=[note, *match.notes])
 
 
 def match_photo(rgb: np.ndarray, focal_35mm: float | None = None, seed: int = 0) -> CameraMatch:
