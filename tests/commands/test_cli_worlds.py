@@ -21,6 +21,7 @@ from backend.world.exporters import export_ply
 
 from ..world.test_grow import camera_at, picture
 from ..world.test_import_images import png_that_claims
+from ..world.test_photo_distortion import bent_picture
 
 
 def run(*arguments: object) -> int:
@@ -98,6 +99,17 @@ def test_match_tells_the_camera(cloud, capsys):
     said = json.loads(capsys.readouterr().out)
     assert said["camera"]["size"] == [96, 72]
     assert 0 <= said["confidence"] <= 1
+
+
+def test_match_writes_the_photo_that_it_made_straight(tmp_path, capsys):
+    Image.fromarray(bent_picture(-0.12)).save(tmp_path / "bent.png")
+    command = ("world", "match", tmp_path / "bent.png", "--straight", tmp_path / "s.png", "--json")
+    assert run(*command) == 0
+    said = json.loads(capsys.readouterr().out)
+    assert said["distortion"] == pytest.approx(-0.12, rel=0.1)
+    with Image.open(tmp_path / "s.png") as straight:
+        assert [*straight.size] == said["camera"]["size"]
+    assert run(*command) == 2, "nothing is written over"
 
 
 def bad_inputs(folder: Path) -> None:

@@ -92,6 +92,16 @@ def test_steps_that_are_round_are_no_lens():
     assert find_distortion(picture) == 0.0
 
 
+def test_a_bent_margin_around_a_photo_is_no_lens():
+    """As pictures have that were made straight by another program."""
+    picture = bent_picture(0.0).copy()
+    x, y = (np.linspace(-1, 1, n) for n in SIZE)
+    picture[y[:, None] > 0.99 - 0.02 * x**2] = 0
+    picture[y[:, None] < -0.99 + 0.02 * x**2] = 0
+    picture[np.broadcast_to(np.abs(x) > 0.99 - 0.02 * y[:, None] ** 2, SIZE[::-1])] = 0
+    assert find_distortion(picture) == 0.0
+
+
 def test_noise_and_nothing_are_no_lens():
     assert find_distortion(np.full((120, 160, 3), 90, np.uint8)) == 0.0
     noise = np.random.default_rng(0).integers(0, 255, (240, 320, 3), dtype=np.uint8)

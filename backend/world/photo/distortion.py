@@ -18,7 +18,7 @@ import numpy as np
 from ...shared.camera_match import MOST_DISTORTION as REACH
 from .lines import find_pieces, working_grey
 
-LEAST = 0.006
+LEAST = 0.015
 """Smaller coefficients are not worth resampling a photo for."""
 LONG_ENOUGH = 0.2
 """Of the diagonal, that an edge has to go on for."""
@@ -31,6 +31,9 @@ NOISE = 0.25
 _SHORTEST_PIECE, _SEED = 0.008, 0.04
 _STEP, _BINS = 3.0, 24
 _BAND = 256
+_MARGIN = 0.03
+"""Of the diagonal; an edge that never leaves this border is that of a frame around the photo, or of
+a picture that was made straight before."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -137,18 +140,21 @@ def _supported(points: np.ndarray, weight: np.ndarray, half: float, best: float)
 
     In one direction alone steps, kerbs and arches may well bend alike.
     """
-    gain = straightness(points, half, best) - straightness(points, half, 0.0)
-    for_it = np.maximum(gain, 0.0)
-    if for_it.sum() < ENOUGH or for_it.sum() < 4 * np.maximum(-gain, 0.0).sum():
-        return False
+    after = straightness(points, half, best)
+    gain = after - straightness(points, half, 0.0)
+    for_it, against = np.maximum(gain, 0.0), np.maximum(-gain, 0.0)
     foot = _feet(points)
-    most = foot[int(np.argmax(for_it * weight))]
-    here = foot @ most > 0.8
-    return all(
-        for_it[side].sum() >= ENOUGH / 3
-        and abs(_straightest(points[side], weight[side], half) - best) < 0.35 * abs(best)
-        for side in (here, ~here)
-    )
+    here = foot @ foot[int(np.argmax(for_it * weight))] > 0.8
+    if for_it.sum() < ENOUGH:
+        return False
+    for side in (here, ~here):
+        if for_it[side].sum() < max(ENOUGH / 3, 4 * against[side].sum()):
+            return False
+        own = _straightest(points[side], weight[side], half)
+        could = weight[side] @ straightness(points[side], half, own)
+        if weight[side] @ after[side] < 0.85 * could:
+            return False
+    return True
 
 
 def _feet(points: np.ndarray) -> np.ndarray:
@@ -176,8 +182,11 @@ def follow_edges(grey: np.ndarray) -> list[Edge]:
         members = _continued(pieces, free, seed, diagonal)
         free[members] = False
         edge = _measured(smooth, pieces[members], pieces[seed], diagonal)
-        if edge is not None:
-            edges.append(Edge(edge.points - centre, edge.length))
+        if edge is None:
+            continue
+        points = edge.points - centre
+        if (centre - np.abs(points)).min(axis=1).max() > _MARGIN * diagonal:
+            edges.append(Edge(points, edge.length))
     return edges
 
 
