@@ -7,6 +7,7 @@ Blender makes and destroys engine objects at every switch of shading; state live
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -133,11 +134,12 @@ def source(key: str) -> WorldSource:
     return _sources.setdefault(key, WorldSource())
 
 
-def forget_view(key: str) -> None:
-    """A viewport and its world are gone."""
+def forget_view(key: str, slots: Iterable[str] = ()) -> None:
+    """A viewport and its world are gone, and what else it asked for under the names in `slots`."""
     _sources.pop(key, None)
     if _client is not None:
-        _client.forget_view(key)
+        for slot in (key, *slots):
+            _client.forget_view(slot)
         _client.forget_world(key)
 
 

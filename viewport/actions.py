@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
@@ -12,6 +13,7 @@ from ..backend.shared.frame import FrameReply, FrameRequest
 from ..backend.shared.world import World
 from ..scene_sync.sampling import Guide
 from .shown import PointSample, Shown
+from .surroundings import Surroundings
 from .target import Target, sized
 
 _DOWN = {BackendState.FAILED, BackendState.STOPPED}
@@ -52,7 +54,8 @@ class Settings:
 class Backend:
     """The backend's client at this moment, as far as one view is concerned.
 
-    newest, waiting: as the client's methods of these names.
+    newest: as the client's method of this name. around: the same of each picture of what lies
+    around. waiting: whether any of these is still to come.
     """
 
     state: BackendState
@@ -61,6 +64,7 @@ class Backend:
     restarts: int = 0
     changes: int = 0
     newest: FrameReply | None = None
+    around: Sequence[FrameReply | None] = ()
     waiting: bool = False
 
     @property
@@ -126,6 +130,20 @@ class AskFrame(NamedTuple):
     idle: bool = False
 
 
+class AskAround(NamedTuple):
+    """Ask the client for pictures of what lies around, in a thread, for when it is idle."""
+
+    requests: Sequence[FrameRequest]
+
+
+class PrepareAround(NamedTuple):
+    """Make what lies around ready to be drawn, in a thread: `around_prepared`, with None if that
+    failed."""
+
+    replies: Sequence[FrameReply]
+    bare: bool
+
+
 class PrepareFrame(NamedTuple):
     """Make a frame ready to be drawn, in a thread: `frame_prepared`, with None if it failed."""
 
@@ -149,6 +167,8 @@ Action = (
     | ReadLaunch
     | StartBackend
     | AskFrame
+    | AskAround
+    | PrepareAround
     | PrepareFrame
     | NoteFrame
     | Redraw
@@ -156,9 +176,11 @@ Action = (
 
 
 class Painting(NamedTuple):
-    """What a viewport shows: a frame as it is, or moved, over so many of the points at most."""
+    """What a viewport shows: a frame as it is, or moved, over what lies around or over so many of
+    the points at most."""
 
     frame: Shown | None
     points: PointSample | None
     most: int
     exact: bool
+    around: Surroundings | None = None

@@ -16,8 +16,10 @@ import numpy as np
 from gpu_extras.batch import batch_for_shader
 from mathutils import Matrix
 
+from .actions import Painting
 from .detail import Detail
 from .shown import PointSample, Shown
+from .surroundings import STRIDES, Surroundings, triangles
 
 MAX_GRID = 128
 _MIN_GRID = 64
@@ -26,8 +28,8 @@ WIDEST_DOT = 24
 MAX_CANVAS = 800
 """Longest side that a moved frame is drawn with: it was small, and is soon replaced."""
 
-# Depth is shared out: the frame has the nearer half and the anchors have the farther one, so that
-# they show in its gaps only, and cost nothing elsewhere.
+# Depth is shared out: the frame has the nearer half; anchors, or what lies around, have the farther
+# one, so that they show in its gaps only, and cost nothing elsewhere.
 _RELIEF_VERTEX = """
 void main()
 {
@@ -72,6 +74,25 @@ void main()
 """
 
 
+_AROUND_VERTEX = """
+void main()
+{
+  gl_Position = to_clip * vec4(origin + ray.xyz * min(ray.w, far), 1.0);
+  gl_Position.z = 0.5 * (gl_Position.z + gl_Position.w);
+  tint = rgba;
+}
+"""
+_AROUND_FRAGMENT = """
+void main()
+{
+  if (tint.a < 0.01) {
+    discard;
+  }
+  colour = tint;
+}
+"""
+
+
 class Painter:
     """What one viewport keeps on the GPU. Use only while that viewport is drawn."""
 
@@ -82,13 +103,14 @@ class Painter:
         self._dots: PointSample | None = None
         self._count = 0
         self._points: gpu.types.GPUBatch | None = None
+        self._around: Surroundings | None = None
+        self._mesh: gpu.types.GPUVertBuf | None = None
         self._canvas: gpu.types.GPUOffScreen | None = None
 
-    @property
-    def is_warm(self) -> bool:
-        """Whether a frame was moved before: the first time, shaders are compiled, and that is
+    def is_warm_for(self, painting: Painting) -> bool:
+        """Whether such a one was moved before: the first time, shaders are compiled, and that is
         better done while the view stands still."""
-        return "relief" in _kept
+        return "relief" in _kept and painting.around in (None, self._around)
 
     def frame(self, frame: Shown, x: float, y: float, width: float, height: float) -> None:
         """The frame as it is, in a rectangle of the region's pixels (y upwards)."""
@@ -99,20 +121,19 @@ class Painter:
 
     def guess(
         self,
-        frame: Shown | None,
-        dots: PointSample | None,
-        most: int,
+        painting: Painting,
         to_clip: np.ndarray,
         size: tuple[int, int],
         far: float,
         inside: tuple[float, float, float, float],
     ) -> None:
-        """The last frame moved to where the viewport is now, over the anchors.
+        """The last frame moved to where the viewport is now, over the anchors or what lies around.
 
-        most: dots that are drawn. to_clip: (4, 4) world space in metres to clip space.
+        to_clip: (4, 4) world space in metres to clip space.
         far: metres, where sky is drawn.
         inside: the rectangle (x, y, width, height, y upwards) beyond which nothing is drawn.
         """
+        frame, dots, around = painting.frame, painting.points, painting.around
         if frame is None and dots is None:
             return
         began, share, held = time.perf_counter(), _detail.share, _held()
@@ -127,8 +148,10 @@ class Painter:
             gpu.state.blend_set("NONE")
             if frame is not None:
                 self._draw_relief(frame, to_clip, far, share)
+            if around is not None:
+                self._draw_around(around, to_clip, far, share)
             if dots is not None and len(dots.places):
-                self._draw_dots(dots, to_clip, canvas.height, most, share)
+                self._draw_dots(dots, to_clip, canvas.height, painting.most, share)
             gpu.state.depth_mask_set(False)
             gpu.state.depth_test_set("NONE")
         gpu.state.blend_set("ALPHA_PREMULT")
@@ -145,7 +168,7 @@ class Painter:
         what is on the GPU must not go in one of them."""
         self._free_canvas()
         self._frame = self._picture = self._depth = None
-        self._dots = self._points = None
+        self._dots = self._points = self._around = self._mesh = None
 
     def _free_canvas(self) -> None:
         if self._canvas is not None:
@@ -176,6 +199,18 @@ class Painter:
         shader.uniform_sampler("picture", self._picture)
         shader.uniform_sampler("depth_map", self._depth)
         batch.draw(shader)
+
+    def _draw_around(
+        self, around: Surroundings, to_clip: np.ndarray, far: float, share: float
+    ) -> None:
+        if around is not self._around or self._mesh is None:
+            self._around, self._mesh = around, _mesh(around)
+        shader, indices = _around_shader(), _triangles(STRIDES[share < 1])
+        shader.bind()
+        shader.uniform_float("to_clip", Matrix(to_clip.tolist()))
+        shader.uniform_float("origin", around.origin.tolist())
+        shader.uniform_float("far", far)
+        gpu.types.GPUBatch(type="TRIS", buf=self._mesh, elem=indices).draw(shader)
 
     def _draw_dots(
         self, dots: PointSample, to_clip: np.ndarray, height: int, most: int, share: float
@@ -292,6 +327,41 @@ def _point_shader() -> gpu.types.GPUShader:
         info.fragment_source(_POINT_FRAGMENT)
         _kept["points"] = gpu.shader.create_from_info(info)
     return _kept["points"]
+
+
+def _around_shader() -> gpu.types.GPUShader:
+    if "around" not in _kept:
+        info = gpu.types.GPUShaderCreateInfo()
+        info.push_constant("MAT4", "to_clip")
+        info.push_constant("VEC3", "origin")
+        info.push_constant("FLOAT", "far")
+        info.vertex_in(0, "VEC4", "ray")
+        info.vertex_in(1, "VEC4", "rgba")
+        passed = gpu.types.GPUStageInterfaceInfo("worldfm_around")
+        passed.smooth("VEC4", "tint")
+        info.vertex_out(passed)
+        info.fragment_out(0, "VEC4", "colour")
+        info.vertex_source(_AROUND_VERTEX)
+        info.fragment_source(_AROUND_FRAGMENT)
+        _kept["around"] = gpu.shader.create_from_info(info)
+    return _kept["around"]
+
+
+def _triangles(stride: int) -> gpu.types.GPUIndexBuf:
+    key = ("triangles", stride)
+    if key not in _kept:
+        _kept[key] = gpu.types.GPUIndexBuf(type="TRIS", seq=triangles(stride))
+    return _kept[key]
+
+
+def _mesh(around: Surroundings) -> gpu.types.GPUVertBuf:
+    layout = gpu.types.GPUVertFormat()
+    layout.attr_add(id="ray", comp_type="F32", len=4, fetch_mode="FLOAT")
+    layout.attr_add(id="rgba", comp_type="F32", len=4, fetch_mode="FLOAT")
+    vertices = gpu.types.GPUVertBuf(layout, len(around.rays))
+    vertices.attr_fill("ray", around.rays)
+    vertices.attr_fill("rgba", around.rgba)
+    return vertices
 
 
 def _grid(width: int, height: int, most: float) -> gpu.types.GPUBatch:

@@ -9,6 +9,7 @@ happens in one thread.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
@@ -18,6 +19,7 @@ from ..backend.shared.tree_codec import same_tree
 from ..backend.shared.world import World
 from .actions import (
     Action,
+    AskAround,
     AskFrame,
     Backend,
     BuildWorld,
@@ -25,6 +27,7 @@ from .actions import (
     Draw,
     NoteFrame,
     Painting,
+    PrepareAround,
     PrepareFrame,
     ReadLaunch,
     ReadScene,
@@ -32,6 +35,7 @@ from .actions import (
     StartBackend,
 )
 from .shown import GAP_POINTS, MAX_POINTS, SOME_POINTS, PointSample, Shown
+from .surroundings import SIDE, Around, Surroundings
 from .target import (
     MOVING_SIDE,
     Target,
@@ -50,6 +54,8 @@ QUIET_SECONDS = 0.5
 """How long nothing else was asked for when a frame in the pixels of the screen is."""
 DRAFT_SECONDS = 4.0
 """The same while light is still gathered, which such a frame would hold up."""
+AROUND_SECONDS = 0.25
+"""How long a frame has been on screen when what lies around is asked for."""
 REBUILD_SECONDS = 1.0
 """Time between worlds that are made for a view while it moves."""
 LAUNCH_SECONDS = 1.0
@@ -121,6 +127,7 @@ class ViewState:
     launched: LaunchSettings | None = None
     launch_looked: float = 0.0
     preparing: bool = False
+    around: Around = field(default_factory=Around)
     frame: Shown | None = None
     shown: FrameReply | None = None
     moving_side: int = MOVING_SIDE
@@ -164,7 +171,7 @@ class ViewState:
             self.moved, self.refined = draw.now, False
         self.draw = draw
         if draw.bare != self.bare:  # the frame at hand is to be made ready once more
-            self.bare, self.frame, self.shown = draw.bare, None, None
+            self.bare, self.frame, self.shown, self.around.made = draw.bare, None, None, None
         if self.building:
             return []
         if self.dirty or self.reading or self._left_free():
@@ -179,8 +186,8 @@ class ViewState:
         """The same draw, after what `draw_begun` said was done: what to ask of the backend."""
         draw = self._draw
         self.problem, self.refined, self.due = "", self._still, self.moved + STILL_SECONDS
-        actions = self._wants_frame() if self.world is not None else []
-        return [*actions, *self._prepare(draw.backend.newest), *self._note(draw.now)]
+        actions = [*self._wants_around(), *self._wants_frame()] if self.world is not None else []
+        return [*actions, *self._prepare(draw.backend), *self._note(draw.now)]
 
     def drawn(self, shown: bool) -> None:
         """The draw ended, with a picture or without."""
@@ -188,7 +195,7 @@ class ViewState:
 
     def ticked(self, backend: Backend, now: float) -> list[Action]:
         """Some time went by."""
-        actions = self._prepare(backend.newest)
+        actions = self._prepare(backend)
         return [*actions, Redraw()] if self._something_new(backend, now) else actions
 
     # Events that answer actions
@@ -238,6 +245,10 @@ class ViewState:
         if frame is not None and bare == self.bare:
             self.frame = frame
 
+    def around_prepared(self, made: Surroundings | None, bare: bool) -> None:
+        """As `frame_prepared`."""
+        self.around.prepared(made if bare == self.bare else None)
+
     # What it looks like from outside
 
     def painting(self) -> Painting:
@@ -250,13 +261,16 @@ class ViewState:
             return Painting(None, self.points, MAX_POINTS, False)
         filled = mostly_seen(frame.reply.request.camera, target, frame.near)
         most = GAP_POINTS if filled else SOME_POINTS
-        return Painting(frame, self.points, most, looks_from(frame.reply, target))
+        around = self.around.made if self.lit else None
+        return Painting(frame, self.points, most, looks_from(frame.reply, target), around)
 
     def unsettled(self, backend: Backend) -> bool:
         """Whether anything is still to come."""
         return not self.stuck and (
             self.building
             or self.preparing
+            or self.around.preparing
+            or self.around.due < math.inf
             or self.asking
             or backend.newest is not self.shown
             or self.dirty
@@ -372,6 +386,25 @@ class ViewState:
         draw, still = self._draw, self._still if still is None else still
         return draw.settings.request(draw.target.picture, still, self.moving_side)
 
+    def _wants_around(self) -> list[Action]:
+        """Once what is looked at is on screen. Orthographic views have no place to look from."""
+        draw, shown, frame, around = self._draw, self.shown, self.frame, self.around
+        picture, chosen, around.due = draw.target.picture, draw.settings, math.inf
+        if not (self.lit and self._still) or picture.is_orthographic:
+            return []
+        if shown is None or frame is None or shown.request is not self.asked:
+            return []
+        under = (self._under(), chosen.mode, chosen.references)
+        if shown.world_revision != self._under().revision or around.fits(
+            under, picture, frame.near
+        ):
+            return []
+        due = max(self.moved, self.arrivals[-1]) + AROUND_SECONDS
+        if draw.now < due:
+            around.due = due
+            return []
+        return [AskAround(around.ask(under, chosen.request(picture, False, SIDE), picture))]
+
     def _under(self) -> _Asked:
         assert self.world is not None
         draw = self._draw
@@ -380,7 +413,14 @@ class ViewState:
             self.world.revision, backend.refinements, backend.restarts, draw.settings.model
         )
 
-    def _prepare(self, newest: FrameReply | None) -> list[Action]:
+    def _prepare(self, backend: Backend) -> list[Action]:
+        around = self.around.arrived(backend.around)
+        if around:
+            self.around.preparing = True
+            return [*self._prepare_frame(backend.newest), PrepareAround(around, self.bare)]
+        return self._prepare_frame(backend.newest)
+
+    def _prepare_frame(self, newest: FrameReply | None) -> list[Action]:
         ready = self.frame.reply if self.frame is not None else None
         if newest is None or newest is ready or self.preparing:
             return []
@@ -398,6 +438,8 @@ class ViewState:
         if self.shown.request is self.asked:
             self.latency = now - self.asked_at
         self.arrivals = [*(t for t in self.arrivals if now - t < RATE_SECONDS), now]
+        if self.lit and not self.shown.request.glance:
+            self.around.due = now + AROUND_SECONDS
         return [NoteFrame(self.shown)]
 
     def _learn_from(self, reply: FrameReply) -> None:
@@ -419,7 +461,8 @@ class ViewState:
             return True
         if (self.dirty or self.reading or self.sky_came) and not self.building:
             return True
-        return self._world_is_new() or (not self.refined and now > self.due)
+        late = now > self.around.due or (not self.refined and now > self.due)
+        return late or self._world_is_new()
 
     def _world_is_new(self) -> bool:
         """Whether no frame of the present world was asked for, and one could be; or its points

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from queue import Empty, SimpleQueue
 from typing import cast
@@ -33,11 +33,13 @@ from ..scene_sync.textures import forget_textures
 from ..worker import Worker, take_turns_as_usual, take_turns_sooner
 from .actions import (
     Action,
+    AskAround,
     AskFrame,
     Backend,
     BuildWorld,
     Draw,
     NoteFrame,
+    PrepareAround,
     PrepareFrame,
     ReadLaunch,
     ReadScene,
@@ -50,6 +52,7 @@ from .painter import Painter
 from .shown import PointSample, Shown
 from .state import ViewState
 from .status_line import not_installed, status_line
+from .surroundings import FACES, Surroundings
 from .target import Target, picture_rectangle
 
 TICK_SECONDS = 1 / 60
@@ -89,8 +92,14 @@ class View:
             client.restarts,
             client.changes,
             client.newest(self.key),
-            client.waiting(self.key),
+            [client.newest(slot) for slot in self.slots],
+            any(client.waiting(slot) for slot in (self.key, *self.slots)),
         )
+
+    @property
+    def slots(self) -> list[str]:
+        """Names by which the client knows the pictures of what lies around."""
+        return [f"{self.key}/{number}" for number in range(FACES)]
 
     def post(self, event: Callable[..., None], *arguments: object) -> None:
         """From any thread: the state learns of it when this view is looked at next."""
@@ -172,16 +181,8 @@ def _draw(
     _do(view, state.draw_begun(Draw(target, bare, settings, view.backend, now)), context, depsgraph)
     _do(view, state.wants(), context, depsgraph)
     painting, region = state.painting(), (context.region.width, context.region.height)
-    if not painting.exact or not view.painter.is_warm:
-        view.painter.guess(
-            painting.frame,
-            painting.points,
-            painting.most,
-            target.to_clip,
-            region,
-            target.far,
-            target.rectangle,
-        )
+    if not painting.exact or not view.painter.is_warm_for(painting):
+        view.painter.guess(painting, target.to_clip, region, target.far, target.rectangle)
     if painting.exact and painting.frame is not None:
         view.painter.frame(painting.frame, *target.rectangle)
     show_status(engine, context, _line(view, context.scene.worldfm.show_statistics))
@@ -257,8 +258,12 @@ def _do_anywhere(view: View, action: Action) -> None:
             runtime.client().start(launch)
         case AskFrame(request, idle):
             _ask(view, request, idle)
+        case AskAround(requests):
+            _ask_around(view, requests)
         case PrepareFrame(reply, bare):
             _prepare(view, reply, bare)
+        case PrepareAround(replies, bare):
+            _prepare_around(view, replies, bare)
         case NoteFrame(reply):
             runtime.note_frame(reply, view.state.world)
 
@@ -324,6 +329,28 @@ def _ask(view: View, request: FrameRequest, idle: bool) -> None:
         view.post(view.state.frame_asked, request)
 
     _frames.do(ask)  # waking the client's thread would make this one wait
+
+
+def _ask_around(view: View, requests: Sequence[FrameRequest]) -> None:
+    client = runtime.client()
+
+    def ask() -> None:
+        if _views.get(view.key) is view:
+            for slot, request in zip(view.slots, requests, strict=True):
+                client.preview(view.key, slot, request, idle=True)
+
+    _frames.do(ask)
+
+
+def _prepare_around(view: View, replies: Sequence[FrameReply], bare: bool) -> None:
+    def prepare() -> None:
+        made = None
+        try:
+            made = Surroundings.of(replies, bare)
+        finally:
+            view.post(view.state.around_prepared, made, bare)
+
+    _frames.do(prepare)
 
 
 def _prepare(view: View, reply: FrameReply, bare: bool) -> None:
@@ -392,7 +419,7 @@ def forget(key: str) -> None:
     """A viewport is gone."""
     view = _views.pop(key)
     view.painter.free()
-    runtime.forget_view(view.key)
+    runtime.forget_view(view.key, view.slots)
 
 
 def forget_all() -> None:

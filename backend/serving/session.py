@@ -217,7 +217,8 @@ class Session:
             job.done(error)
 
     def _next(self) -> QueuedFrame | None:
-        """Wait for a job; renders and previews take turns, idle ones come last. None = closed."""
+        """Wait for a job; renders and previews take turns, idle ones come last, small ones of them
+        first. None = closed."""
         with self._change:
             while not (self._closed or self._renders or self._previews):
                 self._change.wait()
@@ -229,10 +230,14 @@ class Session:
             elif self._renders:
                 job = self._renders.popleft()
             else:
-                _, job = self._previews.popitem(last=False)
+                job = self._previews.pop(min(self._previews, key=self._pixels))
             self._previews_turn = job.view is None
             self.busy = Busy(job, time.monotonic())
             return job
+
+    def _pixels(self, preview: tuple[Hashable, str]) -> int:
+        camera = self._previews[preview].request.camera
+        return camera.width * camera.height
 
     def _answer(self, pipeline: Pipeline, job: QueuedFrame) -> FrameReply | WorldFMError | None:
         """None: it gave way to others."""

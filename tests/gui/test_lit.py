@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
+from PIL import Image
 
 
 @pytest.fixture(scope="module")
@@ -46,3 +48,13 @@ def test_a_viewport_at_rest_becomes_sharp(found):
     assert frames["orbit"]["size"][0] == 512 < frames["sharp"]["size"][0]
     assert frames["sharp"]["revision"] == frames["orbit"]["revision"]
     assert found["after it"], "a view that moves waited for a sharp frame"
+
+
+def test_what_is_behind_is_shown_before_a_frame_of_it_comes(found):
+    assert found["turned"] == [False, True]
+    file = next(name for name in found["pictures"] if name.endswith("lit-turned.png"))
+    screen = np.asarray(Image.open(file).convert("RGB")).astype(int)
+    seen = screen[300:600, 400:900].reshape(-1, 3)
+    red, _, blue = np.median(seen, axis=0)
+    assert blue > red + 30, "the sky is behind"
+    assert (seen[:, 0] > seen[:, 2] + 60).mean() < 0.02, "the red cube of the last frame stayed"

@@ -138,6 +138,16 @@ def test_an_idle_frame_does_not_give_way_to_another(in_work) -> None:
     assert busy is not None and busy.job.id == 1 and not busy.job.stop.is_set()
 
 
+def test_small_idle_frames_come_before_large_ones() -> None:
+    answers = Answers(lambda report: TinyPipeline())
+    for number, width in ((1, 256), (2, 64), (3, 64), (4, 512)):
+        answers.submit(number, view=f"view {number}", idle=True, width=width)
+    answers.session.start()
+    until(lambda: len(answers.answers) == 4)
+    assert answers.numbers() == [2, 3, 1, 4]
+    assert answers.session.close(5.0)
+
+
 def test_a_render_that_is_cancelled_is_given_up() -> None:
     answers = Answers(lambda report: InPieces())
     answers.session.start()

@@ -13,6 +13,7 @@ from tests.extension import extension_part
 actions = extension_part("viewport.actions")
 state = extension_part("viewport.state")
 shown = extension_part("viewport.shown")
+surroundings = extension_part("viewport.surroundings")
 targets = extension_part("viewport.target")
 client = extension_part("backend.client")
 shared = {
@@ -87,6 +88,8 @@ class Stage:
     copies: list = field(default_factory=lambda: [Copy(1)])
     """What reading gives, one a draw; None = there is more to read, a string = it cannot be."""
     launch: object = "as it is set"
+    surrounded: bool = True
+    """What lies around is there at once when it is asked for, and not told of."""
     done: list = field(default_factory=list)
     open: list = field(default_factory=list)
 
@@ -115,6 +118,12 @@ class Stage:
     def names(self, since: int = 0) -> list[str]:
         return [type(one).__name__ for one in self.done[since:]]
 
+    def surround(self, depth: float = 4.0) -> None:
+        """The six pictures that were asked for are there."""
+        revision = self.view.world.revision
+        answers = [reply(one, revision, depth=depth) for one in self.view.around.asked]
+        self.backend = replace(self.backend, around=answers)
+
     def wants_no_tick(self) -> bool:
         return not self.view.unsettled(self.backend)
 
@@ -130,6 +139,9 @@ class Stage:
             case "AskFrame":
                 self.view.frame_asked(wanted.request)
                 self.set(waiting=True)
+            case "PrepareAround":
+                made = surroundings.Surroundings.of(wanted.replies, wanted.bare)
+                self.view.around_prepared(made, wanted.bare)
             case "PrepareFrame":
                 self.view.frame_prepared(shown.Shown.of(wanted.reply, wanted.bare), wanted.bare)
 
@@ -154,7 +166,8 @@ class Stage:
         todo = list(wanted)
         while todo:
             one = todo.pop(0)
-            self.done.append(one)
+            if not (self.surrounded and type(one).__name__.endswith("Around")):
+                self.done.append(one)
             match type(one).__name__:
                 case "ReadScene":
                     copy = self.copies.pop(0) if len(self.copies) > 1 else self.copies[0]
@@ -166,7 +179,12 @@ class Stage:
                     todo += self.view.launch_impossible("The backend is not installed.")
                 case "ReadLaunch":
                     todo += self.view.launch_read(self.launch)
-                case "BuildWorld" | "AskFrame" | "PrepareFrame":
+                case "AskAround" if self.surrounded:
+                    self.surround()
+                case "PrepareAround" if self.surrounded:
+                    self.open.append(one)
+                    self.finish("PrepareAround")
+                case "BuildWorld" | "AskFrame" | "PrepareFrame" | "PrepareAround":
                     self.open.append(one)
 
 

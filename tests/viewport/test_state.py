@@ -309,7 +309,7 @@ def test_a_scene_that_cannot_be_shown_says_so_until_it_can(stage: Stage) -> None
     stage.view.scene_changed()
     assert stage.draw() == ["ReadScene"]
     assert stage.view.build_problem == "There is nothing to look at."
-    assert stage.view.painting() == (None, None, stage.view.painting().most, False)
+    assert stage.view.painting() == (None, None, stage.view.painting().most, False, None)
     stage.copies = [Copy(3)]
     stage.view.scene_changed()
     stage.draw()
@@ -371,7 +371,7 @@ def test_a_background_that_cycles_still_renders_is_taken_when_it_has_come(stage:
     stage.draw()
     stage.answer()
     stage.draw(1.0)
-    stage.draw()
+    stage.draw(1.0)
     assert stage.wants_no_tick()
 
 

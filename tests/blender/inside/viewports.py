@@ -20,13 +20,14 @@ PYTHON, ROOT, FOLDER = (Path(argument) for argument in sys.argv[1:4])
 class Painter:
     """Notes what would be drawn."""
 
-    is_warm = True
-
     def __init__(self) -> None:
         self.drawn: list[str] = []
 
-    def guess(self, frame: Any, points: Any, most: int, *place: Any) -> None:
-        self.drawn.append("nothing" if frame is points is None else "guess")
+    def is_warm_for(self, painting: Any) -> bool:
+        return True
+
+    def guess(self, painting: Any, *place: Any) -> None:
+        self.drawn.append("nothing" if painting.frame is painting.points is None else "guess")
 
     def frame(self, frame: Any, *place: float) -> None:
         self.drawn.append("frame")

@@ -1,11 +1,15 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The default cube in its light, with default overlays: one look beside Cycles, then each edit."""
 
+import math
+import os
+import signal
 import sys
 import time
 
 import artist
 import bpy
+from mathutils import Quaternion
 
 
 def play(ui):
@@ -20,6 +24,7 @@ def play(ui):
     yield from first_frame(watch, space)
     yield from edits(watch, scene)
     yield from orbit(watch)
+    yield from turned_round(watch, space)
     yield from front_view(watch)
     drawn = draws_of(watch.views)
     yield 2.0
@@ -153,6 +158,28 @@ def interrupted(watch):
             ui.result["after it"] = watch.shown().request.glance
         yield pause
     yield from ui.until(watch.sharp, 120, "the sharp frame in the end")
+
+
+def turned_round(watch, space):
+    """What is behind the view is shown before any frame of it: the backend is held meanwhile."""
+    ui, view = watch.ui, space.region_3d
+    yield from ui.until(lambda: watch.state.around.made is not None, 120, "what lies around")
+    yield from ui.until(watch.sharp, 120, "a view at rest")
+    start, place = view.view_rotation.copy(), view.view_location.copy()
+    eye, turn = view.view_matrix.inverted().translation.copy(), Quaternion((0, 0, 1), math.pi)
+    held = artist.backend_processes()
+    for process in held:
+        os.kill(process, signal.SIGSTOP)
+    try:
+        view.view_rotation, view.view_location = turn @ start, eye + turn @ (place - eye)
+        yield from ui.picture("lit-turned")
+        painting = watch.state.painting()
+        ui.result["turned"] = [painting.exact, painting.around is not None]
+    finally:
+        for process in held:
+            os.kill(process, signal.SIGCONT)
+    view.view_rotation, view.view_location = start, place
+    yield from ui.until(watch.sharp, 120, "the view from before")
 
 
 def front_view(watch):
