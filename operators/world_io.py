@@ -140,6 +140,10 @@ class _FromFile(ChoosesFile, _Keeps, CommandOperator):
             )
         points = self.add(context, built, None, False).points
         self.keep(context, points)
+        self.tell_trust(points)
+
+    def tell_trust(self, points: bpy.types.Object | None) -> None:
+        """How far the depth of a new world of pictures can be trusted, if it is one."""
         trust = trust_of(points)
         if trust is not None:
             how = {"WARNING"} if trust.level is Level.POOR else {"INFO"}
@@ -196,6 +200,7 @@ class WORLDFM_OT_world_from_photo(_Shows, _FromFile, bpy.types.Operator):
         matched = scene.objects.get(self.camera) if self.camera else None
         added = self.add(context, built, self.path(), self.use_blockout)
         self.keep(context, added.points)
+        self.tell_trust(added.points)
         if matched is not None:  # it moves to the height that was typed in
             place_camera(matched, built.world.memory[0].camera, scene.unit_settings.scale_length)
             if added.camera is not None and LINES in matched.data:

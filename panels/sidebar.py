@@ -105,10 +105,11 @@ def _draw_trust(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
     trust = shown_trust(context)
     if trust is None:
         return
-    measured, meant = trust.sentences(iface_)
+    *measured, meant = trust.sentences(iface_)
     column = layout.column(align=True)
     draw_text(column, context, meant, TRUST_ICONS[trust.level])
-    draw_text(column, context, measured, "BLANK1")
+    for sentence in measured:
+        draw_text(column, context, sentence, "BLANK1")
 
 
 class WORLDFM_PT_camera_path(SidebarTab, bpy.types.Panel):

@@ -9,10 +9,10 @@ from collections.abc import Mapping
 import bpy
 
 from ..backend.shared.reading import MALFORMED, parse_json
-from ..backend.shared.trust import Trust, recorded
+from ..backend.shared.trust import Guess, Trust, recorded
 
 TRUST = "worldfm_trust"
-"""Custom property of a points object: `Trust.record` as JSON."""
+"""Custom property of a points object: its `record` as JSON."""
 
 
 def store_trust(ob: bpy.types.Object, provenance: Mapping[str, str]) -> None:
@@ -22,7 +22,7 @@ def store_trust(ob: bpy.types.Object, provenance: Mapping[str, str]) -> None:
         ob[TRUST] = json.dumps(trust.record())
 
 
-def trust_of(ob: bpy.types.Object | None) -> Trust | None:
+def trust_of(ob: bpy.types.Object | None) -> Trust | Guess | None:
     """What is known of an object's world; None for objects that are no such."""
     if ob is None or TRUST not in ob:
         return None
@@ -32,7 +32,7 @@ def trust_of(ob: bpy.types.Object | None) -> Trust | None:
         return None
 
 
-def shown_trust(context: bpy.types.Context) -> Trust | None:
+def shown_trust(context: bpy.types.Context) -> Trust | Guess | None:
     """That of the active object's world, else of the world that came in last."""
     trust = trust_of(context.active_object)
     if trust is not None:

@@ -278,18 +278,26 @@ class _Built:
 
     def summary(self, output: Path) -> tuple[dict[str, Any], list[str]]:
         """What came out, for machines and in sentences."""
-        from ..shared.trust import recorded
+        from ..shared.trust import Trust, recorded
 
         points, memory = len(self.world.anchors), len(self.world.memory)
         about: dict[str, Any] = {"world": str(output), "points": points, "memory": memory}
         said = [f"{output}: {counted(points, 'point')}, {counted(memory, 'memory frame')}"]
         trust = recorded(self.world.provenance)
-        if trust is not None:
+        if isinstance(trust, Trust):
             about["depth"] = {
                 "agreement": round(trust.agreement, 3),
                 "left_out_db": [round(value, 1) for value in trust.left_out],
                 "level": trust.level.value,
             }
+        elif trust is not None:
+            about["depth"] = {
+                "error": round(trust.error, 3),
+                "reach": trust.reach,
+                "camera_match": trust.match,
+                "level": trust.level.value,
+            }
+        if trust is not None:
             said += trust.sentences()
         return about, said
 

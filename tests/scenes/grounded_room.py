@@ -41,6 +41,19 @@ class ExactDepth:
         return DepthGuess(depth.astype(np.float32), ground.astype(np.float32), self.name)
 
 
+class BendingDepth(ExactDepth):
+    """An estimator whose mistakes depend on where in the picture that it is given a thing is."""
+
+    def __init__(self, bend: float) -> None:
+        super().__init__()
+        self.bend = bend
+
+    def estimate(self, rgb: np.ndarray, camera: Camera) -> DepthGuess:
+        guess = super().estimate(rgb, camera)
+        factor = np.exp(self.bend * np.sin(np.linspace(0, 6, camera.width)))
+        return DepthGuess((guess.depth * factor).astype(np.float32), guess.ground, self.name)
+
+
 def viewer(size: tuple[int, int] = (160, 120)) -> Camera:
     target = np.array([0.3, 1.0, 1.0])
     return Camera(intrinsics(1.2, *size), look_at(np.array([0.0, -3.0, 1.6]), target), *size)

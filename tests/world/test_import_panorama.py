@@ -10,13 +10,14 @@ import pytest
 from PIL import Image
 
 from backend.shared.errors import InputError
+from backend.shared.trust import recorded
 from backend.world.importers.panorama import (
     look_into,
     sphere_camera,
     sphere_directions,
     world_from_panorama,
 )
-from tests.scenes.grounded_room import ExactDepth, grounded, off_surface
+from tests.scenes.grounded_room import BendingDepth, ExactDepth, grounded, off_surface
 
 
 def room_panorama(width: int = 512) -> tuple[np.ndarray, np.ndarray]:
@@ -65,6 +66,16 @@ def test_panorama_to_world(tmp_path, wrong):
     up = next(f for f in world.memory if f.camera.c2w[2, 2] > 0.9)
     assert np.isfinite(up.depth).all()  # the ceiling
     assert np.isfinite(distance).any()
+
+
+def test_how_far_a_panoramas_depth_can_be_trusted_is_measured_and_kept(tmp_path):
+    Image.fromarray(room_panorama(256)[0]).save(tmp_path / "room.png")
+    exact, bent = (
+        recorded(world_from_panorama(tmp_path / "room.png", 1.4, BendingDepth(bend)).provenance)
+        for bend in (0.0, 0.3)
+    )
+    assert exact.error < 0.1 and bent.error > 2 * exact.error
+    assert exact.reach > 2 * bent.reach and exact.match is None
 
 
 def test_panoramas_that_are_not_two_to_one(tmp_path):

@@ -13,9 +13,17 @@ from PIL import Image
 from backend.models.depth import DepthGuess
 from backend.shared.camera import Camera
 from backend.shared.errors import Cancelled, InputError
+from backend.shared.trust import recorded
 from backend.world.importers.photo import world_from_photo
 from backend.world.photo.blockout import build_blockout, save_blockout
-from tests.scenes.grounded_room import ExactDepth, grounded, off_surface, save_photo, viewer
+from tests.scenes.grounded_room import (
+    BendingDepth,
+    ExactDepth,
+    grounded,
+    off_surface,
+    save_photo,
+    viewer,
+)
 
 
 @pytest.fixture
@@ -43,6 +51,20 @@ def test_photo_to_world(photo):
 def test_the_typed_height_fits(photo):
     world = world_from_photo(photo, 3.2, viewer(), ExactDepth()).world
     assert world.memory[0].camera.position[2] == 3.2
+
+
+def test_how_far_a_photos_depth_can_be_trusted_is_measured_and_kept(photo):
+    errors, reaches = [], []
+    for bend in (0.0, 0.1, 0.4):
+        built = world_from_photo(photo, 1.6, viewer(), BendingDepth(bend))
+        trust = recorded(built.world.provenance)
+        errors.append(trust.error)
+        reaches.append(trust.reach)
+        assert trust.match is None  # the camera was given
+    assert errors == sorted(errors) and errors[2] > 2 * errors[0]
+    assert reaches == sorted(reaches, reverse=True) and reaches[2] > 0
+    found = world_from_photo(photo, 1.6, depth=ExactDepth())
+    assert recorded(found.world.provenance).match == pytest.approx(found.match.confidence, abs=0.01)
 
 
 def test_blockout_has_a_floor_walls_and_the_photos_uvs():

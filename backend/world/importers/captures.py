@@ -30,7 +30,8 @@ from ..progress import Progress, part, silent
 from ..stereo.dense import Dense, dense_depth
 from ..stereo.trust import agreement, left_out_error
 from ..stereo.votes import views_of, votes, without_denied
-from .colmap import SparsePoints, colmap_model, gauge, read_colmap
+from .colmap import SparsePoints, colmap_model, read_colmap
+from .gauge import gauge, picture_up
 from .ply import read_ply
 from .reconstruct import pictures_in, reconstruct
 
@@ -181,7 +182,8 @@ def _open_colmap(folder: Path, model: Path | None = None) -> _Source:
         raise InputError("The COLMAP model has no points; reconstruct it again.")
     if not capture.views:
         check_views(capture)
-    turn, move, scale = gauge(np.array([view.c2w for view in capture.views]), points.xyz)
+    ups = np.array([picture_up(view.picture) for view in capture.views])
+    turn, move, scale = gauge(np.array([view.c2w for view in capture.views]), points.xyz, ups)
     _place(capture, turn, move, scale)
     return _Source(capture, "colmap", folder.name, points=points.moved(turn, move, scale))
 
@@ -274,4 +276,24 @@ def guess_depth(rgb: np.ndarray, camera: Camera, estimator: DepthEstimator) -> n
         lifted = camera.c2w.copy()
         lifted[2, 3] = 1.6
         camera = Camera(camera.K, lifted, camera.width, camera.height)
-    return estimator.estimate(rgb, camera).depth.astype(np.float32)
+    turns = _quarter_turns(camera)
+    upright = np.ascontiguousarray(np.rot90(rgb, turns))
+    depth = estimator.estimate(upright, _turned(camera, turns)).depth.astype(np.float32)
+    return np.ascontiguousarray(np.rot90(depth, -turns))
+
+
+def _quarter_turns(camera: Camera) -> int:
+    """Quarter turns, anticlockwise, after which the picture's top is what is up in the world."""
+    right, down = camera.c2w[2, :2]
+    return round(np.arctan2(right, -down) / (np.pi / 2)) % 4
+
+
+def _turned(camera: Camera, turns: int) -> Camera:
+    """The camera of the picture turned by quarter turns, anticlockwise."""
+    for _ in range(turns):
+        K, c2w = camera.K, camera.c2w.copy()
+        # what was to the right is now at the top
+        c2w[:3, 0], c2w[:3, 1] = camera.c2w[:3, 1], -camera.c2w[:3, 0]
+        turned = np.array([[K[1, 1], 0, K[1, 2]], [0, K[0, 0], camera.width - K[0, 2]], [0, 0, 1]])
+        camera = Camera(turned, c2w, camera.height, camera.width)
+    return camera

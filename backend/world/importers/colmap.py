@@ -147,22 +147,3 @@ def _points(arrays: dict[str, np.ndarray], kept: np.ndarray) -> SparsePoints:
     image, point = kept[image[valid]], number[point[valid]].astype(np.int32)
     valid = image >= 0
     return SparsePoints(xyz[good], arrays["rgb"][good], image[valid], point[valid])
-
-
-def gauge(c2w: np.ndarray, xyz: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
-    """Rotation, then translation, then scale into metres with z up. c2w: (N, 4, 4).
-
-    The cameras' mean up becomes z, the lowest common level of the points z = 0, and lengths are
-    scaled so that the cameras' median height is 1.6 m.
-    """
-    up = -c2w[:, :3, 1].mean(axis=0)
-    up /= max(np.linalg.norm(up), 1e-9)
-    side = np.cross(up, [0.0, 0.0, 1.0] if abs(up[2]) < 0.9 else [1.0, 0.0, 0.0])
-    side /= np.linalg.norm(side)
-    turn = np.stack([side, np.cross(up, side), up])
-    height = (c2w[:, :3, 3] @ turn.T)[:, 2]
-    floor = float(np.percentile((xyz @ turn.T)[:, 2], 2)) if len(xyz) else float(height.min()) - 1.6
-    above = float(np.median(height)) - floor
-    scale = 1.6 / above if above > 1e-6 else 1.0
-    centre = (c2w[:, :3, 3] @ turn.T).mean(axis=0)
-    return turn, np.array([-centre[0], -centre[1], -floor]), scale

@@ -24,6 +24,7 @@ from ...shared.frame import MemoryFrame
 from ...shared.world import World
 from ..identity import frame_id
 from ..photo.depth_edges import enlarge_depth, sharpen_edges
+from ..photo.guess_trust import expected
 from ..progress import Progress, part, silent
 from .gpano import on_sphere, read_crop
 
@@ -46,11 +47,13 @@ LEAST_KNOWN = 0.02
 
 @dataclass(eq=False)
 class _Merged:
-    """log: (H, W) logarithm of distance. sky, known: (H, W) bool. Equirectangular."""
+    """log: (H, W) logarithm of distance. sky, known: (H, W) bool. Equirectangular. spread: mean
+    |difference of log distance| between views that see the same."""
 
     log: np.ndarray
     sky: np.ndarray
     known: np.ndarray
+    spread: float
 
 
 def world_from_panorama(
@@ -81,6 +84,8 @@ def world_from_panorama(
         if view.depth is not None and (view.depth > 0).mean() > LEAST_KNOWN:
             memory.append(view)
     provenance = {"source": "panorama", "file": Path(path).name, "depth": estimator.name}
+    shown = np.where(merged.known & ~merged.sky, np.exp(merged.log), np.inf)
+    provenance |= expected(merged.spread, shown).record()
     progress(1.0, "Done")
     return World(anchors=anchors, memory=memory, revision=1, provenance=provenance)
 
@@ -168,7 +173,21 @@ def _merged_depth(
     distance = sharpen_edges(np.where(is_sky, np.inf, np.exp(merged)).astype(np.float32))
     is_sky = ~np.isfinite(distance)
     shown = cv2.resize(known.astype(np.uint8), (width, height), interpolation=cv2.INTER_NEAREST) > 0
-    return _Merged(np.log(np.where(is_sky, 1.0, distance)).astype(np.float32), is_sky, shown)
+    final = np.log(np.where(is_sky, 1.0, distance)).astype(np.float32)
+    return _Merged(final, is_sky, shown, _spread(log, solid))
+
+
+def _spread(log: np.ndarray, weight: np.ndarray) -> float:
+    """Mean |difference of log distance| (V, H, W) of pairs of views, where both see a surface."""
+    step = max(1, log.shape[2] // 256)
+    log, weight = log[:, ::step, ::step], weight[:, ::step, ::step]
+    total = shared = 0.0
+    for i in range(len(log)):
+        for j in range(i):
+            both = np.minimum(weight[i], weight[j])
+            total += float((both * np.abs(log[i] - log[j])).sum())
+            shared += float(both.sum())
+    return total / shared if shared > 0 else 1.0
 
 
 def _onto_sphere(

@@ -22,6 +22,7 @@ from ..identity import frame_id
 from ..photo.blockout import BlockMesh, build_blockout
 from ..photo.depth_edges import enlarge_depth, sharpen_edges
 from ..photo.distortion import straightened
+from ..photo.guess_trust import photo_guess
 from ..photo.vanishing import straighten_and_match
 from ..progress import Progress, silent
 
@@ -75,6 +76,14 @@ def world_from_photo(
     estimator = load_depth(depth) if isinstance(depth, str) else depth
     progress(0.2, "Estimating depth")
     small_camera, guess_depth, ground = working_depth(rgb, camera, estimator)
+    progress(0.4, "Measuring how far depth can be trusted")
+    trust = photo_guess(
+        shrunk(rgb, small_camera),
+        small_camera,
+        guess_depth,
+        estimator,
+        None if match is None else match.confidence,
+    )
     progress(0.5, "Placing the photo")
     frame = MemoryFrame(
         id=frame_id(camera, rgb),
@@ -96,6 +105,7 @@ def world_from_photo(
     provenance = {"source": "photo", "file": Path(path).name, "depth": estimator.name}
     if distortion:
         provenance[DISTORTION] = f"{distortion:.5f}"
+    provenance |= trust.record()
     world = World(anchors=anchors, memory=[frame], revision=1, provenance=provenance)
     progress(1.0, "Done")
     return PhotoWorld(world, camera, match, blockout, notes)
@@ -129,8 +139,12 @@ def working_depth(
     scale = min(1.0, WORKING_SIDE / max(camera.width, camera.height))
     width, height = max(1, round(camera.width * scale)), max(1, round(camera.height * scale))
     small_camera = camera.resized(width, height)
-    small = cv2.resize(rgb, (width, height), interpolation=cv2.INTER_AREA)
-    guess = estimator.estimate(small, small_camera)
+    guess = estimator.estimate(shrunk(rgb, small_camera), small_camera)
     # estimators smear silhouettes over about a hundredth of the picture
     reach = 2 * (max(4, max(width, height) // 100) // 2) + 1
     return small_camera, sharpen_edges(guess.depth, reach), guess.ground
+
+
+def shrunk(rgb: np.ndarray, camera: Camera) -> np.ndarray:
+    """The picture (H, W, 3) uint8 at the camera's smaller size."""
+    return cv2.resize(rgb, (camera.width, camera.height), interpolation=cv2.INTER_AREA)
