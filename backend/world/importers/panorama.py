@@ -85,7 +85,7 @@ def world_from_panorama(
             memory.append(view)
     provenance = {"source": "panorama", "file": Path(path).name, "depth": estimator.name}
     shown = np.where(merged.known & ~merged.sky, np.exp(merged.log), np.inf)
-    provenance |= expected(merged.spread, shown).record()
+    provenance |= expected(merged.spread, shown, estimator.name).record()
     progress(1.0, "Done")
     return World(anchors=anchors, memory=memory, revision=1, provenance=provenance)
 

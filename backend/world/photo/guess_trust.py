@@ -14,9 +14,12 @@ from ...shared.trust import Guess
 
 PARTS = ((0.0, 0.7, 0.0, 1.0), (0.3, 1.0, 0.0, 1.0), (0.15, 0.85, 0.15, 0.85))
 """Left, right, top and bottom of the parts, of the picture's width and height."""
-LEAST_ERROR, PER_SPREAD, MOST_ERROR = 0.05, 1.0, 1.0
-"""Expected error of log distance: that of an estimator which always agrees with itself, and how
-much it grows with its disagreement (fitted on traced scenes, docs/photo.md)."""
+LEAST_ERROR = {"embedded": 0.15}
+"""Error of log distance, by estimator, that is expected where it always agrees with itself: as
+fitted on traced scenes (docs/photo.md)."""
+OTHERS_ERROR, MOST_ERROR = 0.05, 1.0
+PER_SPREAD = 1.8
+"""How much the expected error grows with the disagreement, as fitted there."""
 VISIBLE = 0.02
 """Misplacement that is noticed: this part of the width of a view of 60 degrees."""
 LEAST_SHARED = 64
@@ -31,13 +34,16 @@ def photo_guess(
     match: float | None,
 ) -> Guess:
     """rgb: (H, W, 3) uint8 of the camera's size. depth: (H, W) as `estimator` tells it of all."""
-    return expected(_spread(rgb, camera, depth, estimator), depth, match)
+    return expected(_spread(rgb, camera, depth, estimator), depth, estimator.name, match)
 
 
-def expected(spread: float, distance: np.ndarray, match: float | None = None) -> Guess:
+def expected(
+    spread: float, distance: np.ndarray, estimator: str, match: float | None = None
+) -> Guess:
     """spread: mean |difference of log distance| between guesses of the same surfaces. distance:
     metres, of which the median of what is finite and above 0 counts."""
-    error = float(np.clip(LEAST_ERROR + PER_SPREAD * spread, LEAST_ERROR, MOST_ERROR))
+    least = LEAST_ERROR.get(estimator, OTHERS_ERROR)
+    error = min(least + PER_SPREAD * spread, MOST_ERROR)
     solid = distance[np.isfinite(distance) & (distance > 0)]
     typical = float(np.median(solid)) if solid.size else 1.0
     # a camera that steps aside by s turns what is at z by s / z, and by as much less as z is wrong
