@@ -39,6 +39,23 @@ def render(output: Folder, minutes: Minutes = 60.0, seed: Seed = 0, threads: Thr
 
 
 @app.command()
+def add(
+    captures: Annotated[list[Path], typer.Argument(help="Captures with depth, ground at z = 0.")],
+    output: Folder,
+) -> None:
+    """Add the views of captures with depth (transforms.json), such as furnished scenes."""
+    make_folder(output)
+    from ..training.depth_views import add_captures
+
+    with progress_bar(share=True) as bar:
+        task = bar.add_task("Adding", total=len(captures))
+        for _ in add_captures(output / "views", captures):
+            bar.advance(task)
+    count = len(list((output / "views").glob("*.safetensors")))
+    print(f"{counted(count, 'scene')} of views in {output / 'views'}")
+
+
+@app.command()
 def train(
     output: Folder,
     minutes: Minutes = 60.0,
@@ -46,10 +63,12 @@ def train(
     learning_rate: Annotated[float, typer.Option(min=1e-9, help="At its highest.")] = 1.2e-3,
     seed: Seed = 0,
     held_out_scenes: HeldOut = 6,
+    anew: Annotated[bool, typer.Option("--anew", help="Not from the embedded network.")] = False,
     threads: Threads = 0,
 ) -> None:
-    """Train on the rendered views; the same command again goes on where it was stopped."""
+    """Train on from the embedded network; the same command again goes on where it was stopped."""
     make_folder(output)
+    from ..models.depth import EMBEDDED
     from ..training.depth import train as train_network
 
     with progress_bar(share=True) as bar:
@@ -58,7 +77,16 @@ def train(
         def tell(spent: float) -> None:
             bar.update(task, completed=min(spent, total))
 
-        train_network(output, minutes, batch, learning_rate, seed, held_out_scenes, tell)
+        train_network(
+            output,
+            minutes,
+            batch,
+            learning_rate,
+            seed,
+            held_out_scenes,
+            tell,
+            None if anew else EMBEDDED,
+        )
         bar.update(task, completed=total, description="Trained")
 
 

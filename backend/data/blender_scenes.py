@@ -51,20 +51,22 @@ def surfaces() -> BVHTree:
     return BVHTree.FromPolygons(points, faces, epsilon=0.0)
 
 
-def depth_of(tree: BVHTree, camera: Matrix, focal: float, size: int) -> np.ndarray:
-    """(size, size) float32 z-depth at pixel centres, +inf where nothing is hit."""
-    depth = np.full((size, size), np.inf, np.float32)
+def depth_of(tree: BVHTree, camera: Matrix, focal: float, width: int, height: int) -> np.ndarray:
+    """(height, width) float32 z-depth at pixel centres, +inf where nothing is hit."""
+    depth = np.full((height, width), np.inf, np.float32)
     origin, turn = camera.translation, camera.to_3x3()
-    for row in range(size):
-        for column in range(size):
-            ray = Vector(((column + 0.5 - size / 2) / focal, (size / 2 - row - 0.5) / focal, -1.0))
+    for row in range(height):
+        y = (height / 2 - row - 0.5) / focal
+        for column in range(width):
+            ray = Vector(((column + 0.5 - width / 2) / focal, y, -1.0))
             distance = tree.ray_cast(origin, turn @ ray.normalized())[3]
             if distance is not None:
                 depth[row, column] = distance / ray.length
     return depth
 
 
-def prepare(scene: bpy.types.Scene, size: int, samples: int) -> None:
+def prepare(scene: bpy.types.Scene, size: tuple[int, int], samples: int) -> None:
+    """Cycles with its denoiser, views of `size` (width, height), as displayed."""
     scene.render.engine = "CYCLES"
     scene.cycles.samples, scene.cycles.use_denoising = samples, True
     scene.cycles.use_adaptive_sampling = False
@@ -74,7 +76,7 @@ def prepare(scene: bpy.types.Scene, size: int, samples: int) -> None:
         "FIXED",
         max(1, int(os.environ.get("OMP_NUM_THREADS", "0")) or os.cpu_count() or 1),
     )
-    scene.render.resolution_x = scene.render.resolution_y = size
+    scene.render.resolution_x, scene.render.resolution_y = size
     scene.render.resolution_percentage = 100
     scene.view_settings.view_transform = "Standard"
     scene.render.image_settings.file_format = "PNG"
@@ -126,7 +128,7 @@ def main() -> None:
     out, size = wanted.out, wanted.size
     kit = Kit(wanted.seed + 100 * sorted(SCENES).index(wanted.scene))
     position, target, fov = SCENES[wanted.scene](kit)
-    prepare(kit.scene, size, wanted.samples)
+    prepare(kit.scene, (size, size), wanted.samples)
     camera = make_camera(kit.scene, fov)
     bpy.context.view_layer.update()
     tree = surfaces()
@@ -142,7 +144,7 @@ def main() -> None:
             save_view(
                 out / picture,
                 out / depth,
-                lambda: depth_of(tree, camera.matrix_world, focal, size),
+                lambda: depth_of(tree, camera.matrix_world, focal, size, size),
             )
         matrix = [list(row) for row in camera.matrix_world]
         frames.append({"file_path": picture, "depth_file_path": depth, "transform_matrix": matrix})

@@ -20,6 +20,7 @@ from torch.nn import functional as F
 from ..shared.errors import ModelError
 from ..shared.reading import as_sentence
 from .config_file import check_fits, read_config
+from .feature_net import LEVEL_CHANNELS, FeatureNet
 
 LOG_FAR = 6.0
 """Natural logarithm of the farthest distance, in camera heights (about 400)."""
@@ -34,12 +35,16 @@ _MEETING = 4.0
 
 @dataclass(frozen=True)
 class DepthNetConfig:
-    """Widths of the encoder at 1/2, 1/4, 1/8 and 1/16 of the picture's size, and blocks in each."""
+    """Widths of the encoder at 1/2, 1/4, 1/8 and 1/16 of the picture's size, and blocks in each.
+
+    features: whether a frozen `FeatureNet`, which knows photographs, tells each level what it sees.
+    """
 
     widths: tuple[int, ...] = (32, 64, 128, 256)
     blocks: tuple[int, ...] = (0, 2, 2, 3)
     groups: int = 8
-    version: int = 2
+    features: bool = False
+    version: int = 3
 
 
 def ray_features(directions: Tensor) -> Tensor:
@@ -98,15 +103,24 @@ class DepthNet(nn.Module):
         self.head = nn.Conv2d(w[0], 3 * 4, 3, padding=1)
         nn.init.zeros_(self.head.weight)
         nn.init.zeros_(self.head.bias)  # type: ignore[arg-type]
+        if self.config.features:
+            self.seen = FeatureNet()
+            self.told = nn.ModuleList(
+                nn.Conv2d(c, w[i], 1, bias=False) for i, c in enumerate(LEVEL_CHANNELS)
+            )
+            for layer in self.told:
+                nn.init.zeros_(layer.weight)  # type: ignore[arg-type]
 
     def forward(self, image: Tensor, directions: Tensor) -> Tensor:
         """Picture and unit rays (B, 3, H, W) to the three channels (B, 3, H, W) of the class."""
         rays = ray_features(directions)
-        x = self.encoder[0](self.stem(torch.cat([image, rays], dim=1)))
+        told = self._features(image)
+        x = self.encoder[0](self.stem(torch.cat([image, rays], dim=1)) + told[0])
         skips = [x]
-        for down, encode, place in zip(self.down, self.encoder[1:], self.rays, strict=True):
+        steps = zip(self.down, self.encoder[1:], self.rays, told[1:], strict=True)
+        for down, encode, place, seen in steps:
             x = down(F.silu(x))
-            x = encode(x + place(F.adaptive_avg_pool2d(rays, x.shape[-2:])))
+            x = encode(x + place(F.adaptive_avg_pool2d(rays, x.shape[-2:])) + seen)
             skips.append(x)
         for i in reversed(range(len(self.up))):
             x = F.interpolate(self.up[i](x), size=skips[i].shape[-2:], mode="nearest") + skips[i]
@@ -119,6 +133,14 @@ class DepthNet(nn.Module):
             ground = out[:, 1:2] + _MEETING * (standing - plane)
             log_distance = standing + torch.sigmoid(ground) * (plane - standing)
         return torch.cat([log_distance, ground, out[:, 2:]], dim=1)
+
+    def _features(self, image: Tensor) -> list[Tensor | float]:
+        """What each level is told, (B, width, h, w); nothing without features."""
+        if not self.config.features:
+            return [0.0] * len(self.config.widths)
+        with torch.no_grad():
+            levels = self.seen(image)
+        return [layer(level) for layer, level in zip(self.told, levels, strict=True)]
 
 
 def save_depth_net(net: DepthNet, folder: Path, notes: dict[str, object]) -> None:

@@ -22,19 +22,23 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..models.depth import EmbeddedDepth
-from ..models.depth_net import DepthNet, load_depth_net, save_depth_net
+from ..models.depth_net import DepthNet, DepthNetConfig, load_depth_net, save_depth_net
+from ..models.feature_weights import load_features
 from ..shared.files import replacing
 from .depth_measure import evaluate, held_out_samples
 from .depth_views import Sample, Views
 
 PHASES = (
-    (0.0, 4_800, ((64, 48), (64, 48), (48, 64), (80, 48), (64, 64))),
-    (0.85, 7_700, ((80, 64), (80, 64), (64, 80), (96, 64), (80, 80))),
+    (0.0, 7_700, ((80, 64), (80, 64), (64, 80), (96, 64), (80, 80))),
+    (0.6, 19_200, ((128, 96), (128, 96), (96, 128), (144, 80), (112, 112))),
 )
 """Share of the time from which on, pixels of the views, and sizes of their crops: what stands
 where is learnt cheaply from small pictures, their edges from larger ones."""
+CONFIG = DepthNetConfig(features=True)
 MEASURED_EVERY_S = 300.0
 SAVED_EVERY_S = 120.0
+READ_EVERY_S = 900.0
+"""Views that are rendered beside the training are found this often."""
 LOGGED_EVERY = 100
 WATCHED, FRESH = 0, 20_000
 """Held-out scenes that training watches, and those that only `measure` sees."""
@@ -140,9 +144,22 @@ class Progress:
         return {name: float(value.detach()) for name, value in parts.items()}
 
 
-def _begun_or_continued(checkpoint: Path, peak: float) -> Progress:
-    net = DepthNet()
-    optimiser = torch.optim.AdamW(net.parameters(), lr=peak, weight_decay=0.03)
+def begun(model: Path | None) -> DepthNet:
+    """A network that begins as that of the folder `model`, if there is one, and sees features.
+
+    Raises ModelError when there are no weights of the feature network.
+    """
+    net = DepthNet(CONFIG)
+    net.seen.load_state_dict(load_features().state_dict())
+    if model is not None:
+        net.load_state_dict(load_depth_net(model).state_dict(), strict=False)
+    return net
+
+
+def _begun_or_continued(checkpoint: Path, peak: float, model: Path | None) -> Progress:
+    net = begun(model)
+    trained = [p for p in net.parameters() if p.requires_grad]
+    optimiser = torch.optim.AdamW(trained, lr=peak, weight_decay=0.03)
     average = DepthNet(net.config).eval()
     average.load_state_dict(net.state_dict())
     nn.Module.to(net, memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -157,7 +174,7 @@ class _Batches:
 
     def __init__(self, folder: Path, count: int, generator: torch.Generator) -> None:
         self._folder, self._count, self._generator = folder, count, generator
-        self._phase = -1
+        self._phase, self._read = -1, 0.0
         self._views: Views | None = None
 
     @property
@@ -169,8 +186,9 @@ class _Batches:
         """A batch at this fraction of the run."""
         phase = max(i for i, (begin, *_) in enumerate(PHASES) if fraction >= begin)
         _, pixels, sizes = PHASES[phase]
-        if self._views is None or phase != self._phase:
-            self._views, self._phase = Views(self._folder, pixels), phase
+        now = time.monotonic()
+        if self._views is None or phase != self._phase or now - self._read > READ_EVERY_S:
+            self._views, self._phase, self._read = Views(self._folder, pixels), phase, now
         size = sizes[int(torch.randint(len(sizes), (), generator=self._generator))]
         return self._views.draw(self._count, size, self._generator)
 
@@ -183,14 +201,16 @@ def train(
     seed: int,
     held_out_scenes: int,
     tell: Callable[[float], None] = lambda spent: None,
+    model: Path | None = None,
 ) -> None:
     """Trains until `minutes` are spent in all, measures, and writes the weights to out/model.
 
+    model: folder of the network that a new run begins as.
     tell is called with the seconds spent so far after every iteration.
     """
     torch.manual_seed(seed)
     checkpoint = out / "checkpoint.pt"
-    progress = _begun_or_continued(checkpoint, peak)
+    progress = _begun_or_continued(checkpoint, peak, model)
     average = progress.average
     generator = torch.Generator().manual_seed(seed + progress.iteration)
     held_out = held_out_samples(WATCHED, held_out_scenes, views=2)

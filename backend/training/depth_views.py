@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import random
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,10 +20,12 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 from torch.nn import functional as F
 
+from ..data.nerfstudio import read_dataset
 from ..data.synth import KINDS, Scene, fly_path, make_scene, render_depth, render_view
 from ..models.depth import level_directions
 from ..models.depth_net import LOG_FAR, LOG_NEAR
 from ..shared.camera import Camera, facing, intrinsics
+from ..shared.errors import InputError
 from ..shared.files import replacing
 
 RENDERED = ((160, 120), (160, 120), (120, 160), (192, 108))
@@ -77,8 +79,16 @@ def random_view(camera: Camera, rng: random.Random, size: tuple[int, int]) -> Ca
 
 def make_sample(scene: Scene, camera: Camera, ground: float) -> Sample | None:
     """Renders one view; None when it shows nothing to learn from (a wall right at the lens)."""
-    height = camera.position[2] - ground
     rgb, depth = render_view(scene, camera, antialias=False)
+    return as_sample(camera, rgb, depth, ground)
+
+
+def as_sample(camera: Camera, rgb: Tensor, depth: Tensor, ground: float) -> Sample | None:
+    """A view as it is learnt from; None when it shows nothing, see `make_sample`.
+
+    rgb: (H, W, 3) in [0, 1]. depth: (H, W) z-depth, metres; +inf = sky. ground: its z, metres.
+    """
+    height = camera.position[2] - ground
     directions = torch.from_numpy(level_directions(camera))
     forward = torch.from_numpy(camera.rays()).norm(dim=2)  # distance along the ray per z-depth
     sky = torch.isinf(depth)
@@ -186,6 +196,32 @@ def render_scenes(folder: Path, minutes: float, seed: int) -> Iterator[float]:
             if samples:
                 write_views(path, collate(samples))
             yield time.monotonic() - began
+
+
+def capture_samples(folder: Path) -> list[Sample]:
+    """The views of a capture with depth whose ground is z = 0. Raises InputError."""
+    found = []
+    for frame in read_dataset(folder):
+        if frame.depth is None:
+            raise InputError(f"'{folder}' has pictures without depth; choose a capture with depth.")
+        if frame.camera.position[2] < 0.25:
+            continue
+        rgb = torch.from_numpy(frame.rgb).float() / 255
+        sample = as_sample(frame.camera, rgb, torch.from_numpy(frame.depth), ground=0.0)
+        if sample is not None:
+            found.append(sample)
+    return found
+
+
+def add_captures(folder: Path, captures: Iterable[Path]) -> Iterator[Path]:
+    """Writes the views of captures, all pictures of each of one size, to `folder`; yields each."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for capture in captures:
+        path = folder / f"{capture.name}.safetensors"
+        samples = [] if path.exists() else capture_samples(capture)
+        if samples:
+            write_views(path, collate(samples))
+        yield capture
 
 
 def write_views(path: Path, batch: Sample) -> None:

@@ -5,13 +5,21 @@ from __future__ import annotations
 
 import json
 import random
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
 
+from backend.data.capture_views import PosedFrame
+from backend.data.nerfstudio import write_dataset
 from backend.models.depth import EmbeddedDepth, load_depth
-from backend.models.depth_net import DepthNet, DepthNetConfig, load_depth_net
+from backend.models.depth_net import DepthNet, DepthNetConfig, load_depth_net, save_depth_net
+from backend.models.feature_weights import load_features
+from backend.shared.camera import Camera, facing, intrinsics
+from backend.shared.errors import InputError
 from backend.training import depth as module
 from backend.training.depth import depth_loss, learning_rate
 from backend.training.depth_measure import (
@@ -23,6 +31,7 @@ from backend.training.depth_measure import (
 from backend.training.depth_views import (
     Sample,
     Views,
+    add_captures,
     collate,
     compact,
     crops,
@@ -31,6 +40,7 @@ from backend.training.depth_views import (
     scene_samples,
     write_views,
 )
+from tests.training.feature_file import random_features
 
 TINY = DepthNetConfig(widths=(8, 8, 16, 16), blocks=(0, 1, 1, 1), groups=4)
 
@@ -144,7 +154,9 @@ def test_training_goes_on_where_it_stopped(views, tmp_path, monkeypatch):
     monkeypatch.setattr(module, "PHASES", ((0.0, 3000, ((64, 32),)), (0.5, 3000, ((32, 32),))))
     monkeypatch.setattr(module, "MEASURED_EVERY_S", 0.0)
     monkeypatch.setattr(module, "held_out_samples", lambda *_, **__: {"interior": [views]})
-    monkeypatch.setattr(module, "DepthNet", lambda *_: DepthNet(TINY))
+    features = load_features(Path(random_features(tmp_path)))
+    monkeypatch.setattr(module, "load_features", lambda: features)
+    monkeypatch.setattr(module, "CONFIG", replace(TINY, features=True))
     (tmp_path / "views").mkdir()
     write_views(tmp_path / "views" / "a.safetensors", collate(views))
     module.train(tmp_path, 0.002, 2, 1e-3, 0, 1)
@@ -153,10 +165,50 @@ def test_training_goes_on_where_it_stopped(views, tmp_path, monkeypatch):
     second = torch.load(tmp_path / "checkpoint.pt", weights_only=True)
     assert second["iteration"] > first["iteration"] > 0 and second["spent"] > first["spent"]
     assert not torch.equal(first["net"]["stem.weight"], second["net"]["stem.weight"])
+    seen = "seen.stem.conv.weight"
+    assert torch.equal(second["net"][seen], features.state_dict()[seen.removeprefix("seen.")])
     rows = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
     assert sum("held_out" in row for row in rows) >= 4
     table = evaluate(EmbeddedDepth(load_depth_net(tmp_path / "model")), {"interior": [views]})
     assert table["interior"]["scenes"] == 1 and 0 < table["interior"]["log_error"] < 2
+
+
+def test_a_network_begins_as_another_and_sees_more(views, tmp_path, monkeypatch):
+    features = load_features(Path(random_features(tmp_path)))
+    monkeypatch.setattr(module, "load_features", lambda: features)
+    monkeypatch.setattr(module, "CONFIG", replace(TINY, features=True))
+    blind = DepthNet(TINY).eval()
+    torch.nn.init.normal_(blind.head.weight, std=0.05)
+    save_depth_net(blind, tmp_path / "blind", {})
+    net = module.begun(tmp_path / "blind").eval()
+    image, directions = views[0].image[None] * 2 - 1, views[0].directions[None]
+    with torch.inference_mode():
+        assert torch.allclose(net(image, directions), blind(image, directions), atol=0.02)
+        torch.nn.init.normal_(net.told[2].weight, std=50.0)
+        assert not torch.allclose(net(image, directions), blind(image, directions), atol=0.02)
+
+
+def test_a_capture_with_depth_is_learnt_from(tmp_path):
+    """A level camera 2 m above a plane sees each pixel's ground where the ray says."""
+    camera = Camera(intrinsics(1.2, 64, 48), np.eye(4), 64, 48)
+    camera.c2w[:3, :3], camera.c2w[2, 3] = facing(0.3, -0.2, 0.0), 2.0
+    down = -camera.rays()[..., 2]
+    depth = np.where(down > 0.05, 2.0 / np.maximum(down, 0.05), np.inf).astype(np.float32)
+    picture = np.full((48, 64, 3), 90, np.uint8)
+    write_dataset(tmp_path / "yard", [PosedFrame(camera, picture, depth, "images/0")])
+    assert list(add_captures(tmp_path / "views", [tmp_path / "yard"])) == [tmp_path / "yard"]
+    (file,) = (tmp_path / "views").iterdir()
+    sample = expanded(load_file(file))
+    assert sample.ground.any() and torch.equal(sample.sky[0], torch.from_numpy(np.isinf(depth)))
+    assert above_ground(sample)[sample.ground].abs().max() < 0.05
+
+
+def test_a_capture_without_depth_is_no_lesson(tmp_path):
+    camera = Camera(intrinsics(1.2, 64, 48), np.eye(4), 64, 48)
+    picture = np.full((48, 64, 3), 90, np.uint8)
+    write_dataset(tmp_path / "yard", [PosedFrame(camera, picture, None, "images/0")])
+    with pytest.raises(InputError, match="capture with depth"):
+        list(add_captures(tmp_path / "views", [tmp_path / "yard"]))
 
 
 def test_the_shipped_estimator_beats_a_flat_guess():
