@@ -82,7 +82,8 @@ def catalogue(library: Path) -> list[Model]:
     for entry in fields.values():
         if "modelRotation" in entry or not entry.get("model", "").endswith(".obj"):
             continue
-        size = tuple(float(entry[key]) / 100 for key in ("width", "depth", "height"))
+        wide, deep, high = (float(entry[key]) / 100 for key in ("width", "depth", "height"))
+        size = (wide, deep, high)
         if max(size) <= LARGEST and size[2] <= 2.6 and entry.get("doorOrWindow") != "true":
             top = entry.get("dropOnTopElevation")
             found.append(
@@ -372,7 +373,8 @@ def make(builder: Builder, out: Path, samples: int, views: int) -> None:
     builder.scene.collection.objects.link(camera)
     builder.scene.camera = camera
     bpy.context.view_layer.update()
-    tree, frames = surfaces(), []
+    tree = surfaces()
+    frames: list[dict[str, Any]] = []
     for folder in ("images", "depth"):
         (out / folder).mkdir(parents=True, exist_ok=True)
     for place in builder.cameras(*where, views):
