@@ -82,9 +82,9 @@ def edges(
     """(H, W) bool: pixels whose surroundings are not one smooth surface of one colour; and those
     among them where a single surface may look different from sample to sample.
 
-    base: (H, W, 3) colours of surfaces (or of the background). shadow: (H, W, L) 0 or 1 of
-    lamps whose shadows are sharp. fine: (G,) bool of the guide's groups, whether colours change
-    faster than pixels tell.
+    base: (H, W, C) colours of surfaces (or of the background) and their bumps. shadow: (H, W, L)
+    0 or 1 of lamps whose shadows are sharp. fine: (G,) bool of the guide's groups, whether colours
+    change faster than pixels tell.
     """
     rough = np.zeros(guide.shape, bool)
     soft = np.zeros(guide.shape, bool)

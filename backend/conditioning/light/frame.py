@@ -23,6 +23,8 @@ from .single import add_lamps, dark, reflect
 
 HALVED, THIRDED = 100_000, 800_000
 """Pixels from which soft light is found out at a half or a third of the picture's size."""
+BUMPS = 0.4
+"""How much a difference of bumps, as vectors, counts beside one of colours."""
 REFLECTS = 0.2
 """Least part of light that mirrors give back whose edges are smoothed."""
 STRIP_PIXELS = 400_000
@@ -179,11 +181,13 @@ class _Painter:
 
     def _edges(self, shadow: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """See `film.edges`."""
-        grid = self.grid
+        grid, surface = self.grid, self.grid.surface
         colors = seen_lamps(self.lighting, grid.samples)
-        colors[grid.met] += grid.share.diffuse + grid.share.specular + grid.surface.lobes.emission
-        fine = self.lighting.matter.fine
-        return film.edges(grid.guide, colors.reshape(*grid.shape, 3), shadow, fine)
+        colors[grid.met] += grid.share.diffuse + grid.share.specular + surface.lobes.emission
+        bumps = np.zeros_like(colors)
+        bumps[grid.met] = BUMPS * (surface.lobes.normal - surface.smooth)
+        looks = np.concatenate([colors, bumps], axis=1).reshape(*grid.shape, 6)
+        return film.edges(grid.guide, looks, shadow, self.lighting.matter.fine)
 
     def _many(self, marks: np.ndarray, varied: np.ndarray) -> _Many | None:
         """The samples of marked pixels (H, W) bool, if there are any.

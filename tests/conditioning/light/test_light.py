@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -19,7 +20,7 @@ from backend.conditioning.light.lamps import POINTS
 from backend.conditioning.light.patterns import TILE_ORDER, WIDE_ORDER
 from backend.conditioning.light.shade import arriving
 from backend.conditioning.light.sky import Sky
-from backend.shared.scene import EVERYWHERE, GLOSSY, Background, Film
+from backend.shared.scene import EVERYWHERE, GLOSSY, Background, Film, Material
 from tests.conditioning.light.lit_room import (
     box_mesh,
     camera_at,
@@ -176,6 +177,37 @@ def test_strips_of_large_pictures_leave_no_trace(monkeypatch: pytest.MonkeyPatch
     strips = frame.render(lighting, camera)
     np.testing.assert_array_equal(strips.triangle, whole.triangle)
     np.testing.assert_allclose(strips.color, whole.color, atol=2e-4)
+
+
+def rough_ground() -> Material:
+    """Grey, with bumps finer than pixels."""
+    nodes: list[dict[str, object]] = [
+        {"type": "TEX_NOISE", "props": {"dimensions": "3D", "normalize": True},
+         "inputs": {"Scale": 20.0, "Detail": 3.0, "Roughness": 0.6, "Lacunarity": 2.0}},
+        {"type": "BUMP", "props": {},
+         "inputs": {"Strength": 1.0, "Distance": 0.3, "Height": {"node": 0, "out": "Fac"}}},
+        {"type": "BSDF_DIFFUSE", "props": {},
+         "inputs": {"Color": [0.5, 0.5, 0.5, 1.0], "Normal": {"node": 1, "out": "Normal"}}},
+    ]  # fmt: skip
+    program = {"nodes": nodes, "surface": {"node": 2, "out": "BSDF"}, "volume": None}
+    return Material("rough", json.dumps(program))
+
+
+def test_bumps_finer_than_a_pixel_are_asked_for_many_times(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Beside the mean of a picture with sixteen pixels in place of each."""
+    lamps = [lamp_at("SUN", (0, 0, 9), 3.0, angle=0.01)]
+    made = lighting_of(scene_of([(plane_mesh(4.0), rough_ground())], lamps))
+    small, large = (camera_at((0, -3, 1.5), (0, 0, 0), size, fov=0.5) for size in (48, 192))
+    truth = frame.render(made, large).color.reshape(48, 4, 48, 4, 3).mean(axis=(1, 3))
+
+    def error() -> float:
+        return float(np.abs(frame.render(made, small).color - truth).mean())
+
+    many = error()
+    monkeypatch.setattr(frame, "BUMPS", 0.0)
+    assert many < 0.7 * error()
 
 
 def test_a_glance_shows_about_the_same() -> None:
