@@ -16,7 +16,7 @@ from .samples import Samples
 from .shade import Light, Lighting, Shares, outgoing, passes_on, shares
 from .single import own_light
 
-LAYERS = 8
+LAYERS = 16
 """Surfaces, one behind the other, that a ray passes at most."""
 THROUGH = 0.01
 """Least part of light that is worth looking on for."""

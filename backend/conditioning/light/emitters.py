@@ -16,6 +16,8 @@ MOST = 48
 """Lights of this kind; when there are more, the faintest are joined to one."""
 PIECES = 8
 """Parts that one long mesh is cut into at most."""
+SIDES = 4
+"""Directions that what shines is looked at from, for it may shine differently to each."""
 _LARGEST = 20_000
 """Triangles of meshes that are asked whether they are closed, and of points whether in them."""
 
@@ -90,11 +92,22 @@ def _is_body(geometry: Geometry, one: int) -> bool:
 
 
 def _glow(matter: Matter, triangles: np.ndarray) -> np.ndarray:
-    """(K, 3) what triangles send out, at their middles."""
+    """(K, 3) what triangles send out at their middles, in the mean over where it falls."""
     third = np.full(len(triangles), 1 / 3, np.float32)
     hits = Hits(triangles, third, third, np.ones(len(triangles), np.float32))
     size = np.sqrt(matter.geometry.area[triangles])
-    return matter.from_side(hits, matter.geometry.flat[triangles], size).lobes.emission
+    flat, corners = matter.geometry.flat[triangles], matter.geometry.corners[triangles]
+    along = corners[:, 1] - corners[:, 0]
+    along /= np.maximum(np.linalg.norm(along, axis=1, keepdims=True), 1e-20)
+    across = np.cross(flat, along)
+    total = np.zeros((len(triangles), 3), np.float32)
+    for side in range(SIDES):  # as many as light leaves by each part of the hemisphere
+        sine = np.sqrt((side + 0.5) / SIDES)
+        turn = 2 * np.pi * side / SIDES
+        tilt = np.cos(turn) * along + np.sin(turn) * across
+        way = (np.sqrt(1 - sine * sine) * flat + sine * tilt).astype(np.float32)
+        total += matter.from_side(hits, way, size).lobes.emission
+    return total / SIDES
 
 
 def _pieces(part: _Part, most: int) -> list[_Part]:

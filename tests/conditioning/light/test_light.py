@@ -324,6 +324,14 @@ def test_a_polished_floor_shows_a_lamp_without_speckle() -> None:
     assert np.mean(speckle) < 0.05 and np.percentile(speckle, 95) < 0.2
 
 
+def test_behind_many_clear_sheets_there_is_still_something() -> None:
+    """Ten panes, as of an ice cube in a full glass, before a white wall."""
+    clear = closure("BSDF_TRANSPARENT", Color=[0.98, 0.98, 0.98, 1.0])
+    parts = [(plane_mesh(2.0, 0.1 * n), clear) for n in range(1, 11)]
+    wall = (plane_mesh(2.0), glowing(1.0))
+    assert middle(seen(scene_of([wall, *parts]))) == pytest.approx(0.98**10, abs=0.01)
+
+
 def test_a_mirror_in_a_mirror_shows_what_it_reflects() -> None:
     """Down to the floor, up to the ceiling, and down to what shines there."""
     mirror = closure("BSDF_GLOSSY", Color=[0.9, 0.9, 0.9, 1.0], Roughness=0.0)

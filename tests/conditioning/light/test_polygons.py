@@ -3,15 +3,18 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from backend.conditioning.light import frame
+from backend.conditioning.light.emitters import emitter_lights
 from backend.conditioning.light.lamps import BOTH, OUTWARDS
 from backend.conditioning.light.patterns import frames_of, hemisphere_points
 from backend.conditioning.light.polygons import from_faces
+from backend.shared.scene import Material
 from tests.conditioning.light.lit_room import (
     box_mesh,
     camera_at,
@@ -74,3 +77,19 @@ def test_a_closed_lamp_shines_outwards_unless_somebody_is_in_it() -> None:
     assert lighting_of(inside).lights.kind.tolist() == [BOTH]
     thin = scene_of([(plane_mesh(1.0, 2.0), glowing(1.0)), parts[1]])
     assert lighting_of(thin).lights.kind.tolist() == [BOTH]
+
+
+def test_what_shines_differently_to_each_side_lights_as_it_does_in_the_mean() -> None:
+    """A plane that shines by how much it is turned away: a third, weighted by cosine."""
+    nodes: list[dict[str, object]] = [
+        {"type": "LAYER_WEIGHT", "props": {}, "inputs": {"Blend": 0.5}},
+        {"type": "EMISSION", "props": {}, "inputs": {
+            "Color": [1.0, 1.0, 1.0, 1.0], "Strength": {"node": 0, "out": "Facing"}}},
+    ]  # fmt: skip
+    program = {"nodes": nodes, "surface": {"node": 1, "out": "Emission"}, "volume": None}
+    power = []
+    for material in (Material("neon", json.dumps(program)), glowing(1 / 3)):
+        made = lighting_of(scene_of([(plane_mesh(1.0), material)]))
+        (light,), _ = emitter_lights(made.matter, 8)
+        power.append(light.power.sum())
+    assert power[0] == pytest.approx(power[1], rel=0.1)

@@ -235,3 +235,11 @@ def test_projections_of_one_colour_are_that_colour(projection: str) -> None:
         textures=(texture,),
     )
     np.testing.assert_allclose(shown, 0.4, rtol=1e-4)
+
+
+def test_an_objects_scale_bends_the_normals_of_a_map() -> None:
+    """As Cycles 5.0 shows a plane of the scale (4, 2, 1) in its normal pass."""
+    points = quad(matrix=np.diag([4.0, 2.0, 1.0, 1.0]))
+    found = values(("NORMAL_MAP", {}, {"Color": [0.6, 0.4, 0.9, 1.0]}), out="Normal", points=points)
+    expected = np.tile([0.061898, -0.123797, 0.990375], (len(points), 1))
+    np.testing.assert_allclose(found, expected, atol=1e-4)

@@ -12,7 +12,7 @@ from ..evaluation import Call, Evaluation
 from ..program import Link
 from ..registry import node
 from ..values import FLOAT, VECTOR, as_wide, divide, dot, unit
-from .coordinates import from_object_normal, to_world
+from .coordinates import from_object_normal, object_normal, to_world
 from .mapping import rotation, turned
 from .numbers import OPERATIONS
 
@@ -150,18 +150,26 @@ def normal_map(call: Call) -> np.ndarray:
 
 
 def _tangent_space(call: Call, bent: np.ndarray, strength: np.ndarray) -> np.ndarray:
+    """(N, 3): put together in the mesh's own space, so that an object's scale bends it too."""
     points = call.points
-    along, across = points.tangents(call.prop("uv_map", ""))
+    along, across = (
+        points.turned(way, _from_world) for way in points.tangents(call.prop("uv_map", ""))
+    )
     sign = np.where(points.back, -1, 1).astype(np.float32)[:, None]
-    normal = points.normal * sign
+    normal = object_normal(points) * sign
     along = unit(along - dot(along, normal)[:, None] * normal)
     turn = np.sign(dot(np.cross(normal, along), across))[:, None]
     up = 1 + (bent[..., 2] - 1) * np.clip(strength, 0, 1)
     x, y = bent[..., 0] * strength, bent[..., 1] * strength
     made = along * x[..., None] + np.cross(normal, along) * turn * y[..., None]
-    made = unit(made + normal * up[..., None]) * sign
+    made = from_object_normal(points, made + normal * up[..., None]) * sign
     plain = (dot(along, along) == 0)[:, None]
     return np.where(plain, points.normal, made)
+
+
+def _from_world(instance: Instance) -> np.ndarray:
+    """(3, 3), for rows: directions into the mesh's own space."""
+    return np.linalg.pinv(to_world(instance)).T
 
 
 @node("BUMP", varies=True, Normal=VECTOR)
