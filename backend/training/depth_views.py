@@ -12,6 +12,7 @@ import random
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import cycle
 from pathlib import Path
 
 import numpy as np
@@ -185,17 +186,18 @@ def render_scenes(folder: Path, minutes: float, seed: int) -> Iterator[float]:
     began = time.monotonic()
     until = began + 60 * minutes
     rng = random.Random(seed)
-    while time.monotonic() < until:
-        for kind in KINDS:
-            scene_seed = rng.randrange(HELD_OUT_SEED)
-            path = folder / f"{kind}-{scene_seed:08d}.safetensors"
-            if path.exists():
-                continue
-            size = rng.choice(RENDERED)
-            samples = scene_samples(kind, scene_seed, size, FLIGHTS, VIEWS_PER_FLIGHT, rng)
-            if samples:
-                write_views(path, collate(samples))
-            yield time.monotonic() - began
+    for kind in cycle(KINDS):
+        if time.monotonic() >= until:
+            return
+        scene_seed = rng.randrange(HELD_OUT_SEED)
+        path = folder / f"{kind}-{scene_seed:08d}.safetensors"
+        if path.exists():
+            continue
+        size = rng.choice(RENDERED)
+        samples = scene_samples(kind, scene_seed, size, FLIGHTS, VIEWS_PER_FLIGHT, rng)
+        if samples:
+            write_views(path, collate(samples))
+        yield time.monotonic() - began
 
 
 def capture_samples(folder: Path) -> list[Sample]:

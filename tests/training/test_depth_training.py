@@ -21,6 +21,7 @@ from backend.models.feature_weights import load_features
 from backend.shared.camera import Camera, facing, intrinsics
 from backend.shared.errors import InputError
 from backend.training import depth as module
+from backend.training import depth_views
 from backend.training.depth import depth_loss, learning_rate
 from backend.training.depth_measure import (
     aligned_error,
@@ -216,3 +217,9 @@ def test_the_shipped_estimator_beats_a_flat_guess():
     table = evaluate(load_depth("embedded"), held_out_samples(40_000, scenes=2, views=1))
     assert table["all"]["scenes"] >= 10
     assert table["all"]["log_error"] < 0.95 * table["all"]["flat_log_error"]
+
+
+def test_rendering_ends_with_the_scene_that_it_was_at(tmp_path, monkeypatch):
+    monkeypatch.setattr(depth_views, "FLIGHTS", 1)
+    monkeypatch.setattr(depth_views, "VIEWS_PER_FLIGHT", 1)
+    assert len(list(depth_views.render_scenes(tmp_path, 1e-4, 0))) <= 1
