@@ -61,6 +61,19 @@ class WorldBuilder:
             self._note(copy, problems)
             return self._surfaces(scene, copy.memory)
         self._draft = None
+        identity = self._sample(copy, shaded)
+        exact = self._exact(copy) if placed and not stored else None
+        revision = _revision(identity, self._scene[0] if exact else b"", copy.memory)
+        return World(self._anchors[1], copy.memory, revision, {}, exact)
+
+    def points(self, copy: SceneCopy) -> Anchors:
+        """Shaded points of all that there is, to look at for a while."""
+        self._sample(copy, shaded=True)
+        return self._anchors[1]
+
+    def _sample(self, copy: SceneCopy, shaded: bool) -> bytes:
+        """Makes `_anchors`; what names them."""
+        placed, stored, _ = copy.contents.sorted
         view = digest(*(_guide_bytes(guide) for guide in copy.guides))
         shapes = [digest(p.surface.digest, p.matrix.tobytes(), view) for p in placed]
         wanted = dict(zip(shapes, placed, strict=True))
@@ -92,9 +105,7 @@ class WorldBuilder:
             # what a scene's own geometry leaves empty is sky; photographs and captures, whose
             # points are stored, lack surfaces, and a blockout of them does too
             self._anchors = identity, replace(anchors, whole=bool(placed) and not stored)
-        exact = self._exact(copy) if placed and not stored else None
-        revision = _revision(identity, self._scene[0] if exact else b"", copy.memory)
-        return World(self._anchors[1], copy.memory, revision, {}, exact)
+        return identity
 
     def _exact(self, copy: SceneCopy) -> Scene:
         """The surfaces; the same object as before where nothing is different."""

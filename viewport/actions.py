@@ -96,7 +96,8 @@ class BuildWorld:
     `build_failed`.
 
     guides: in place of the copy's own, None = leave those. lit: of surfaces where there are any.
-    shaded: of points that are all there is to see.
+    shaded: of points that are all there is to see. waits: no frame is to come soon, so points stand
+    in for the surfaces meanwhile: `points_made`.
     before, points: the last world and a sample of its anchors, which serves as long as they do.
     """
 
@@ -106,6 +107,7 @@ class BuildWorld:
     shaded: bool
     before: World | None
     points: PointSample | None
+    waits: bool = False
 
 
 class ReadLaunch(NamedTuple):

@@ -90,6 +90,7 @@ class ViewState:
     alone: no backend can be had as things are, and points stand in for its frames.
     moved: when it last did. copy, world, points, frame: what was read, built of it, sampled of its
     anchors, and made ready to be drawn. drawn_world: the one that was there when it was last drawn.
+    undrawn: points came since.
     asked, shown: the last request, and the frame on screen. usual: the last request of the size
     that the user chose; sharp: what follows it, in the pixels of the screen, None = not yet.
     refined, due: whether nothing more is wanted of the view as it is, and else from when on.
@@ -114,6 +115,7 @@ class ViewState:
     built_before_sky: bool = False
     world: World | None = None
     drawn_world: World | None = None
+    undrawn: bool = False
     points: PointSample | None = None
     problem: str = ""
     build_problem: str = ""
@@ -191,7 +193,7 @@ class ViewState:
 
     def drawn(self, shown: bool) -> None:
         """The draw ended, with a picture or without."""
-        self.stuck, self.drawn_world = not shown, self.world
+        self.stuck, self.drawn_world, self.undrawn = not shown, self.world, False
 
     def ticked(self, backend: Backend, now: float) -> list[Action]:
         """Some time went by."""
@@ -215,6 +217,11 @@ class ViewState:
     def world_built(self, world: World, points: PointSample) -> None:
         """The client knows it by now."""
         self.building, self.world, self.points, self.build_problem = False, world, points, ""
+
+    def points_made(self, world: World, points: PointSample) -> None:
+        """What stands in for this world's surfaces until their first frame comes."""
+        if self.world is world and self.frame is None:
+            self.points, self.undrawn = points, True
 
     def build_failed(self, sentence: str) -> None:
         """The last world stays."""
@@ -261,8 +268,10 @@ class ViewState:
             return Painting(None, self.points, MAX_POINTS, False)
         filled = mostly_seen(frame.reply.request.camera, target, frame.near)
         most = GAP_POINTS if filled else SOME_POINTS
-        around = self.around.made if self.lit else None
-        return Painting(frame, self.points, most, looks_from(frame.reply, target), around)
+        exact = looks_from(frame.reply, target)
+        if self.lit:
+            return Painting(frame, None, most, exact, self.around.made)
+        return Painting(frame, self.points, most, exact)
 
     def unsettled(self, backend: Backend) -> bool:
         """Whether anything is still to come."""
@@ -336,7 +345,8 @@ class ViewState:
         if target.free:
             guides = free_guides(target.picture, settings.size, settings.scale_length)
         lit, alone = self.built_lit, self.built_alone
-        return BuildWorld(copy, guides, lit, alone, self.world, self.points)
+        waits = lit and self.frame is None and self._draw.backend.state is not BackendState.READY
+        return BuildWorld(copy, guides, lit, alone, self.world, self.points, waits)
 
     def _wants_frame(self) -> list[Action]:
         """Nothing where this is what was asked for last, or where it is too early for another."""
@@ -457,7 +467,7 @@ class ViewState:
         if backend.changes != self.changes:
             self.changes = backend.changes
             return True
-        if self.frame is not None and self.frame.reply is not self.shown:
+        if self.undrawn or (self.frame is not None and self.frame.reply is not self.shown):
             return True
         if (self.dirty or self.reading or self.sky_came) and not self.building:
             return True

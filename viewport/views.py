@@ -30,6 +30,7 @@ from ..scene_sync.adapted import chosen_model
 from ..scene_sync.cameras import render_camera, scene_camera, viewport_camera
 from ..scene_sync.scene_reader import Changes, SceneCopy
 from ..scene_sync.textures import forget_textures
+from ..scene_sync.world import WorldBuilder
 from ..worker import Worker, take_turns_as_usual, take_turns_sooner
 from .actions import (
     Action,
@@ -310,6 +311,9 @@ def _build(view: View, wanted: BuildWorld) -> None:
             if points is None or before is None or before.anchors is not world.anchors:
                 points = PointSample.of(world.anchors)
             view.post(view.state.world_built, world, points)
+            if wanted.waits and world.scene is not None:
+                stand_in = PointSample.of(WorldBuilder().points(copy))
+                view.post(view.state.points_made, world, stand_in)
         except Exception as error:  # shown in the viewport, as a thread has nobody to tell
             traceback.print_exc()
             sentence = (

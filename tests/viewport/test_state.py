@@ -15,6 +15,7 @@ from .conftest import (
     camera_view,
     free_view,
     reply,
+    shown,
     state,
     targets,
     world,
@@ -301,6 +302,39 @@ def test_without_a_backend_the_anchors_are_shown_with_a_sentence(stage: Stage) -
     assert stage.view.problem == ""
     stage.set(state=BackendState.STARTING)
     assert "BuildWorld" in stage.draw() and stage.open[-1].lit
+
+
+def test_while_a_backend_starts_points_stand_in_until_the_first_frame(stage: Stage) -> None:
+    stage.set(state=BackendState.STARTING)
+    stage.draw()
+    assert stage.open[0].lit and stage.open[0].waits
+    made = world(1)
+    stage.finish("BuildWorld", made)
+    stage.draw(1.0)
+    stand_in = shown.PointSample.of(made.anchors)
+    stage.view.points_made(made, stand_in)
+    assert stage.tick() == ["Redraw"]
+    stage.draw()
+    assert stage.view.painting()[:2] == (None, stand_in) and stage.tick() == []
+    stage.set(state=BackendState.READY)
+    stage.answer()
+    stage.draw()
+    assert stage.view.painting().frame is not None and stage.view.painting().points is None
+    stage.view.scene_changed()
+    stage.draw()
+    assert not stage.open[-1].waits, "the last frame is there"
+
+
+def test_points_of_a_world_that_is_gone_stay_away(stage: Stage) -> None:
+    stage.set(state=BackendState.STARTING)
+    stage.draw()
+    old = world(1)
+    stage.finish("BuildWorld", old)
+    stage.view.scene_changed()
+    stage.draw()
+    stage.finish("BuildWorld", world(2))
+    stage.view.points_made(old, shown.PointSample.of(old.anchors))
+    assert not stage.view.undrawn
 
 
 def test_a_scene_that_cannot_be_shown_says_so_until_it_can(stage: Stage) -> None:

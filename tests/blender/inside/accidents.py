@@ -56,7 +56,7 @@ def unregister() -> dict[str, Any]:
     copy = source.reader.read(bpy.context.evaluated_depsgraph_get(), camera)
     world = source.builder.build(copy)
     client.set_world("view/1", world.revision, world.anchors, world.memory)
-    end = time.monotonic() + 120
+    end = time.monotonic() + 400
     while client.newest("view/1") is None and time.monotonic() < end:
         client.preview("view/1", "view/1", frame.FrameRequest(camera))
         time.sleep(0.2)
