@@ -13,10 +13,14 @@ from PIL import Image
 from backend.shared.camera import Camera, intrinsics, look_at
 from backend.shared.errors import Cancelled, InputError
 from backend.shared.trust import recorded
+from backend.world.importers.capture_axes import level_turn
 from backend.world.importers.captures import capture_to_world
-from backend.world.importers.reconstruct import reconstruct
+from backend.world.importers.colmap import read_colmap
+from backend.world.importers.gauge import upright_turn
+from backend.world.importers.reconstruct import expected_focal, reconstruct, taken_with
 from tests.scenes.grounded_room import ExactDepth
 from tests.scenes.world_room import trace
+from tests.world.test_photo_distortion import bent_picture, viewer
 
 
 def walk(folder, count: int = 6) -> list[Camera]:
@@ -75,8 +79,8 @@ def test_photos_that_show_different_places(tmp_path):
 
 def test_too_few_photos_and_stopping(tmp_path):
     (tmp_path / "work").mkdir()
-    walk(tmp_path / "photos", 2)
-    with pytest.raises(InputError, match="has 2 pictures; at least 3"):
+    walk(tmp_path / "photos", 1)
+    with pytest.raises(InputError, match="has a single picture; at least 2"):
         reconstruct(tmp_path / "photos", tmp_path / "work")
     walk(tmp_path / "photos", 3)
 
@@ -85,3 +89,66 @@ def test_too_few_photos_and_stopping(tmp_path):
 
     with pytest.raises(Cancelled):
         reconstruct(tmp_path / "photos", tmp_path / "work", stop)
+
+
+def corner(folder, count: int) -> list[Camera]:
+    """Photos of a corner of a room laid with tiles of random grey, by someone who looks down."""
+    rng = np.random.default_rng(3)
+    tiles = rng.integers(30, 230, (3, 400, 400)).astype(np.float32)
+    folder.mkdir()
+    cameras = []
+    for i in range(count):
+        size = (480, 360)
+        place = np.array([0.5 * i, -0.5 * i, 1.6])
+        aim = np.array([3.4, 3.4 - 0.2 * i, 0.4])
+        camera = Camera(intrinsics(1.0, *size), look_at(place, aim), *size)
+        rays = camera.resized(2 * size[0], 2 * size[1]).rays().astype(np.float64)
+        nearest = np.full(rays.shape[:2], np.inf)
+        shade = np.zeros(rays.shape[:2], np.float32)
+        for plane, (axis, level) in enumerate(((0, 4.0), (1, 4.0), (2, 0.0))):
+            t = (level - place[axis]) / rays[..., axis]
+            at = np.floor((place + t[..., None] * rays) / 0.16).astype(int) % 400
+            u, v = (at[..., k] for k in range(3) if k != axis)
+            seen = (t > 0) & (t < nearest)
+            shade[seen], nearest[seen] = tiles[plane][u, v][seen], t[seen]
+        grey = cv2.resize(shade, size, interpolation=cv2.INTER_AREA).astype(np.uint8)
+        Image.fromarray(grey).convert("RGB").save(folder / f"{i}.png")
+        cameras.append(camera)
+    return cameras
+
+
+@pytest.mark.parametrize("count", [2])
+def test_a_few_photos_are_enough_and_stand_level(tmp_path, count):
+    (tmp_path / "work").mkdir()
+    cameras = corner(tmp_path / "photos", count)
+    model, notes = reconstruct(tmp_path / "photos", tmp_path / "work")
+    capture, points = read_colmap(tmp_path / "photos", model)
+    assert not notes and len(capture.views) == count and len(points.xyz) > 100
+    lens = capture.views[0].lens
+    assert lens.params[0] == pytest.approx(cameras[0].K[0, 0], rel=0.1)
+    assert {view.lens for view in capture.views} == {lens}, "one lens took all"
+    turn = level_turn(capture.views)
+    guess = upright_turn(np.array([v.c2w for v in capture.views]), np.array([[0.0, -1.0]] * count))
+    for view, camera in zip(capture.views, cameras, strict=True):
+        true = camera.c2w[:3, :3].T[:, 2]
+        tilt, before = ((view.c2w[:3, :3].T @ up[2]) @ true for up in (turn, guess))
+        assert tilt > math.cos(math.radians(1.5)) > before
+
+
+def test_lines_tell_the_focal_length_of_a_bent_lens_too(tmp_path):
+    for number, coefficient in enumerate((0.0, -0.12)):
+        Image.fromarray(bent_picture(coefficient)).save(tmp_path / f"{number}.png")
+    pictures = sorted(tmp_path.iterdir())
+    assert expected_focal(pictures) == pytest.approx(viewer().K[0, 0] / 640, rel=0.02)
+    assert expected_focal(pictures, lambda: True) is None
+
+
+def test_pictures_that_exif_tells_apart_have_a_lens_each(tmp_path):
+    exif = Image.Exif()
+    exif.get_ifd(0x8769)[0x920A] = 35.0
+    picture = Image.new("RGB", (64, 48))
+    picture.save(tmp_path / "a.jpg")
+    picture.save(tmp_path / "b.jpg")
+    assert taken_with(tmp_path / "a.jpg") == taken_with(tmp_path / "b.jpg")
+    picture.save(tmp_path / "b.jpg", exif=exif)
+    assert taken_with(tmp_path / "a.jpg") != taken_with(tmp_path / "b.jpg")

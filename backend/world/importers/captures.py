@@ -30,8 +30,9 @@ from ..progress import Progress, part, silent
 from ..stereo.dense import Dense, dense_depth
 from ..stereo.trust import agreement, left_out_error
 from ..stereo.votes import views_of, votes, without_denied
+from .capture_axes import level_turn
 from .colmap import SparsePoints, colmap_model, read_colmap
-from .gauge import gauge, picture_up
+from .gauge import gauge
 from .ply import read_ply
 from .reconstruct import pictures_in, reconstruct
 
@@ -180,10 +181,9 @@ def _open_colmap(folder: Path, model: Path | None = None) -> _Source:
     capture, points = read_colmap(folder, model)
     if not len(points.xyz):
         raise InputError("The COLMAP model has no points; reconstruct it again.")
-    if not capture.views:
-        check_views(capture)
-    ups = np.array([picture_up(view.picture) for view in capture.views])
-    turn, move, scale = gauge(np.array([view.c2w for view in capture.views]), points.xyz, ups)
+    check_views(capture)
+    cameras = np.array([view.c2w for view in capture.views])
+    turn, move, scale = gauge(cameras, points.xyz, turn=level_turn(capture.views))
     _place(capture, turn, move, scale)
     return _Source(capture, "colmap", folder.name, points=points.moved(turn, move, scale))
 

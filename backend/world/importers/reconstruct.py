@@ -9,16 +9,31 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from PIL import Image
+
 from ...data.capture_views import ENDINGS
+from ...data.photos import read_photo
 from ...data.pictures import check_picture_size
-from ...shared.errors import InputError
+from ...shared.camera_match import DEFAULT_FOCAL
+from ...shared.errors import InputError, WorldFMError
+from ..photo.distortion import straightening_zoom
+from ..photo.vanishing import straighten_and_match
 from ..progress import Progress, part, silent
 
-FEWEST = 3
+FEWEST = 2
+FEW = 12
+"""Pictures up to which every pair of them has to give points, even at a small angle."""
 EXHAUSTIVE = 80
 """Pictures up to which all pairs are compared; more are taken to be in the order of a walk."""
 FEATURE_SIDE = 1600
 FEATURES = 4096
+SURE = 0.35
+"""Confidence of a match from which its focal length is believed."""
+AGREED = 1.1
+"""Between the longest and the shortest focal length that count as one."""
+WORKING_SIDE = 1280
+_EXIF_IFD, _MODEL, _FOCAL, _FOCAL_35MM = 0x8769, 0x0110, 0x920A, 0xA405
 _KINDS = tuple(dict.fromkeys(ending.lower() for ending in ENDINGS))
 
 
@@ -45,6 +60,7 @@ def reconstruct(folder: Path, work: Path, progress: Progress = silent) -> tuple[
     colmap = _Colmap(folder, names, work / "database.db", pycolmap.CancellationToken())
     steps: list[tuple[str, float, Callable[[], None], Callable[[], float]]] = [
         ("Finding features", 0.35, colmap.find_features, lambda: 0.5),
+        ("Finding the focal length", 0.4, colmap.tell_focal, lambda: 0.5),
         ("Comparing pictures", 0.65, colmap.match, lambda: 0.5),
         ("Placing cameras", 1.0, lambda: colmap.map_into(models), lambda: colmap.share_placed),
     ]
@@ -59,9 +75,10 @@ def _usable_pictures(folder: Path) -> list[str]:
     """Their names. Raises InputError when they are too few, or one is too large."""
     pictures = pictures_in(folder)
     if len(pictures) < FEWEST:
+        count = "no pictures" if not pictures else "a single picture"
         raise InputError(
-            f"'{folder.name}' has {len(pictures)} pictures; at least {FEWEST} of one place are "
-            "needed, taken from different places."
+            f"'{folder.name}' has {count}; at least {FEWEST} of one place are needed, taken a step "
+            "aside from one another (of one, New World from Photo makes a world)."
         )
     for picture in pictures:
         check_picture_size(picture)
@@ -86,9 +103,35 @@ class _Colmap:
         extraction.sift.max_num_features = FEATURES
         pycolmap.extract_features(
             self.database, self.folder, image_names=self.names, extraction_options=extraction,
-            camera_mode=pycolmap.CameraMode.AUTO, device=pycolmap.Device.cpu,
+            camera_mode=self._mode(), device=pycolmap.Device.cpu,
             cancellation_token=self.stop,
         )  # fmt: skip
+
+    def _mode(self) -> Any:
+        """A single lens for few pictures of one size that EXIF does not tell apart: each picture's
+        own could not be found from so few."""
+        import pycolmap
+
+        few = len(self.names) <= FEW
+        if few and len({taken_with(self.folder / name) for name in self.names}) == 1:
+            return pycolmap.CameraMode.SINGLE
+        return pycolmap.CameraMode.AUTO
+
+    def tell_focal(self) -> None:
+        """What lines say of the focal length, where EXIF says nothing and pictures are few."""
+        import pycolmap
+
+        if len(self.names) > FEW:
+            return
+        with pycolmap.Database.open(self.database) as database:
+            cameras = [c for c in database.read_all_cameras() if not c.has_prior_focal_length]
+            pictures = [self.folder / name for name in self.names] if cameras else []
+            share = expected_focal(pictures, lambda: bool(self.stop.is_cancelled))
+            for camera in cameras:  # COLMAP's own first guess is a lens that few people have
+                focal = (share or DEFAULT_FOCAL) * max(camera.width, camera.height)
+                camera.params = [focal, *camera.params[1:]]
+                camera.has_prior_focal_length = share is not None
+                database.update_camera(camera)
 
     def match(self) -> None:
         import pycolmap
@@ -100,8 +143,14 @@ class _Colmap:
     def map_into(self, models: Path) -> None:
         import pycolmap
 
+        options = pycolmap.IncrementalPipelineOptions()
+        if len(self.names) <= FEW:
+            options.min_model_size = FEWEST
+            options.mapper.init_min_tri_angle = 4.0
+            options.mapper.init_min_num_inliers = 50
+            options.triangulation.ignore_two_view_tracks = False
         pycolmap.incremental_mapping(
-            self.database, self.folder, models, next_image_callback=self._one_more,
+            self.database, self.folder, models, options, next_image_callback=self._one_more,
             cancellation_token=self.stop,
         )  # fmt: skip
 
@@ -112,6 +161,35 @@ class _Colmap:
 
     def _one_more(self) -> None:
         self.placed += 1
+
+
+def taken_with(picture: Path) -> tuple[object, ...]:
+    """Size, and camera and focal length where EXIF names them."""
+    try:
+        with Image.open(picture) as image:
+            exif = image.getexif()
+            lens = exif.get_ifd(_EXIF_IFD)
+            return image.size, exif.get(_MODEL), lens.get(_FOCAL), lens.get(_FOCAL_35MM)
+    except (OSError, ValueError, SyntaxError):
+        return (picture.name,)  # COLMAP will say what is wrong with it
+
+
+def expected_focal(
+    pictures: list[Path], stopped: Callable[[], bool] = lambda: False
+) -> float | None:
+    """Focal length by the longer side, the median of what the pictures' lines say; None where
+    they say nothing clear, or each something else."""
+    found = []
+    for picture in pictures:
+        if stopped():
+            return None
+        photo = read_photo(picture, WORKING_SIDE, min_side=1, upright=False)
+        _, match = straighten_and_match(photo)
+        if match.focal_known and match.confidence > SURE:
+            zoom = straightening_zoom(match.distortion, *photo.size)
+            found.append(match.focal / zoom / max(photo.size))
+    agree = len(found) > 0 and max(found) < AGREED * min(found)
+    return float(np.median(found)) if agree else None
 
 
 def _largest(models: Path, name: str, count: int) -> tuple[Path, list[str]]:
@@ -163,6 +241,8 @@ def _step(
         stop.cancel()
         thread.join(30)
         raise
+    if failed and isinstance(failed[0], WorldFMError):
+        raise failed[0]
     if failed:
         raise InputError(
             f"COLMAP could not use these pictures ({' '.join(str(failed[0]).split())[:160]}); "

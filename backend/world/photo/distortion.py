@@ -61,9 +61,7 @@ def straightened(rgb: np.ndarray, coefficient: float) -> tuple[np.ndarray, float
     """
     height, width = rgb.shape[:2]
     half = math.hypot(width, height) / 2
-    # the side that comes nearest to the centre fills the picture, or a corner where lines bulge in
-    nearest = min(width, height) / (2 * half) if coefficient < 0 else 1.0
-    zoom = 1.0 + coefficient * nearest**2
+    zoom = straightening_zoom(coefficient, width, height)
     made = np.empty_like(rgb)
     x = (np.arange(width, dtype=np.float32) + 0.5 - width / 2) / (half * zoom)
     for top in range(0, height, _BAND):
@@ -76,6 +74,13 @@ def straightened(rgb: np.ndarray, coefficient: float) -> tuple[np.ndarray, float
             borderMode=cv2.BORDER_REPLICATE,
         )  # fmt: skip
     return made, zoom
+
+
+def straightening_zoom(coefficient: float, width: int, height: int) -> float:
+    """The factor on the focal length in pixels that `straightened` brings."""
+    # the side that comes nearest to the centre fills the picture, or a corner where lines bulge in
+    nearest = min(width, height) / math.hypot(width, height) if coefficient < 0 else 1.0
+    return 1.0 + coefficient * nearest**2
 
 
 def fit_distortion(edges: list[Edge], half: float) -> float:
