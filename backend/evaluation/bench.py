@@ -38,7 +38,7 @@ ROOM = np.array([8.0, 6.0, 3.0])
 MEMORY_FRAMES = 4
 SIZES = ((256, 5.0), (512, 1.0))
 """Pixels a side, and frames a second that are aimed at."""
-START_LIMIT_S = 120.0
+START_LIMIT_S = 400.0
 
 
 @dataclass(frozen=True)
