@@ -105,7 +105,7 @@ def test_estimates_are_made_of_upright_pictures(turns):
     camera = viewer((64, 48))
     lying = type(camera)(camera.K, held(camera.c2w[None], turns)[0], 64, 48)
     truth = grounded(lying)
-    found = guess_depth(truth[0], lying, Upright())
+    found, _ = guess_depth(truth[0], lying, Upright())
     solid = np.isfinite(truth[1]) & np.isfinite(found)
     assert found.shape == truth[1].shape
     assert np.abs(np.log(found[solid] / truth[1][solid])).max() < 1e-3

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from backend.shared.camera import Camera
 from backend.shared.errors import InputError
 from backend.world.importers.captures import capture_to_world
 from backend.world.importers.colmap import read_colmap
-from tests.scenes.grounded_room import FLOOR, ExactDepth, capture, grounded
+from tests.scenes.grounded_room import FLOOR, ExactDepth, capture, grounded, off_surface
 from tests.scenes.world_room import HALF
 
 from .capture_files import through
@@ -67,6 +68,20 @@ def test_colmap_models(tmp_path):
     apart = np.linalg.norm(world.memory[0].camera.position - world.memory[2].camera.position)
     wanted = np.linalg.norm(cameras[0].position - cameras[2].position) * scale
     assert apart == pytest.approx(wanted, rel=0.05)
+
+
+def test_applied_transform_brings_the_models_points_into_the_axes_of_transforms_json(tmp_path):
+    cameras = colmap_folder(tmp_path, [80, 80, 48, 36], "PINHOLE")
+    K = cameras[0].K
+    frames = [{"file_path": f"images/{n}.png", "transform_matrix": c.c2w_opengl().tolist()}
+              for n, c in enumerate(cameras, start=1)]  # fmt: skip
+    to_room = np.array([[1.0, 0, 0, 0], [0, 0, 1, 0], [0, -1, 0, 0]])  # of `colmap_folder`
+    about = {"fl_x": K[0, 0], "fl_y": K[1, 1], "cx": 48, "cy": 36, "w": 96, "h": 72}
+    about |= {"applied_transform": to_room.tolist(), "applied_scale": 2.0, "frames": frames}
+    (tmp_path / "transforms.json").write_text(json.dumps(about))
+    anchors = capture_to_world(tmp_path, ExactDepth()).world.anchors
+    points = anchors.xyz[(anchors.rgb == [120, 80, 40]).all(axis=1)]
+    assert len(points) > 100 and off_surface(points).max() < 0.01
 
 
 def test_colmap_lenses_with_distortion_are_undistorted(tmp_path):

@@ -270,16 +270,23 @@ def _not_denied(points: Anchors, memory: Sequence[MemoryFrame]) -> Anchors:
     return points.only(votes(points.xyz, views_of(memory))[:, 1] < DENIALS)
 
 
-def guess_depth(rgb: np.ndarray, camera: Camera, estimator: DepthEstimator) -> np.ndarray:
-    """(H, W) depth of a single picture of the camera's size, in no particular scale."""
+def guess_depth(
+    rgb: np.ndarray, camera: Camera, estimator: DepthEstimator
+) -> tuple[np.ndarray, np.ndarray]:
+    """(H, W) depth of a single picture of the camera's size, in no particular scale, and (H, W) how
+    likely each pixel is ground."""
     if camera.position[2] <= 0.05:  # the estimator wants to stand on something; scale is fitted
         lifted = camera.c2w.copy()
         lifted[2, 3] = 1.6
         camera = Camera(camera.K, lifted, camera.width, camera.height)
     turns = _quarter_turns(camera)
     upright = np.ascontiguousarray(np.rot90(rgb, turns))
-    depth = estimator.estimate(upright, _turned(camera, turns)).depth.astype(np.float32)
-    return np.ascontiguousarray(np.rot90(depth, -turns))
+    guess = estimator.estimate(upright, _turned(camera, turns))
+    depth, ground = (
+        np.ascontiguousarray(np.rot90(found, -turns), np.float32)
+        for found in (guess.depth, guess.ground)
+    )
+    return depth, ground
 
 
 def _quarter_turns(camera: Camera) -> int:

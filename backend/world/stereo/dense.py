@@ -20,6 +20,7 @@ from ..depth_fit import fit_depth
 from ..photo.depth_edges import sharpen_edges
 from ..progress import Progress, part, silent
 from .agree import Agreement, agree
+from .ground import Plane, ground_plane
 from .match import LIKE, Matched, match
 from .views import Plan, View, plan, view_of
 
@@ -29,6 +30,9 @@ AGREEING = 2
 """Other views that must see a surface where a view sees it."""
 WELL_LIKED = 0.3
 """1 - correlation up to which one other view's word is enough."""
+NOTHING = 0.9
+"""1 - correlation from which on there was nothing to compare: views that agree there may all have
+gone on alike from what is around."""
 SKY_PARALLAX = 0.4
 """Pixels: what moves less between all the views might as well be infinitely far."""
 MOST_OTHERS = 9
@@ -39,8 +43,12 @@ LIKE_GREY, FAR_PIXELS = 0.08, 25.0
 the nearness."""
 THREADS = 4
 
-Guess = Callable[[np.ndarray, Camera], np.ndarray]
-"""(a picture of the working size, its camera) -> (H, W) depth to fill with."""
+ON_GROUND = 0.5
+"""Probability from which on a pixel that nobody knows lies on the ground that is known."""
+
+Guess = Callable[[np.ndarray, Camera], tuple[np.ndarray, np.ndarray]]
+"""(a picture of the working size, its camera) -> (H, W) depth to fill with, and (H, W) how likely
+each pixel is ground."""
 
 
 @dataclass(eq=False)
@@ -77,13 +85,17 @@ def dense_depth(
     ]
     good = [_good(a, m, n) for a, m, n in zip(first, matched, near, strict=True)]
     depths = [np.where(g, a.depth, d) for g, a, d in zip(good, first, depths, strict=True)]
+    sure = [g & (m.cost < NOTHING) for g, m in zip(good, matched, strict=True)]
+    ground = None if guess is None else ground_plane([v.camera for v in views], depths, sure)
     done = []
     for i in _told(range(len(frames)), part(progress, 0.83, 1.0), "Completing depth, view"):
         frame = frames[i]
         if frame.depth is not None:
             done.append(Dense(frame.depth, 1.0))
             continue
-        depth = _complete(i, frame, views, depths, good, matched[i], near[i], points, guess)
+        depth = _complete(
+            i, frame, views, depths, good[i], sure, matched[i], near[i], points, guess, ground
+        )
         known = views[i].known
         if known is not None:
             depth = np.where(known, depth, np.float32(0))
@@ -191,44 +203,67 @@ def _complete(
     frame: PosedFrame,
     views: list[View],
     depths: list[np.ndarray],
-    good: list[np.ndarray],
+    agreed: np.ndarray,
+    sure: list[np.ndarray],
     matched: Matched,
     near: list[int],
     points: np.ndarray | None,
     guess: Guess | None,
+    ground: Plane | None,
 ) -> np.ndarray:
-    """The depth that views agree on, and around it the likeliest that no other view denies."""
+    """The depth that views agree on, and around it the likeliest that no other view denies.
+
+    agreed: (H, W) where this view's depth is agreed on. sure: of all views where there was also
+    something to compare.
+    """
     view = views[i]
-    known = np.where(good[i], depths[i], np.float32(0))
+    known = np.where(sure[i], depths[i], np.float32(0))
     # alone, but sure of itself
-    alone = ~good[i] & (matched.cost < WELL_LIKED) & (matched.sure > 0.5)
+    alone = ~agreed & (matched.cost < WELL_LIKED) & (matched.sure > 0.5)
     alone &= np.isfinite(depths[i])
-    known = _allowed(i, np.where(alone, depths[i], known), good[i], views, depths, good, near)
+    known = _allowed(i, np.where(alone, depths[i], known), sure[i], views, depths, sure, near)
     if points is not None:
         sparse = _projected(view.camera, points, depths[i])
         if (sparse > 0).mean() > MANY_POINTS:  # they were triangulated from more views
             known = np.where(known > 0, fit_depth(known, sparse), sparse)
         else:
             known = np.where(known > 0, known, sparse)
+    filling, likely = _guessed(frame, view, guess)
+    if ground is not None:
+        on = np.where(~sure[i] & (likely > ON_GROUND), ground.depth(view.camera), np.float32(0))
+        on = _allowed(i, on, np.zeros_like(agreed), views, depths, sure, near)
+        known = np.where(on > 0, on, known)
+    weak = np.where(agreed & (known == 0), depths[i], known)
+    known = _allowed(i, weak, known > 0, views, depths, sure, near)
     open_ = known == 0
     if not open_.any():
         return known
     around = _from_around(known, view.grey)
-    if guess is None:
+    if filling is None:
         filled = around
     else:
-        height, width = view.grey.shape
-        small = cv2.resize(frame.rgb, (width, height), interpolation=cv2.INTER_AREA)
-        filling = guess(small, view.camera)
         wide = cv2.boxFilter((known > 0).astype(np.float32), -1, (61, 61)) < 0.3
         fitted = sharpen_edges(fit_depth(filling, known))
         # small gaps go on as their surroundings, large ones and sky as the estimate has them
         filled = np.where(wide | np.isinf(filling), fitted, around)
     depth = np.where(open_, filled, known)
-    depth = _allowed(i, depth, ~open_, views, depths, good, near)
+    if ground is not None:  # nothing is seen through it
+        below = ground.depth(view.camera)
+        depth = np.where(~sure[i] & (below > 0) & (depth > below), below, depth)
+    depth = _allowed(i, depth, ~open_, views, depths, sure, near)
     behind = _farthest_around(known)
     again = np.where((depth == 0) & (behind > 0), behind, depth)
-    return _allowed(i, again, depth > 0, views, depths, good, near)
+    return _allowed(i, again, depth > 0, views, depths, sure, near)
+
+
+def _guessed(
+    frame: PosedFrame, view: View, guess: Guess | None
+) -> tuple[np.ndarray | None, np.ndarray]:
+    """What the estimator says of a view, if there is one."""
+    if guess is None:
+        return None, np.zeros(view.grey.shape, np.float32)
+    height, width = view.grey.shape
+    return guess(cv2.resize(frame.rgb, (width, height), interpolation=cv2.INTER_AREA), view.camera)
 
 
 def _allowed(

@@ -200,7 +200,7 @@ def main() -> dict[str, Any]:
     render.when, render.seconds = "2026-11-22 17:00:00", 12.3
     scene.worldfm.format = 99
     ball = scene.objects["Ball"]
-    trust = extension.part("backend.shared.trust").Trust(0.3, (14.0, 16.0))
+    trust = extension.part("backend.shared.trust").Guess(0.35, 0.3, 0.0)
     extension.part("scene_sync.trust").store_trust(ball, trust.record())
     scene.worldfm.newest_world = ball.name
     scene.view_settings.view_transform = "AgX"
