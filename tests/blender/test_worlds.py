@@ -25,6 +25,7 @@ from backend.world.exporters import export_meta, export_ply
 from tests.scenes.grounded_room import capture
 from tests.scenes.world_room import trace
 from tests.world.test_import_panorama import room_panorama
+from tests.world.test_photo_distortion import bent_picture
 
 SIZE = (300, 200)
 
@@ -100,6 +101,7 @@ def folder(shared_blender, tmp_path_factory):
     (made / "project.fspy").write_bytes(fspy_project(photo))
     view = Camera(intrinsics(1.2, 240, 160), look_at(np.array([0, -3, 0.2]), np.zeros(3)), 240, 160)
     Image.fromarray(trace(view)[0]).save(made / "room.png")
+    Image.fromarray(bent_picture(-0.12)).save(made / "bent.png")
     export_splats(splats_of(anchors.only(np.arange(5))), [], made / "splats.ply")
     trimesh.creation.box((1, 1, 1)).export(made / "mesh.ply")
     (made / "lines.json").write_text(json.dumps(lines_of(photo)))
@@ -236,6 +238,14 @@ def test_a_photo_becomes_points_a_blockout_and_a_camera(found):
     assert len(found["photo_objects"]) > 2
     blockout = set(found["photo_objects"]) - {"room Camera", "room Points"}
     assert set(found["photo_hidden"]) == blockout
+
+
+def test_a_photo_that_its_lens_bent_is_shown_straight(found):
+    assert found["bent"] == pytest.approx(-0.12, rel=0.1)
+    assert found["bent_picture"] == [True, 640, 480]
+    assert found["bent_apart"] < 0.01, "its world remembers what stands behind its camera"
+    assert found["bent_texture"] == ["bent Straight.001"]
+    assert found["bent_lie"] == 0.0
 
 
 def test_a_photos_world_has_its_memory_and_the_height_that_was_typed_in(found):

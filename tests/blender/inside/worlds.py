@@ -207,6 +207,31 @@ def bare_back(scene: bpy.types.Scene) -> list[int]:
     return [len(box.material_slots), int(red)]
 
 
+def bent_photos(found: dict[str, Any]) -> None:
+    """A photo that its lens bent: matched, and a world made with that camera."""
+    bpy.ops.wm.read_homefile(use_empty=True)
+    scene = bpy.context.scene
+    path = str(FOLDER / "bent.png")
+    bpy.ops.worldfm.match_photo(filepath=path)
+    matched = bpy.data.objects["bent Camera"]
+    (background,) = matched.data.background_images
+    found["bent"] = matched.data["worldfm_distortion"]
+    found["bent_picture"] = [background.image.packed_file is not None, *background.image.size]
+    bpy.ops.worldfm.world_from_photo(filepath=path, camera=matched.name, depth="embedded")
+    part = extension.part("scene_sync.memory")
+    frame = part.read_frame(scene.worldfm.memory[0])
+    pixels = np.empty(4 * frame.rgb.shape[0] * frame.rgb.shape[1], np.float32)
+    background.image.pixels.foreach_get(pixels)
+    shown = pixels.reshape(*frame.rgb.shape[:2], 4)[::-1, :, :3] * 255
+    found["bent_apart"] = float(np.abs(shown - frame.rgb).mean())
+    blocks = [ob for ob in bpy.data.collections["bent"].objects if ob.name.startswith("Ground")]
+    pictures = {ob.data.materials[0].node_tree.nodes[0].image.name for ob in blocks}
+    found["bent_texture"] = sorted(pictures)
+    matched.data["worldfm_distortion"] = "lie"
+    lie = extension.part("scene_sync.import_world").photo_distortion(matched)
+    found["bent_lie"] = lie
+
+
 def photos(found: dict[str, Any]) -> None:
     """A photo through the embedded estimator: points, blockout, camera, memory."""
     bpy.ops.wm.read_homefile(use_empty=True)
@@ -292,6 +317,7 @@ def main() -> dict[str, Any]:
     bpy.ops.wm.read_homefile(use_empty=True)
     matches(found)
     kept_frames(found)
+    bent_photos(found)
     photos(found)
     aside(found)
     return found
