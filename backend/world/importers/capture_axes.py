@@ -89,8 +89,8 @@ def agreed_turn(votes: Sequence[Vote], guess: np.ndarray) -> np.ndarray | None:
     alone = len(near) == 1 and votes[near[0]].confidence < SURE_ALONE
     if not near or alone or weight < 0.5 * sum(vote.confidence for vote in votes):
         return None
-    first = votes[near[0]].axes
-    total = sum(votes[i].confidence * _nearest(votes[i].axes, first) for i in near)
+    shared = votes[near[0]].axes
+    total = np.sum([votes[i].confidence * _nearest(votes[i].axes, shared) for i in near], axis=0)
     u, _, vt = np.linalg.svd(total)
     found = _nearest(u @ vt, guess)
     tilt = np.arccos(np.clip(found[2] @ guess[2], -1, 1))
