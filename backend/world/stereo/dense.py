@@ -43,7 +43,7 @@ LIKE_GREY, FAR_PIXELS = 0.08, 25.0
 the nearness."""
 THREADS = 4
 
-ON_GROUND = 0.5
+ON_GROUND = 0.6
 """Probability from which on a pixel that nobody knows lies on the ground that is known."""
 
 Guess = Callable[[np.ndarray, Camera], tuple[np.ndarray, np.ndarray]]
@@ -247,9 +247,6 @@ def _complete(
         # small gaps go on as their surroundings, large ones and sky as the estimate has them
         filled = np.where(wide | np.isinf(filling), fitted, around)
     depth = np.where(open_, filled, known)
-    if ground is not None:  # nothing is seen through it
-        below = ground.depth(view.camera)
-        depth = np.where(~sure[i] & (below > 0) & (depth > below), below, depth)
     depth = _allowed(i, depth, ~open_, views, depths, sure, near)
     behind = _farthest_around(known)
     again = np.where((depth == 0) & (behind > 0), behind, depth)
