@@ -40,7 +40,7 @@ WORTH_TURNING = 0.04
 """Log error by which another turn of the room has to fit better than the scene's axes."""
 YAWS = [math.radians(angle) for angle in range(0, 90, 10)]
 """Turns of a room that are tried where the scene's axes do not fit."""
-EMBEDDED_PIXELS = 5_120
+EMBEDDED_PIXELS = 12_288
 """Pixels the embedded network was trained at; pictures are brought to about as many."""
 MODELS = {
     "moge-2": "Ruicheng/moge-2-vitl-normal",

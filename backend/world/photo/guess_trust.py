@@ -14,11 +14,11 @@ from ...shared.trust import Guess
 
 PARTS = ((0.0, 0.7, 0.0, 1.0), (0.3, 1.0, 0.0, 1.0), (0.15, 0.85, 0.15, 0.85))
 """Left, right, top and bottom of the parts, of the picture's width and height."""
-LEAST_ERROR = {"embedded": 0.15}
+LEAST_ERROR = {"embedded": 0.11}
 """Error of log distance, by estimator, that is expected where it always agrees with itself: as
 fitted on traced scenes (docs/photo.md)."""
 OTHERS_ERROR, MOST_ERROR = 0.05, 1.0
-PER_SPREAD = 1.8
+PER_SPREAD = 1.3
 """How much the expected error grows with the disagreement, as fitted there."""
 VISIBLE = 0.02
 """Misplacement that is noticed: this part of the width of a view of 60 degrees."""
