@@ -26,6 +26,7 @@ from typing import Any
 import bpy
 import numpy as np
 from blender_scenes import depth_of, prepare, save_view, surfaces
+from furniture_library import Model, catalogue
 from mathutils import Euler, Matrix, Vector
 
 SIZES = ((160, 120), (160, 120), (120, 160), (192, 108))
@@ -33,21 +34,9 @@ SIZES = ((160, 120), (160, 120), (120, 160), (192, 108))
 INDOORS = 0.65
 SMALL = 0.5
 """Metres up to which a thing stands on others rather than on the floor."""
-LARGEST = 3.5
 MOST_FACES = 60_000
 BRIGHTNESS = 0.42
 """Median of a view's sRGB values that the exposure aims at."""
-
-
-@dataclass(frozen=True)
-class Model:
-    """A piece of furniture. size: (3,) metres. top: height of what may stand on it, or None."""
-
-    library: Path
-    path: str
-    size: tuple[float, float, float]
-    above_floor: float
-    top: float | None
 
 
 @dataclass(frozen=True)
@@ -66,36 +55,6 @@ class Footprint:
             or self.y1 + gap < other.y0
             or other.y1 + gap < self.y0
         )
-
-
-def catalogue(library: Path) -> list[Model]:
-    """The models of a library that can be placed by their sizes alone."""
-    with zipfile.ZipFile(library) as archive:
-        text = archive.read("PluginFurnitureCatalog.properties").decode("latin-1")
-    fields: dict[str, dict[str, str]] = {}
-    for line in text.splitlines():
-        name, _, value = line.partition("=")
-        key, _, number = name.strip().partition("#")
-        if number:
-            fields.setdefault(number, {})[key] = value.strip()
-    found = []
-    for entry in fields.values():
-        if "modelRotation" in entry or not entry.get("model", "").endswith(".obj"):
-            continue
-        wide, deep, high = (float(entry[key]) / 100 for key in ("width", "depth", "height"))
-        size = (wide, deep, high)
-        if max(size) <= LARGEST and size[2] <= 2.6 and entry.get("doorOrWindow") != "true":
-            top = entry.get("dropOnTopElevation")
-            found.append(
-                Model(
-                    library,
-                    entry["model"].lstrip("/"),
-                    size,
-                    float(entry.get("elevation", 0)) / 100,
-                    float(top) / 100 if top and float(top) > 0 else None,
-                )
-            )
-    return found
 
 
 class Builder:
