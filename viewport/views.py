@@ -14,6 +14,7 @@ import time
 import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from queue import Empty, SimpleQueue
 from typing import cast
 
@@ -24,7 +25,7 @@ from bpy.app.translations import pgettext_iface as iface_
 from .. import runtime
 from ..backend.shared.camera import Camera
 from ..backend.shared.errors import WorldFMError
-from ..backend.shared.frame import FrameReply, FrameRequest
+from ..backend.shared.frame import FrameRequest
 from ..next_step import can_start
 from ..scene_sync.adapted import chosen_model
 from ..scene_sync.cameras import render_camera, scene_camera, viewport_camera
@@ -262,9 +263,10 @@ def _do_anywhere(view: View, action: Action) -> None:
         case AskAround(requests):
             _ask_around(view, requests)
         case PrepareFrame(reply, bare):
-            _prepare(view, reply, bare)
+            _prepare(view, partial(Shown.of, reply, bare), bare, view.state.frame_prepared)
         case PrepareAround(replies, bare):
-            _prepare_around(view, replies, bare)
+            make = partial(Surroundings.of, replies, bare)
+            _prepare(view, make, bare, view.state.around_prepared)
         case NoteFrame(reply):
             runtime.note_frame(reply, view.state.world)
 
@@ -346,26 +348,17 @@ def _ask_around(view: View, requests: Sequence[FrameRequest]) -> None:
     _frames.do(ask)
 
 
-def _prepare_around(view: View, replies: Sequence[FrameReply], bare: bool) -> None:
-    def prepare() -> None:
-        made = None
-        try:
-            made = Surroundings.of(replies, bare)
-        finally:
-            view.post(view.state.around_prepared, made, bare)
-
-    _frames.do(prepare)
-
-
-def _prepare(view: View, reply: FrameReply, bare: bool) -> None:
-    """No pixels are touched while drawing."""
+def _prepare(
+    view: View, make: Callable[[], object], bare: bool, prepared: Callable[..., None]
+) -> None:
+    """No pixels are touched while drawing. prepared: the event that is told what was made."""
 
     def prepare() -> None:
         made = None
         try:
-            made = Shown.of(reply, bare)
+            made = make()
         finally:
-            view.post(view.state.frame_prepared, made, bare)
+            view.post(prepared, made, bare)
 
     _frames.do(prepare)
 

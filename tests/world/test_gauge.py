@@ -12,7 +12,7 @@ from PIL import Image
 from backend.models.depth import DepthGuess
 from backend.shared.camera import look_at
 from backend.world.importers.captures import guess_depth
-from backend.world.importers.gauge import gauge, picture_up
+from backend.world.importers.gauge import gauge, picture_up, upright_turn
 from tests.scenes.grounded_room import ExactDepth, grounded, viewer
 
 ROOM = np.random.default_rng(0).uniform([-3, -3, 0], [3, 3, 2], (500, 3))
@@ -36,7 +36,8 @@ def degrees_off(c2w: np.ndarray, ups: np.ndarray | None = None) -> float:
     """Between the room's up and that of the gauge, for a model in axes of its own."""
     moved = c2w.copy()
     moved[:, :3] = SOMEHOW @ c2w[:, :3]
-    turn, _, scale = gauge(moved, ROOM @ SOMEHOW.T, ups)
+    turn = upright_turn(moved, np.tile((0.0, -1.0), (len(moved), 1)) if ups is None else ups)
+    _, scale = gauge(moved, ROOM @ SOMEHOW.T, turn)
     assert np.isfinite(scale) and scale > 0 and np.linalg.det(turn) == pytest.approx(1)
     return math.degrees(math.acos(np.clip((turn @ SOMEHOW)[2, 2], -1, 1)))
 

@@ -11,6 +11,7 @@ from ..anchors.geometry import Geometry
 from ..anchors.surface import Matter
 from ..anchors.tracing import Hits
 from .lamps import LightSource, emitter_light
+from .patterns import frames_of
 
 MOST = 48
 """Lights of this kind; when there are more, the faintest are joined to one."""
@@ -96,10 +97,8 @@ def _glow(matter: Matter, triangles: np.ndarray) -> np.ndarray:
     third = np.full(len(triangles), 1 / 3, np.float32)
     hits = Hits(triangles, third, third, np.ones(len(triangles), np.float32))
     size = np.sqrt(matter.geometry.area[triangles])
-    flat, corners = matter.geometry.flat[triangles], matter.geometry.corners[triangles]
-    along = corners[:, 1] - corners[:, 0]
-    along /= np.maximum(np.linalg.norm(along, axis=1, keepdims=True), 1e-20)
-    across = np.cross(flat, along)
+    flat = matter.geometry.flat[triangles]
+    along, across = frames_of(flat)
     total = np.zeros((len(triangles), 3), np.float32)
     for side in range(SIDES):  # as many as light leaves by each part of the hemisphere
         sine = np.sqrt((side + 0.5) / SIDES)

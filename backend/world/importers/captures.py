@@ -183,7 +183,8 @@ def _open_colmap(folder: Path, model: Path | None = None) -> _Source:
         raise InputError("The COLMAP model has no points; reconstruct it again.")
     check_views(capture)
     cameras = np.array([view.c2w for view in capture.views])
-    turn, move, scale = gauge(cameras, points.xyz, turn=level_turn(capture.views))
+    turn = level_turn(capture.views)
+    move, scale = gauge(cameras, points.xyz, turn)
     _place(capture, turn, move, scale)
     return _Source(capture, "colmap", folder.name, points=points.moved(turn, move, scale))
 

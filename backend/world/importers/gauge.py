@@ -28,30 +28,25 @@ def picture_up(path: Path) -> tuple[int, int]:
         return 0, -1
 
 
-def gauge(
-    c2w: np.ndarray,
-    xyz: np.ndarray,
-    ups: np.ndarray | None = None,
-    turn: np.ndarray | None = None,
-) -> tuple[np.ndarray, np.ndarray, float]:
-    """Rotation, then translation, then scale into metres with z up. c2w: (N, 4, 4).
+def gauge(c2w: np.ndarray, xyz: np.ndarray, turn: np.ndarray) -> tuple[np.ndarray, float]:
+    """Translation, then scale into metres, after the rotation `turn` (3, 3). c2w: (N, 4, 4).
 
-    ups: (N, 2) `picture_up` of each, None for pictures that nobody turned. The lowest common level
-    of the points becomes z = 0, and lengths are scaled so that the cameras' median height is 1.6 m.
-    turn: (3, 3) the rotation, where it is known.
+    The lowest common level of the points becomes z = 0, and lengths are scaled so that the cameras'
+    median height is 1.6 m.
     """
-    if turn is None:
-        turn = upright_turn(c2w, np.tile((0.0, -1.0), (len(c2w), 1)) if ups is None else ups)
     height = (c2w[:, :3, 3] @ turn.T)[:, 2]
     floor = float(np.percentile((xyz @ turn.T)[:, 2], 2)) if len(xyz) else float(height.min()) - 1.6
     above = float(np.median(height)) - floor
     scale = 1.6 / above if above > 1e-6 else 1.0
     centre = (c2w[:, :3, 3] @ turn.T).mean(axis=0)
-    return turn, np.array([-centre[0], -centre[1], -floor]), scale
+    return np.array([-centre[0], -centre[1], -floor]), scale
 
 
 def upright_turn(c2w: np.ndarray, ups: np.ndarray) -> np.ndarray:
-    """(3, 3) rotation to axes with z up, as the cameras were held. Arguments as of `gauge`."""
+    """(3, 3) rotation to axes with z up, as the cameras were held.
+
+    c2w: (N, 4, 4). ups: (N, 2) `picture_up` of each.
+    """
     up = _up(c2w, np.asarray(ups, np.float64))
     side = np.cross(up, [0.0, 0.0, 1.0] if abs(up[2]) < 0.9 else [1.0, 0.0, 0.0])
     side /= np.linalg.norm(side)
