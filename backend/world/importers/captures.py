@@ -24,6 +24,7 @@ from ...shared.leftovers import temporary_folder
 from ...shared.reading import MALFORMED
 from ...shared.trust import Trust
 from ...shared.world import World
+from ..exposure import evened
 from ..identity import frame_id
 from ..origin import origin_of, remember
 from ..progress import Progress, part, silent
@@ -217,6 +218,14 @@ def _assemble(
     if bare:
         progress(0.9, "Leaving out what hangs in the air")
         memory = without_denied(memory, [frame.depth is None for frame in frames])
+    notes = source.capture.all_notes()
+    memory, stops = evened(memory)
+    if stops:
+        provenance["exposures_evened"] = f"{stops:.1f} stops"
+        notes.append(
+            f"The pictures were exposed differently, by up to {stops:.1f} stops; in the world they "
+            "are alike."
+        )
     anchors = _anchors(points, memory)
     if not len(anchors):
         raise InputError(
@@ -232,7 +241,7 @@ def _assemble(
     if share is not None:
         provenance |= Trust(share, tuple(left_out_error(memory))).record()
     progress(1.0, "Done")
-    return CaptureWorld(World(anchors, memory, 1, provenance), source.capture.all_notes())
+    return CaptureWorld(World(anchors, memory, 1, provenance), notes)
 
 
 def _memory(
