@@ -144,17 +144,21 @@ class Memory:
         usual, _ = self.smoothed.of_material(material)
         seen = self._seen(points, camera, matte, usual)
         floor = FLOOR * self.usual * lit.base * lit.alpha[..., None]
+        light = np.maximum(lit.color, 0) + floor
+        marked = outlines(guide)
+        smooth = _smooth_along(np.concatenate([light, lit.base], axis=2), marked, guide)
         seen.ratio = usual + self.agreement[material][:, None] * (seen.ratio - usual)
-        ratio = seen.ratio + _texture(seen, np.maximum(lit.color, 0) + floor, lit.base, guide)
+        ratio = seen.ratio + _texture(seen, light[met], smooth[met], ~marked[met])
         unseen = np.flatnonzero(seen.known < 1)
         if len(unseen):
             part = seen.known[unseen][:, None]
-            smooth = self._smooth(guide, points, unseen) * matte[unseen][:, None]
-            ratio[unseen] = part * ratio[unseen] + (1 - part) * smooth
-        factor = _at_outlines(np.exp(_grid(ratio, met)), guide)
-        color = np.where(
-            factor == 1, lit.color, np.maximum((lit.color + floor) * factor - floor, 0)
-        )
+            around = self._smooth(guide, points, unseen) * matte[unseen][:, None]
+            ratio[unseen] = part * ratio[unseen] + (1 - part) * around
+        own = smooth[..., :3]
+        own = np.where(own > 0, own, lit.base * lit.light * lit.alpha[..., None] + floor)
+        own = np.where(marked[..., None], np.minimum(own, light), light)
+        more = _at_outlines(own * np.expm1(_grid(ratio, met)), marked)
+        color = np.where(more == 0, lit.color, np.maximum(lit.color + more, 0))
         return Corrected(color.astype(np.float32), _grid(seen.known, met), _grid(seen.frame, met))
 
     def _seen(self, points: Points, camera: Camera, matte: np.ndarray, usual: np.ndarray) -> _Seen:
@@ -223,19 +227,20 @@ def _as_then(
     return points.standing(then.geometry), back
 
 
-def _texture(seen: _Seen, light: np.ndarray, base: np.ndarray, guide: Guide) -> np.ndarray:
+def _smooth_along(values: np.ndarray, marked: np.ndarray, guide: Guide) -> np.ndarray:
+    """Values (H, W, C) smooth along surfaces, of pixels that are not `marked` (H, W) bool."""
+    return smoothed(values, (guide.valid & ~marked).astype(np.float32), guide)
+
+
+def _texture(seen: _Seen, light: np.ndarray, smooth: np.ndarray, usable: np.ndarray) -> np.ndarray:
     """(N, 3) what to add to `seen.ratio`: memory's detail in place of detail that light does not
     explain, and less of the ratio where the texture is another than memory saw.
 
-    light: (H, W, 3) lit colours. base: (H, W, 3) base colours.
+    light: (N, 3) lit colours. smooth: (N, 6) these and base colours, smooth along surfaces.
+    usable: (N,) bool, pixels that show one surface alone.
     """
-    met = guide.valid
-    usable = met & ~outlines(guide)
-    weight = usable.astype(np.float32)
-    light = np.maximum(light, 1e-9)
-    smooth = smoothed(np.concatenate([light, base], axis=2), weight, guide)[met]
-    own = np.log(light[met] / np.maximum(smooth[:, :3], 1e-9))
-    added = (seen.sharp * usable[met])[:, None] * (seen.detail - own)
+    own = np.log(np.maximum(light, 1e-9) / np.maximum(smooth[:, :3], 1e-9))
+    added = (seen.sharp * usable)[:, None] * (seen.detail - own)
     apart = np.abs(seen.base - np.log(np.maximum(smooth[:, 3:], DARKEST))).max(axis=1)
     doubt = np.clip(apart / OTHER - 1, 0, 1) * seen.fine * smooth[:, 3:].any(axis=1)
     return added - doubt[:, None] * seen.ratio
@@ -247,16 +252,16 @@ def _grid(values: np.ndarray, met: np.ndarray) -> np.ndarray:
     return made
 
 
-def _at_outlines(factor: np.ndarray, guide: Guide) -> np.ndarray:
-    """Factors (H, W, 3) mixed at outlines as the pixel filter mixes what they multiply."""
-    marked = outlines(guide)
+def _at_outlines(more: np.ndarray, marked: np.ndarray) -> np.ndarray:
+    """What surfaces send more than they were lit with (H, W, 3), mixed at outlines, `marked`
+    (H, W) bool, as the pixel filter mixes the surfaces: of each its own, whatever is beside it."""
     taps = (_BESIDE, 1 - 2 * _BESIDE, _BESIDE)
     height, width = marked.shape
-    padded = np.pad(factor, ((1, 1), (1, 1), (0, 0)), mode="edge")
+    padded = np.pad(more, ((1, 1), (1, 1), (0, 0)), mode="edge")
     across: np.ndarray = np.zeros((height + 2, width, 3), np.float32)
     mixed: np.ndarray = np.zeros((height, width, 3), np.float32)
     for i, weight in enumerate(taps):
         across += np.float32(weight) * padded[:, i : i + width]
     for i, weight in enumerate(taps):
         mixed += np.float32(weight) * across[i : i + height]
-    return np.where(marked[..., None], mixed, factor)
+    return np.where(marked[..., None], mixed, more)

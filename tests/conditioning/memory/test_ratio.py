@@ -142,6 +142,23 @@ def test_what_was_deleted_leaves_nothing() -> None:
     assert (made.color / lit.color)[behind].max() < 1.5
 
 
+def test_what_is_brighter_than_lit_leaves_no_halo_on_a_bright_sky() -> None:
+    """A box that is lit darker than it is: its outlines show the sky as well, which is right."""
+
+    def scene(grey: float) -> Scene:
+        made = scene_of([(BOX[0], matt((grey, grey, grey)))], [LAMP], sky=1.0)
+        return replace(made, viewpoints=(FRONT,))
+
+    dark, truth = lit_of(scene(0.02)), lit_of(scene(0.06))
+    seen = frame.render(truth, FRONT)
+    lit, made = corrected(dark, memory_of(seen.color, FRONT), ASIDE)
+    real = frame.render(truth, ASIDE).color
+    mine = lit.triangle >= 0
+    away = np.abs(made.color - real).max(axis=2)
+    assert away[mine].mean() < 0.25 * np.abs(lit.color - real)[mine].mean()
+    assert away.max() < 0.05
+
+
 def test_other_objects_take_nothing_of_a_material_that_was_read_wrongly() -> None:
     lighting = lit_of(room(BOX))
     there = frame.render(lighting, FRONT)
