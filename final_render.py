@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import bpy
 
@@ -14,7 +14,7 @@ from .backend.client import BackendState, Ticket
 from .backend.shared.errors import CameraError, Cancelled
 from .backend.shared.frame import FrameReply, FrameRequest
 from .scene_sync.cameras import lens_focus, render_camera, scene_camera
-from .scene_sync.shutter import shutter_cameras
+from .scene_sync.shutter import shutter
 
 _POLL_SECONDS = 0.05
 
@@ -53,7 +53,7 @@ def render(engine: bpy.types.RenderEngine, depsgraph: bpy.types.Depsgraph) -> No
     Raises WorldFMError with a sentence for the user; nothing was handed over then.
     """
     began = time.monotonic()
-    opened, closed = shutter_cameras(engine, depsgraph) or (None, None)
+    exposure = shutter(engine, depsgraph)
     scene = depsgraph.scene_eval
     layer = depsgraph.view_layer.name
     # scene.camera is the original here: it stands where it stood when the render began
@@ -67,7 +67,12 @@ def render(engine: bpy.types.RenderEngine, depsgraph: bpy.types.Depsgraph) -> No
     chosen = (settings.steps, settings.seed, settings.references)
     aperture, focus = lens_focus(viewer, scene)
     request = FrameRequest(
-        camera, *chosen, aperture=aperture, focus=focus, opened=opened, closed=closed
+        camera,
+        *chosen,
+        aperture=aperture,
+        focus=focus,
+        opened=exposure.opened,
+        closed=exposure.closed,
     )
 
     client = runtime.running_client(scene)
@@ -83,6 +88,7 @@ def render(engine: bpy.types.RenderEngine, depsgraph: bpy.types.Depsgraph) -> No
         for problem in source.builder.problems:
             _warn(engine, problem)
         client.set_world(key, world.revision, world.anchors, world.memory, world.scene)
+        request = replace(request, moves=exposure.moves(world.scene))
         reply = _wait(engine, client.request(key, request), scene)
     except Cancelled:
         _hand_over_nothing(engine, layer, camera.width, camera.height)

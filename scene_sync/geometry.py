@@ -137,6 +137,11 @@ def read_mesh(ob: bpy.types.Object) -> Surface | None:
         ob.to_mesh_clear()
 
 
+def vertices_of(ob: bpy.types.Object) -> np.ndarray:
+    """(V, 3) float32 places of an evaluated mesh object's vertices, in its own space."""
+    return _array(ob.data.vertices, "co", len(ob.data.vertices), 3)
+
+
 def _surface(mesh: bpy.types.Mesh) -> Surface | None:
     triangles = mesh.loop_triangles
     if len(triangles) == 0 and len(mesh.polygons) > 0:

@@ -15,6 +15,7 @@ import numpy as np
 from ..shared.anchors import Anchors
 from ..shared.camera import Camera, intrinsics, look_at
 from ..shared.frame import FrameRequest
+from ..shared.motion import Move, Pose
 from ..shared.scene import Background, Instance, Lamp, Material, Mesh, Scene, Texture
 from ..shared.world import World
 from .lit_seam import LitPipeline
@@ -26,8 +27,16 @@ _Node = tuple[str, dict[str, Any], dict[str, Any]]
 def compile_kernels(pipeline: LitPipeline) -> None:
     """Call every kernel once: half a minute the first time, a moment afterwards."""
     world = World(Anchors.empty(), [], 0, {}, _scene())
+    aside = np.eye(4)
+    aside[0, 3] = 1.0
     blurred = FrameRequest(
-        _camera(), draft=True, aperture=0.5, focus=2.0, opened=_camera(), closed=_camera(0.3)
+        _camera(),
+        draft=True,
+        aperture=0.5,
+        focus=2.0,
+        opened=_camera(),
+        closed=_camera(0.3),
+        moves=(Move("000", Pose(np.eye(4)), Pose(aside)),),
     )
     pipeline.render(pipeline.prepare(world), blurred)
 

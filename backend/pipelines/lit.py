@@ -16,9 +16,10 @@ from ..conditioning.anchors.forest import Forest
 from ..conditioning.anchors.geometry import Geometry
 from ..conditioning.anchors.materials import UNASSIGNED, CompiledMaterial, Pyramids
 from ..conditioning.anchors.surface import Matter
-from ..conditioning.anchors.tracing import AVAILABLE
+from ..conditioning.anchors.tracing import AVAILABLE, visible_triangles
 from ..conditioning.light import frame
 from ..conditioning.light.cache import FIRST, WHOLE, Quality
+from ..conditioning.light.frame import LitFrame
 from ..conditioning.light.shade import Lighting
 from ..conditioning.memory.past_scenes import PastScenes
 from ..conditioning.memory.ratio import Memory
@@ -27,10 +28,12 @@ from ..conditioning.threads import Stopped
 from ..shared.color import as_halves, linear_to_srgb
 from ..shared.errors import WorldError
 from ..shared.frame import FrameReply, FrameRequest, MemoryFrame
-from ..shared.scene import Material, Scene, Texture
+from ..shared.scene import CAMERA, Material, Scene, Texture
 from ..shared.tree_codec import same_tree
 from ..shared.world import World
 from .focus import focused
+from .movers import Movers
+from .passing import passed
 from .refiner import Refiner
 from .shutter import exposed
 
@@ -171,6 +174,7 @@ class LitWorld:
         self._geometry: Geometry | None = None
         self._forest = Forest()
         self._shown: PreparedScene | None = None
+        self._standing = Forest()
         self._refiner = Refiner()
         self._remembering = Remembering(quality)
         self._known: WeakValueDictionary[bytes, PreparedScene] = WeakValueDictionary()
@@ -276,19 +280,51 @@ class LitWorld:
         lighting = self._drafted(prepared) if request.draft else self._whole(prepared)
         made, prepared.timings = prepared.timings, {}
         began = time.perf_counter()
+        memory = _memory(prepared, request, lighting)
+        remembered = 1e3 * (time.perf_counter() - began)
+        lit, reply = self._picture(prepared, request, lighting, memory)
+        timings = {**made, **reply.timings}
+        if memory is not None:
+            timings["memory"] += remembered
+        reply = replace(reply, timings=timings, draft=request.draft and not complete)
+        movers = Movers.seen(lighting.geometry, lit, request) if request.moves else None
+        if movers is None:
+            return exposed(focused(reply))
+        began = time.perf_counter()
+        still = self._without(lighting, movers)
+        _, behind = self._picture(prepared, request, still, memory)
+        reply = passed(focused(reply), focused(behind), movers)
+        reply.timings["motion"] = 1e3 * (time.perf_counter() - began)
+        return reply
+
+    def _without(self, lighting: Lighting, movers: Movers) -> Lighting:
+        """The same before a camera that does not see what moves."""
+        geometry = lighting.geometry
+        kept = ~np.isin(geometry.owner, movers.instances)
+        seen = visible_triangles(geometry, CAMERA)
+        if seen is not None:
+            kept &= np.isin(np.arange(len(geometry)), seen)
+        self._standing.see(geometry)
+        rays = self._standing.rays(np.flatnonzero(kept).astype(np.int32))
+        self._standing.tidy()
+        return replace(lighting, seen=rays)
+
+    @staticmethod
+    def _picture(
+        prepared: PreparedScene, request: FrameRequest, lighting: Lighting, memory: Memory | None
+    ) -> tuple[LitFrame, FrameReply]:
+        """As a camera without a lens or a shutter sees it."""
+        began = time.perf_counter()
         lit = frame.render(lighting, request.camera, request.glance)
         met = lit.triangle >= 0
-        timings = {**made, "lit": 1e3 * (time.perf_counter() - began)}
+        timings = {"lit": 1e3 * (time.perf_counter() - began)}
         color, passes = lit.color, {"Confidence": np.zeros(met.shape, np.float32)}
-        wanted = request.mode != "anchors" and request.references
-        if wanted:
+        if memory is not None:
             began = time.perf_counter()
-            memory = prepared.draft_memory() if request.draft else prepared.memory(lighting)
-            if memory is not None:
-                corrected = memory.corrected(lit, request.camera)
-                color = corrected.color
-                passes = {"Confidence": corrected.confidence, "Memory": corrected.frame}
-                timings["memory"] = 1e3 * (time.perf_counter() - began)
+            corrected = memory.corrected(lit, request.camera)
+            color = corrected.color
+            passes = {"Confidence": corrected.confidence, "Memory": corrected.frame}
+            timings["memory"] = 1e3 * (time.perf_counter() - began)
         reply = FrameReply(
             color=as_halves(color),
             alpha=lit.alpha.astype(np.float16),
@@ -306,9 +342,15 @@ class LitWorld:
                 "Lit": lit.color,
                 **passes,
             },
-            draft=request.draft and not complete,
         )
-        return exposed(focused(reply))
+        return lit, reply
+
+
+def _memory(prepared: PreparedScene, request: FrameRequest, lighting: Lighting) -> Memory | None:
+    """What is remembered in a frame, if anything is to be."""
+    if request.mode == "anchors" or not request.references:
+        return None
+    return prepared.draft_memory() if request.draft else prepared.memory(lighting)
 
 
 def _same_objects(one: Sequence[object], other: Sequence[object]) -> bool:

@@ -39,25 +39,29 @@ def exposed(reply: FrameReply) -> FrameReply:
     length = np.hypot(way[..., 0], way[..., 1])
     if not (length > SHARP).any():
         return reply
-    made = _swept(layers_of(reply), _known(reply.depth).astype(np.float32), begin, way, length)
-    return with_layers(reply, made)
+    depth = finite_depth(reply.depth).astype(np.float32)
+    return with_layers(reply, _swept(layers_of(reply), depth, begin, way, length))
 
 
-def ways(depth: np.ndarray, camera: Camera, other: Camera) -> np.ndarray:
+def ways(
+    depth: np.ndarray, camera: Camera, other: Camera, shift: np.ndarray | None = None
+) -> np.ndarray:
     """(H, W, 2) float32 pixels from where a camera shows a point to where another one does.
 
     depth: (H, W) z-depth, inf = background, 0 = unknown. other: of any size, the same picture.
+    shift: (H, W, 3) metres that the points move meanwhile.
     Nothing goes anywhere that lies behind the other camera.
     """
     other = other.resized(camera.width, camera.height)
-    points = camera.origins() + _known(depth)[..., None] * camera.rays().astype(np.float64)
-    points = points.reshape(-1, 3)
-    (here, _), (there, z) = camera.project(points), other.project(points)
+    points = camera.origins() + finite_depth(depth)[..., None] * camera.rays().astype(np.float64)
+    then = points if shift is None else points + shift
+    here, _ = camera.project(points.reshape(-1, 3))
+    there, z = other.project(then.reshape(-1, 3))
     moved = np.where((z > 0)[:, None], there - here, 0.0)
     return moved.reshape(*depth.shape, 2).astype(np.float32)
 
 
-def _known(depth: np.ndarray) -> np.ndarray:
+def finite_depth(depth: np.ndarray) -> np.ndarray:
     """(H, W) the depth, where there is one, else far away."""
     return np.where(np.isfinite(depth) & (depth > 0), depth, _FAR).astype(np.float64)
 

@@ -18,6 +18,7 @@ from .camera import Camera
 from .color import LINEAR, as_halves, bytes_of_halves, halves_of_bytes
 from .errors import InputError
 from .moment import Moment
+from .motion import Move
 from .tree_codec import derived_from
 
 SKY = np.float32(np.inf)
@@ -118,7 +119,7 @@ class FrameRequest:
     that is still being made will do; `Refined` tells when there is better. glance: of surfaces, one
     look at each pixel will do, for a view that moves. aperture: radius of the lens in metres, 0 =
     all is sharp; focus: metres to what is sharp else. opened, closed: the camera when its shutter
-    opens and closes, None = it stands still.
+    opens and closes, None = it stands still. moves: what else moves meanwhile.
     """
 
     camera: Camera
@@ -132,6 +133,7 @@ class FrameRequest:
     focus: float = 1.0
     opened: Camera | None = None
     closed: Camera | None = None
+    moves: tuple[Move, ...] = ()
 
     def __post_init__(self) -> None:
         if self.mode not in MODES:
@@ -142,14 +144,15 @@ class FrameRequest:
                 raise InputError(f"{what} must be a number from {least} to {most}, not {value}.")
 
     def metadata(self, model: str, model_hash: str, world_revision: int) -> dict[str, str]:
-        """What is written beside a frame to make it again, but for camera and world.
+        """What is written beside a frame to make it again, but for camera, world and its moves.
 
         Of the rarer settings only those that are not as they mostly are.
         """
+        known = {"camera", "moves", *_ALWAYS_WRITTEN}
         rare = {
             f.name: _written(getattr(self, f.name))
             for f in fields(self)
-            if f.name not in ("camera", *_ALWAYS_WRITTEN) and getattr(self, f.name) != f.default
+            if f.name not in known and getattr(self, f.name) != f.default
         }
         return {
             "model": model,

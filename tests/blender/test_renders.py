@@ -82,6 +82,14 @@ def test_a_moving_camera_blurs_by_the_scene_s_shutter(blender, tmp_path):
     assert found["frame"] == [2, 0.0]
 
 
+def test_what_moves_and_bends_is_blurred_unless_its_object_says_not(blender, tmp_path):
+    found = blender("renders.py", "movers", tmp_path)
+    assert found["blurred"] < 0.4 * found["sharp"]
+    assert found["moves"] == ["Ball", "Ball.001"]
+    assert found["left"] == ["Ball.001"]
+    assert found["frame"] == [2, 0.0]
+
+
 EXPECTED = {
     "panoramic": "Perspective",
     "flat camera": "zero scale",

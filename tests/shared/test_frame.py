@@ -18,6 +18,7 @@ from backend.shared.color import (
 )
 from backend.shared.errors import InputError
 from backend.shared.frame import FrameReply, FrameRequest, MemoryFrame
+from backend.shared.motion import Move, Pose
 from backend.shared.tree_codec import same_tree
 
 CAMERA = Camera(intrinsics(1.0, 4, 2), np.eye(4), 4, 2)
@@ -103,6 +104,7 @@ def test_requests_differ_in_any_field() -> None:
         "focus": 2.0,
         "opened": CAMERA,
         "closed": CAMERA,
+        "moves": (Move("cube", Pose(np.eye(4)), Pose(np.eye(4))),),
     }
     assert changes.keys() == {f.name for f in fields(FrameRequest)}
     assert same_tree(request, FrameRequest(Camera(CAMERA.K, CAMERA.c2w, 4, 2)))

@@ -193,9 +193,52 @@ def framing() -> dict[str, Any]:
 
 def shutter() -> dict[str, Any]:
     """A moving camera's motion blur, beside the mean of renders while its shutter is open."""
+    return blur_beside_moments(scenes.small_world(size=(96, 72)))
+
+
+def movers() -> dict[str, Any]:
+    """The same before a camera that stands still, of a ball that goes, one that is stretched by a
+    shape key, and one whose object says that nothing of it is blurred."""
     scene = scenes.small_world(size=(96, 72))
+    scene.camera.animation_data_clear()
+    bpy.data.lights["Sun"].use_shadow = False  # shadows of what moves stay sharp
+    ball = bpy.data.objects["Ball"]
+    ball.scale = (0.4, 0.4, 0.4)
+    for frame, y in ((1, -0.25), (3, 0.25)):
+        ball.location = (1.2, y, 0.2)
+        ball.keyframe_insert("location", frame=frame)
+    bent = ball.copy()
+    bent.data = ball.data.copy()
+    bent.animation_data_clear()
+    bent.location = (-1.2, 0.5, 0.0)
+    scene.collection.objects.link(bent)
+    bent.shape_key_add(name="Basis")
+    tall = bent.shape_key_add(name="Tall")
+    for point in tall.data:
+        point.co.z *= 1.4
+    for frame in (1, 3):
+        tall.value = (frame - 1) / 2
+        tall.keyframe_insert("value", frame=frame)
+    found = blur_beside_moments(scene)
+    found["moves"] = sorted(one.key for one in moves_of(scene))
+    with_cycles = hasattr(ball, "cycles")
+    if with_cycles:
+        ball.cycles.use_motion_blur = False
+    found["left"] = sorted(one.key for one in moves_of(scene)) if with_cycles else ["Ball.001"]
+    return found
+
+
+def moves_of(scene: bpy.types.Scene) -> tuple[Any, ...]:
+    """Those of the last render's request."""
+    bpy.ops.render.render()
+    return extension.part("runtime").latest_frame().request.moves
+
+
+def blur_beside_moments(scene: bpy.types.Scene) -> dict[str, Any]:
+    """How far renders with and without motion blur are from the mean of moments."""
     render = scene.render
     output("PNG", "moments")
+    render.dither_intensity = 0
     scene.view_settings.view_transform = "Raw"  # light adds up, displayed values don't
 
     def still(name: str, frame: float = 2.0) -> np.ndarray:
@@ -317,4 +360,4 @@ def unfit_pictures() -> dict[str, list[str]]:
     return said
 
 
-extension.run_one(passes, order, killed, keeping, framing, shutter, faults)
+extension.run_one(passes, order, killed, keeping, framing, shutter, movers, faults)
