@@ -200,8 +200,11 @@ def test_two_at_once(shelf: Path, data: Path) -> None:
         inside.set()
         leave.wait(20)
 
-    task = InstallTask(first, lambda i: i.install(wanted))
-    first.report = hold
+    def install(installation: Installation) -> None:
+        installation.report = hold
+        installation.install(wanted)
+
+    task = InstallTask(first, install)
     assert inside.wait(20)
     with pytest.raises(BackendError, match="Another Blender is changing"):
         second.install(wanted)
