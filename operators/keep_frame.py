@@ -61,6 +61,11 @@ class WORLDFM_OT_keep_frame(CommandOperator, bpy.types.Operator):
         reply = runtime.latest_frame()
         if reply is None:
             raise InputError("No frame was generated yet; render one or use Rendered shading.")
+        if reply.request.blurs:
+            raise InputError(
+                "This frame is blurred as its lens or shutter sees it; turn off the camera's Depth "
+                "of Field and Motion Blur, and keep a sharp one."
+            )
         self._reply, self._moments = reply, _moments_of(*runtime.latest_scene())
         arrays: dict[str, Any] = {
             "rgb": reply.rgb,

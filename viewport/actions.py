@@ -40,14 +40,26 @@ class Settings:
     fps_cap: float
     scale_length: float = 1.0
 
-    def request(self, picture: Camera, still: bool, moving_side: int) -> FrameRequest:
-        """For a view that stands still, or for one that moves, whose longest side is given."""
+    def request(
+        self,
+        picture: Camera,
+        still: bool,
+        moving_side: int,
+        lens: tuple[float, float] = (0.0, 1.0),
+    ) -> FrameRequest:
+        """For a view that stands still, or for one that moves, whose longest side is given.
+
+        lens: its radius and the distance to what is sharp, metres.
+        """
         camera = sized(picture, self.size)
         if not still:
             camera = sized(picture, str(min(moving_side, max(camera.width, camera.height))))
         steps = self.steps if still else 1
         chosen = (steps, self.seed, self.references, self.mode)
-        return FrameRequest(camera, *chosen, draft=True, glance=not still)
+        aperture, focus = lens
+        return FrameRequest(
+            camera, *chosen, draft=True, glance=not still, aperture=aperture, focus=focus
+        )
 
 
 @dataclass(frozen=True, eq=False)

@@ -394,7 +394,8 @@ class ViewState:
 
     def _request(self, still: bool | None = None) -> FrameRequest:
         draw, still = self._draw, self._still if still is None else still
-        return draw.settings.request(draw.target.picture, still, self.moving_side)
+        target = draw.target
+        return draw.settings.request(target.picture, still, self.moving_side, target.lens)
 
     def _wants_around(self) -> list[Action]:
         """Once what is looked at is on screen. Orthographic views have no place to look from."""

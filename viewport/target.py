@@ -37,7 +37,8 @@ _HARDLY_TURNED = 0.94
 class Target:
     """What a viewport wants to show. picture: the camera asked for at full size.
 
-    rectangle: where it belongs in the region (x, y, width, height, y upwards).
+    rectangle: where it belongs in the region (x, y, width, height, y upwards). lens: its radius
+    and the distance to what is sharp, metres, as in `FrameRequest`.
     """
 
     picture: Camera
@@ -46,6 +47,7 @@ class Target:
     free: bool
     to_clip: np.ndarray
     far: float
+    lens: tuple[float, float] = (0.0, 1.0)
 
     def same_view(self, other: Target | None) -> bool:
         """Whether both look from one place through one lens."""

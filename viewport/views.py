@@ -28,7 +28,7 @@ from ..backend.shared.errors import WorldFMError
 from ..backend.shared.frame import FrameRequest
 from ..next_step import can_start
 from ..scene_sync.adapted import chosen_model
-from ..scene_sync.cameras import render_camera, scene_camera, viewport_camera
+from ..scene_sync.cameras import lens_focus, render_camera, scene_camera, viewport_camera
 from ..scene_sync.scene_reader import Changes, SceneCopy
 from ..scene_sync.textures import forget_textures
 from ..scene_sync.world import WorldBuilder
@@ -227,10 +227,12 @@ def target_of(context: bpy.types.Context, depsgraph: bpy.types.Depsgraph) -> Tar
         whole = (0.0, 0.0, float(region.width), float(region.height))
         return Target(through, through, whole, True, to_clip, far)
     ob = space.camera if space.use_local_camera else scene_camera(context.scene)
-    picture = render_camera(ob.evaluated_get(depsgraph), context.scene, use_border=False)
+    viewer = ob.evaluated_get(depsgraph)
+    picture = render_camera(viewer, context.scene, use_border=False)
     far = 0.9 * ob.data.clip_end * scale
     rectangle = picture_rectangle(picture, through)
-    return Target(picture, through, rectangle, False, to_clip, far)
+    lens = lens_focus(viewer, context.scene)
+    return Target(picture, through, rectangle, False, to_clip, far, lens)
 
 
 def _do(

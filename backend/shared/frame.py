@@ -143,6 +143,11 @@ class FrameRequest:
             if not least <= value <= most:
                 raise InputError(f"{what} must be a number from {least} to {most}, not {value}.")
 
+    @property
+    def blurs(self) -> bool:
+        """Whether a lens or a shutter may blur it, so that it is no memory of what is there."""
+        return self.aperture > 0 or self.opened is not None or len(self.moves) > 0
+
     def metadata(self, model: str, model_hash: str, world_revision: int) -> dict[str, str]:
         """What is written beside a frame to make it again, but for camera, world and its moves.
 

@@ -217,6 +217,7 @@ def test_lines_that_tell_no_camera_are_a_sentence(found):
 
 def test_kept_frames_grow_the_world(found):
     # the new third continues the known wall 4 m in front of the camera
+    assert "Depth of Field" in found["blurred"]
     assert found["kept"] == found["kept_twice"] == 1
     assert found["new_points"] == 24 * 48
     assert found["new_depth"] == pytest.approx([0, 0], abs=0.5)

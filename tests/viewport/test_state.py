@@ -212,6 +212,17 @@ def test_a_camera_is_shown_in_the_pixels_of_the_screen(stage: Stage, lit, wanted
     assert size(stage.view.asked) == wanted
 
 
+def test_a_camera_s_lens_is_in_all_that_is_asked_for(stage: Stage) -> None:
+    stage.target = replace(camera_view(), lens=(0.02, 3.0))
+    stage.show()
+    stage.draw(1.0)
+    stage.target = replace(camera_view(0.5), lens=(0.02, 3.0))
+    stage.draw()
+    asked = [one.request for one in stage.done if isinstance(one, actions.AskFrame)]
+    assert [one.glance for one in asked] == [False, True]
+    assert all((one.aperture, one.focus) == (0.02, 3.0) for one in asked)
+
+
 def test_where_memory_ran_out_nothing_larger_is_asked_for(stage: Stage) -> None:
     wide_view(stage)
     stage.finish("AskFrame")

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -154,8 +155,10 @@ def kept_frames(found: dict[str, Any]) -> None:
     halves = extension.part("backend.shared.color").halves_of_bytes(rgb)
     coverage = (known > 0).astype(np.float32)
     reply = frame.FrameReply(halves, known, coverage, rgb, request, 1, "test", "0" * 12)
-    runtime.note_frame(reply)
     scene.worldfm.memory.clear()
+    runtime.note_frame(replace(reply, request=replace(request, aperture=0.1)))
+    found["blurred"] = refused(bpy.ops.worldfm.keep_frame)
+    runtime.note_frame(reply)
     bpy.ops.worldfm.keep_frame()
     found["kept"] = len(scene.worldfm.memory)
     new = bpy.data.objects["Kept 1 Points"]
