@@ -55,7 +55,8 @@ def _scene() -> Scene:
         matrix = np.eye(4)
         matrix[:3, 3] = (i % 4 - 1.5, i // 4 - 1.5, 0.3)
         instances.append(Instance(f"{i:03d}", "kernel", 1 + i % 2, matrix, (i,)))
-    meshes = (_quad(smooth=False), _quad(smooth=False), _quad(smooth=True))
+    instances.append(Instance("twice", "twice", 3, np.eye(4), (0,)))
+    meshes = (_quad(smooth=False), _quad(smooth=False), _quad(smooth=True), _twice())
     return Scene(
         meshes,
         tuple(instances),
@@ -86,6 +87,13 @@ def _quad(smooth: bool) -> Mesh:
         "UV",
         "Col",
     )
+
+
+def _twice() -> Mesh:
+    """A level square that was divided both ways."""
+    corners = np.array([[-0.5, -0.5, 1], [0.5, -0.5, 1], [0.5, 0.5, 1], [-0.5, 0.5, 1]], np.float32)
+    triangles = np.array([[0, 1, 2], [0, 2, 3], [0, 1, 3], [1, 2, 3]], np.int32)
+    return Mesh(corners, triangles, np.zeros(4, np.int32))
 
 
 def _textures() -> tuple[Texture, ...]:

@@ -29,6 +29,8 @@ def test_lamps_that_only_cycles_evaluates_are_said(found):
 
 
 def test_surfaces_at_one_place_twice_are_as_dark_as_doubled_py_has_them(found):
-    # as backend/conditioning/anchors/doubled.py has it
-    once, level, leaning = (found["doubled"][name] for name in ("once", "level", "leaning"))
+    # as backend/conditioning/anchors/doubled.py has it, and overlaps.py what is covered
+    names = ("once", "level", "leaning", "covered")
+    once, level, leaning, covered = (found["doubled"][name] for name in names)
     assert level < 0.02 * once and 0.3 * once < leaning < 0.7 * once
+    assert covered < 0.02 * once

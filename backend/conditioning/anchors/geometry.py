@@ -9,6 +9,7 @@ import numpy as np
 
 from ...shared.scene import Instance, Mesh, Scene
 from .doubled import ordered_names
+from .overlaps import Overlaps
 
 
 @dataclass(frozen=True, eq=False)
@@ -19,7 +20,8 @@ class Geometry:
     the front. normals: (T, 3, 3) float32 of the corners. area: (T,) float32, square metres.
     owner: (T,) int32 instance. first: (I + 1,) int64 first triangle of each instance.
     material: (T,) int32 number in `Scene.materials`, their count for "none". names: (T,) uint64
-    by which triangles at one place are found, rising within each instance (`doubled`).
+    by which triangles at one place are found, rising within each instance (`doubled`). overlaps: of
+    each instance, its triangles that cover each other.
     """
 
     scene: Scene
@@ -31,6 +33,7 @@ class Geometry:
     first: np.ndarray
     material: np.ndarray
     names: np.ndarray
+    overlaps: list[Overlaps | None]
 
     def __len__(self) -> int:
         return len(self.corners)
@@ -48,29 +51,37 @@ class Geometry:
         area = np.empty(total, np.float32)
         material = np.empty(total, np.int32)
         names = np.empty(total, np.uint64)
+        overlaps: list[Overlaps | None] = []
+        alike: dict[tuple[int, bytes], Overlaps | None] = {}  # of what only stands elsewhere
         for i, one in enumerate(scene.instances):
             part = slice(first[i], first[i + 1])
             mesh = scene.meshes[one.mesh]
-            old = stood.get((id(mesh), one.matrix.tobytes()))
-            if old is not None and before is not None:
+            number = stood.get((id(mesh), one.matrix.tobytes()))
+            if number is not None and before is not None:
+                old = slice(before.first[number], before.first[number + 1])
                 corners[part], flat[part] = before.corners[old], before.flat[old]
                 area[part], normals[part] = before.area[old], before.normals[old]
                 names[part] = before.names[old]
+                overlaps.append(before.overlaps[number])
             else:
                 corners[part], flat[part], area[part] = _placed(mesh, one)
                 normals[part] = _turned(mesh, one, flat[part])
                 names[part] = ordered_names(corners[part])
+                turned = id(mesh), one.matrix[:3, :3].tobytes()
+                if turned not in alike:
+                    alike[turned] = Overlaps.of(corners[part])
+                overlaps.append(alike[turned])
             table = np.array([m if m >= 0 else len(scene.materials) for m in one.materials])
             material[part] = table[np.clip(mesh.slots, 0, len(table) - 1)]
         owner = np.repeat(np.arange(len(counts), dtype=np.int32), counts)
-        return cls(scene, corners, flat, normals, area, owner, first, material, names)
+        return cls(scene, corners, flat, normals, area, owner, first, material, names, overlaps)
 
-    def places(self) -> dict[tuple[int, bytes], slice]:
-        """Triangles of a mesh (by its id) at a place."""
+    def places(self) -> dict[tuple[int, bytes], int]:
+        """Number of the instance of a mesh (by its id) at a place."""
         scene = self.scene
         return {
-            (id(scene.meshes[one.mesh]), one.matrix.tobytes()): slice(a, b)
-            for one, a, b in zip(scene.instances, self.first, self.first[1:], strict=False)
+            (id(scene.meshes[one.mesh]), one.matrix.tobytes()): i
+            for i, one in enumerate(scene.instances)
         }
 
     def at(self, triangle: np.ndarray, u: np.ndarray, v: np.ndarray) -> np.ndarray:

@@ -13,6 +13,7 @@ from .doubled import light_left
 from .geometry import Geometry
 from .lobes import Lobes
 from .materials import CompiledMaterial
+from .overlaps import Overlaps
 from .placing import begin, place, raise_reflections
 from .several import averaged
 from .shading_points import Run, ShadingPoints
@@ -98,6 +99,9 @@ class Matter:
         self._displaced = np.array([m.displaced for m in materials], bool)
         self.fine = np.array([m.fine for m in materials], bool)
         self._left = light_left(geometry.corners, geometry.names)
+        self._overlaps = Overlaps.joined(geometry.overlaps, geometry.first)
+        covering = geometry.material[: 0 if self._overlaps is None else None]
+        self._blocks = self._opaque[covering]
         self.all_opaque = bool(self._opaque.all())
         for i, material in enumerate(materials):
             if material.constant is not None:
@@ -145,7 +149,7 @@ class Matter:
             is_camera=is_camera, is_shadow=is_shadow,
         )  # fmt: skip
         lobes = self._lobes(points, whole)
-        self._darken(lobes, triangle)
+        self._darken(lobes, triangle, position)
         shine = np.empty_like(position)
 
         def turn(part: slice) -> None:
@@ -158,12 +162,17 @@ class Matter:
         found = (position, flat, incoming, width, triangle, back, lift, normal, shine)
         return Surface(*found, lobes)
 
-    def _darken(self, lobes: Lobes, triangle: np.ndarray) -> None:
-        """Take from points of triangles (N,) what copies at the same place take from them."""
-        if self._left is None:
+    def _darken(self, lobes: Lobes, triangle: np.ndarray, position: np.ndarray) -> None:
+        """Take from points (N, 3) of triangles (N,) what others at the same place take of them."""
+        if self._left is None and self._overlaps is None:
             return
-        left = self._left[triangle]
-        dark = np.flatnonzero((left < 1) & self._opaque[self.geometry.material[triangle]])
+        geometry, left = self.geometry, np.ones(len(triangle), np.float32)
+        if self._left is not None:
+            left = self._left[triangle]
+        if self._overlaps is not None:
+            covered = self._overlaps.dark(triangle, position, geometry.corners, self._blocks)
+            left = np.where(covered, 0, left)
+        dark = np.flatnonzero((left < 1) & self._opaque[geometry.material[triangle]])
         for of in (lobes.diffuse, lobes.translucent, lobes.specular, lobes.edge):
             of[dark] *= left[dark, None]
         lobes.coat[dark] *= left[dark]

@@ -163,7 +163,8 @@ def odd() -> dict[str, Any]:
 
 
 def doubled() -> dict[str, float]:
-    """Light of a floor that is there once and twice, level and leaning."""
+    """Light of a floor that is there once and twice, level and leaning, and where another face of
+    it, divided otherwise, covers a part."""
     found = {}
     for name, copies, lean in (("once", 1, 0.0), ("level", 2, 0.0), ("leaning", 2, 0.2)):
         floor()
@@ -173,6 +174,14 @@ def doubled() -> dict[str, float]:
         for _ in range(copies - 1):
             bpy.context.scene.collection.objects.link(first.copy())
         found[name] = float(rendered().mean())
+    floor()
+    add_lamp("SUN", {"energy": 3.0})
+    square = np.array([(-1, -1, 0), (1, -1, 0), (1, 1, 0), (-1, 1, 0)], float)
+    sides = [(0, 1, 2), (0, 2, 3), (4, 5, 7), (5, 6, 7)]
+    mesh = bpy.data.objects["Floor"].data
+    mesh.clear_geometry()
+    mesh.from_pydata(np.concatenate([9 * square, 7 * square]), [], sides)
+    found["covered"] = float(rendered().mean())
     return found
 
 

@@ -3,11 +3,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from backend.conditioning.anchors.doubled import AWAY, light_left, ordered_names
 from backend.conditioning.anchors.geometry import Geometry
+from backend.conditioning.anchors.overlaps import Overlaps
 from backend.conditioning.light import frame
 from backend.conditioning.light.cells import Cells
 from tests.conditioning.light.lit_room import (
@@ -73,3 +76,55 @@ def test_doubled_triangles_are_found_whatever_their_corners_order():
     left = light_left(corners, np.concatenate(parts))
     assert np.flatnonzero(left < 1).tolist() == [7, 8, 9, 30]
     assert left[[7, 8, 9, 30]].tolist() == [AWAY, 0, 0, AWAY]
+
+
+def within(points: np.ndarray, triangle: np.ndarray) -> np.ndarray:
+    """(N,) bool: points (N, 2) inside a triangle (3, 2), not at its edges."""
+    ends = np.roll(triangle, -1, axis=0)
+    sides = np.stack(
+        [
+            (b - a)[0] * (points - a)[:, 1] - (b - a)[1] * (points - a)[:, 0]
+            for a, b in zip(triangle, ends, strict=True)
+        ]
+    )
+    return (sides > 1e-9).all(axis=0) | (sides < -1e-9).all(axis=0)
+
+
+@pytest.mark.parametrize("axis", [0, 1, 2])
+def test_triangles_that_cover_each_other_are_found_as_a_slow_twin_does(axis: int):
+    rng = np.random.default_rng(axis)
+    flat = rng.integers(0, 8, (60, 3, 2)).astype(np.float32)
+    height = rng.integers(0, 3, 60).astype(np.float32)
+    corners = np.ascontiguousarray(np.insert(flat, axis, height[:, None], axis=2))
+    made = Overlaps.of(corners)
+    assert made is not None
+    others = [d for d in range(3) if d != axis]
+    grid = np.stack(np.meshgrid(*[np.arange(0.02, 8, 0.05)] * 2), axis=-1).reshape(-1, 2)
+    inside, seen = np.stack([within(grid, one[:, others]) for one in corners]), []
+    for i in range(60):
+        shared = (inside & inside[i]).sum(axis=1) * (height == height[i]) * (np.arange(60) != i)
+        partners = made.other[made.first[i] : made.first[i + 1]]
+        assert set(np.flatnonzero(shared > 4)) <= set(partners)
+        seen.append((shared > 0)[partners])
+    assert np.concatenate(seen).mean() > 0.95  # the grid may miss a thin one
+
+
+def test_faces_that_lie_side_by_side_cover_nothing():
+    floor, ground = box_mesh((0, 0, 0), (1, 1, 1)), plane_mesh(3.0)
+    for mesh in (floor, ground):
+        assert Overlaps.of(mesh.vertices[mesh.triangles]) is None
+
+
+def test_what_another_face_of_its_object_covers_is_dark_and_no_more():
+    """A level square, and a smaller one in its plane, divided the other way: one object."""
+    plane = plane_mesh(4.0)
+    corners = np.concatenate([plane.vertices, 0.25 * plane.vertices])
+    small = 4 + np.array([[0, 1, 3], [1, 2, 3]], np.int32)
+    mesh = replace(
+        plane, vertices=corners, triangles=np.concatenate([plane.triangles, small]),
+        slots=np.zeros(4, np.int32),
+    )  # fmt: skip
+    lamp, camera = lamp_at("SUN", (0, 0, 9), 3.0), camera_at((0, -0.01, 4), (0, 0, 0), fov=0.9)
+    shown = frame.render(lighting_of(scene_of([(mesh, GREY)], [lamp])), camera).color
+    middle, corner = shown[10:-10, 10:-10].mean(), shown[:3, :3].mean()
+    assert middle < 0.01 * corner
