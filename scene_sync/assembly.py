@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 
 import bpy
@@ -64,7 +65,7 @@ def assemble(
         fog = parts.fog or fog
     elif parts.fog is not None:  # a scene has one
         unclear.append(UNSHOWN_VOLUME.format(parts.fog_name))
-    meshes, instances, coarser = within_budget(parts.meshes, parts.instances)
+    meshes, instances, coarser = within_budget(parts.meshes, _met(parts.instances))
     parts.problems += [*said, *unclear, *coarser]
     scene = Scene(
         tuple(meshes),
@@ -82,6 +83,17 @@ def assemble(
         units=scale_length,
     )
     return scene, list(dict.fromkeys(parts.problems))
+
+
+def _met(instances: list[Instance]) -> list[Instance]:
+    """Those that rays of Cycles meet: it takes them to the space of a mesh that several instances
+    share, and of what has no depth at all there is none."""
+    uses = Counter(one.mesh for one in instances)
+    if uses.total() == len(uses):
+        return instances
+    matrices = np.array([one.matrix[:3, :3] for one in instances])
+    depth = np.linalg.det(matrices) != 0
+    return [one for one, deep in zip(instances, depth, strict=True) if deep or uses[one.mesh] == 1]
 
 
 @dataclass(eq=False)

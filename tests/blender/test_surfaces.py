@@ -55,6 +55,13 @@ def test_a_flat_face_bends_its_smooth_neighbours_normals(found):
     assert fold["sharp"][0] == pytest.approx([0, 0, 1], abs=1e-3)
 
 
+def test_copies_without_depth_are_not_there_as_cycles_has_them(found):
+    boxes = found["without_depth"]
+    assert boxes["read"] == ["Deep", "Own"]
+    missed = [name for name, light in boxes["rendered"].items() if light > 0.99]
+    assert missed == ["One", "Two"]
+
+
 def test_objects_say_who_sees_them_and_in_which_materials(found):
     objects = found["objects"]
     assert objects["slots"] == ["Green"] and objects["override"] == ["Red"]

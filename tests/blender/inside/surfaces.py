@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import json
 import math
+import tempfile
+from pathlib import Path
 from typing import Any
 
 import bpy
@@ -146,6 +148,43 @@ def objects() -> dict[str, Any]:
         "override": sorted(over),
         "problems": sorted(problems),
     }
+
+
+def without_depth() -> dict[str, Any]:
+    """Flattened boxes, one with its own mesh and two that share one with a deep box; and what
+    Cycles shows of them before a white sky."""
+    scene = scenes.empty()
+    boxes = {}
+    for name, flat in (("Own", True), ("Deep", False), ("One", True), ("Two", True)):
+        if name in ("Own", "Deep"):
+            bpy.ops.mesh.primitive_cube_add(size=2 if flat else 1.5)
+            boxes[name] = bpy.context.object
+        else:
+            boxes[name] = bpy.data.objects.new(name, boxes["Deep"].data)
+            scene.collection.objects.link(boxes[name])
+        boxes[name].name = name
+        boxes[name].location = (4 * len(boxes), 0, 0)
+        boxes[name].scale.z = 0 if flat else 1
+    camera = scenes.add_camera((0, 0, 5))
+    camera.data.type, camera.data.ortho_scale = "ORTHO", 1
+    scene.camera = camera
+    world = scene.world = bpy.data.worlds.new("Bright")
+    world.use_nodes = True
+    world.node_tree.nodes["Background"].inputs["Color"].default_value = (1, 1, 1, 1)
+    scene.render.engine, scene.cycles.samples = "CYCLES", 4
+    scene.cycles.use_denoising = False
+    scene.render.resolution_x = scene.render.resolution_y = 4
+    scene.render.image_settings.file_format = "OPEN_EXR"
+    rendered = {}
+    for name, box in boxes.items():
+        camera.location.x = box.location.x
+        scene.render.filepath = str(Path(tempfile.mkdtemp()) / "box.exr")
+        bpy.ops.render.render(write_still=True)
+        image = bpy.data.images.load(scene.render.filepath)
+        rendered[name] = float(np.mean(np.reshape(image.pixels[:], (-1, 4))[:, :3]))
+        bpy.data.images.remove(image)
+    bpy.context.view_layer.update()
+    return {"read": sorted(by_key(read())), "rendered": rendered}
 
 
 def unchanged() -> dict[str, Any]:
@@ -317,4 +356,6 @@ def budget() -> dict[str, Any]:
     }
 
 
-extension.run_all(meshes, edited, flat_beside_smooth, objects, unchanged, graph, no_nodes, budget)
+extension.run_all(
+    meshes, edited, flat_beside_smooth, objects, unchanged, graph, no_nodes, budget, without_depth
+)
