@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib.util
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from pickle import UnpicklingError
@@ -27,6 +28,7 @@ from ..shared.frame import SKY
 from .config_file import read_config
 from .depth_net import LOG_FAR, STRIDE, DepthNet, load_depth_net
 from .room_box import Box, fit_box
+from .wall_feet import stood_on_ground
 
 EMBEDDED = Path(__file__).parent / "embedded_depth"
 OUTDOORS = 0.03
@@ -136,6 +138,7 @@ class EmbeddedDepth:
             self.predict(tensor, directions).transpose(1, 2, 0),
             directions[0].permute(1, 2, 0).numpy(),
             math.atan2(forward[0], forward[1]),
+            lambda box: stood_on_ground(box, rgb, camera),
         )
         maps = upsample_guided(maps, image, rgb)
         if box is not None:
@@ -157,13 +160,17 @@ class EmbeddedDepth:
 
 
 def held_to_room(
-    maps: np.ndarray, directions: np.ndarray, axis: float
+    maps: np.ndarray,
+    directions: np.ndarray,
+    axis: float,
+    refined: Callable[[Box], Box] = lambda box: box,
 ) -> tuple[np.ndarray, Box | None]:
     """Indoors: the log distance beyond the walls of the room, and the room. Else `maps` and None.
 
     maps, directions: (H, W, 3) of the network. axis: heading of the scene's x axis; walls are
     sought along the scene's axes first, since those of a matched camera follow the photo's lines.
     What lies nearly on a wall is taken to lie on it, and so is the little sky that is seen.
+    refined: what else is known of the room that was found.
     """
     if (maps[..., 2] > 0.5).mean() > OUTDOORS:
         return maps, None
@@ -175,9 +182,12 @@ def held_to_room(
         box = turned
     if box.error > ROOM_FITS:
         return maps, None
+    beyond = maps[..., 0] - box.log_distance(directions)
+    box = refined(box)
     off = maps[..., 0] - box.log_distance(directions)
     on, free = np.where(off[..., None] < 0, BEFORE_WALL, BEHIND_WALL).transpose(2, 0, 1)
-    off *= np.clip((np.abs(off) - on) / (free - on), 0, 1)
+    # a wall that comes nearer leaves nothing behind it that lay on it
+    off *= np.clip((np.where(off < 0, -off, beyond) - on) / (free - on), 0, 1)
     off[maps[..., 2] > 0.5] = 0
     ground = np.where(box.shows_ground(directions) & (off == 0), 1.0, maps[..., 1])
     return np.stack([off, ground, np.zeros_like(off)], axis=-1).astype(np.float32), box

@@ -35,7 +35,7 @@ class Box:
 
     def log_distance(self, directions: np.ndarray) -> np.ndarray:
         """(...,) along unit directions (..., 3) with z up."""
-        return -np.log(np.maximum(self._walls(directions), _ground(directions)))
+        return -np.log(np.maximum(self._walls(directions), ground(directions)))
 
     def shows_ground(self, directions: np.ndarray) -> np.ndarray:
         """(...,) bool: directions in which the ground is met before any wall."""
@@ -43,7 +43,7 @@ class Box:
         return (down > self._walls(directions)) & (down > 1 / _FARTHEST)
 
     def _walls(self, directions: np.ndarray) -> np.ndarray:
-        return (_approach(directions, self.yaw) / self.offsets).max(axis=-1)
+        return (approach(directions, self.yaw) / self.offsets).max(axis=-1)
 
 
 def fit_box(directions: np.ndarray, log_distance: np.ndarray, yaws: list[float]) -> Box:
@@ -52,13 +52,13 @@ def fit_box(directions: np.ndarray, log_distance: np.ndarray, yaws: list[float])
 
 
 def _fit(directions: np.ndarray, log_distance: np.ndarray, yaw: float) -> Box:
-    approach, ground = _approach(directions, yaw), _ground(directions)
+    nears, floor = approach(directions, yaw), ground(directions)
     offsets, error = np.full(5, np.inf), math.inf
     for _ in range(_ROUNDS):
         for i in range(5):
             offsets[i] = np.inf
-            others = np.maximum((approach / offsets).max(axis=1), ground)
-            tried = np.maximum(others, approach[:, i] / _OFFSETS[:, None])
+            others = np.maximum((nears / offsets).max(axis=1), floor)
+            tried = np.maximum(others, nears[:, i] / _OFFSETS[:, None])
             wrong = np.minimum(np.abs(-np.log(tried) - log_distance), _OUTLIER).mean(axis=1)
             wrong += _COST * (np.isfinite(_OFFSETS) + np.isfinite(offsets).sum())
             best = int(wrong.argmin())
@@ -66,12 +66,13 @@ def _fit(directions: np.ndarray, log_distance: np.ndarray, yaw: float) -> Box:
     return Box(yaw, offsets, error)
 
 
-def _approach(directions: np.ndarray, yaw: float) -> np.ndarray:
+def approach(directions: np.ndarray, yaw: float) -> np.ndarray:
     """(..., 5): how fast each direction nears the four walls and the ceiling."""
     x = directions[..., 0] * math.cos(yaw) + directions[..., 1] * math.sin(yaw)
     y = directions[..., 1] * math.cos(yaw) - directions[..., 0] * math.sin(yaw)
     return np.maximum(np.stack([x, -x, y, -y, directions[..., 2]], axis=-1), 0)
 
 
-def _ground(directions: np.ndarray) -> np.ndarray:
+def ground(directions: np.ndarray) -> np.ndarray:
+    """(...,) how fast each unit direction (..., 3) nears the ground."""
     return np.maximum(-directions[..., 2], 1 / _FARTHEST)

@@ -12,12 +12,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from backend.data.lines import detect_segments
 from backend.shared.camera import Camera, intrinsics
 from backend.shared.camera import facing as rotation_facing
 from backend.shared.camera_match import level_match, solve_axes
 from backend.shared.errors import InputError
 from backend.shared.fspy import read_fspy
-from backend.world.photo.lines import detect_segments
 from backend.world.photo.vanishing import match_photo, match_segments
 
 SIZE = (1200, 800)

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...data.capture_views import CaptureView
+from ...data.lines import detect_segments
 from ...data.photos import read_photo
-from ..photo.lines import detect_segments
 from ..photo.vanishing import match_segments
 from .gauge import picture_up, upright_turn
 

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from ...data.lines import find_pieces, working_grey
 from ...shared.camera_match import MOST_DISTORTION as REACH
-from .lines import find_pieces, working_grey
 
 LEAST = 0.015
 """Smaller coefficients are not worth resampling a photo for."""

@@ -14,10 +14,10 @@ from dataclasses import replace
 
 import numpy as np
 
+from ...data.lines import detect_segments
 from ...data.photos import Photo
 from ...shared.camera_match import CameraMatch, default_focal, level_match, upright
 from .distortion import find_distortion, straightened
-from .lines import detect_segments
 
 TOLERANCE = math.radians(1.5)
 NOISE = math.radians(0.6)
