@@ -126,7 +126,7 @@ def _look_on(
         surface = lighting.matter.surface(kept, ways[met], spread)
         index, left, ways, through_glass = index[met], left[met], ways[met], through_glass[met]
         share = shares(surface)
-        light = own_light(lighting, surface, share, samples.tile[index])
+        light = own_light(lighting, surface, share, samples.tile[index], through_glass)
         color, passes = outgoing(surface, share, light), passes_on(surface, share)
         cut = _cut_out(lighting, surface, light, color, passes)
         color = dimmed(lighting, origins[met], ways, far[met], tile[met], color)

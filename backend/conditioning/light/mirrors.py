@@ -29,11 +29,13 @@ def reflection(
     tile: np.ndarray,
     wanted: np.ndarray,
     last: np.ndarray | None = None,
+    deep: np.ndarray | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Radiance (N, 3) from one way of each point's lobe and its weight (N,); 0 if not wanted.
 
     roughness: (N,). tile: (N,) int32, as for `mirrored`. wanted: (N,) bool. last: what is met is
-    shown as the cache has it, whatever the lobe; (N,) bool, whether lamps are seen too.
+    shown as the cache has it, whatever the lobe; (N,) bool, whether lamps are seen too. deep: (N,)
+    bool, behind glass, whose light Cycles clamps; all where `last` is given.
     """
     count = len(surface)
     radiance, weight = np.zeros((count, 3), np.float32), np.zeros(count, np.float32)
@@ -69,8 +71,20 @@ def reflection(
     lamps = lighting.lights.only((lighting.lights.visible & GLOSSY) != 0)
     found += lamps_met(origins, ways, hits.distance, alpha, lamps)
     found[np.einsum("ni,ni->n", ways, some.flat) <= 0] = 0  # into the surface itself
+    if last is not None or deep is not None:
+        _clamp(lighting, found, None if deep is None else deep[index])
     radiance[index], weight[index] = found, share
     return radiance, weight
+
+
+def _clamp(lighting: Lighting, radiance: np.ndarray, which: np.ndarray | None) -> None:
+    """Radiance (N, 3) that comes by more than one mirror or pane, (N,) bool, None = all, becomes
+    what Cycles' clamping of indirect light leaves of it: it goes one of the ways at random, so
+    that what it brings is clamped before it is divided."""
+    most = lighting.geometry.scene.film.clamp_indirect
+    if most > 0:
+        part = np.minimum(3 * most / np.maximum(radiance.sum(axis=1), 1e-9), 1)
+        radiance *= (part if which is None else np.where(which, part, 1))[:, None]
 
 
 def _sky(lighting: Lighting, ways: np.ndarray, alpha: np.ndarray) -> np.ndarray:

@@ -52,10 +52,12 @@ def reflect(
     share: Shares,
     tile: np.ndarray,
     wanted: tuple[np.ndarray, np.ndarray] | None = None,
+    deep: np.ndarray | None = None,
 ) -> None:
     """Look up what the main lobe and the coat show.
 
-    tile: (N,) int32, as for `add_lamps`. wanted: (N,) bool each, None = all.
+    tile: (N,) int32, as for `add_lamps`. wanted: (N,) bool each, None = all. deep: see
+    `reflection`.
     """
     lobes = surface.lobes
     parts = ((share.specular, lobes.roughness), (share.coat, lobes.coat_roughness))
@@ -66,7 +68,7 @@ def reflect(
         target = (light.mirrored, light.coated)[k]
         clear = chosen & (roughness <= LOOKED_AT)
         if clear.any():
-            radiance, _ = reflection(lighting, surface, roughness, tile, clear)
+            radiance, _ = reflection(lighting, surface, roughness, tile, clear, deep=deep)
             target[clear] = radiance[clear]
         dull = np.flatnonzero(chosen & ~clear)
         if len(dull):
@@ -81,12 +83,14 @@ def facing(surface: Surface) -> np.ndarray:
     return 2 * np.einsum("ni,ni->n", normal, view)[:, None] * normal - view
 
 
-def own_light(lighting: Lighting, surface: Surface, share: Shares, tile: np.ndarray) -> Light:
-    """All light on N points. tile: (N,) int32, as for `add_lamps`."""
+def own_light(
+    lighting: Lighting, surface: Surface, share: Shares, tile: np.ndarray, deep: np.ndarray
+) -> Light:
+    """All light on N points. tile: (N,) int32, as for `add_lamps`. deep: see `reflection`."""
     light = dark(len(surface))
     for soft in (False, True):
         add_lamps(lighting, light, surface, tile, soft)
     falls = lighting.bounced.light(surface.position, surface.lobes.normal, surface.back)
     light.bounced = falls * surface.open_to()
-    reflect(lighting, light, surface, share, tile)
+    reflect(lighting, light, surface, share, tile, deep=deep)
     return light

@@ -332,16 +332,21 @@ def test_behind_many_clear_sheets_there_is_still_something() -> None:
     assert middle(seen(scene_of([wall, *parts]))) == pytest.approx(0.98**10, abs=0.01)
 
 
-def test_a_mirror_in_a_mirror_shows_what_it_reflects() -> None:
-    """Down to the floor, up to the ceiling, and down to what shines there."""
+@pytest.mark.parametrize(("shines", "clamp", "shown"), [(1, 10, 0.81), (100, 0, 81), (100, 10, 9)])
+def test_a_mirror_in_a_mirror_shows_what_it_reflects(
+    shines: float, clamp: float, shown: float
+) -> None:
+    """Down to the floor, up to the ceiling, and down to what shines there; Cycles shows 0.81, 81
+    and, as it clamps what comes by two mirrors, 10."""
     mirror = closure("BSDF_GLOSSY", Color=[0.9, 0.9, 0.9, 1.0], Roughness=0.0)
     parts = [
         (plane_mesh(8.0), mirror),
         (box_mesh((-4, -4, 2), (4, 4, 2.1)), mirror),
-        (box_mesh((-1, 2.5, 0), (1, 3.5, 0.02)), glowing(1.0)),
+        (box_mesh((-1, 2.5, 0), (1, 3.5, 0.02)), glowing(shines)),
     ]
-    color = seen(scene_of(parts), camera_at((0, -2, 1), (0, -1, 0), 16, 0.1))
-    assert middle(color) == pytest.approx(0.81, abs=0.03)
+    scene = scene_of(parts, film=Film(clamp_indirect=clamp))
+    color = seen(scene, camera_at((0, -2, 1), (0, -1, 0), 16, 0.1))
+    assert middle(color) == pytest.approx(shown, rel=0.12)
 
 
 def test_light_gets_out_of_a_mesh_that_shines_close_by() -> None:
@@ -367,6 +372,19 @@ def test_bounced_light_is_clamped_as_cycles_does() -> None:
         for limit in (0.0, 10.0)
     ]
     assert bright[1] < 0.9 * bright[0]
+
+
+def test_glass_shows_lamps_in_its_inside_no_brighter_than_clamping_leaves_them() -> None:
+    ball = (sphere_mesh(0.5, (0.0, 0.0, 0.5), 24), closure("BSDF_GLASS", IOR=1.45))
+    lamp = lamp_at("AREA", (0.5, -0.5, 3), 3000.0, size=(0.5, 0.5))
+    at = camera_at((0, -2.5, 1.2), (0, 0, 0.5), 48, 0.5)
+    free, clamped = (
+        seen(scene_of([ball], [lamp], film=Film(clamp_indirect=limit)), at).max(axis=2)
+        for limit in (0.0, 10.0)
+    )
+    inside = slice(24, None)  # above is what the outside reflects
+    assert free[inside].max() > 30 and clamped[inside].max() < 11
+    assert clamped[:24].max() > 30
 
 
 def test_leaves_are_lit_from_behind() -> None:
