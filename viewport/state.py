@@ -34,17 +34,15 @@ from .actions import (
     Redraw,
     StartBackend,
 )
+from .built import Built
+from .pace import Pace
 from .shown import GAP_POINTS, MAX_POINTS, SOME_POINTS, PointSample, Shown
 from .surroundings import SIDE, Around, Surroundings
 from .target import (
-    MOVING_SIDE,
     Target,
-    fits,
     free_guides,
     looks_from,
     mostly_seen,
-    moved,
-    moving_side,
     seconds_of,
     sharp,
 )
@@ -56,16 +54,8 @@ DRAFT_SECONDS = 4.0
 """The same while light is still gathered, which such a frame would hold up."""
 AROUND_SECONDS = 0.25
 """How long a frame has been on screen when what lies around is asked for."""
-REBUILD_SECONDS = 1.0
-"""Time between worlds that are made for a view while it moves."""
 LAUNCH_SECONDS = 1.0
 """Time between looks at the preferences and at the backend's files while frames are asked for."""
-RATE_SECONDS = 2.0
-"""Time over which frames are counted."""
-_NEAR_ENOUGH = 0.1
-_FAR_OFF = 0.5
-"""Shares of the distance to what is nearest that a view may move before its anchors are too few:
-at rest, and on its way."""
 
 
 class _Asked(NamedTuple):
@@ -94,8 +84,6 @@ class ViewState:
     asked, shown: the last request, and the frame on screen. usual: the last request of the size
     that the user chose; sharp: what follows it, in the pixels of the screen, None = not yet.
     refined, due: whether nothing more is wanted of the view as it is, and else from when on.
-    moving_side: longest side of frames while it moves, as large as there is time for.
-    arrivals: when the frames of the last seconds came. latency: seconds from request to screen.
     """
 
     draw: Draw | None = None
@@ -108,11 +96,7 @@ class ViewState:
     due: float = 0.0
     copy: Copy | None = None
     building: bool = False
-    built_for: Target | None = None
-    built_at: float = 0.0
-    built_lit: bool = True
-    built_alone: bool = False
-    built_before_sky: bool = False
+    built: Built = field(default_factory=Built)
     world: World | None = None
     drawn_world: World | None = None
     undrawn: bool = False
@@ -132,9 +116,7 @@ class ViewState:
     around: Around = field(default_factory=Around)
     frame: Shown | None = None
     shown: FrameReply | None = None
-    moving_side: int = MOVING_SIDE
-    arrivals: list[float] = field(default_factory=list)
-    latency: float = 0.0
+    pace: Pace = field(default_factory=Pace)
     changes: int = -1
 
     @property
@@ -145,12 +127,12 @@ class ViewState:
     @property
     def lit(self) -> bool:
         """Whether its world is of surfaces, which look right from everywhere."""
-        return self.built_lit and self.world is not None and self.world.scene is not None
+        return self.built.lit and self.world is not None and self.world.scene is not None
 
     @property
     def sky_came(self) -> bool:
         """Whether the background is there that the world was built without."""
-        return self.built_before_sky and self.copy is not None and not self.copy.waits
+        return self.built.before_sky and self.copy is not None and not self.copy.waits
 
     # Events of Blender's
 
@@ -211,7 +193,8 @@ class ViewState:
 
     def scene_unreadable(self, sentence: str) -> None:
         """The scene cannot be a world as it is."""
-        self.reading, self.built_for, self.world = False, self._draw.target, None
+        self.reading, self.world = False, None
+        self.built = replace(self.built, target=self._draw.target)
         self.build_problem = sentence
 
     def world_built(self, world: World, points: PointSample) -> None:
@@ -238,7 +221,7 @@ class ViewState:
     def launch_impossible(self, sentence: str) -> list[Action]:
         """No backend can be started; anchors can be shown all the same."""
         self.problem, self.refined, self.alone = sentence, self._still, True
-        if self.copy is None or self.building or self.built_alone:
+        if self.copy is None or self.building or self.built.alone:
             return []
         return [self._build(self.copy)]
 
@@ -284,7 +267,7 @@ class ViewState:
             or backend.newest is not self.shown
             or self.dirty
             or self.reading
-            or self.built_before_sky
+            or self.built.before_sky
             or (self.shown is not None and self.shown.draft)
             or backend.waiting
             or not self.refined
@@ -314,12 +297,11 @@ class ViewState:
 
     def _left_free(self) -> bool:
         """Whether it looks through a camera, and its anchors were made for another view."""
-        built = self.built_for
-        return built is not None and built.free and not self._draw.target.free and not self.lit
+        return self.built.free and not self._draw.target.free and not self.lit
 
     def _outdated(self) -> bool:
         """Whether what was read before is to be made a world once more."""
-        if self._wants_lit != self.built_lit or self._stands_alone != self.built_alone:
+        if (self._wants_lit, self._stands_alone) != (self.built.lit, self.built.alone):
             return True
         if self.sky_came:
             return True
@@ -327,25 +309,18 @@ class ViewState:
 
     def _dense_enough(self) -> bool:
         """Whether the anchors that were made for another free view will do for this one."""
-        built, wanted = self.built_for, self._draw.target.picture
-        if built is None or not built.free:
-            return False
         near = self.frame.near if self.frame is not None else 1.0
-        if self._still:
-            return fits(built.picture, wanted, _NEAR_ENOUGH * near)
-        waited = self._draw.now - self.built_at > REBUILD_SECONDS
-        return not waited or moved(built.picture, wanted) < _FAR_OFF * near
+        draw = self._draw
+        return self.built.dense_enough(draw.target.picture, near, self._still, draw.now)
 
     def _build(self, copy: Copy) -> Action:
-        target, settings = self._draw.target, self._draw.settings
-        self.building, self.built_for, self.built_at = True, target, self._draw.now
-        self.built_lit, self.built_before_sky = self._wants_lit, copy.waits
-        self.built_alone = self._stands_alone
+        draw, target = self._draw, self._draw.target
+        lit, alone = self._wants_lit, self._stands_alone
+        self.building, self.built = True, Built(target, draw.now, lit, alone, copy.waits)
         guides = None
         if target.free:
-            guides = free_guides(target.picture, settings.size, settings.scale_length)
-        lit, alone = self.built_lit, self.built_alone
-        waits = lit and self.frame is None and self._draw.backend.state is not BackendState.READY
+            guides = free_guides(target.picture, draw.settings.size, draw.settings.scale_length)
+        waits = lit and self.frame is None and draw.backend.state is not BackendState.READY
         return BuildWorld(copy, guides, lit, alone, self.world, self.points, waits)
 
     def _wants_frame(self) -> list[Action]:
@@ -395,7 +370,7 @@ class ViewState:
     def _request(self, still: bool | None = None) -> FrameRequest:
         draw, still = self._draw, self._still if still is None else still
         target = draw.target
-        return draw.settings.request(target.picture, still, self.moving_side, target.lens)
+        return draw.settings.request(target.picture, still, self.pace.moving_side, target.lens)
 
     def _wants_around(self) -> list[Action]:
         """Once what is looked at is on screen. Orthographic views have no place to look from."""
@@ -410,7 +385,7 @@ class ViewState:
             under, picture, frame.near
         ):
             return []
-        due = max(self.moved, self.arrivals[-1]) + AROUND_SECONDS
+        due = max(self.moved, self.pace.arrivals[-1]) + AROUND_SECONDS
         if draw.now < due:
             around.due = due
             return []
@@ -445,22 +420,13 @@ class ViewState:
         self.shown = self.frame.reply
         self.refined &= self.sharp is not None  # look whether a sharp one is to follow
         if self.shown.request.glance:
-            self._learn_from(self.shown)
+            self.pace.learn_from(self.shown, self._request(still=False).camera)
         if self.shown.request is self.asked:
-            self.latency = now - self.asked_at
-        self.arrivals = [*(t for t in self.arrivals if now - t < RATE_SECONDS), now]
+            self.pace.latency = now - self.asked_at
+        self.pace.came(now)
         if self.lit and not self.shown.request.glance:
             self.around.due = now + AROUND_SECONDS
         return [NoteFrame(self.shown)]
-
-    def _learn_from(self, reply: FrameReply) -> None:
-        """How large a moving view's frames can be. One of another size tells nothing: frames that
-        were asked for before are still coming."""
-        mine, wanted = reply.request.camera, self._request(still=False).camera
-        if (mine.width, mine.height) == (wanted.width, wanted.height):
-            side = moving_side(self.moving_side, seconds_of(reply))
-            if side < self.moving_side or max(mine.width, mine.height) == self.moving_side:
-                self.moving_side = side
 
     def _something_new(self, backend: Backend, now: float) -> bool:
         if self.stuck:

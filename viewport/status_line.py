@@ -6,7 +6,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from ..backend.client import BackendState
-from .state import RATE_SECONDS, Backend, ViewState
+from .pace import RATE_SECONDS
+from .state import Backend, ViewState
 
 
 def status_line(
@@ -32,11 +33,12 @@ def status_line(
     if frame is None or not statistics:
         return ""
     reply, camera = frame.reply, frame.reply.request.camera
-    rate = len(view.arrivals) / RATE_SECONDS
+    rate = len(view.pace.arrivals) / RATE_SECONDS
     stages = ", ".join(f"{name} {ms:.0f} ms" for name, ms in reply.timings.items() if ms >= 0.5)
     return (
         f"WorldFM | {camera.width} x {camera.height} | {rate:.1f} frames/s | "
-        f"latency {1000 * view.latency:.0f} ms | coverage {100 * frame.coverage:.0f} % | {stages}"
+        f"latency {1000 * view.pace.latency:.0f} ms | coverage {100 * frame.coverage:.0f} % | "
+        f"{stages}"
     )
 
 

@@ -101,10 +101,10 @@ class Watch:
                     "asking",
                     "dirty",
                     "reading",
-                    "built_before_sky",
                 )
             }
             flags["a frame to show"] = backend.newest is not state.shown
+            flags["the sky"] = state.built.before_sky
             flags["a draft"] = state.shown is not None and state.shown.draft
             flags["the backend"] = backend.waiting
             flags["refined"] = not state.refined

@@ -32,7 +32,7 @@ def test_from_nothing_to_a_frame_and_then_it_rests(stage: Stage) -> None:
     assert stage.view.painting().frame is None
     stage.answer()
     assert stage.draw() == ["NoteFrame"]
-    assert stage.view.painting().exact and stage.view.latency > 0
+    assert stage.view.painting().exact and stage.view.pace.latency > 0
     for _ in range(20):
         stage.tick()
         assert stage.draw(1.0) == [], "what is on screen is asked for again"
