@@ -16,7 +16,7 @@ import numpy as np
 
 from ...data.capture_views import filled
 from ...data.photos import Photo, read_photo
-from ...models.depth import DepthEstimator, load_depth
+from ...models.depth import DepthEstimator, EmbeddedDepth, load_depth
 from ...shared.anchors import Anchors
 from ...shared.camera import Camera, facing, intrinsics
 from ...shared.errors import InputError
@@ -25,6 +25,7 @@ from ...shared.world import World
 from ..identity import frame_id
 from ..photo.depth_edges import enlarge_depth, sharpen_edges
 from ..photo.guess_trust import expected
+from ..photo.uprights import upright_lines, uprights
 from ..progress import Progress, part, silent
 from .gpano import on_sphere, read_crop
 
@@ -41,6 +42,8 @@ MEMORY_DIRECTIONS = (
     (0.0, 0.0), (0.5, 0.0), (1.0, 0.0), (1.5, 0.0), (0.0, 0.5), (0.0, -0.5),
 )  # fmt: skip
 """Yaw and pitch in units of pi of the views kept as memory: the faces of a cube, overlapping."""
+LINE_VIEWS, LINE_PITCH, LINE_FOV, LINE_SIZE = 12, -0.25, math.radians(70), 900
+"""Views around in which upright lines are found, each in its middle."""
 LEAST_KNOWN = 0.02
 """Part of a view that a panorama must show for it to be kept as memory."""
 
@@ -73,6 +76,8 @@ def world_from_panorama(
     rgb, known = _whole_sphere(photo, Path(path).name)
     estimator = load_depth(depth) if isinstance(depth, str) else depth
     merged = _merged_depth(rgb, known, camera_height, estimator, part(progress, 0.05, 0.7))
+    if estimator.name == EmbeddedDepth.name:
+        merged.log = _stood_up(rgb, merged, camera_height)
     progress(0.7, "Making points")
     anchors = _points(rgb, merged, camera_height)
     if not len(anchors):
@@ -237,6 +242,36 @@ def _offsets(log: np.ndarray, weight: np.ndarray) -> np.ndarray:
             b[i] -= overlap * difference
             b[j] += overlap * difference
     return np.linalg.solve(A, b).astype(np.float32)
+
+
+def _stood_up(rgb: np.ndarray, merged: _Merged, camera_height: float) -> np.ndarray:
+    """(H, W) logarithm of distance, what carries upright lines upright."""
+    height, width = merged.log.shape
+    directions = sphere_directions(width, height)
+    elevation = np.arcsin(directions[..., 2])
+    azimuth = np.arctan2(directions[..., 0], directions[..., 1])
+    flat = np.log(np.cos(elevation))
+    reach = merged.log + flat
+    above = camera_height + np.exp(merged.log) * directions[..., 2]
+    solid = merged.known & ~merged.sky
+
+    def look(azimuth: np.ndarray, elevation: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        column = ((azimuth + np.pi) / (2 * np.pi) * width).astype(int) % width
+        row = ((np.pi / 2 - elevation) / np.pi * height).astype(int).clip(0, height - 1)
+        return np.where(solid[row, column], reach[row, column], np.nan), above[row, column]
+
+    lines = []
+    for number in range(LINE_VIEWS):
+        yaw = 2 * math.pi * number / LINE_VIEWS
+        camera = sphere_camera(yaw, LINE_PITCH, LINE_FOV, LINE_SIZE, camera_height)
+        found = upright_lines(look_into(rgb, camera), camera)
+        off = (found[:, 0] - yaw + math.pi) % (2 * math.pi) - math.pi
+        lines.append(found[np.abs(off) < 1.2 * math.pi / LINE_VIEWS])
+    found = uprights(np.concatenate(lines), look, camera_height)
+    if found is None:
+        return merged.log
+    moved = found.stood_up(reach, above, azimuth, elevation, camera_height) - reach
+    return np.where(solid, merged.log + moved, merged.log).astype(np.float32)
 
 
 def _points(rgb: np.ndarray, merged: _Merged, camera_height: float) -> Anchors:

@@ -12,7 +12,7 @@ import numpy as np
 
 from ...conditioning.anchors.lifting import lift
 from ...data.photos import read_photo
-from ...models.depth import DepthEstimator, load_depth
+from ...models.depth import DepthEstimator, EmbeddedDepth, load_depth
 from ...shared.camera import Camera
 from ...shared.camera_match import DISTORTION, CameraMatch
 from ...shared.errors import InputError
@@ -23,6 +23,7 @@ from ..photo.blockout import BlockMesh, build_blockout
 from ..photo.depth_edges import enlarge_depth, sharpen_edges
 from ..photo.distortion import straightened
 from ..photo.guess_trust import photo_guess
+from ..photo.uprights import depth_stood_up
 from ..photo.vanishing import straighten_and_match
 from ..progress import Progress, silent
 
@@ -85,6 +86,8 @@ def world_from_photo(
         None if match is None else match.confidence,
     )
     progress(0.5, "Placing the photo")
+    if estimator.name == EmbeddedDepth.name:
+        guess_depth = depth_stood_up(guess_depth, shrunk(rgb, small_camera), small_camera)
     frame = MemoryFrame(
         id=frame_id(camera, rgb),
         name=Path(path).stem,
