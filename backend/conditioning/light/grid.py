@@ -6,6 +6,7 @@ from __future__ import annotations
 import math
 from functools import cached_property, partial
 
+import cv2
 import numpy as np
 
 from ...shared.camera import Camera
@@ -150,8 +151,15 @@ class Grid:
         if len(mixed):
             # in wide penumbras neighbours differ by their patterns only
             shared = self._complete(arrived, total)
-            own = np.where(np.abs(shared - own) < _PATTERN, shared, own)
+            differs = np.abs(shared - own) >= _PATTERN
+            own = np.where(differs & self._together(differs), own, shared)
         return own[:, None] * lighting.unveiled(surface, i, point, own > 0)
+
+    def _together(self, marks: np.ndarray) -> np.ndarray:
+        """(N,) bool: points whose pixels have at least two marked ones (N,) bool beside them."""
+        image = self.image(marks.astype(np.uint8))
+        beside = cv2.boxFilter(image, -1, (3, 3), normalize=False, borderType=cv2.BORDER_CONSTANT)
+        return (beside - image).ravel()[self.met] >= 2
 
     def _soft_shadow(self, i: int, received: direct.Received) -> tuple[np.ndarray, np.ndarray]:
         """(N,) part of a soft lamp's light that arrives, and (N,) int32 a point that it has."""

@@ -6,11 +6,13 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 
+import cv2
 import numpy as np
 import pytest
 
 from backend.conditioning.light import frame
 from backend.conditioning.light.direct import shadow_rays
+from backend.conditioning.light.grid import Grid
 from backend.shared.camera import Camera
 from backend.shared.scene import Material, Scene
 from tests.conditioning.light.lit_room import (
@@ -111,3 +113,17 @@ def test_shadows_in_a_bowl_are_those_of_a_room_of_that_form() -> None:
 
     large, small = seen(*room(1.0)), seen(*room(0.05))
     np.testing.assert_allclose(small, large, atol=0.04 * large.max())
+
+
+@pytest.mark.parametrize("height", [2.0, 3.0])
+def test_wide_penumbras_have_no_dots(height: float) -> None:
+    """Of a slab and a bar above a floor in the light of a sun that is six degrees wide."""
+    grey = matt((0.5,) * 3)
+    parts = [(plane_mesh(8.0), grey)]
+    for low, high in ((-1.0, 1.0), (1.3, 1.5)):
+        parts.append((box_mesh((low, -1, height), (high, 1, height + 0.1)), grey))
+    lit = lighting_of(scene_of(parts, [lamp_at("SUN", (0, 0, 9), 3.0, angle=0.1)]))
+    grid = Grid(lit, camera_at((1, -1, 1.2), (1, 0.2, 0), 96, 1.0))
+    shadow = grid.image(grid._narrow_shadow(0))[..., 0]
+    assert 0.2 < ((shadow > 0.02) & (shadow < 0.98)).mean() < 0.5
+    assert np.abs(shadow - cv2.medianBlur(shadow, 3)).max() < 0.1
