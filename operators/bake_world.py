@@ -10,7 +10,9 @@ import bpy
 from bpy.props import BoolProperty, StringProperty
 
 from ..backend.shared.camera_path import write_camera_path
+from ..backend.shared.harmonics import SH_C0
 from ..backend.shared.world import World
+from ..scene_sync.anchor_points import NATIVE
 from ..scene_sync.cameras import render_camera, scene_camera
 from .export import ExportToFile, ExportToFolder, memory_of, with_memory, with_points
 
@@ -33,6 +35,12 @@ class WORLDFM_OT_bake_splats(ExportToFile, bpy.types.Operator):
         description="Also add them as an object for Cycles and EEVEE, from Blender 5.3 on",
         default=True,
     )
+    lit: BoolProperty(
+        name="Lit by the Scene",
+        description="Let lamps light them and other objects throw shadows on them; otherwise they "
+        "glow as remembered",
+        default=False,
+    )
 
     def wanted(self, world: World) -> World:
         """Points, and memory for their normals."""
@@ -43,12 +51,43 @@ class WORLDFM_OT_bake_splats(ExportToFile, bpy.types.Operator):
         super().finish(context, folder, result)
         if self.add and bpy.app.version >= NATIVE_SPLATS:
             scale = 1 / context.scene.unit_settings.scale_length
+            before = set(bpy.data.pointclouds)
             bpy.ops.wm.ply_import(
                 filepath=str(self.file()),
                 forward_axis="Z",
                 up_axis="NEGATIVE_Y",
                 global_scale=scale,
             )
+            if self.lit:
+                material = lit_splats()
+                for cloud in set(bpy.data.pointclouds) - before:
+                    cloud.materials.append(material)
+
+
+def lit_splats() -> bpy.types.Material:
+    """A new diffuse material in the colours of Blender's own splats."""
+    material = bpy.data.materials.new("WorldFM Lit Splats")
+    material.use_nodes = True
+    tree = material.node_tree
+    tree.nodes.clear()
+    base, color, light, diffuse, output = map(
+        tree.nodes.new,
+        ("ShaderNodeAttribute", "ShaderNodeVectorMath", "ShaderNodeGamma",
+         "ShaderNodeBsdfDiffuse", "ShaderNodeOutputMaterial"),
+    )  # fmt: skip
+    base.attribute_name = NATIVE
+    color.operation = "MULTIPLY_ADD"
+    color.inputs[1].default_value = (SH_C0,) * 3
+    color.inputs[2].default_value = (0.5,) * 3
+    light.inputs["Gamma"].default_value = 2.2
+    for start, end in (
+        (base.outputs["Vector"], color.inputs[0]),
+        (color.outputs[0], light.inputs["Color"]),
+        (light.outputs[0], diffuse.inputs["Color"]),
+        (diffuse.outputs[0], output.inputs["Surface"]),
+    ):
+        tree.links.new(start, end)
+    return material
 
 
 class WORLDFM_OT_bake_mesh(ExportToFile, bpy.types.Operator):

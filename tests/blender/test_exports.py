@@ -103,6 +103,7 @@ def test_other_renderers_get_splats_meshes_light_and_a_colmap_model(found, world
     for kind, count, size in found["splats"]:  # from Blender 5.3 on
         assert kind == "POINTCLOUD" and count == len(world.anchors)
         assert np.allclose(size, np.ptp(world.anchors.xyz, axis=0) / 0.5, rtol=0.05)
+        assert "ShaderNodeBsdfDiffuse" in found["lit splats"]
     mesh = trimesh.load(folder / "mesh.glb")
     assert "collider" in mesh.geometry and len(mesh.geometry) == 2
     assert found["world"] == ["around", [2048, 1024], True]

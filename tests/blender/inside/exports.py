@@ -66,6 +66,11 @@ def baked(found: dict[str, Any]) -> None:
     found["splats"] = [[ob.type, len(ob.data.points), extent(ob)] for ob in new]
     for ob in new:
         bpy.data.objects.remove(ob)
+    objects = set(bpy.data.objects)
+    ops.bake_splats(filepath=str(FOLDER / "lit.ply"), lit=True)
+    for ob in set(bpy.data.objects) - objects:
+        found["lit splats"] = [node.bl_idname for node in ob.data.materials[0].node_tree.nodes]
+        bpy.data.objects.remove(ob)
     ops.bake_mesh(filepath=str(FOLDER / "mesh"))
     ops.bake_environment(filepath=str(FOLDER / "around.hdr"))
     nodes = scene.world.node_tree.nodes
