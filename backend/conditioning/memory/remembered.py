@@ -200,8 +200,12 @@ def usual_light(lighting: Lighting) -> float:
 
 
 def smoothed(values: np.ndarray, weight: np.ndarray, guide: Guide) -> np.ndarray:
-    """Values (H, W, C) of pixels of weight (H, W), means of some twelve pixels along surfaces."""
-    return complete_wide(complete(values * weight[..., None], weight, guide), guide)
+    """Values (H, W, C) of pixels of weight (H, W), means of some twelve pixels along surfaces; zero
+    where none of weight is near."""
+    known = np.concatenate([values, np.ones_like(values[..., :1])], axis=2)
+    made = complete_wide(complete(known * weight[..., None], weight, guide), guide)
+    # parts of a thin surface may have no pixel of weight near by
+    return made[..., :-1] / np.maximum(made[..., -1:], 1e-6)
 
 
 def _unexplained(detail: np.ndarray, weight: np.ndarray, guide: Guide) -> np.ndarray:

@@ -20,7 +20,7 @@ from backend.conditioning.memory import lookup
 from backend.conditioning.memory.lookup import fetch
 from backend.conditioning.memory.past_scenes import MOST_BOXES, PastScenes, fewer
 from backend.conditioning.memory.ratio import Corrected, Memory
-from backend.conditioning.memory.remembered import Remembered, points_of
+from backend.conditioning.memory.remembered import Remembered, grid_of, points_of, smoothed
 from backend.shared.camera import Camera
 from backend.shared.frame import MemoryFrame
 from backend.shared.moment import Moment
@@ -157,6 +157,18 @@ def test_what_is_brighter_than_lit_leaves_no_halo_on_a_bright_sky() -> None:
     away = np.abs(made.color - real).max(axis=2)
     assert away[mine].mean() < 0.25 * np.abs(lit.color - real)[mine].mean()
     assert away.max() < 0.05
+
+
+def test_what_is_smooth_along_a_surface_is_no_darker_where_little_is_known_of_it() -> None:
+    lighting = lit_of(room(BOX))
+    lit = frame.render(lighting, FRONT)
+    guide = grid_of(points_of(lighting.geometry, FRONT, lit), lit.triangle >= 0)
+    random = np.random.default_rng(0)
+    weight = (random.random(guide.shape) < 0.03).astype(np.float32)
+    made = smoothed(np.full((*guide.shape, 2), 3, np.float32), weight, guide)
+    known = made[..., 0] > 0
+    assert 0.5 < known.mean() < 0.999
+    np.testing.assert_allclose(made[known], 3, rtol=1e-4)
 
 
 def test_other_objects_take_nothing_of_a_material_that_was_read_wrongly() -> None:
