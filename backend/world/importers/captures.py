@@ -29,6 +29,7 @@ from ..identity import frame_id
 from ..origin import origin_of, remember
 from ..progress import Progress, part, silent
 from ..stereo.dense import Dense, dense_depth
+from ..stereo.strangers import without_strangers
 from ..stereo.trust import agreement, left_out_error
 from ..stereo.votes import views_of, votes, without_denied
 from .capture_axes import level_turn
@@ -226,6 +227,8 @@ def _assemble(
             f"The pictures were exposed differently, by up to {stops:.1f} stops; in the world they "
             "are alike."
         )
+    if bare:
+        memory = without_strangers(memory, [d.found for d in dense])
     anchors = _anchors(points, memory)
     if not len(anchors):
         raise InputError(

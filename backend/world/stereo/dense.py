@@ -53,10 +53,12 @@ each pixel is ground."""
 
 @dataclass(eq=False)
 class Dense:
-    """depth: (H, W) float32 of the frame's size. agreed: part of it on which views agree."""
+    """depth: (H, W) float32 of the frame's size. agreed: part of it on which views agree. found:
+    (H, W) bool, where it was told by comparing views; the rest is filled in."""
 
     depth: np.ndarray
     agreed: float
+    found: np.ndarray
 
 
 def dense_depth(
@@ -91,7 +93,7 @@ def dense_depth(
     for i in _told(range(len(frames)), part(progress, 0.83, 1.0), "Completing depth, view"):
         frame = frames[i]
         if frame.depth is not None:
-            done.append(Dense(frame.depth, 1.0))
+            done.append(Dense(frame.depth, 1.0, frame.depth > 0))
             continue
         depth = _complete(
             i, frame, views, depths, good[i], sure, matched[i], near[i], points, guess, ground
@@ -101,7 +103,10 @@ def dense_depth(
             depth = np.where(known, depth, np.float32(0))
         share = float(good[i].mean() if known is None else good[i][known].mean())
         height, width = frame.rgb.shape[:2]
-        done.append(Dense(resize_depth(depth.astype(np.float32), width, height), share))
+        found = cv2.resize(good[i].view(np.uint8), (width, height), interpolation=cv2.INTER_NEAREST)
+        done.append(
+            Dense(resize_depth(depth.astype(np.float32), width, height), share, found.view(bool))
+        )
     return done
 
 
