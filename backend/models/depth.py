@@ -135,7 +135,7 @@ class EmbeddedDepth:
         tensor = torch.from_numpy(image).permute(2, 0, 1)[None].float() / 255
         forward = camera.c2w[:3, 2]
         maps, box = held_to_room(
-            self.predict(tensor, directions).transpose(1, 2, 0),
+            without_islands(self.predict(tensor, directions).transpose(1, 2, 0)),
             directions[0].permute(1, 2, 0).numpy(),
             math.atan2(forward[0], forward[1]),
             lambda box: stood_on_ground(box, rgb, camera),
@@ -157,6 +157,18 @@ class EmbeddedDepth:
             out = self.net(images, torch.cat([directions, directions.flip(-1) * mirror]))
             out = 0.5 * (out[:1] + out[1:].flip(-1))[0]
             return torch.cat([out[:1], torch.sigmoid(out[1:])]).numpy()
+
+
+def without_islands(maps: np.ndarray) -> np.ndarray:
+    """The network's maps (H, W, 3), where all that sky surrounds is sky too: nothing stands there,
+    a cloud or a branch belongs to what is far away. The picture's upper border counts as sky."""
+    solid = (maps[..., 2] <= 0.5).astype(np.uint8)
+    _, part = cv2.connectedComponents(solid, connectivity=8)
+    held = np.unique(np.concatenate([part[-1], part[:, 0], part[:, -1]]))
+    island = (solid > 0) & ~np.isin(part, held)
+    made = maps.copy()
+    made[..., 2][island] = 1.0
+    return made
 
 
 def held_to_room(

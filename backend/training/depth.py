@@ -26,7 +26,7 @@ from ..models.depth_net import DepthNet, DepthNetConfig, load_depth_net, save_de
 from ..models.feature_weights import load_features
 from ..shared.files import replacing
 from .depth_measure import evaluate, held_out_samples
-from .depth_views import Sample, Views
+from .depth_views import Sample, Views, footed
 
 PHASES = (
     (0.0, 7_700, ((80, 64), (80, 64), (64, 80), (96, 64), (80, 80))),
@@ -86,6 +86,8 @@ def depth_loss(out: Tensor, batch: Sample) -> dict[str, Tensor]:
         gradient = gradient + ((error[:, :, step:] - error[:, :, :-step]).abs() * both_x).mean()
         gradient = gradient + ((error[:, step:] - error[:, :-step]).abs() * both_y).mean()
     parts["edges"] = 0.3 * gradient / solid.mean().clamp_min(1e-3)
+    feet = footed(batch).float()
+    parts["feet"] = 0.5 * ((out[:, 0] - batch.log_distance).abs() * feet).sum() / solid.sum()
     parts["ground"] = 0.2 * F.binary_cross_entropy_with_logits(out[:, 1], batch.ground.float())
     parts["sky"] = 0.2 * F.binary_cross_entropy_with_logits(out[:, 2], batch.sky.float())
     return parts

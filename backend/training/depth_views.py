@@ -78,6 +78,21 @@ def random_view(camera: Camera, rng: random.Random, size: tuple[int, int]) -> Ca
     return Camera(intrinsics(fov, width, height), c2w, width, height)
 
 
+def footed(views: Sample) -> Tensor:
+    """(B, H, W) bool of a batch: what stands on ground that is seen below it, column by column.
+
+    Where it stands is known from its foot alone, at any scale of what else is in the picture.
+    """
+    down = (-views.directions[:, 2]).clamp_min(math.exp(-LOG_FAR))
+    step = 0.05 + (-down.log()).diff(dim=1).abs()
+    near = (views.log_distance.diff(dim=1).abs() < step) & ~views.sky[:, :-1]
+    found = torch.zeros_like(views.sky)
+    for row in reversed(range(found.shape[1] - 1)):
+        held = near[:, row] & (views.ground[:, row + 1] | found[:, row + 1])
+        found[:, row] = held & ~views.ground[:, row]
+    return found
+
+
 def make_sample(scene: Scene, camera: Camera, ground: float) -> Sample | None:
     """Renders one view; None when it shows nothing to learn from (a wall right at the lens)."""
     rgb, depth = render_view(scene, camera, antialias=False)

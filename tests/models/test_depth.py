@@ -17,6 +17,7 @@ from backend.models.depth import (
     load_depth,
     scaled_to_ground,
     upsample_guided,
+    without_islands,
 )
 from backend.models.depth_net import (
     LOG_BACKDROP,
@@ -161,6 +162,19 @@ def test_absent_models_say_what_to_do(name, monkeypatch, tmp_path):
 def test_unknown_estimator():
     with pytest.raises(ModelError, match="choose auto, embedded"):
         load_depth("crystal-ball")
+
+
+def test_what_sky_surrounds_is_sky_and_what_stands_before_it_is_not():
+    maps = np.zeros((24, 32, 3), np.float32)
+    maps[:14, :, 2] = 0.9
+    maps[3:6, 5:9, 2] = 0.1  # a cloud
+    maps[:2, 20:24, 2] = 0.4  # and one that the picture cuts off
+    maps[4:16, 14, 2] = 0.2  # a mast
+    maps[2:5, 30:, 2] = 0.0  # a branch from beside the picture
+    made = without_islands(maps)
+    assert (made[3:6, 5:9, 2] == 1).all() and (made[:2, 20:24, 2] == 1).all()
+    assert (made[4:16, 14, 2] < 0.5).all() and (made[2:5, 30:, 2] < 0.5).all()
+    np.testing.assert_array_equal(made[..., :2], maps[..., :2])
 
 
 @pytest.mark.parametrize("wrong", [0.2, 1.0, 7.0])

@@ -37,6 +37,7 @@ from backend.training.depth_views import (
     compact,
     crops,
     expanded,
+    footed,
     resized,
     scene_samples,
     write_views,
@@ -62,6 +63,32 @@ def test_ground_that_is_seen_lies_on_the_plane(views):
     for view in views:
         assert above_ground(view)[view.ground].abs().max() < 0.2
         assert torch.allclose(view.directions.norm(dim=0), torch.ones(48, 64), atol=1e-5)
+
+
+def test_what_stands_on_visible_ground_is_footed_and_what_hangs_before_it_is_not():
+    """A wall five camera heights away, a lamp before it that does not touch the ground, sky."""
+    camera = Camera(intrinsics(1.0, 48, 64), np.eye(4), 48, 64)
+    rays = camera.rays()
+    rays = np.stack([rays[..., 0], rays[..., 2], -rays[..., 1]], axis=2)  # z up
+    rays = torch.from_numpy(rays / np.linalg.norm(rays, axis=2, keepdims=True)).float()
+    wall, down = 5.0 / rays[..., 1], -rays[..., 2]
+    ground = (1 / down.clamp_min(1e-3) < wall) & (down > 0)
+    sky = torch.zeros_like(ground)
+    sky[:6] = True
+    distance = torch.where(ground, 1 / down.clamp_min(1e-3), wall)
+    lamp = torch.zeros_like(ground)
+    lamp[10:34, 20:28] = True
+    distance = torch.where(lamp, 2.0, distance)
+    batch = Sample(
+        torch.zeros(1, 3, 64, 48), rays.permute(2, 0, 1)[None], distance.log()[None],
+        (ground & ~lamp)[None], sky[None],
+    )  # fmt: skip
+    found = footed(batch)[0]
+    standing = ~ground & ~lamp & ~sky
+    assert standing.sum() > 800 and not found[ground | lamp | sky].any()
+    above_lamp = torch.zeros_like(lamp)
+    above_lamp[:10, 20:28] = True
+    assert torch.equal(found[~above_lamp], standing[~above_lamp])
 
 
 def test_crops_keep_rays_and_distances_together(views):
@@ -112,6 +139,8 @@ def test_a_perfect_answer_has_no_loss_and_a_scaled_one_no_shape_error(views):
     assert float(sum(depth_loss(perfect, batch).values())) < 1e-5
     perfect[:, 0] += 0.7
     parts = depth_loss(perfect, batch)
+    feet = float(footed(batch).sum() / (~batch.sky).sum())
+    assert feet > 0.02 and float(parts["feet"]) == pytest.approx(0.35 * feet, rel=1e-3)
     assert float(parts["shape"]) < 1e-5 and float(parts["scale"]) == pytest.approx(0.14, rel=1e-3)
 
 
