@@ -267,10 +267,10 @@ def _stood_up(rgb: np.ndarray, merged: _Merged, camera_height: float) -> np.ndar
         found = upright_lines(look_into(rgb, camera), camera)
         off = (found[:, 0] - yaw + math.pi) % (2 * math.pi) - math.pi
         lines.append(found[np.abs(off) < 1.2 * math.pi / LINE_VIEWS])
-    found = uprights(np.concatenate(lines), look, camera_height)
-    if found is None:
+    standing = uprights(np.concatenate(lines), look, camera_height)
+    if standing is None:
         return merged.log
-    moved = found.stood_up(reach, above, azimuth, elevation, camera_height) - reach
+    moved = standing.stood_up(reach, above, azimuth, elevation, camera_height) - reach
     return np.where(solid, merged.log + moved, merged.log).astype(np.float32)
 
 

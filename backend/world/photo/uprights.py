@@ -99,7 +99,7 @@ def uprights(lines: np.ndarray, look: Look, camera_height: float) -> Uprights | 
         reach = _reach_of(azimuth, top, foot, look, camera_height)
         if reach is None:
             continue
-        x, y = _place(np.float32(azimuth), np.array([top, foot], np.float32))
+        x, y = _place(np.array(azimuth, np.float32), np.array([top, foot], np.float32))
         rows = np.arange(max(0, round(float(y[0]))), min(ROWS - 1, round(float(y[1]))) + 1)
         column = round(float(x)) % shape[1]
         weight[rows, column] += 1
@@ -151,7 +151,7 @@ def _place(azimuth: np.ndarray, elevation: np.ndarray) -> tuple[np.ndarray, np.n
     """Column and row on the sphere, from pixel centres."""
     column = (azimuth + math.pi) / (2 * math.pi) * 2 * ROWS - 0.5
     row = (math.pi / 2 - elevation) / math.pi * ROWS - 0.5
-    return np.float32(column), np.float32(row)
+    return column.astype(np.float32), row.astype(np.float32)
 
 
 def depth_stood_up(depth: np.ndarray, rgb: np.ndarray, camera: Camera) -> np.ndarray:
