@@ -152,14 +152,20 @@ class Grid:
             # in wide penumbras neighbours differ by their patterns only
             shared = self._complete(arrived, total)
             differs = np.abs(shared - own) >= _PATTERN
-            own = np.where(differs & self._together(differs), own, shared)
+            own = np.where(differs, own, shared)
+            # a lonely one may be no more than its pattern's noise: it asks for all points
+            lonely = np.flatnonzero(differs & ~self._together(differs))
+            if len(lonely):
+                first = np.zeros(len(lonely), np.int32)
+                made = self._ask(surface.take(lonely), i, first, POINTS)
+                own[lonely], point[lonely] = made[0] / np.maximum(made[1], 1e-20), made[2]
         return own[:, None] * lighting.unveiled(surface, i, point, own > 0)
 
     def _together(self, marks: np.ndarray) -> np.ndarray:
-        """(N,) bool: points whose pixels have at least two marked ones (N,) bool beside them."""
+        """(N,) bool: of marked points (N,) bool those with at least two of them beside."""
         image = self.image(marks.astype(np.uint8))
-        beside = cv2.boxFilter(image, -1, (3, 3), normalize=False, borderType=cv2.BORDER_CONSTANT)
-        return (beside - image).ravel()[self.met] >= 2
+        about = cv2.boxFilter(image, -1, (3, 3), normalize=False, borderType=cv2.BORDER_CONSTANT)
+        return marks & (about.ravel()[self.met] >= 3)
 
     def _soft_shadow(self, i: int, received: direct.Received) -> tuple[np.ndarray, np.ndarray]:
         """(N,) part of a soft lamp's light that arrives, and (N,) int32 a point that it has."""

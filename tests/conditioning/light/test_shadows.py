@@ -126,4 +126,4 @@ def test_wide_penumbras_have_no_dots(height: float) -> None:
     grid = Grid(lit, camera_at((1, -1, 1.2), (1, 0.2, 0), 96, 1.0))
     shadow = grid.image(grid._narrow_shadow(0))[..., 0]
     assert 0.2 < ((shadow > 0.02) & (shadow < 0.98)).mean() < 0.5
-    assert np.abs(shadow - cv2.medianBlur(shadow, 3)).max() < 0.1
+    assert np.abs(shadow - cv2.medianBlur(shadow, 3)).max() < 0.15
