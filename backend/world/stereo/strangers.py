@@ -54,6 +54,7 @@ def without_strangers(
             continue
         size = frame.camera.width, frame.camera.height
         large = cv2.resize(strange.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST) > 0
+        assert frame.depth is not None, "nothing of it is strange else"
         depth = np.where(large & ~found[number], np.float32(0), frame.depth)
         kept.append(replace(frame, depth=depth))
     return kept
