@@ -14,6 +14,7 @@ from ..shared.camera import Camera
 from ..shared.frame import MemoryFrame
 from .anchors.point_renderer import AnchorRender, PointCloud, render_points
 from .memory.images import MemoryImages
+from .memory.own_place import seen_from_own_place
 from .memory.sampling import Sampled, sample_memory, usable
 from .memory.seen import Seen
 from .memory.views import select_views
@@ -82,6 +83,8 @@ def build_conditions(
     """
     view = View(camera, images.device)
     anchors = render_points(cloud, camera)
+    if not cloud.whole:
+        anchors = seen_from_own_place(anchors, images.frames, camera)
     chosen = select_views(images, camera, anchors.depth, references)
     # whole geometry leaves no place for others' surfaces: what was imagined only colours it
     shown = imagined.behind(anchors, camera) if imagined and not cloud.whole else anchors
