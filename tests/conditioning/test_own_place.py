@@ -60,6 +60,16 @@ def test_a_turned_camera_sees_the_wall_at_its_own_depth(frame) -> None:
     assert (made.depth[SIZE // 2, -2:] == 3.8).all()  # beyond the frame's border
 
 
+def test_of_frames_from_one_place_the_one_that_looks_this_way_counts(frame) -> None:
+    c2w = camera(np.pi).c2w
+    back = MemoryFrame(
+        "b", "b", Camera(frame.camera.K, c2w, 2 * SIZE, 2 * SIZE), frame.rgb, frame.depth
+    )
+    for frames in ([frame, back], [back, frame]):
+        made = seen_from_own_place(specks(), frames, camera())
+        assert (made.depth == WALL).any()
+
+
 @pytest.mark.parametrize("others", ["elsewhere", "without depth", "none"])
 def test_from_elsewhere_nothing_changes(frame, others) -> None:
     blind = MemoryFrame("b", "b", frame.camera, frame.rgb)

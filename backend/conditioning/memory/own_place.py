@@ -18,6 +18,8 @@ from ..anchors.point_renderer import AnchorRender
 
 NEAR = 1e-3
 """Part of the middle depth of a frame up to which a camera stands where that did."""
+_ONE_PLACE = 1e-6
+"""Metres up to which two frames were taken from one place."""
 
 
 def seen_from_own_place(
@@ -51,7 +53,9 @@ def _here(frames: Sequence[MemoryFrame], camera: Camera) -> MemoryFrame | None:
     if camera.is_orthographic or not able:
         return None
     away = [float(np.linalg.norm(f.camera.position - camera.position)) for f in able]
-    frame = able[int(np.argmin(away))]
+    # of a panorama's frames, all from one place, the one that looks this way
+    nearest = [f for f, far in zip(able, away, strict=True) if far <= min(away) + _ONE_PLACE]
+    frame = max(nearest, key=lambda one: float(one.camera.c2w[:3, 2] @ camera.c2w[:3, 2]))
     assert frame.depth is not None
     solid = frame.depth[np.isfinite(frame.depth) & (frame.depth > 0)]
     return frame if len(solid) and min(away) < NEAR * float(np.median(solid)) else None
