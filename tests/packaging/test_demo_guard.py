@@ -57,7 +57,9 @@ def test_a_failed_run_changes_nothing(last_run: Path) -> None:
 def test_ctrl_c_ends_a_program_that_does_not_listen(last_run: Path) -> None:
     started = last_run / "started"
     code = (
-        "import sys, pathlib; from demo.guard import run_guarded\n"
+        "import signal, sys, pathlib; from demo.guard import run_guarded\n"
+        # a run of the tests in the background of a shell ignores Ctrl-C, and so would this
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         f"sys.exit(run_guarded([sys.executable, '-c', {DEAF!r}, {str(started)!r}], "
         f"pathlib.Path({str(last_run)!r}), 'the film'))"
     )
