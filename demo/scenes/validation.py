@@ -24,7 +24,7 @@ def _build(name: str) -> Stage:
 
     kit = given.Kit(1 + 100 * sorted(given.SCENES).index(name))
     path, aims, fov = given.SCENES[name](kit)
-    given.prepare(kit.scene, SIZE, 1)
+    given.prepare(kit.scene, (SIZE, SIZE), 1)
     made = given.make_camera(kit.scene, fov)
     made.name, made.rotation_mode = "Path", "QUATERNION"
     for view in range(VIEWS):
