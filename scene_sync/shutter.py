@@ -34,10 +34,18 @@ class _Moment(NamedTuple):
 class Shutter:
     """What a scene was like when its shutter opened and is like when that closes."""
 
-    opened: Camera | None = None
-    closed: Camera | None = None
     _begin: _Moment | None = None
     _end: _Moment | None = None
+
+    @property
+    def opened(self) -> Camera | None:
+        """The camera when it opens; None where nothing moves."""
+        return None if self._begin is None else self._begin.camera
+
+    @property
+    def closed(self) -> Camera | None:
+        """The same when it closes."""
+        return None if self._end is None else self._end.camera
 
     def moves(self, scene: Scene | None) -> tuple[Move, ...]:
         """What of `scene` stands elsewhere at either time, or is bent otherwise."""
@@ -79,8 +87,7 @@ def shutter(engine: bpy.types.RenderEngine, depsgraph: bpy.types.Depsgraph) -> S
             found.append(_moment(viewer, depsgraph))
     finally:
         engine.frame_set(frame, subframe)
-    begin, end = found
-    return Shutter(begin.camera, end.camera, begin, end)
+    return Shutter(*found)
 
 
 def _moment(viewer: bpy.types.Object, depsgraph: bpy.types.Depsgraph) -> _Moment:

@@ -16,11 +16,11 @@ from ..conditioning.anchors.forest import Forest
 from ..conditioning.anchors.geometry import Geometry
 from ..conditioning.anchors.materials import UNASSIGNED, CompiledMaterial, Pyramids
 from ..conditioning.anchors.surface import Matter
-from ..conditioning.anchors.tracing import AVAILABLE, visible_triangles
+from ..conditioning.anchors.tracing import AVAILABLE
 from ..conditioning.light import frame
 from ..conditioning.light.cache import FIRST, WHOLE, Quality
 from ..conditioning.light.frame import LitFrame
-from ..conditioning.light.shade import Lighting
+from ..conditioning.light.shade import Lighting, without
 from ..conditioning.memory.past_scenes import PastScenes
 from ..conditioning.memory.ratio import Memory
 from ..conditioning.memory.remembered import Remembered
@@ -300,12 +300,9 @@ class LitWorld:
     def _without(self, lighting: Lighting, movers: Movers) -> Lighting:
         """The same before a camera that does not see what moves."""
         geometry = lighting.geometry
-        kept = ~np.isin(geometry.owner, movers.instances)
-        seen = visible_triangles(geometry, CAMERA)
-        if seen is not None:
-            kept &= np.isin(np.arange(len(geometry)), seen)
+        moving = np.flatnonzero(np.isin(geometry.owner, movers.instances))
         self._standing.see(geometry)
-        rays = self._standing.rays(np.flatnonzero(kept).astype(np.int32))
+        rays = self._standing.rays(without(geometry, CAMERA, moving))
         self._standing.tidy()
         return replace(lighting, seen=rays)
 

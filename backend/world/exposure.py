@@ -15,9 +15,10 @@ import cv2
 import numpy as np
 
 from ..data.depth_files import resize_depth
-from ..shared.color import LINEAR
+from ..shared.color import LINEAR, linear_to_srgb
 from ..shared.frame import MemoryFrame
 from .identity import frame_id
+from .pair_offsets import pair_offsets
 
 SIDE = 128
 """Pixels of the longer side that pictures are compared with."""
@@ -27,8 +28,8 @@ DARKEST, BRIGHTEST = 8, 247
 """sRGB levels between which a colour tells an exposure."""
 FEWEST = 100
 """Pixels that two pictures must see alike to be compared."""
-ROUNDS, OUTLIER = 10, 0.1
-"""Of reweighting, and the difference from which on a pair's word counts less."""
+ROUNDS, OUTLIER, PULL = 10, 0.1, 1e-3
+"""Of reweighting, the difference from which on a pair's word counts less, and the pull to none."""
 LEAST = 0.05
 """Greatest offset (in log odds; 0.05 is 3 levels of 255 at mid grey) up to which all is left."""
 EXPLAINED = 0.5
@@ -63,29 +64,14 @@ def exposures(memory: Sequence[MemoryFrame]) -> np.ndarray:
         return nothing
     robust = weight.copy()
     for _ in range(ROUNDS):
-        found = _least_squares(len(memory), first, second, differs, robust)
+        pairs = zip(first, second, differs, robust, strict=True)
+        found = pair_offsets(len(memory), pairs, PULL)
+        found -= found.mean()
         left = np.abs(differs - (found[second] - found[first]))
         robust = weight * np.minimum(1, OUTLIER / np.maximum(left, 1e-9))
     left = differs - (found[second] - found[first])
     believed = (weight * left**2).sum() < (1 - EXPLAINED) * (weight * differs**2).sum()
     return found if believed and np.abs(found).max() > LEAST else nothing
-
-
-def _least_squares(
-    count: int, first: np.ndarray, second: np.ndarray, differs: np.ndarray, weight: np.ndarray
-) -> np.ndarray:
-    """(count,) numbers of mean 0 whose differences, second - first, are nearest to `differs`."""
-    A, b = np.full((count, count), 1e-6), np.zeros(count)
-    np.fill_diagonal(A, 1e-3)
-    for i, j, d, w in zip(first, second, differs, weight, strict=True):
-        A[i, i] += w
-        A[j, j] += w
-        A[i, j] -= w
-        A[j, i] -= w
-        b[i] -= w * d
-        b[j] += w * d
-    found = np.linalg.solve(A, b)
-    return found - found.mean()
 
 
 def _pairs(
@@ -135,11 +121,9 @@ def _log_odds(rgb: np.ndarray) -> np.ndarray:
 
 def _table(offset: float) -> np.ndarray:
     """(256,) uint8: what each sRGB level becomes when `offset` is added to its log odds."""
-    linear = LINEAR.astype(np.float64).reshape(-1)
     gain = np.exp(offset)
-    bright = gain * linear / (1 + (gain - 1) * linear)
-    coded = np.where(bright <= 0.0031308, 12.92 * bright, 1.055 * bright ** (1 / 2.4) - 0.055)
-    return np.rint(255 * coded).astype(np.uint8)
+    bright = gain * LINEAR / (1 + (gain - 1) * LINEAR.astype(np.float64))
+    return np.rint(255 * linear_to_srgb(bright)).astype(np.uint8)
 
 
 def _smaller(frame: MemoryFrame) -> MemoryFrame | None:

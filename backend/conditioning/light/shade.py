@@ -102,7 +102,7 @@ class Lighting:
             return forest.rays(visible_triangles(geometry, kind) if kept is None else kept)
 
         clear = matter.clear()
-        between = rays(SHADOW, None if clear is None else _without(geometry, SHADOW, clear))
+        between = rays(SHADOW, None if clear is None else without(geometry, SHADOW, clear))
         veils = None if clear is None else rays(SHADOW, _within(geometry, SHADOW, clear))
         sky = Sky.of(scene.background)
         near, apart, sampled = _lights(scene, matter, sky)
@@ -142,7 +142,8 @@ class Lighting:
         return replace(self, bounced=bounced, quality=quality)
 
 
-def _without(geometry: Geometry, kind: int, left_out: np.ndarray) -> np.ndarray:
+def without(geometry: Geometry, kind: int, left_out: np.ndarray) -> np.ndarray:
+    """(K,) int32 triangles that rays of a kind meet, but for some (L,)."""
     kept = visible_triangles(geometry, kind)
     kept = np.arange(len(geometry)) if kept is None else kept
     return np.setdiff1d(kept, left_out, assume_unique=True).astype(np.int32)

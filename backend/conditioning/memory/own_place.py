@@ -18,6 +18,7 @@ from ..anchors.point_renderer import AnchorRender
 
 NEAR = 1e-3
 """Part of the middle depth of a frame up to which a camera stands where that did."""
+_STRIDE = 8
 _ONE_PLACE = 1e-6
 """Metres up to which two frames were taken from one place."""
 
@@ -57,5 +58,6 @@ def _here(frames: Sequence[MemoryFrame], camera: Camera) -> MemoryFrame | None:
     nearest = [f for f, far in zip(able, away, strict=True) if far <= min(away) + _ONE_PLACE]
     frame = max(nearest, key=lambda one: float(one.camera.c2w[:3, 2] @ camera.c2w[:3, 2]))
     assert frame.depth is not None
-    solid = frame.depth[np.isfinite(frame.depth) & (frame.depth > 0)]
+    depth = frame.depth[::_STRIDE, ::_STRIDE]  # this is asked for every frame
+    solid = depth[np.isfinite(depth) & (depth > 0)]
     return frame if len(solid) and min(away) < NEAR * float(np.median(solid)) else None

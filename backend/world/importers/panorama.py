@@ -23,6 +23,7 @@ from ...shared.errors import InputError
 from ...shared.frame import MemoryFrame
 from ...shared.world import World
 from ..identity import frame_id
+from ..pair_offsets import pair_offsets
 from ..photo.depth_edges import enlarge_depth, sharpen_edges
 from ..photo.guess_trust import expected
 from ..photo.uprights import upright_lines, uprights
@@ -223,10 +224,9 @@ def _offsets(log: np.ndarray, weight: np.ndarray) -> np.ndarray:
     """
     step = max(1, log.shape[2] // 256)
     log, weight = log[:, ::step, ::step], weight[:, ::step, ::step]
-    count = len(log)
-    A, b = 1e-2 * np.eye(count), np.zeros(count)
     scale = weight[0].size / 50
-    for i in range(count):
+    pairs = []
+    for i in range(len(log)):
         for j in range(i):
             both = np.minimum(weight[i], weight[j])
             overlap = float(both.sum()) / scale
@@ -235,13 +235,8 @@ def _offsets(log: np.ndarray, weight: np.ndarray) -> np.ndarray:
             difference = (
                 float(np.median((log[i] - log[j])[both > 0.1])) if (both > 0.1).any() else 0
             )
-            A[i, i] += overlap
-            A[j, j] += overlap
-            A[i, j] -= overlap
-            A[j, i] -= overlap
-            b[i] -= overlap * difference
-            b[j] += overlap * difference
-    return np.linalg.solve(A, b).astype(np.float32)
+            pairs.append((i, j, difference, overlap))
+    return pair_offsets(len(log), pairs, pull=1e-2).astype(np.float32)
 
 
 def _stood_up(rgb: np.ndarray, merged: _Merged, camera_height: float) -> np.ndarray:
@@ -270,7 +265,7 @@ def _stood_up(rgb: np.ndarray, merged: _Merged, camera_height: float) -> np.ndar
     standing = uprights(np.concatenate(lines), look, camera_height)
     if standing is None:
         return merged.log
-    moved = standing.stood_up(reach, above, azimuth, elevation, camera_height) - reach
+    moved = standing.moves(reach, above, azimuth, elevation, camera_height)
     return np.where(solid, merged.log + moved, merged.log).astype(np.float32)
 
 

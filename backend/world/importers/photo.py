@@ -78,16 +78,11 @@ def world_from_photo(
     progress(0.2, "Estimating depth")
     small_camera, guess_depth, ground = working_depth(rgb, camera, estimator)
     progress(0.4, "Measuring how far depth can be trusted")
-    trust = photo_guess(
-        shrunk(rgb, small_camera),
-        small_camera,
-        guess_depth,
-        estimator,
-        None if match is None else match.confidence,
-    )
+    small, confidence = shrunk(rgb, small_camera), None if match is None else match.confidence
+    trust = photo_guess(small, small_camera, guess_depth, estimator, confidence)
     progress(0.5, "Placing the photo")
     if estimator.name == EmbeddedDepth.name:
-        guess_depth = depth_stood_up(guess_depth, shrunk(rgb, small_camera), small_camera)
+        guess_depth = depth_stood_up(guess_depth, small, small_camera)
     frame = MemoryFrame(
         id=frame_id(camera, rgb),
         name=Path(path).stem,

@@ -51,7 +51,7 @@ class Uprights:
     reach: np.ndarray
     share: np.ndarray
 
-    def stood_up(
+    def moves(
         self,
         reach: np.ndarray,
         height: np.ndarray,
@@ -59,7 +59,7 @@ class Uprights:
         elevation: np.ndarray,
         camera_height: float,
     ) -> np.ndarray:
-        """(H, W) reach with what lies on a surface of upright lines laid on them.
+        """(H, W) what to add to the reach, so that surfaces of upright lines lie on these.
 
         All (H, W); height: metres above the ground. What may be ground only comes nearer.
         """
@@ -72,7 +72,7 @@ class Uprights:
         on, free = NEAR
         moved = off * share * np.clip((free - np.abs(off)) / (free - on), 0, 1)
         low = height < ON_GROUND * camera_height
-        return reach + np.where(low, np.minimum(moved, 0), moved)
+        return np.where(low, np.minimum(moved, 0), moved)
 
 
 def upright_lines(rgb: np.ndarray, camera: Camera) -> np.ndarray:
@@ -178,5 +178,5 @@ def depth_stood_up(depth: np.ndarray, rgb: np.ndarray, camera: Camera) -> np.nda
     found = uprights(upright_lines(rgb, camera), look, above)
     if found is None:
         return depth
-    moved = found.stood_up(reach, height, azimuth, elevation, above) - reach
+    moved = found.moves(reach, height, azimuth, elevation, above)
     return np.where(solid, depth * np.exp(moved), depth).astype(np.float32)
