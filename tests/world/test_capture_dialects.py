@@ -10,11 +10,13 @@ import cv2
 import numpy as np
 import pytest
 from PIL import Image
+from scipy.spatial import cKDTree
 
 from backend.data.lenses import Lens
 from backend.shared.errors import InputError
 from backend.world.exporters import export_transforms
 from backend.world.importers.captures import capture_to_world
+from backend.world.importers.ply import read_ply
 from backend.world.origin import recall
 from tests.scenes.grounded_room import ExactDepth, grounded
 
@@ -116,6 +118,20 @@ def test_byte_order_marks(tmp_path, encoding):
 def test_the_training_part_alone(tmp_path):
     write_transforms(tmp_path, {}, file="transforms_train.json")
     imported(tmp_path)
+
+
+def test_applied_transform_does_not_turn_what_is_in_the_cameras_axes_already(tmp_path):
+    turned = [[1, 0, 0, 3.0], [0, 0, 1, 0], [0, -1, 0, 0]]  # nerfstudio's, and moved
+    write_transforms(tmp_path, {"applied_transform": turned, "applied_scale": 2.0})
+    colmap = tmp_path / "colmap" / "sparse" / "0"
+    colmap.mkdir(parents=True)
+    (colmap / "cameras.txt").write_text("1 PINHOLE 96 72 70 70 48 36\n")
+    (colmap / "images.txt").write_text("1 1 0 0 0 9 9 9 1 images/0.png\n\n")
+    (colmap / "points3D.txt").write_text("1 9 9 9 255 0 0 1 1 0\n")
+    world = imported(tmp_path)
+    points = read_ply(tmp_path / "points.ply")[0].xyz
+    near, _ = cKDTree(world.anchors.xyz).query(points)
+    assert np.mean(near < 1e-5) > 0.9  # those that pictures look through may go
 
 
 def test_orientation_tags_never_turn_a_capture(tmp_path):
