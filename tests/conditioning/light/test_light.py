@@ -312,16 +312,17 @@ def test_normals_that_would_mirror_a_view_into_the_surface_are_raised() -> None:
     np.testing.assert_allclose(away[~fine, 2], least[~fine], atol=1e-3)
 
 
-def test_a_polished_floor_shows_a_lamp_without_speckle() -> None:
+@pytest.mark.parametrize("roughness", [0.1, 0.12, 0.19])
+def test_a_polished_floor_shows_a_lamp_without_speckle(roughness: float) -> None:
     """Neighbours of a narrow lobe share what they see where it is wider than they are apart."""
-    floor = closure("BSDF_GLOSSY", Color=[0.5, 0.5, 0.5, 1.0], Roughness=0.19)
+    floor = closure("BSDF_GLOSSY", Color=[0.5, 0.5, 0.5, 1.0], Roughness=roughness)
     parts = [(plane_mesh(8.0), floor), (box_mesh((-0.4, 1.5, 0.5), (0.4, 1.6, 1.3)), glowing(9.0))]
     color = seen(scene_of(parts), camera_at((0, -2.5, 1.2), (0, 0.2, 0), 128, 0.8))[..., 0]
     row = color[60:120, 32:96]
     edge = (row[:, 1:-1] > 0.05) & (row[:, 1:-1] < 4)
     speckle = np.abs(row[:, 1:-1] - (row[:, :-2] + row[:, 2:]) / 2)[edge]
     assert edge.sum() > 300
-    assert np.mean(speckle) < 0.05 and np.percentile(speckle, 95) < 0.2
+    assert np.mean(speckle) < 0.05 and np.percentile(speckle, 95) < 0.22
 
 
 def test_behind_many_clear_sheets_there_is_still_something() -> None:
