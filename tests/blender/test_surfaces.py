@@ -129,6 +129,7 @@ def test_large_scenes_are_made_coarser(found):
     assert budget["before"] > 600_000 and 20_000 < budget["after"] <= 100_000
     assert budget["instances"] == 42 and 0.85 < budget["radius"][0] < budget["radius"][1] < 1.01
     assert len(set(budget["corners"])) == 1 and budget["same"] and budget["enough"] == []
+    assert budget["memory"] > 10**9 and budget["most"] == [20e6, 5_333_333, 10_666_666, 20e6]
     (said,) = budget["said"]
     assert "0.7 M triangles" in said and "coarser" in said and "left out" not in said
 

@@ -353,6 +353,8 @@ def budget() -> dict[str, Any]:
         "few": [sum(len(few[0][one.mesh].triangles) for one in few[1]), few[2]],
         "kept": {"Floor", "Sphere"} <= {one.key for one in few[1]},
         "enough": module.within_budget(list(found.meshes), list(found.instances))[2],
+        "memory": module.machine_memory(),
+        "most": [module.most_triangles(gigabytes * 10**9) for gigabytes in (0, 8, 16, 64)],
     }
 
 
