@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -78,31 +79,39 @@ def samples(
     dataset: Annotated[
         Path | None, typer.Option(help="A nerfstudio dataset to take samples from instead.")
     ] = None,
+    photos: Annotated[
+        Path | None, typer.Option(help="A folder of photos to take samples from instead.")
+    ] = None,
     pictures: Pictures = None,
     device: Annotated[str, typer.Option(help="Where to make them: cpu, cuda, ...")] = "cpu",
     threads: Threads = 0,
     processes: Processes = 1,
 ) -> None:
-    """Make training samples from procedural scenes, or from a dataset with depth."""
+    """Make training samples from procedural scenes, a dataset with depth, or photos.
+
+    Photos are seen from aside by their estimated depth and asked back.
+    """
     check_size(size, size)
     from ..data.picture_folder import PictureFolder
     from ..pipelines.embedded import choose_device
+    from ..training.photo_samples import fill_with_photos
     from ..training.sample_cache import add_dataset, fill_cache
 
     device = str(choose_device(device))
-    textures = PictureFolder(pictures) if pictures else ()
-
     make_folder(output)
     if dataset is not None:
-        count = scenes * per_flight
-        taken = add_dataset(output, dataset, dataset.name, count, first_seed)
-        tracked(taken, count, "Taking samples")
-        typer.echo(f"{counted(count, 'sample')} in {output}")
-        return
-    seeds = range(first_seed, first_seed + scenes)
-    done = fill_cache(output, seeds, size, per_flight, processes, textures, device)
-    tracked(done, scenes, "Rendering scenes")
-    typer.echo(f"{counted(scenes, 'scene')} in {output}")
+        total, unit = scenes * per_flight, "sample"
+        done: Iterator[object] = add_dataset(output, dataset, dataset.name, total, first_seed)
+    elif photos is not None:
+        found = PictureFolder(photos)
+        total, unit = len(found), "photo"
+        done = fill_with_photos(output, found, size, per_flight, processes)
+    else:
+        textures = PictureFolder(pictures) if pictures else ()
+        seeds, total, unit = range(first_seed, first_seed + scenes), scenes, "scene"
+        done = fill_cache(output, seeds, size, per_flight, processes, textures, device)
+    tracked(done, total, "Making samples")
+    typer.echo(f"{counted(total, unit)} in {output}")
 
 
 Examples = Annotated[Path, typer.Option(help="Folder of examples; rendered into if need be.")]

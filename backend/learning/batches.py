@@ -97,10 +97,10 @@ class SampleBatches(IterableDataset):
             if count % RESCAN_BATCHES == 0:
                 self.files = _scan(self.folders)
             count += 1
-            sizes = {references: len(paths) for references, paths in self.files.items()}
-            total = sum(sizes.values())
-            references = int(rng.choice(list(sizes), p=[n / total for n in sizes.values()]))
-            paths = rng.choice(self.files[references], self.batch)
+            kinds = {kind: len(paths) for kind, paths in self.files.items()}
+            total = sum(kinds.values())
+            kind = str(rng.choice(list(kinds), p=[n / total for n in kinds.values()]))
+            paths = rng.choice(self.files[kind], self.batch)
             samples = [self._augmented(Path(path), rng) for path in paths]
             yield collate(samples, self.head_dim)
 
@@ -138,11 +138,12 @@ def collate(samples: list[Sample], head_dim: int) -> Batch:
     )
 
 
-def _scan(folders: list[Path]) -> dict[int, list[str]]:
-    files: dict[int, list[str]] = defaultdict(list)
+def _scan(folders: list[Path]) -> dict[str, list[str]]:
+    """Paths of samples by what their names end with: how many references, and of what size."""
+    files: dict[str, list[str]] = defaultdict(list)
     for folder in folders:
         for path in sorted(folder.glob("*-r*.safetensors")):
-            files[int(path.stem.rsplit("-r", 1)[1])].append(str(path))
+            files[path.stem.rsplit("-r", 1)[1]].append(str(path))
     if not files:
         names = ", ".join(str(folder) for folder in folders)
         raise InputError(f"There are no training samples in {names}; make some first.")

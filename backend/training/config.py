@@ -56,8 +56,10 @@ class TrainConfig:
     features: file of the feature network; the one installed if empty (`worldfm models features`).
     pixart: a folder with the transformer of PixArt-Sigma to begin with instead (see pixart.py).
     vae: a folder with an AutoencoderKL that makes the latents; without, stage 1 trains an encoder.
-    crop: side in pixels of training crops; larger samples are cropped, smaller ones kept.
+    crop: side in pixels of training crops; no side of a sample may be smaller.
     drop_memory, drop_color: how often a sample loses its memory tokens or its colours.
+    train_memory: whether the way from memory frames to tokens learns too; without, a step takes
+    about two thirds of the time.
     mask_anchors: part of the anchors that is hidden at first, in blocks: what is hidden has to come
     from memory (masked pretraining, arXiv 2601.05116).
     drop_ramp: iterations over which drop_color falls from 1 (geometry, memory) to its value and
@@ -83,6 +85,7 @@ class TrainConfig:
     precision: str = "auto"
     drop_memory: float = 0.1
     drop_color: float = 0.05
+    train_memory: bool = True
     mask_anchors: float = 0.0
     drop_ramp: int = 0
     minutes: float = 0.0
@@ -131,10 +134,11 @@ def _build(cls: type, data: dict[str, Any], where: str) -> Any:
 def _fits(value: Any, expected: str) -> bool:
     types: dict[str, type | tuple[type, ...]] = {
         "int": int,
+        "bool": bool,
         "str": str,
         "float": (int, float),
         "tuple": tuple,
     }
     if expected not in types:  # a nested table, built already
         return True
-    return isinstance(value, types[expected]) and not isinstance(value, bool)
+    return isinstance(value, types[expected]) and isinstance(value, bool) == (expected == "bool")

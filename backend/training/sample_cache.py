@@ -158,7 +158,7 @@ def _fill_scene(
         scene = scene or training_scene(seed, pictures)
         drawn = render_flight(scene, flight, size, device)
         samples = scene_samples(drawn, seed * FLIGHTS + flight, per_flight, device)
-        for _ in _save(folder, name, samples):
+        for _ in save_samples(folder, name, samples):
             pass
 
 
@@ -167,12 +167,14 @@ def add_dataset(folder: Path, dataset: Path, name: str, count: int, seed: int) -
     file when it is written."""
     folder.mkdir(parents=True, exist_ok=True)
     flight = Flight(read_dataset(dataset), [])
-    yield from _save(folder, name, scene_samples(flight, seed, count))
+    yield from save_samples(folder, name, scene_samples(flight, seed, count))
 
 
-def _save(folder: Path, name: str, samples: Iterator[Sample]) -> Iterator[Path]:
-    # the number of references stands in the name: a batch is drawn among equals
+def save_samples(folder: Path, name: str, samples: Iterator[Sample]) -> Iterator[Path]:
+    """Write samples into `folder`, yielding each file when it is written."""
+    # number and size of the references stand in the name: a batch is drawn among equals
     for i, sample in enumerate(samples):
-        path = folder / f"{name}-{i:02d}-r{len(sample.memory)}.safetensors"
+        references, _, height, width = sample.memory.shape
+        path = folder / f"{name}-{i:02d}-r{references}x{height}x{width}.safetensors"
         sample.save(path)
         yield path

@@ -250,7 +250,8 @@ class FewStepGenerator(Stage):
     def forward(self, batch: Batch, iteration: int) -> StageOutput:
         batch = self.thinned(batch, iteration)
         features = self.model.encode_hints(batch.hints)
-        memory = memory_tokens(self.model, batch)
+        with torch.set_grad_enabled(self.config.train_memory):
+            memory = memory_tokens(self.model, batch)
         steps = 2 if self.draw(0.25) else 1
         latent = generate(self.model, batch, features, memory, steps, self.alphas_cumprod)
         picture = self.decode(latent, features, batch)

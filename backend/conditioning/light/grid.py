@@ -34,8 +34,8 @@ nobody completes what they see."""
 _GLOSSY_RAYS = 8
 _WIDER = 3
 """Times a lobe's alpha that a tile may be across whose pixels show the same: the mean of a tile
-blurs by 0.3 of its width, the lobe by 1.4 of alpha, which is the more. Narrower sharing left rows of
-dots where few of the rays meet something bright."""
+blurs by 0.3 of its width, the lobe by 1.4 of alpha, which is the more. Without, rows of dots are
+left where few of the rays meet something bright."""
 _TELLING = 0.5
 _PATTERN = 0.15
 """Difference of shadows below which it counts as the pattern's."""
