@@ -25,9 +25,12 @@ from ..offline import hub_offline
 from ..shared.camera import Camera, about_vertical
 from ..shared.errors import InputError, ModelError
 from ..shared.frame import SKY
+from .closer_look import LEVELS, looked_closer
 from .config_file import read_config
 from .depth_net import LOG_FAR, STRIDE, DepthNet, load_depth_net
 from .room_box import Box, fit_box
+from .standing import Standing, depth_standing, standing_things
+from .uprights import depth_stood_up
 from .wall_feet import stood_on_ground
 
 EMBEDDED = Path(__file__).parent / "embedded_depth"
@@ -56,37 +59,41 @@ _PLAIN = {"local_files_only": True, "trust_remote_code": False}
 
 @dataclass(frozen=True, eq=False)
 class DepthGuess:
-    """depth: (H, W) float32 z-depth in metres, +inf = sky. ground: (H, W) float32 in [0, 1]."""
+    """depth: (H, W) float32 z-depth in metres, +inf = sky. ground: (H, W) float32 in [0, 1].
+    standing: what was found to stand on the ground and stands there, if that was looked for."""
 
     depth: np.ndarray
     ground: np.ndarray
     estimator: str
+    standing: Standing | None = None
 
 
 class DepthEstimator(Protocol):
-    """What `load_depth` returns."""
+    """What `load_depth` returns. coarse: whether it bends what is straight."""
 
     name: str
+    coarse: bool
 
     def estimate(self, rgb: np.ndarray, camera: Camera) -> DepthGuess:
         """rgb: (H, W, 3) uint8 of the camera's size; the camera stands at z > 0."""
 
 
-def load_depth(name: str = "auto", device: str = "cpu") -> DepthEstimator:
+def load_depth(name: str = "auto", device: str = "cpu", thorough: bool = False) -> DepthEstimator:
     """The estimator called `name`: embedded, moge-2, depth-anything, depth-pro or a local folder.
 
-    "auto" takes the best whose weights and library are present, at worst the embedded one. Raises
-    ModelError saying what to install or download.
+    "auto" takes the best whose weights and library are present, at worst the embedded one.
+    thorough: whether the embedded one takes its time, so that what is upright stands upright.
+    Raises ModelError saying what to install or download.
     """
     if name == "embedded":
-        return EmbeddedDepth(load_depth_net(EMBEDDED))
+        return EmbeddedDepth(load_depth_net(EMBEDDED), thorough)
     if name == "auto":
         for candidate in MODELS:
             try:
                 return load_depth(candidate, device)
             except ModelError:
                 continue
-        return load_depth("embedded", device)
+        return load_depth("embedded", device, thorough)
     if name == "moge-2":
         return MogeDepth(MODELS[name], device)
     if name in MODELS or Path(name).is_dir():
@@ -120,10 +127,11 @@ def level_directions(camera: Camera) -> np.ndarray:
 class EmbeddedDepth:
     """What ships with WorldFM: a small network, held to the ground plane."""
 
-    name = "embedded"
+    name, coarse = "embedded", True
 
-    def __init__(self, net: DepthNet) -> None:
-        self.net = net
+    def __init__(self, net: DepthNet, thorough: bool = False) -> None:
+        """thorough: whether parts of pictures are looked at too, so that small things stand."""
+        self.net, self.thorough = net, thorough
 
     def estimate(self, rgb: np.ndarray, camera: Camera) -> DepthGuess:
         """Of (H, W, 3) uint8; see `DepthEstimator`."""
@@ -131,19 +139,47 @@ class EmbeddedDepth:
         width, height = network_size(camera.width, camera.height)
         small = camera.resized(width, height)
         image = cv2.resize(rgb, (width, height), interpolation=cv2.INTER_AREA)
-        directions = torch.from_numpy(level_directions(small)).permute(2, 0, 1)[None]
-        tensor = torch.from_numpy(image).permute(2, 0, 1)[None].float() / 255
         forward = camera.c2w[:3, 2]
         maps, box = held_to_room(
-            without_islands(self.predict(tensor, directions).transpose(1, 2, 0)),
-            directions[0].permute(1, 2, 0).numpy(),
+            without_islands(_sure(self._look(image, small))),
+            level_directions(small),
             math.atan2(forward[0], forward[1]),
             lambda box: stood_on_ground(box, rgb, camera),
         )
         maps = upsample_guided(maps, image, rgb)
         if box is not None:
             maps[..., 0] += box.log_distance(level_directions(camera))
-        return _to_metres(maps, camera)
+        guess = _to_metres(maps, camera)
+        if not self.thorough:
+            return guess
+        if box is None:  # of furniture one sees the top as well
+            standing = self._standing(rgb, camera)
+            depth = depth_standing(guess.depth, standing, camera)
+            guess = replace(guess, depth=depth, standing=standing)
+        lines = None if guess.standing is None else guess.standing.lines
+        return replace(guess, depth=depth_stood_up(guess.depth, rgb, camera, lines))
+
+    def _standing(self, rgb: np.ndarray, camera: Camera) -> Standing:
+        """What stands on the ground, by a closer look at parts of the picture."""
+        width, height = (round(LEVELS[-1] * n) for n in network_size(camera.width, camera.height))
+        small = camera.resized(width, height)
+        image = cv2.resize(rgb, (width, height), interpolation=cv2.INTER_AREA)
+        closer = _sure(looked_closer(image, small, self._look(image, small), self._look))
+        seen = _to_metres(upsample_guided(closer, image, rgb), camera)
+        return standing_things(seen.depth, seen.ground, camera)
+
+    def _look(self, image: np.ndarray, camera: Camera) -> np.ndarray:
+        """(H, W, 3) float32 of a picture (H, W, 3) uint8 that the network sees at its own size: log
+        distance in camera heights, logits of ground and of sky."""
+        width, height = network_size(camera.width, camera.height)
+        small = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
+        directions = level_directions(camera.resized(width, height))
+        maps = self._raw(
+            torch.from_numpy(small).permute(2, 0, 1)[None].float() / 255,
+            torch.from_numpy(directions).permute(2, 0, 1)[None],
+        )
+        size = (camera.width, camera.height)
+        return cv2.resize(maps.permute(1, 2, 0).numpy(), size, interpolation=cv2.INTER_LINEAR)
 
     def predict(self, image: Tensor, directions: Tensor) -> np.ndarray:
         """(3, H, W) float32: log distance in camera heights, probabilities of ground and of sky.
@@ -151,12 +187,21 @@ class EmbeddedDepth:
         image: (1, 3, H, W) in [0, 1]. directions: (1, 3, H, W) unit, level frame. The mean of what
         the network says of the picture and of its mirror image.
         """
+        out = self._raw(image, directions)
+        return torch.cat([out[:1], torch.sigmoid(out[1:])]).numpy()
+
+    def _raw(self, image: Tensor, directions: Tensor) -> Tensor:
+        """As `predict`, (3, H, W), with logits in place of probabilities."""
         mirror = torch.tensor([-1.0, 1.0, 1.0]).view(1, 3, 1, 1)
         images = torch.cat([image, image.flip(-1)]) * 2 - 1
         with torch.inference_mode():
             out = self.net(images, torch.cat([directions, directions.flip(-1) * mirror]))
-            out = 0.5 * (out[:1] + out[1:].flip(-1))[0]
-            return torch.cat([out[:1], torch.sigmoid(out[1:])]).numpy()
+            return 0.5 * (out[:1] + out[1:].flip(-1))[0]
+
+
+def _sure(maps: np.ndarray) -> np.ndarray:
+    """(H, W, 3) with probabilities for the logits of ground and sky."""
+    return np.concatenate([maps[..., :1], 1 / (1 + np.exp(-maps[..., 1:]))], axis=2)
 
 
 def without_islands(maps: np.ndarray) -> np.ndarray:
@@ -263,7 +308,7 @@ def upsample_guided(maps: np.ndarray, small: np.ndarray, rgb: np.ndarray) -> np.
 class MogeDepth:
     """MoGe-2 (package dlr-moge): metric geometry, then scaled to the ground plane."""
 
-    name = "moge-2"
+    name, coarse = "moge-2", False
 
     def __init__(self, repository: str, device: str) -> None:
         if importlib.util.find_spec("moge") is None:
@@ -304,6 +349,8 @@ class MogeDepth:
 
 class TransformersDepth:
     """Depth Anything, Depth Pro and their like, through transformers' automatic classes."""
+
+    coarse = False
 
     def __init__(self, name: str, source: str, device: str) -> None:
         self.name = name

@@ -28,7 +28,7 @@ def grounded(camera: Camera) -> tuple[np.ndarray, np.ndarray]:
 class ExactDepth:
     """An estimator that is right, up to a scale that differs from view to view."""
 
-    name = "exact"
+    name, coarse = "exact", False
 
     def __init__(self, wrong: float = 0.0) -> None:
         self.wrong, self.calls = wrong, 0

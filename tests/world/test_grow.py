@@ -31,7 +31,7 @@ from ..conditioning.test_surfels import floor_and_wall
 class RoomDepth:
     """The room's depth (cameras stand 1.5 m higher than in world_room), off by a factor."""
 
-    name = "room"
+    name, coarse = "room", False
 
     def __init__(self, factor: float = 1.0) -> None:
         self.factor = factor

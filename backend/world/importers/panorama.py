@@ -16,7 +16,9 @@ import numpy as np
 
 from ...data.capture_views import filled
 from ...data.photos import Photo, read_photo
-from ...models.depth import DepthEstimator, EmbeddedDepth, load_depth
+from ...models.depth import DepthEstimator, load_depth
+from ...models.standing import Standing
+from ...models.uprights import upright_lines, uprights
 from ...shared.anchors import Anchors
 from ...shared.camera import Camera, facing, intrinsics
 from ...shared.errors import InputError
@@ -26,7 +28,6 @@ from ..identity import frame_id
 from ..pair_offsets import pair_offsets
 from ..photo.depth_edges import enlarge_depth, sharpen_edges
 from ..photo.guess_trust import expected
-from ..photo.uprights import upright_lines, uprights
 from ..progress import Progress, part, silent
 from .gpano import on_sphere, read_crop
 
@@ -77,8 +78,9 @@ def world_from_panorama(
     rgb, known = _whole_sphere(photo, Path(path).name)
     estimator = load_depth(depth) if isinstance(depth, str) else depth
     merged = _merged_depth(rgb, known, camera_height, estimator, part(progress, 0.05, 0.7))
-    if estimator.name == EmbeddedDepth.name:
-        merged.log = _stood_up(rgb, merged, camera_height)
+    if estimator.coarse:
+        closer = load_depth(estimator.name, thorough=True)
+        merged.log = _stood_up(rgb, merged, camera_height, closer)
     progress(0.7, "Making points")
     anchors = _points(rgb, merged, camera_height)
     if not len(anchors):
@@ -239,8 +241,10 @@ def _offsets(log: np.ndarray, weight: np.ndarray) -> np.ndarray:
     return pair_offsets(len(log), pairs, pull=1e-2).astype(np.float32)
 
 
-def _stood_up(rgb: np.ndarray, merged: _Merged, camera_height: float) -> np.ndarray:
-    """(H, W) logarithm of distance, what carries upright lines upright."""
+def _stood_up(
+    rgb: np.ndarray, merged: _Merged, camera_height: float, estimator: DepthEstimator
+) -> np.ndarray:
+    """(H, W) logarithm of distance, what stands on the ground or carries upright lines upright."""
     height, width = merged.log.shape
     directions = sphere_directions(width, height)
     elevation = np.arcsin(directions[..., 2])
@@ -258,15 +262,40 @@ def _stood_up(rgb: np.ndarray, merged: _Merged, camera_height: float) -> np.ndar
     lines = []
     for number in range(LINE_VIEWS):
         yaw = 2 * math.pi * number / LINE_VIEWS
+        own = np.abs(_turn(azimuth, yaw)) <= math.pi / LINE_VIEWS
         camera = sphere_camera(yaw, LINE_PITCH, LINE_FOV, LINE_SIZE, camera_height)
-        found = upright_lines(look_into(rgb, camera), camera)
-        off = (found[:, 0] - yaw + math.pi) % (2 * math.pi) - math.pi
-        lines.append(found[np.abs(off) < 1.2 * math.pi / LINE_VIEWS])
-    standing = uprights(np.concatenate(lines), look, camera_height)
-    if standing is None:
-        return merged.log
-    moved = standing.moves(reach, above, azimuth, elevation, camera_height)
-    return np.where(solid, merged.log + moved, merged.log).astype(np.float32)
+        picture = look_into(rgb, camera)
+        found = [upright_lines(picture, camera)]
+        standing = estimator.estimate(picture, camera).standing
+        if standing is not None:
+            found.append(standing.lines)
+            feet, things = _from_view(standing, camera, directions)
+            reach = np.where(own & things, feet, reach)
+        near = np.concatenate(found)
+        lines.append(near[np.abs(_turn(near[:, 0], yaw)) < 1.2 * math.pi / LINE_VIEWS])
+    above = camera_height + np.exp(reach - flat) * directions[..., 2]
+    upright = uprights(np.concatenate(lines), look, camera_height)
+    if upright is not None:
+        reach += upright.moves(reach, above, azimuth, elevation, camera_height)
+    return np.where(solid, reach - flat, merged.log).astype(np.float32)
+
+
+def _from_view(
+    standing: Standing, camera: Camera, directions: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """(H, W) reach of the things of a view on the panorama, and bool where they are."""
+    local = directions @ camera.c2w[:3, :3] @ camera.K.T
+    ahead = local[..., 2] > 1e-3
+    z = np.where(ahead, local[..., 2], 1)
+    x, y = (np.where(ahead, local[..., i] / z - 0.5, -9).astype(np.float32) for i in (0, 1))
+    feet = cv2.remap(standing.reach, x, y, cv2.INTER_NEAREST)
+    things = cv2.remap(standing.things.astype(np.uint8), x, y, cv2.INTER_NEAREST)
+    return feet, things > 0
+
+
+def _turn(azimuth: np.ndarray, yaw: float) -> np.ndarray:
+    """From one direction to others, -pi to pi."""
+    return (azimuth - yaw + math.pi) % (2 * math.pi) - math.pi
 
 
 def _points(rgb: np.ndarray, merged: _Merged, camera_height: float) -> Anchors:

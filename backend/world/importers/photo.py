@@ -12,7 +12,7 @@ import numpy as np
 
 from ...conditioning.anchors.lifting import lift
 from ...data.photos import read_photo
-from ...models.depth import DepthEstimator, EmbeddedDepth, load_depth
+from ...models.depth import DepthEstimator, load_depth
 from ...shared.camera import Camera
 from ...shared.camera_match import DISTORTION, CameraMatch
 from ...shared.errors import InputError
@@ -23,7 +23,6 @@ from ..photo.blockout import BlockMesh, build_blockout
 from ..photo.depth_edges import enlarge_depth, sharpen_edges
 from ..photo.distortion import straightened
 from ..photo.guess_trust import photo_guess
-from ..photo.uprights import depth_stood_up
 from ..photo.vanishing import straighten_and_match
 from ..progress import Progress, silent
 
@@ -74,15 +73,17 @@ def world_from_photo(
         if distortion:
             rgb, _ = straightened(rgb, distortion)
     progress(0.1, "Loading the depth estimator")
-    estimator = load_depth(depth) if isinstance(depth, str) else depth
+    estimator = load_depth(depth, thorough=True) if isinstance(depth, str) else depth
     progress(0.2, "Estimating depth")
     small_camera, guess_depth, ground = working_depth(rgb, camera, estimator)
     progress(0.4, "Measuring how far depth can be trusted")
     small, confidence = shrunk(rgb, small_camera), None if match is None else match.confidence
-    trust = photo_guess(small, small_camera, guess_depth, estimator, confidence)
+    judged, first = estimator, guess_depth
+    if estimator.coarse:  # how far off it is was measured without what is made upright afterwards
+        judged = load_depth("embedded")
+        first = judged.estimate(small, small_camera).depth
+    trust = photo_guess(small, small_camera, first, judged, confidence)
     progress(0.5, "Placing the photo")
-    if estimator.name == EmbeddedDepth.name:
-        guess_depth = depth_stood_up(guess_depth, small, small_camera)
     frame = MemoryFrame(
         id=frame_id(camera, rgb),
         name=Path(path).stem,

@@ -9,8 +9,8 @@ import cv2
 import numpy as np
 import pytest
 
+from backend.models.uprights import depth_stood_up, upright_lines
 from backend.shared.camera import Camera, intrinsics, look_at
-from backend.world.photo.uprights import depth_stood_up, upright_lines
 
 HEIGHT, WALL = 1.6, 5.0
 WINDOWS = [(x, x + 0.5, 1.2, 2.6) for x in (-2.6, -1.7, -0.8, 0.1, 1.0, 1.9)]

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from ...data.lines import detect_segments
-from ...shared.camera import Camera
+from ..data.lines import detect_segments
+from ..shared.camera import Camera
 
 SLANT = math.tan(math.radians(2.0))
 """Of a line against the upright, in azimuth a piece of elevation."""
@@ -154,8 +154,13 @@ def _place(azimuth: np.ndarray, elevation: np.ndarray) -> tuple[np.ndarray, np.n
     return column.astype(np.float32), row.astype(np.float32)
 
 
-def depth_stood_up(depth: np.ndarray, rgb: np.ndarray, camera: Camera) -> np.ndarray:
-    """(H, W) float32 z-depth of a picture (H, W, 3) uint8, what carries upright lines upright."""
+def depth_stood_up(
+    depth: np.ndarray, rgb: np.ndarray, camera: Camera, known: np.ndarray | None = None
+) -> np.ndarray:
+    """(H, W) float32 z-depth of a picture (H, W, 3) uint8, what carries upright lines upright.
+
+    known: (N, 3) lines besides those of the picture, as `upright_lines` tells them.
+    """
     rays = camera.rays()
     across = np.hypot(rays[..., 0], rays[..., 1])
     azimuth = np.arctan2(rays[..., 0], rays[..., 1])
@@ -175,7 +180,10 @@ def depth_stood_up(depth: np.ndarray, rgb: np.ndarray, camera: Camera) -> np.nda
         x, y = x.clip(0, camera.width - 1), y.clip(0, camera.height - 1)
         return np.where(solid[y, x], reach[y, x], np.nan), height[y, x]
 
-    found = uprights(upright_lines(rgb, camera), look, above)
+    lines = upright_lines(rgb, camera)
+    if known is not None:
+        lines = np.concatenate([lines, known])
+    found = uprights(lines, look, above)
     if found is None:
         return depth
     moved = found.moves(reach, height, azimuth, elevation, above)
