@@ -27,6 +27,8 @@ _BOXES = {b"heic": "HEIC", b"heix": "HEIC", b"heim": "HEIC", b"hevc": "HEIC", b"
 """Brands of files made of ISO boxes that are not read here."""
 _JPEG_XL = (b"\xff\x0a", b"\0\0\0\x0cJXL ")
 _RAW_ENDINGS = (".dng", ".cr2", ".cr3", ".nef", ".arw", ".raf", ".orf", ".rw2", ".pef", ".srw")
+UNREAD_ENDINGS = (*_RAW_ENDINGS, ".heic", ".heif", ".jxl")
+"""Of pictures that cameras and phones write and that are not read here."""
 _DNG_VERSION = 50706
 
 

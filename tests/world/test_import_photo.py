@@ -119,7 +119,7 @@ def test_cancel_stops_at_once(photo):
         world_from_photo(photo, 1.6, viewer(), ExactDepth(), stop)
 
 
-@pytest.mark.parametrize("height", [0.0, -1.0, float("nan"), float("inf")])
+@pytest.mark.parametrize("height", [0.0, -1.0, 1e9, float("nan"), float("inf")])
 def test_heights_that_cannot_be(photo, height):
     with pytest.raises(InputError, match="more than 0"):
         world_from_photo(photo, height, viewer(), ExactDepth())
@@ -151,3 +151,18 @@ def test_a_photo_without_lines_or_exif_is_taken_with_a_usual_lens(tmp_path):
     assert abs(right[2]) < 1e-6 and abs(forward[2]) < 1e-6
     assert built.camera.K[0, 0] == pytest.approx(built.match.focal)
     assert len(built.world.anchors)
+
+
+def test_transparent_pixels_of_a_photo_are_unknown(tmp_path):
+    rgba = np.dstack([grounded(viewer())[0], np.full((120, 160), 255, np.uint8)])
+    rgba[:, :60] = 0
+    Image.fromarray(rgba).save(tmp_path / "cut.png")
+    world = world_from_photo(tmp_path / "cut.png", camera=viewer(), depth=ExactDepth()).world
+    frame = world.memory[0]
+    assert not frame.depth[:, :60].any() and (frame.depth[:, 60:] > 0).mean() > 0.9
+    uv, _, _ = frame.camera.within(world.anchors.xyz.astype(float))
+    assert uv[:, 0].min() > 59 and frame.rgb[:, 55:60].mean() > 20  # nor black beside the rest
+    rgba[..., 3] = 0
+    Image.fromarray(rgba).save(tmp_path / "cut.png")
+    with pytest.raises(InputError, match="transparent all over"):
+        world_from_photo(tmp_path / "cut.png", depth=ExactDepth())

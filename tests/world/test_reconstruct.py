@@ -17,7 +17,12 @@ from backend.world.importers.capture_axes import level_turn
 from backend.world.importers.captures import capture_to_world
 from backend.world.importers.colmap import read_colmap
 from backend.world.importers.gauge import upright_turn
-from backend.world.importers.reconstruct import expected_focal, reconstruct, taken_with
+from backend.world.importers.reconstruct import (
+    expected_focal,
+    reconstruct,
+    taken_with,
+    unread_notes,
+)
 from tests.scenes.grounded_room import ExactDepth
 from tests.scenes.world_room import trace
 from tests.world.test_photo_distortion import bent_picture, viewer
@@ -152,3 +157,11 @@ def test_pictures_that_exif_tells_apart_have_a_lens_each(tmp_path):
     assert taken_with(tmp_path / "a.jpg") == taken_with(tmp_path / "b.jpg")
     picture.save(tmp_path / "b.jpg", exif=exif)
     assert taken_with(tmp_path / "a.jpg") != taken_with(tmp_path / "b.jpg")
+
+
+def test_a_folder_of_a_phones_own_pictures_says_what_to_do(tmp_path):
+    for number in range(3):
+        (tmp_path / f"IMG_{number}.HEIC").write_bytes(b"\0\0\0\x18ftypheic")
+    with pytest.raises(InputError, match=r"such as 'IMG_0\.HEIC'.*export them as JPEG"):
+        capture_to_world(tmp_path)
+    assert "3 of the folder's pictures" in unread_notes(tmp_path)[0]

@@ -36,7 +36,7 @@ from .capture_axes import level_turn
 from .colmap import SparsePoints, colmap_model, read_colmap
 from .gauge import gauge
 from .ply import read_ply
-from .reconstruct import pictures_in, reconstruct
+from .reconstruct import pictures_in, reconstruct, unread_in
 
 MOST_POINTS = 4_000_000
 DENIALS = 2
@@ -106,6 +106,12 @@ def _open_photos(folder: Path, progress: Progress) -> _Source:
     """Photos without cameras: COLMAP places them first."""
     place = next((f for f in (folder, folder / "images") if pictures_in(f)), None)
     if place is None:
+        unread = [f for place in (folder, folder / "images") for f in unread_in(place)]
+        if unread:
+            raise InputError(
+                f"The pictures in '{folder.name}' (such as '{unread[0].name}') are of a kind that "
+                "is not read here; export them as JPEG first."
+            )
         raise InputError(
             f"'{folder}' has neither a transforms.json nor a COLMAP model (cameras, images, "
             "points3D), and no pictures."

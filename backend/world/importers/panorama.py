@@ -30,6 +30,7 @@ from ..photo.depth_edges import enlarge_depth, sharpen_edges
 from ..photo.guess_trust import expected
 from ..progress import Progress, part, silent
 from .gpano import on_sphere, read_crop
+from .photo import check_height
 
 MAX_WIDTH = 8192
 DEPTH_WIDTH = 1024
@@ -71,8 +72,7 @@ def world_from_panorama(
 
     Raises InputError when the picture is not twice as wide as high or cannot be read.
     """
-    if not (math.isfinite(camera_height) and camera_height > 0):
-        raise InputError("The camera's height must be more than 0 metres above the ground.")
+    check_height(camera_height)
     progress(0.0, "Reading the panorama")
     photo = read_photo(path, max_side=MAX_WIDTH)
     rgb, known = _whole_sphere(photo, Path(path).name)
@@ -259,11 +259,11 @@ def _stood_up(
         row = ((np.pi / 2 - elevation) / np.pi * height).astype(int).clip(0, height - 1)
         return np.where(solid[row, column], reach[row, column], np.nan), above[row, column]
 
-    lines = []
+    lines, size = [], min(LINE_SIZE, rgb.shape[1])
     for number in range(LINE_VIEWS):
         yaw = 2 * math.pi * number / LINE_VIEWS
         own = np.abs(_turn(azimuth, yaw)) <= math.pi / LINE_VIEWS
-        camera = sphere_camera(yaw, LINE_PITCH, LINE_FOV, LINE_SIZE, camera_height)
+        camera = sphere_camera(yaw, LINE_PITCH, LINE_FOV, size, camera_height)
         picture = look_into(rgb, camera)
         found = [upright_lines(picture, camera)]
         standing = estimator.estimate(picture, camera).standing

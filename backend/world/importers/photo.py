@@ -4,19 +4,20 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import cv2
 import numpy as np
 
 from ...conditioning.anchors.lifting import lift
-from ...data.photos import read_photo
+from ...data.capture_views import filled
+from ...data.photos import Photo, read_photo
 from ...models.depth import DepthEstimator, load_depth
 from ...shared.camera import Camera
 from ...shared.camera_match import DISTORTION, CameraMatch
 from ...shared.errors import InputError
-from ...shared.frame import MemoryFrame
+from ...shared.frame import SKY, MemoryFrame
 from ...shared.world import World
 from ..identity import frame_id
 from ..photo.blockout import BlockMesh, build_blockout
@@ -27,6 +28,8 @@ from ..photo.vanishing import straighten_and_match
 from ..progress import Progress, silent
 
 MOST_POINTS = 1_500_000
+HIGHEST = 10_000.0
+"""Metres above the ground that a photo's camera may stand at."""
 WORKING_SIDE = 1024
 """Depth is estimated, sharpened and cut at this size, then enlarged to the photo's."""
 
@@ -57,10 +60,10 @@ def world_from_photo(
     distortion: that a given camera's photo was made straight with (`find_distortion`).
     Raises InputError for a photo or a height that cannot be used, ModelError for the estimator.
     """
-    if not (math.isfinite(camera_height) and camera_height > 0):
-        raise InputError("The camera's height must be more than 0 metres above the ground.")
+    check_height(camera_height)
     progress(0.0, "Reading the photo")
     photo = read_photo(path)
+    photo, known = _without_transparent(photo, Path(path).name)
     notes = list(photo.notes)
     rgb, match = photo.rgb, None
     if camera is None:
@@ -72,6 +75,8 @@ def world_from_photo(
         camera = fitted_camera(camera, *photo.size, camera_height)
         if distortion:
             rgb, _ = straightened(rgb, distortion)
+    if known is not None and distortion:
+        known = _straight(known, distortion)
     progress(0.1, "Loading the depth estimator")
     estimator = load_depth(depth, thorough=True) if isinstance(depth, str) else depth
     progress(0.2, "Estimating depth")
@@ -84,12 +89,16 @@ def world_from_photo(
         first = judged.estimate(small, small_camera).depth
     trust = photo_guess(small, small_camera, first, judged, confidence)
     progress(0.5, "Placing the photo")
+    full_depth = enlarge_depth(guess_depth, camera.width, camera.height)
+    if known is not None:
+        full_depth[~known] = 0
+        guess_depth = np.where(_at_size(known, small_camera), guess_depth, SKY)
     frame = MemoryFrame(
         id=frame_id(camera, rgb),
         name=Path(path).stem,
         camera=camera,
         rgb=rgb,
-        depth=enlarge_depth(guess_depth, camera.width, camera.height),
+        depth=full_depth,
         estimated=True,
     )
     progress(0.6, "Making points")
@@ -108,6 +117,38 @@ def world_from_photo(
     world = World(anchors=anchors, memory=[frame], revision=1, provenance=provenance)
     progress(1.0, "Done")
     return PhotoWorld(world, camera, match, blockout, notes)
+
+
+def check_height(camera_height: float) -> None:
+    """Raises InputError for a height of a camera above the ground, metres, that cannot be."""
+    if not 0 < camera_height <= HIGHEST:  # neither is what is no number
+        raise InputError(
+            "The camera's height must be more than 0 metres above the ground and at most "
+            f"{HIGHEST:,.0f}."
+        )
+
+
+def _without_transparent(photo: Photo, name: str) -> tuple[Photo, np.ndarray | None]:
+    """The photo, transparent pixels in the colours around, and (H, W) bool which of it is known;
+    None where all is."""
+    if photo.alpha is None:
+        return photo, None
+    known = photo.alpha > 127
+    if not known.any():
+        raise InputError(f"'{name}' is transparent all over; choose another photo.")
+    return replace(photo, rgb=filled(photo.rgb, known)), known
+
+
+def _straight(known: np.ndarray, distortion: float) -> np.ndarray:
+    """(H, W) bool where a photo that is made straight is known."""
+    picture = np.repeat(255 * known.astype(np.uint8)[..., None], 3, axis=2)
+    return np.asarray(straightened(picture, distortion)[0][..., 0] > 127)
+
+
+def _at_size(known: np.ndarray, camera: Camera) -> np.ndarray:
+    """(H, W) bool at the camera's size."""
+    size = (camera.width, camera.height)
+    return cv2.resize(known.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST) > 0
 
 
 def fitted_camera(camera: Camera, width: int, height: int, camera_height: float | None) -> Camera:

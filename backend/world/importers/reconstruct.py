@@ -14,7 +14,7 @@ from PIL import Image
 
 from ...data.capture_views import ENDINGS
 from ...data.photos import read_photo
-from ...data.pictures import check_picture_size
+from ...data.pictures import UNREAD_ENDINGS, check_picture_size
 from ...shared.camera_match import DEFAULT_FOCAL
 from ...shared.errors import InputError, WorldFMError
 from ..photo.distortion import straightening_zoom
@@ -44,6 +44,14 @@ def pictures_in(folder: Path) -> list[Path]:
     return sorted(f for f in folder.iterdir() if f.is_file() and f.suffix.lower() in _KINDS)
 
 
+def unread_in(folder: Path) -> list[Path]:
+    """The pictures in `folder` of kinds that are known and not read: a phone's HEIC, say."""
+    if not folder.is_dir():
+        return []
+    files = (f for f in folder.iterdir() if f.is_file())
+    return sorted(f for f in files if f.suffix.lower() in UNREAD_ENDINGS)
+
+
 def reconstruct(folder: Path, work: Path, progress: Progress = silent) -> tuple[Path, list[str]]:
     """The folder of the largest model that COLMAP makes of the pictures in `folder`, and notes.
 
@@ -68,7 +76,19 @@ def reconstruct(folder: Path, work: Path, progress: Progress = silent) -> tuple[
     for text, end, call, done in steps:
         _step(call, colmap.stop, done, part(progress, began, end), text)
         began = end
-    return _largest(models, folder.name, len(names))
+    model, notes = _largest(models, folder.name, len(names))
+    return model, notes + unread_notes(folder)
+
+
+def unread_notes(folder: Path) -> list[str]:
+    """What to say of the pictures beside those that are read."""
+    unread = unread_in(folder)
+    if not unread:
+        return []
+    return [
+        f"{len(unread)} of the folder's pictures (such as '{unread[0].name}') are of a kind that "
+        "is not read here and were left out; export them as JPEG."
+    ]
 
 
 def _usable_pictures(folder: Path) -> list[str]:
