@@ -17,15 +17,23 @@ from .pictures import check_picture_size
 _GL_TO_CV = np.diag([1.0, -1.0, -1.0, 1.0])
 _RADIAL = ("k1", "k2", "k3", "k4", "k5", "k6")
 _PANORAMAS = ("EQUIRECTANGULAR", "OMNIDIRECTIONALSTEREO_L", "OMNIDIRECTIONALSTEREO_R", "VR180")
+_NGP_PANORAMAS, _NGP_OTHERS = ("equirectangular", "latlong"), ("orthographic", "ftheta_p0")
+"""Entries by which instant-ngp tells lenses apart."""
 
 
 def lens_of(merged: dict[str, Any], picture: Path, listed: str) -> Lens:
     """merged: the frame's own values over those of the file. Raises InputError naming `listed`."""
     model = str(merged.get("camera_model") or "").upper()
-    if any(name in model for name in _PANORAMAS):
+    model = model or next((k.upper() for k in (*_NGP_PANORAMAS, *_NGP_OTHERS) if merged.get(k)), "")
+    if any(name in model for name in (*_PANORAMAS, "LATLONG")):
         raise InputError(
             f"'{listed}' is a panorama ({model}); make worlds of panoramas one by one with New "
             "World from Panorama, or export perspective pictures."
+        )
+    if model.startswith(("ORTHO", "FTHETA")):
+        raise InputError(
+            f"'{listed}' was taken through a lens ({model}) that is not known here; export "
+            "perspective pictures."
         )
     try:
         # where no size is stated the numbers speak of the stored picture
@@ -38,10 +46,13 @@ def lens_of(merged: dict[str, Any], picture: Path, listed: str) -> Lens:
             fy = _focal(merged, "y", height) if _has_focal(merged, "y") else fx
         cx, cy = float(merged.get("cx", width / 2)), float(merged.get("cy", height / 2))
         radial = [float(merged.get(k) or 0.0) for k in _RADIAL]
-        p1, p2 = float(merged.get("p1") or 0.0), float(merged.get("p2") or 0.0)
+        p1, p2, sx1, sy1 = (float(merged.get(k) or 0.0) for k in ("p1", "p2", "sx1", "sy1"))
     except MALFORMED as error:
         raise _incomplete(listed, error) from error
     pinhole = (fx, fy, cx, cy)
+    if model == "THIN_PRISM_FISHEYE":
+        k1, k2, k3, k4 = radial[:4]
+        return Lens(model, width, height, (*pinhole, k1, k2, p1, p2, k3, k4, sx1, sy1))
     if merged.get("is_fisheye") or "FISHEYE" in model:
         return Lens("OPENCV_FISHEYE", width, height, (*pinhole, *radial[:4]))
     k1, k2, k3, k4, k5, k6 = radial

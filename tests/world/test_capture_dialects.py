@@ -47,6 +47,8 @@ def focal() -> float:
         (Lens("OPENCV_FISHEYE", 96, 72, (55, 55, 48, 36, 0, 0, 0, 0)), {"is_fisheye": True}),
         (Lens("OPENCV_FISHEYE", 96, 72, (55, 55, 48, 36, 0.02, -0.01, 0, 0)),
          {"camera_model": "OPENCV_FISHEYE", "k1": 0.02, "k2": -0.01}),
+        (Lens("THIN_PRISM_FISHEYE", 96, 72, (55, 55, 48, 36, 0.02, 0, 0.01, 0, 0, 0, 0.02, 0)),
+         {"camera_model": "THIN_PRISM_FISHEYE", "k1": 0.02, "p1": 0.01, "sx1": 0.02}),
     ],
 )  # fmt: skip
 def test_lenses_are_made_straight(tmp_path, lens, header):
@@ -225,6 +227,9 @@ LENSES_THAT_CANNOT_BE = {
     "longer than any": ({"fl_x": 1e8, "fl_y": 1e8}, "cannot be"),
     "huge": ({"w": 10**9, "h": 75 * 10**7}, "which no picture has"),
     "a panorama": ({"camera_model": "EQUIRECTANGULAR"}, "panorama"),
+    "instant-ngp's panorama": ({"latlong": True}, "panorama"),
+    "parallel rays": ({"camera_model": "ORTHOPHOTO"}, "export perspective pictures"),
+    "a car's lens": ({"ftheta_p0": 0.1, "ftheta_p1": 0.2}, "export perspective pictures"),
     "another shape": ({"w": 72, "h": 96}, "another shape"),
     "no number": ({"cx": "middle"}, "incomplete"),
     "no scale": ({"integer_depth_scale": "mm"}, "depth scale"),
