@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from ..world.progress import Progress
 
 
+ENDINGS = {"ply": ".ply", "splats": ".ply", "mesh": ".glb", "environment": ".hdr"}
+"""Of the files that are written: others would promise what is not in them."""
+
+
 @dataclass(frozen=True)
 class Targets:
     """A file or a folder for each format that is wanted."""
@@ -42,6 +46,12 @@ class Targets:
             )
         if self.meta is not None and cameras is None:
             raise InputError("A meta.json holds a camera path; name one with --cameras.")
+        for option, ending in ENDINGS.items():
+            target = getattr(self, option)
+            if target is not None and target.suffix.lower() != ending:
+                raise InputError(
+                    f"--{option} writes {ending[1:].upper()}; name a file in {ending}."
+                )
         for target in self.named:
             refuse_existing(target, overwrite)
 

@@ -282,7 +282,11 @@ class _Built:
 
         points, memory = len(self.world.anchors), len(self.world.memory)
         about: dict[str, Any] = {"world": str(output), "points": points, "memory": memory}
-        said = [f"{output}: {counted(points, 'point')}, {counted(memory, 'memory frame')}"]
+        what = counted(points, "point")
+        if self.world.scene is not None:
+            about["triangles"] = self.world.scene.triangle_count()
+            what = counted(about["triangles"], "triangle")
+        said = [f"{output}: {what}, {counted(memory, 'memory frame')}"]
         trust = recorded(self.world.provenance)
         if isinstance(trust, Trust):
             about["depth"] = {

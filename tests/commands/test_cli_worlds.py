@@ -51,6 +51,22 @@ def test_points_in_and_out(cloud, capsys):
     assert (cloud / "again.ply").read_bytes() == (cloud / "room.ply").read_bytes()
 
 
+def test_meshes_are_counted_in_triangles(tmp_path, capsys):
+    (tmp_path / "one.obj").write_text("v 0 0 0\nv 1 0 0\nv 0 1 0\nf 1 2 3\n")
+    assert run("world", "build", "--ply", tmp_path / "one.obj", "-o", tmp_path / "w") == 0
+    assert "w: 1 triangle, 0 memory frames" in capsys.readouterr().out.replace("\n", "")
+
+
+@pytest.mark.parametrize(
+    ("option", "name"), [("--splats", "w.spz"), ("--mesh", "w.obj"), ("--environment", "w.exr")]
+)
+def test_files_that_would_promise_another_kind_are_not_written(cloud, capsys, option, name):
+    assert run("world", "build", "--ply", cloud / "room.ply", "-o", cloud / "w") == 0
+    assert run("world", "export", cloud / "w", option, cloud / name) == 2
+    assert "name a file in ." in capsys.readouterr().err
+    assert not (cloud / name).exists()
+
+
 def test_a_photo_of_the_points_grows_and_is_exported(cloud, capsys):
     build = ("world", "build", "--ply", cloud / "room.ply", "--image", cloud / "room.png",
              "--camera", cloud / "camera.json", "-o", cloud / "w")  # fmt: skip

@@ -91,7 +91,7 @@ def check_header(path: Path) -> None:
     except OSError as error:
         raise InputError(f"'{path}' cannot be read; check the path.") from error
     if not head.startswith((b"ply\n", b"ply\r")):
-        raise InputError(f"'{path.name}' is not a PLY file.")
+        raise InputError(f"'{path.name}' is not a PLY file; export it again, as PLY, OBJ or glTF.")
     end = head.find(b"end_header")
     if end < 0 and len(head) == MAX_HEADER:
         raise InputError(
