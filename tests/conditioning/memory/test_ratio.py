@@ -430,3 +430,19 @@ def test_noise_of_a_picture_that_was_not_denoised_is_not_remembered() -> None:
     _, made = corrected(lighting, memory_of(stripes * there.color, FRONT), FRONT)
     box = (owner == 1) & (made.confidence > 0.9)
     assert np.log(made.color[box] / lit.color[box]).std() > 0.2
+
+
+def test_what_differs_from_place_to_place_is_not_believed_of_places_that_nobody_saw() -> None:
+    """A light that memory saw in one corner says nothing about the opposite one."""
+    lighting = lit_of(room(BOX))
+    corner = camera_at((-0.5, -0.5, 1.6), (-3, -3, 0.5), size=48, fov=0.9)
+    there = frame.render(lighting, corner)
+    points = points_of(lighting.geometry, corner, there)
+    light = np.zeros((*there.triangle.shape, 1))
+    away = np.linalg.norm(points.position - (-3, -3, 0.5), axis=1)
+    light[there.triangle >= 0] = np.maximum(1.2 - 0.8 * away, -0.2)[:, None]
+    opposite = camera_at((0.5, 0.5, 1.6), (3, 3, 0.5), size=48, fov=0.9)
+    lit, made = corrected(lighting, memory_of(there.color * np.exp(light), corner), opposite)
+    assert made.confidence.max() == 0
+    more = np.log(made.color.sum(axis=2) / lit.color.sum(axis=2))
+    assert np.abs(more).mean() < 0.02
