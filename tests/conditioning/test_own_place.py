@@ -33,6 +33,11 @@ def frame() -> MemoryFrame:
     return MemoryFrame("a", "a", camera().resized(2 * SIZE, 2 * SIZE), rgb, depth)
 
 
+def elsewhere(frame: MemoryFrame) -> MemoryFrame:
+    far = camera(aside=50.0).resized(2 * SIZE, 2 * SIZE)
+    return MemoryFrame("b", "b", far, frame.rgb, frame.depth)
+
+
 def specks() -> AnchorRender:
     """Others' points, all over the picture and too near."""
     return AnchorRender(
@@ -75,5 +80,38 @@ def test_from_elsewhere_nothing_changes(frame, others) -> None:
     blind = MemoryFrame("b", "b", frame.camera, frame.rgb)
     frames = {"elsewhere": [frame], "without depth": [blind], "none": []}[others]
     before = specks()
-    at = camera(aside=0.1) if others == "elsewhere" else camera()
+    at = camera(aside=0.3) if others == "elsewhere" else camera()
     assert seen_from_own_place(before, frames, at) is before
+
+
+def test_beside_its_place_specks_come_back_by_and_by(frame) -> None:
+    def left(aside: float) -> float:
+        at, before = camera(aside=aside), specks()
+        near = torch.linspace(3.8, 3.99, SIZE)
+        made = seen_from_own_place(
+            AnchorRender(before.rgb, near.expand(SIZE, SIZE).contiguous(), before.coverage),
+            [frame, elsewhere(frame)],
+            at,
+        )
+        wall = np.s_[SIZE // 4 + 1 : -5, 4:-4]
+        gone = made.depth[wall] != near.expand(SIZE, SIZE)[wall]
+        assert (made.depth[wall][gone] - WALL).abs().max() < 1e-3 if gone.any() else True
+        assert (made.rgb[wall][gone] == 200).all()
+        return 1 - float(gone.float().mean())
+
+    parts = [left(aside) for aside in (0.006, 0.01, 0.016, 0.022, 0.04)]
+    assert parts == sorted(parts) and parts[0] < 0.4 and 0.5 < parts[2] < 0.95 and parts[-1] == 1
+
+
+def test_beside_its_place_what_the_frame_saw_stays_before_the_rest(frame) -> None:
+    frame.depth[30:60, 30:50] = 2.0  # a post before the wall
+    at = camera(aside=0.016)
+    true = AnchorRender(
+        torch.full((SIZE, SIZE, 3), 30, dtype=torch.uint8),
+        torch.full((SIZE, SIZE), 2.0),
+        torch.zeros(SIZE, SIZE),
+    )
+    made = seen_from_own_place(true, [frame, elsewhere(frame)], at)
+    moved = int(0.016 / 2.0 * at.K[0, 0])
+    post = np.s_[16:29, 16 - moved : 24 - moved]
+    assert (made.depth[post] == 2.0).all() and (made.rgb[post] == 30).all()
