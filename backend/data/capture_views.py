@@ -80,9 +80,10 @@ class Capture:
         total = len(self.views) + len(self.missing)
         named = ", ".join(f"'{name}'" for name in self.missing[:5])
         more = f" and {len(self.missing) - 5} more" if len(self.missing) > 5 else ""
+        several = "is missing and was" if len(self.missing) == 1 else "are missing and were"
         return [
             *self.notes,
-            f"{len(self.missing)} of the capture's {total} pictures are missing and were left out: "
+            f"{len(self.missing)} of the capture's {total} pictures {several} left out: "
             f"{named}{more}.",
         ]
 

@@ -99,9 +99,7 @@ def test_colmap_pictures_that_are_missing_or_outside(tmp_path):
     os.remove(tmp_path / "images" / "2.png")
     made = capture_to_world(tmp_path, ExactDepth())
     assert len(made.world.memory) == 2
-    assert made.notes[0] == (
-        "1 of the capture's 3 pictures are missing and were left out: '2.png'."
-    )
+    assert made.notes[0] == ("1 of the capture's 3 pictures is missing and was left out: '2.png'.")
     text = tmp_path / "sparse" / "0" / "images.txt"
     text.write_text(text.read_text().replace(" 2.png", " ../../2.png"))
     with pytest.raises(InputError, match="outside its folder"):

@@ -165,3 +165,6 @@ def test_a_folder_of_a_phones_own_pictures_says_what_to_do(tmp_path):
     with pytest.raises(InputError, match=r"such as 'IMG_0\.HEIC'.*export them as JPEG"):
         capture_to_world(tmp_path)
     assert "3 of the folder's pictures" in unread_notes(tmp_path)[0]
+    Image.new("RGB", (64, 64)).save(tmp_path / "one.jpg")
+    with pytest.raises(InputError, match=r"a single picture that can be read.*export them as JPEG"):
+        capture_to_world(tmp_path)

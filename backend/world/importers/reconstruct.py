@@ -96,6 +96,10 @@ def _usable_pictures(folder: Path) -> list[str]:
     pictures = pictures_in(folder)
     if len(pictures) < FEWEST:
         count = "no pictures" if not pictures else "a single picture"
+        if unread_in(folder):
+            raise InputError(
+                f"'{folder.name}' has {count} that can be read. {unread_notes(folder)[0]}"
+            )
         raise InputError(
             f"'{folder.name}' has {count}; at least {FEWEST} of one place are needed, taken a step "
             "aside from one another (of one, New World from Photo makes a world)."
