@@ -3,7 +3,7 @@
 
 What leaves one of the two meets the other at once. Where their plane is exactly one of the axes'
 planes Cycles finds every ray stopped, and they are black; elsewhere rounding decides, and about
-half of the rays get away.
+half of the rays get away. The others meet the second surface, which takes them to the other side.
 """
 
 from __future__ import annotations
@@ -51,6 +51,18 @@ def light_left(corners: np.ndarray, names: np.ndarray) -> np.ndarray | None:
     left = np.ones(len(corners), np.float32)
     left[doubled] = np.where(level, 0, AWAY)
     return left
+
+
+def between_two(base: np.ndarray, left: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """What two surfaces of albedo `base` (N, 3) at one place send back, and what they let through,
+    as albedos (N, 3). left: (N, 1) part of the rays that get away from either.
+
+    A ray that does not meets the other surface, which looks to the other side:
+    R1 = base (left L1 + (1 - left) R2), and the same for R2; solved for R1.
+    """
+    stopped = (1 - left) * base
+    again = np.maximum(1 - stopped * stopped, 1e-3)
+    return left * base / again, left * base * stopped / again
 
 
 def _named(corners: np.ndarray) -> np.ndarray:

@@ -9,7 +9,7 @@ from itertools import pairwise
 import numpy as np
 
 from ..threads import in_pieces
-from .doubled import light_left
+from .doubled import between_two, light_left
 from .geometry import Geometry
 from .lobes import Lobes
 from .materials import CompiledMaterial
@@ -173,9 +173,12 @@ class Matter:
             covered = self._overlaps.dark(triangle, position, geometry.corners, self._blocks)
             left = np.where(covered, 0, left)
         dark = np.flatnonzero((left < 1) & self._opaque[geometry.material[triangle]])
-        for of in (lobes.diffuse, lobes.translucent, lobes.specular, lobes.edge):
-            of[dark] *= left[dark, None]
-        lobes.coat[dark] *= left[dark]
+        left = left[dark, None]
+        lobes.diffuse[dark], through = between_two(lobes.diffuse[dark], left)
+        lobes.translucent[dark] = left * lobes.translucent[dark] + through
+        for of in (lobes.specular, lobes.edge):
+            of[dark] *= left
+        lobes.coat[dark] *= left[:, 0]
 
     def _placed(self, hits: Hits, ways: np.ndarray) -> tuple[np.ndarray, ...]:
         """Where rays along ways (N, 3) met something: position, normal, flat, incoming and lift,

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from backend.conditioning.anchors.doubled import AWAY, light_left, ordered_names
+from backend.conditioning.anchors.doubled import AWAY, between_two, light_left, ordered_names
 from backend.conditioning.anchors.geometry import Geometry
 from backend.conditioning.anchors.overlaps import Overlaps
 from backend.conditioning.light import frame
@@ -52,8 +52,9 @@ def test_under_a_slab_on_a_huge_ground_it_is_dark():
     assert light[1] == pytest.approx(light[0], rel=0.2)
 
 
-@pytest.mark.parametrize(("lean", "left"), [(0.0, 0.0), (0.2, AWAY)])
+@pytest.mark.parametrize(("lean", "left"), [(0.0, 0.0), (0.2, AWAY / (1 - (0.5 * AWAY) ** 2))])
 def test_a_surface_that_stands_somewhere_twice_takes_its_own_light(lean, left):
+    """Of an albedo of one half; what comes back from the other surface adds a little."""
     plane = plane_mesh(2.0)
     plane.vertices[:, 2] += np.float32(lean) * plane.vertices[:, 0]
     lamp, camera = lamp_at("SUN", (0, 0, 9), 3.0), camera_at((0, -0.01, 4), (0, 0, 0), fov=0.1)
@@ -128,3 +129,14 @@ def test_what_another_face_of_its_object_covers_is_dark_and_no_more():
     shown = frame.render(lighting_of(scene_of([(mesh, GREY)], [lamp])), camera).color
     middle, corner = shown[10:-10, 10:-10].mean(), shown[:3, :3].mean()
     assert middle < 0.01 * corner
+
+
+@pytest.mark.parametrize("left", [0.0, AWAY, 1.0])
+def test_two_surfaces_at_one_place_hand_light_to_and_fro(left: float) -> None:
+    """As following it bounce by bounce says."""
+    base, light = np.array([[0.2, 0.5, 0.95]]), (1.0, 3.0)
+    sides = [np.zeros_like(base), np.zeros_like(base)]
+    for _ in range(400):
+        sides = [base * (left * light[i] + (1 - left) * sides[1 - i]) for i in (0, 1)]
+    back, through = between_two(base, np.array([[left]]))
+    np.testing.assert_allclose(back * light[0] + through * light[1], sides[0], atol=1e-6)
