@@ -17,7 +17,7 @@ SHIPPED = {
     "embedded/config.json":
         "7a7ed1c419b37bddcdadabde519723d85acf589136bab442ccfde693d734f04d",
     "embedded/model.safetensors":
-        "839a9c9eb1464db9a26e0f38efcfbc6534ad40599f7e1eb746627e88ebbcce37",
+        "62a5e337e0ccb4a0255b3f1530fc8d1714527b290d4191b6c0712b0d8ed39e73",
     "embedded_colors/config.json":
         "ec834d1b29a75ac9a5b882fef57951a266dac2a9c9ac537dffd4f12c9ac8f720",
     "embedded_colors/diffusion_pytorch_model.safetensors":

@@ -340,7 +340,7 @@ def test_pictures_are_fitted_as_the_reference_fits_them():
 class FlatWall:
     """Stands in for a depth network: a wall four metres away on level ground."""
 
-    name = "flat wall"
+    name, coarse = "flat wall", False
 
     def estimate(self, rgb, camera):
         from backend.models.depth import DepthGuess

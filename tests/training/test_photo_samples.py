@@ -54,7 +54,7 @@ def test_a_folder_of_photos_becomes_samples_that_train_beside_others(photo, tmp_
     photos.mkdir()
     Image.fromarray(photo).save(photos / "street.png")
     order = ["train", "samples", "-o", str(samples), "--photos", str(photos)]
-    order += ["--size", str(SIZE), "--per-flight", "3", "--threads", "1"]
+    order += ["--size", str(SIZE), "--per-flight", "3"]
     for _ in range(2):
         ran = CliRunner().invoke(app, order)
         assert ran.exit_code == 0, ran.output
