@@ -98,16 +98,16 @@ def samples(
     from ..training.sample_cache import add_dataset, fill_cache
 
     device = str(choose_device(device))
+    textures = PictureFolder(pictures) if pictures else ()
+    truths = PictureFolder(photos) if photos else None
     make_folder(output)
     if dataset is not None:
         total, unit = scenes * per_flight, "sample"
         done: Iterator[object] = add_dataset(output, dataset, dataset.name, total, first_seed)
-    elif photos is not None:
-        found = PictureFolder(photos)
-        total, unit = len(found), "photo"
-        done = fill_with_photos(output, found, size, per_flight, processes)
+    elif truths is not None:
+        total, unit = len(truths), "photo"
+        done = fill_with_photos(output, truths, size, per_flight, processes)
     else:
-        textures = PictureFolder(pictures) if pictures else ()
         seeds, total, unit = range(first_seed, first_seed + scenes), scenes, "scene"
         done = fill_cache(output, seeds, size, per_flight, processes, textures, device)
     tracked(done, total, "Making samples")

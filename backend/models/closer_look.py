@@ -53,9 +53,8 @@ def _in_parts(
             part = np.s_[top : top + height, left : left + width]
             maps = before[part]
             if down[part].any():
-                K = camera.K.copy()
-                K[:2, 2] -= (left, top)
-                maps = look(np.ascontiguousarray(rgb[part]), Camera(K, camera.c2w, width, height))
+                view = camera.cropped(left, top, width, height)
+                maps = look(np.ascontiguousarray(rgb[part]), view)
             total[part] += maps * fade
             weight[part] += fade
     return total / weight

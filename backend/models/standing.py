@@ -200,6 +200,15 @@ def depth_standing(depth: np.ndarray, standing: Standing, camera: Camera) -> np.
     return np.where(known, np.exp(standing.reach) / across, depth).astype(np.float32)
 
 
+def seen_at(directions: np.ndarray, camera: Camera) -> list[np.ndarray]:
+    """Columns and rows, (H, W) float32 from pixel centres, of directions (H, W, 3) in the picture
+    of `camera`; far outside where they lie behind it."""
+    local = directions @ camera.c2w[:3, :3] @ camera.K.T
+    ahead = local[..., 2] > 1e-3
+    z = np.where(ahead, local[..., 2], 1)
+    return [np.where(ahead, local[..., i] / z - 0.5, -9).astype(np.float32) for i in (0, 1)]
+
+
 def _by_azimuth(
     camera: Camera,
 ) -> tuple[list[np.ndarray], list[np.ndarray], np.ndarray, np.ndarray]:
@@ -214,9 +223,6 @@ def _by_azimuth(
     rows = np.linspace(float(elevation.max()), float(elevation.min()), camera.height)
     turned, up = np.meshgrid(flat + ahead, rows)
     directions = np.stack([np.sin(turned) * np.cos(up), np.cos(turned) * np.cos(up), np.sin(up)], 2)
-    local = directions @ camera.c2w[:3, :3] @ camera.K.T
-    front = local[..., 2] > 1e-3
-    z = np.where(front, local[..., 2], 1)
-    there = [np.where(front, local[..., i] / z - 0.5, -9).astype(np.float32) for i in (0, 1)]
+    there = seen_at(directions, camera)
     back = (azimuth - flat[0]) / (flat[1] - flat[0]), (elevation - rows[0]) / (rows[1] - rows[0])
     return there, [x.astype(np.float32) for x in back], flat + ahead, rows

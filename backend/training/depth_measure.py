@@ -9,7 +9,8 @@ import cv2
 import numpy as np
 
 from ..data.synth import KINDS
-from ..models.depth import EmbeddedDepth, held_to_room, network_size
+from ..models.depth import EmbeddedDepth, network_size
+from ..models.depth_maps import held_to_room
 from .depth_views import HELD_OUT_SEED, Sample, collate, resized, scene_samples
 
 BACKDROPS = (2.0, 2.5, 3.0, 3.5, 4.0, 5.0, 6.0, 8.0, 12.0, 20.0)
@@ -57,7 +58,7 @@ def sample_errors(estimator: EmbeddedDepth, sample: Sample) -> np.ndarray:
     height, width = sample.sky.shape
     small = resized(collate([sample]), network_size(width, height))
     rays = small.directions[0].permute(1, 2, 0).numpy()
-    maps = estimator.predict(small.image, small.directions).transpose(1, 2, 0)
+    maps = estimator.predict(small.image, small.directions)
     maps, box = held_to_room(maps, rays, axis=0.0)
     maps = cv2.resize(maps, (width, height), interpolation=cv2.INTER_LINEAR)
     directions = sample.directions.permute(1, 2, 0).numpy()

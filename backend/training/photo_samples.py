@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -24,7 +25,7 @@ from ..learning.samples import Sample, SampleWorld, to_memory
 from ..models.depth import DepthEstimator, load_depth
 from ..shared.camera import Camera, facing, intrinsics
 from .processes import for_each_seed
-from .sample_cache import save_samples
+from .sample_cache import is_saved, save_samples
 
 PLACES = 3
 """Places aside of a photo that may remember it."""
@@ -48,7 +49,7 @@ def fill_with_photos(
 
 def _fill(folder: Path, photos: Sequence[np.ndarray], size: int, count: int, number: int) -> None:
     name = f"photo-{number:05d}"
-    if any(folder.glob(f"{name}-{count - 1:02d}-*.safetensors")):
+    if is_saved(folder, name, count):
         return
     samples = photo_samples(photos[number], load_depth("embedded"), size, count, number)
     for _ in save_samples(folder, name, samples):
@@ -93,8 +94,7 @@ def _from_aside(taken: PosedFrame, rng: np.random.Generator, name: str) -> Posed
     drawn = render_points(PointCloud(lift(memory)), camera).depth
     sampled = sample_memory(images, [0], camera, drawn)
     seen = usable(sampled.weight) > 0.5
-    depth = torch.where(sampled.sky, torch.inf, drawn) * seen
-    depth = torch.nan_to_num(depth, nan=0.0, posinf=math.inf)  # 0 x inf
+    depth = torch.where(seen, torch.where(sampled.sky, torch.inf, drawn), 0.0)
     rgb = (sampled.rgb * seen[..., None] * 255).round().clamp(0, 255).to(torch.uint8)
     return PosedFrame(camera, rgb.numpy(), depth.numpy().astype(np.float32), name)
 
@@ -112,5 +112,4 @@ def _aside(camera: Camera, depth: np.ndarray, rng: np.random.Generator) -> Camer
     c2w[:3, 3] += c2w[:3, :3] @ moved
     c2w[:3, :3] = c2w[:3, :3] @ np.array([[cos, 0, sin], [0, 1, 0], [-sin, 0, cos]])
     side = round(FINER * camera.width)
-    K = camera.resized(side, side).K
-    return Camera(K, c2w, side, side)
+    return replace(camera.resized(side, side), c2w=c2w)

@@ -153,7 +153,7 @@ def _fill_scene(
     scene: Scene | None = None
     for flight in range(FLIGHTS):
         name = f"{seed:07d}-{flight}"
-        if any(folder.glob(f"{name}-{per_flight - 1:02d}-*.safetensors")):
+        if is_saved(folder, name, per_flight):
             continue
         scene = scene or training_scene(seed, pictures)
         drawn = render_flight(scene, flight, size, device)
@@ -168,6 +168,11 @@ def add_dataset(folder: Path, dataset: Path, name: str, count: int, seed: int) -
     folder.mkdir(parents=True, exist_ok=True)
     flight = Flight(read_dataset(dataset), [])
     yield from save_samples(folder, name, scene_samples(flight, seed, count))
+
+
+def is_saved(folder: Path, name: str, count: int) -> bool:
+    """Whether `save_samples` has written all `count` of them."""
+    return any(folder.glob(f"{name}-{count - 1:02d}-*.safetensors"))
 
 
 def save_samples(folder: Path, name: str, samples: Iterator[Sample]) -> Iterator[Path]:

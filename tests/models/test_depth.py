@@ -16,9 +16,8 @@ from backend.models.depth import (
     level_directions,
     load_depth,
     scaled_to_ground,
-    upsample_guided,
-    without_islands,
 )
+from backend.models.depth_maps import upsample_guided, without_islands
 from backend.models.depth_net import (
     LOG_BACKDROP,
     LOG_FAR,

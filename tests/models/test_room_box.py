@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from backend.models.depth import YAWS, held_to_room, level_directions
+from backend.models.depth import level_directions
+from backend.models.depth_maps import YAWS, held_to_room
 from backend.models.room_box import Box, fit_box
 from backend.shared.camera import Camera, intrinsics, look_at
 

@@ -7,7 +7,8 @@ import cv2
 import numpy as np
 import pytest
 
-from backend.models.depth import held_to_room, level_directions
+from backend.models.depth import level_directions
+from backend.models.depth_maps import held_to_room
 from backend.models.room_box import Box
 from backend.models.wall_feet import stood_on_ground
 from backend.shared.camera import Camera, intrinsics, look_at

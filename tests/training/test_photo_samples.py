@@ -60,6 +60,8 @@ def test_a_folder_of_photos_becomes_samples_that_train_beside_others(photo, tmp_
         assert ran.exit_code == 0, ran.output
     files = sorted(samples.glob("*.safetensors"))
     assert len(files) == 3 and "1 photo" in ran.output
+    order[3], order[5] = str(tmp_path / "none"), str(samples)  # where no picture is
+    assert CliRunner().invoke(app, order).exit_code and not (tmp_path / "none").exists()
     wide = Sample.load(files[0])
     wide.memory = wide.memory[..., :64]
     references, _, height, width = wide.memory.shape

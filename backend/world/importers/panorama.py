@@ -17,7 +17,7 @@ import numpy as np
 from ...data.capture_views import filled
 from ...data.photos import Photo, read_photo
 from ...models.depth import DepthEstimator, load_depth
-from ...models.standing import Standing
+from ...models.standing import Standing, seen_at
 from ...models.uprights import upright_lines, uprights
 from ...shared.anchors import Anchors
 from ...shared.camera import Camera, facing, intrinsics
@@ -284,10 +284,7 @@ def _from_view(
     standing: Standing, camera: Camera, directions: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """(H, W) reach of the things of a view on the panorama, and bool where they are."""
-    local = directions @ camera.c2w[:3, :3] @ camera.K.T
-    ahead = local[..., 2] > 1e-3
-    z = np.where(ahead, local[..., 2], 1)
-    x, y = (np.where(ahead, local[..., i] / z - 0.5, -9).astype(np.float32) for i in (0, 1))
+    x, y = seen_at(directions, camera)
     feet = cv2.remap(standing.reach, x, y, cv2.INTER_NEAREST)
     things = cv2.remap(standing.things.astype(np.uint8), x, y, cv2.INTER_NEAREST)
     return feet, things > 0
