@@ -17,11 +17,11 @@ import random
 import tempfile
 import time
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import bpy
 import numpy as np
@@ -37,6 +37,9 @@ SMALL = 0.5
 MOST_FACES = 60_000
 BRIGHTNESS = 0.42
 """Median of a view's sRGB values that the exposure aims at."""
+
+
+Maker = TypeVar("Maker", bound="Builder")
 
 
 @dataclass(frozen=True)
@@ -370,32 +373,47 @@ def make(builder: Builder, out: Path, samples: int, views: int) -> None:
         )
 
 
-def options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--furniture", type=Path, nargs="+", required=True)
-    parser.add_argument("--pictures", type=Path, required=True)
-    parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--minutes", type=float, default=30)
-    parser.add_argument("--views", type=int, default=10)
-    parser.add_argument("--samples", type=int, default=8)
-    parser.add_argument("--seed", type=int, default=1)
-    return parser.parse_args()
+def parser(views: int, samples: int) -> argparse.ArgumentParser:
+    """Of programs that build such scenes: their options, with so many views and samples usually."""
+    made = argparse.ArgumentParser()
+    made.add_argument("--furniture", type=Path, nargs="+", required=True, help=".sh3f libraries")
+    made.add_argument("--pictures", type=Path, required=True, help="folder of textures")
+    made.add_argument("--out", "--output", type=Path, required=True)
+    made.add_argument("--minutes", type=float, default=30)
+    made.add_argument("--views", type=int, default=views)
+    made.add_argument("--samples", type=int, default=samples)
+    made.add_argument("--seed", type=int, default=1)
+    return made
 
 
-def main() -> None:
-    wanted, began = options(), time.monotonic()
+def build(
+    wanted: argparse.Namespace,
+    name: str,
+    last: str,
+    start: Callable[[list[Model], list[Path], Path, int], Maker],
+    make: Callable[[Maker, Path, int, int], None],
+) -> None:
+    """Scenes of one seed after another in folders NAME-SEED, until the time is over; those whose
+    file `last` is there are passed over.
+
+    wanted: of `parser`. start: the builder of a seed, see `Builder`. make: what builds a scene with
+    it and writes it, see `make`.
+    """
+    began = time.monotonic()
     models = [model for library in wanted.furniture for model in catalogue(library)]
     pictures = sorted(p for p in wanted.pictures.rglob("*") if p.suffix.lower() in {".png", ".jpg"})
     with tempfile.TemporaryDirectory() as unpacked:
         for seed in count(wanted.seed):
-            out = wanted.out / f"furnished-{seed:06d}"
-            if not (out / "transforms.json").exists():
-                builder = Builder(models, pictures, Path(unpacked), seed)
-                make(builder, out, wanted.samples, wanted.views)
+            out = wanted.out / f"{name}-{seed:06d}"
+            if not (out / last).exists():
+                make(
+                    start(models, pictures, Path(unpacked), seed), out, wanted.samples, wanted.views
+                )
                 print(f"{out.name} {time.monotonic() - began:.0f} s", flush=True)
             if time.monotonic() - began > 60 * wanted.minutes:
                 break
 
 
 if __name__ == "__main__":
-    main()
+    options = parser(views=10, samples=8).parse_args()
+    build(options, "furnished", "transforms.json", Builder, make)

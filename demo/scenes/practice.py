@@ -10,15 +10,11 @@ all targets. Scenes that are there already are passed over.
 
 from __future__ import annotations
 
-import argparse
 import json
 import math
 import sys
-import tempfile
-import time
 from collections.abc import Iterator
 from dataclasses import replace
-from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +28,6 @@ from . import checkout, pictures
 sys.path.append(str(Path(__file__).resolve().parents[2] / "backend" / "data"))
 import blender_furnished as furnished  # a program that is run by path
 from blender_scenes import surfaces
-from furniture_library import catalogue
 
 SIZES = ((176, 128), (176, 128), (128, 176), (192, 112))
 NEAREST, MOST_SKY = 0.25, 0.85
@@ -198,35 +193,20 @@ def make(builder: Practice, folder: Path, samples: int, views: int) -> None:
     (folder / "scene.json").write_text(json.dumps(about, indent=1), encoding="utf-8")
 
 
-def options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--furniture", type=Path, nargs="+", required=True, help=".sh3f libraries")
-    parser.add_argument("--pictures", type=Path, required=True, help="folder of textures")
-    parser.add_argument("--skies", type=Path, help="folder of .hdr panoramas")
-    parser.add_argument("--output", type=Path, required=True)
-    parser.add_argument("--minutes", type=float, default=30)
-    parser.add_argument("--samples", type=int, default=64)
-    parser.add_argument("--views", type=int, default=6)
-    parser.add_argument("--seed", type=int, default=1)
-    return parser.parse_args()
-
-
 def main() -> int:
-    wanted, began = options(), time.monotonic()
-    models = [model for library in wanted.furniture for model in catalogue(library)]
-    textures = sorted(p for p in wanted.pictures.rglob("*") if p.suffix.lower() in {".png", ".jpg"})
+    parser = furnished.parser(views=6, samples=64)
+    parser.description = __doc__.splitlines()[0]
+    parser.add_argument("--skies", type=Path, help="folder of .hdr panoramas")
+    wanted = parser.parse_args()
     skies = sorted(wanted.skies.glob("*.hdr")) if wanted.skies else []
-    with tempfile.TemporaryDirectory() as unpacked:
-        for seed in count(wanted.seed):
-            folder = wanted.output / f"practice-{seed:06d}"
-            if not (folder / "scene.json").exists():
-                checkout.forget()
-                builder = Practice(models, textures, Path(unpacked), seed)
-                builder.skies = skies
-                make(builder, folder, wanted.samples, wanted.views)
-                print(f"{folder.name} {time.monotonic() - began:.0f} s", flush=True)
-            if time.monotonic() - began > 60 * wanted.minutes:
-                return 0
+
+    def start(*given: Any) -> Practice:
+        checkout.forget()
+        builder = Practice(*given)
+        builder.skies = skies
+        return builder
+
+    furnished.build(wanted, "practice", "scene.json", start, make)
     return 0
 
 
