@@ -18,6 +18,7 @@ from ...shared.camera import Camera
 from ...shared.camera_match import DISTORTION, CameraMatch
 from ...shared.errors import InputError
 from ...shared.frame import SKY, MemoryFrame
+from ...shared.trust import Guess
 from ...shared.world import World
 from ..identity import frame_id
 from ..photo.blockout import BlockMesh, build_blockout
@@ -60,34 +61,14 @@ def world_from_photo(
     distortion: that a given camera's photo was made straight with (`find_distortion`).
     Raises InputError for a photo or a height that cannot be used, ModelError for the estimator.
     """
-    check_height(camera_height)
-    progress(0.0, "Reading the photo")
-    photo = read_photo(path)
-    photo, known = _without_transparent(photo, Path(path).name)
-    notes = list(photo.notes)
-    rgb, match = photo.rgb, None
-    if camera is None:
-        progress(0.05, "Finding the camera")
-        rgb, match = straighten_and_match(photo)
-        notes += match.notes
-        camera, distortion = match.camera(camera_height), match.distortion
-    else:
-        camera = fitted_camera(camera, *photo.size, camera_height)
-        if distortion:
-            rgb, _ = straightened(rgb, distortion)
-    if known is not None and distortion:
-        known = _straight(known, distortion)
+    taken = _taken(path, camera_height, camera, distortion, progress)
+    rgb, camera, known = taken.rgb, taken.camera, taken.known
     progress(0.1, "Loading the depth estimator")
     estimator = load_depth(depth, thorough=True) if isinstance(depth, str) else depth
     progress(0.2, "Estimating depth")
     small_camera, guess_depth, ground = working_depth(rgb, camera, estimator)
     progress(0.4, "Measuring how far depth can be trusted")
-    small, confidence = shrunk(rgb, small_camera), None if match is None else match.confidence
-    judged, first = estimator, guess_depth
-    if estimator.coarse:  # how far off it is was measured without what is made upright afterwards
-        judged = load_depth("embedded")
-        first = judged.estimate(small, small_camera).depth
-    trust = photo_guess(small, small_camera, first, judged, confidence)
+    trust = _trust(taken, small_camera, guess_depth, estimator)
     progress(0.5, "Placing the photo")
     full_depth = enlarge_depth(guess_depth, camera.width, camera.height)
     if known is not None:
@@ -111,12 +92,61 @@ def world_from_photo(
     progress(0.8, "Making the blockout")
     blockout = build_blockout(guess_depth, ground, small_camera)
     provenance = {"source": "photo", "file": Path(path).name, "depth": estimator.name}
-    if distortion:
-        provenance[DISTORTION] = f"{distortion:.5f}"
+    if taken.distortion:
+        provenance[DISTORTION] = f"{taken.distortion:.5f}"
     provenance |= trust.record()
     world = World(anchors=anchors, memory=[frame], revision=1, provenance=provenance)
     progress(1.0, "Done")
-    return PhotoWorld(world, camera, match, blockout, notes)
+    return PhotoWorld(world, camera, taken.match, blockout, taken.notes)
+
+
+@dataclass(frozen=True, eq=False)
+class _Taken:
+    """A photo in its camera. match, notes: see `PhotoWorld`. distortion: that it was made straight
+    with. known: (H, W) bool which pixels are not transparent; None where none is."""
+
+    rgb: np.ndarray
+    camera: Camera
+    match: CameraMatch | None
+    distortion: float
+    known: np.ndarray | None
+    notes: list[str]
+
+
+def _taken(
+    path: Path, camera_height: float, camera: Camera | None, distortion: float, progress: Progress
+) -> _Taken:
+    """Reads a photo and finds its camera, where that is not given."""
+    check_height(camera_height)
+    progress(0.0, "Reading the photo")
+    photo = read_photo(path)
+    photo, known = _without_transparent(photo, Path(path).name)
+    notes = list(photo.notes)
+    rgb, match = photo.rgb, None
+    if camera is None:
+        progress(0.05, "Finding the camera")
+        rgb, match = straighten_and_match(photo)
+        notes += match.notes
+        camera, distortion = match.camera(camera_height), match.distortion
+    else:
+        camera = fitted_camera(camera, *photo.size, camera_height)
+        if distortion:
+            rgb, _ = straightened(rgb, distortion)
+    if known is not None and distortion:
+        known = _straight(known, distortion)
+    return _Taken(rgb, camera, match, distortion, known, notes)
+
+
+def _trust(
+    taken: _Taken, small_camera: Camera, guess: np.ndarray, estimator: DepthEstimator
+) -> Guess:
+    """How far the depth `guess` of the estimator, at the working size, can be trusted."""
+    small = shrunk(taken.rgb, small_camera)
+    if estimator.coarse:  # how far off it is was measured without what is made upright afterwards
+        estimator = load_depth("embedded")
+        guess = estimator.estimate(small, small_camera).depth
+    confidence = None if taken.match is None else taken.match.confidence
+    return photo_guess(small, small_camera, guess, estimator, confidence)
 
 
 def check_height(camera_height: float) -> None:
