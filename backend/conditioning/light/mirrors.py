@@ -15,7 +15,7 @@ from .ggx import SMOOTHEST
 from .met import lamps_met
 from .passing import SEEN, first_solid
 from .received import SHARP
-from .reflection import CLEAR, LOOKED_AT, MIRROR, mirrored
+from .reflection import CLEAR, LOOKED_AT, MIRROR, density, mirrored
 from .shade import Lighting, Shares, arriving, shares
 
 SHOWS = 0.3
@@ -66,10 +66,11 @@ def reflection(
         np.maximum(found, 0, out=found)
     found = dimmed(lighting, origins, ways, hits.distance, tile[index], found * left)
     alpha = (roughness[index] ** 2).astype(np.float32)
+    dense = density(some, np.maximum(alpha, SMOOTHEST), ways)
     if last is not None:
         alpha[~last[index]] = np.inf
     lamps = lighting.lights.only((lighting.lights.visible & GLOSSY) != 0)
-    found += lamps_met(origins, ways, hits.distance, alpha, lamps)
+    found += lamps_met(origins, ways, hits.distance, alpha, lamps, dense)
     found[np.einsum("ni,ni->n", ways, some.flat) <= 0] = 0  # into the surface itself
     if last is not None or deep is not None:
         _clamp(lighting, found, None if deep is None else deep[index])

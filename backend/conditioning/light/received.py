@@ -11,10 +11,17 @@ import math
 import numpy as np
 
 from ..jit import inlined, kernel, loose
-from .lamps import BOTH, FAR, NEAR, POINTS, SETS, STARTS
+from .lamps import BOTH, FACING, FAR, NEAR, POINTS, SETS, STARTS
+from .reflection import CLEAR
 
-SHARP = 0.2
-"""Lobes narrower than this part of a lamp's size see it by reflected rays instead of points."""
+SHARP, DULLER = np.float32(0.2), np.float32(0.3)
+"""Lobes narrower than the first part of a lamp's size see it by reflected rays too, those wider than
+the second by points alone."""
+WAYS = np.float32(8)
+"""Rays of a lobe that one of a lamp's points is weighed against (the balance heuristic of Veach,
+1997): where the lobe is steep they tell more, in its tails the points do. In truth there are 8 to
+128, as neighbours share; more leave the few of them that meet a lamp from a tail to be seen."""
+CLEAR_ALPHA = np.float32(CLEAR**2)
 _SETS, _STARTS = np.array(SETS), np.array(STARTS)
 _0, _1, _2, _3 = (np.float32(number) for number in range(4))
 _HALF, _QUARTER = np.float32(0.5), np.float32(0.25)
@@ -44,6 +51,15 @@ def chosen_set(soft, kind, size, alpha, coat_alpha, shines, coated):
         elif narrow < 6.0 * size:
             chosen = max(chosen, 2)
     return chosen
+
+
+@inlined
+def ways_of(alpha, size):
+    """WAYS of a lobe, fewer and fewer as it becomes too wide for a lamp of this size."""
+    if alpha <= CLEAR_ALPHA:
+        return _0  # one way stands for all
+    part = (DULLER * size - alpha) / max((DULLER - SHARP) * size, _TINY)
+    return WAYS * min(max(part, _0), _1)
 
 
 @inlined
@@ -127,11 +143,15 @@ def _rise(cosine, ior, front):
 
 
 @loose
-def _reflect(ways, power, start, count, n, v, n_v, alpha2, ior, f0, edge, strength, out):
-    """Add radiance that a lobe reflects from points to `out` (3,). strength: of the lobe."""
+def _reflect(
+    ways, power, start, count, n, v, n_v, alpha2, ior, f0, edge, strength, beside, area, out
+):  # fmt: skip
+    """Add radiance that a lobe reflects from points to `out` (3,). strength: of the lobe. beside:
+    rays of the lobe, see WAYS; area: of the light."""
     front = (ior - _1) / (ior + _1)
     front *= front
     view = _lambda(n_v, alpha2)
+    beside *= area / (np.float32(POINTS) * (_1 + view))
     even0 = even1 = even2 = rise0 = rise1 = rise2 = _0
     for k in range(count):
         lx, ly, lz = ways[0, k], ways[1, k], ways[2, k]
@@ -148,8 +168,8 @@ def _reflect(ways, power, start, count, n, v, n_v, alpha2, ior, f0, edge, streng
         d = off + n_h * n_h * alpha2
         distribution = alpha2 / (_PI * d * d)
         masking = _1 / (_1 + view + _lambda(n_l, alpha2))
-        lobe = distribution * masking * _QUARTER / max(n_v, _NEAR_ZERO)
-        lobe = lobe * ways[3, k] if above else _0
+        dense = distribution * _QUARTER / max(n_v, _NEAR_ZERO) * ways[3, k]
+        lobe = dense * masking / (_1 + beside * dense) if above else _0
         risen = lobe * _rise(v_h, ior, front)
         p0, p1, p2 = power[0, start + k], power[1, start + k], power[2, start + k]
         even0 += lobe * p0
@@ -209,13 +229,20 @@ def receive_points(
             x, y, z = middle[0] - px, middle[1] - py, middle[2] - pz
             size = radius / max(math.sqrt(x * x + y * y + z * z), np.float32(1e-6))
         least = -narrowest if narrowest < _0 else narrowest * size
+        beside = coat_beside = _0
+        if kind == FACING or kind == NEAR:
+            least = min(least, CLEAR_ALPHA)
+            beside = ways_of(alpha[i], size)
+            coat_beside = ways_of(coat_alpha[i], size)
         shines = specular[i, 0] + specular[i, 1] + specular[i, 2] > _0 and alpha[i] > least
         coated = coat[i] > _0 and coat_alpha[i] > least
         chosen = chosen_set(soft, kind, size, alpha[i], coat_alpha[i], shines, coated)
         start, count = _STARTS[chosen], _SETS[chosen]
-        if kind >= BOTH and narrower(SHARP * size, alpha[i], coat_alpha[i], shines, coated):
+        width = SHARP * size if kind >= BOTH else DULLER * size
+        if kind != FAR and soft and narrower(width, alpha[i], coat_alpha[i], shines, coated):
             start, count = 0, POINTS
         near2 = np.float32(area / (math.pi * count))
+        whole = np.float32(math.pi) * radius * radius if kind == NEAR else area
         _look(px, py, pz, kind, place, facing, axis, cone, middle, near2, start, count, ways)
         s = smooth[i]
         same = s[0] * n[0] + s[1] * n[1] + s[2] * n[2]
@@ -225,10 +252,10 @@ def receive_points(
         if shines:
             _reflect(
                 ways, power, start, count, r, v, n_v, alpha[i] * alpha[i], ior[i], specular[i],
-                edge[i], _1, out_specular[i],
+                edge[i], _1, beside, whole, out_specular[i],
             )  # fmt: skip
         if coated:
             _reflect(
                 ways, power, start, count, r, v, n_v, coat_alpha[i] * coat_alpha[i], _COAT_IOR,
-                four, one, coat[i], out_specular[i],
+                four, one, coat[i], coat_beside, whole, out_specular[i],
             )  # fmt: skip

@@ -50,6 +50,18 @@ def mirrored(
     return ways, weights
 
 
+def density(surface: Surface, alpha: np.ndarray, ways: np.ndarray) -> np.ndarray:
+    """(N,) float32 visible microfacets' rays per steradian in the unit ways (N, 3) of lobes with GGX
+    alpha (N,); Heitz, 2018."""
+    made = np.empty(len(surface), np.float32)
+
+    def work(part: slice) -> None:
+        _density(surface.shine[part], surface.incoming[part], alpha[part], ways[part], made[part])
+
+    in_pieces(work, len(surface))
+    return made
+
+
 def refracted(surface: Surface) -> np.ndarray:
     """(N, 3) unit directions that pass through a surface, bent by its index (Snell)."""
     normal, view = surface.shine, surface.incoming
@@ -60,6 +72,21 @@ def refracted(surface: Surface) -> np.ndarray:
     bent = -eta[:, None] * view + (eta * cosine - inside)[:, None] * normal
     reflected = 2 * cosine[:, None] * normal - view
     return np.where((k >= 0)[:, None], bent, reflected).astype(np.float32)
+
+
+@kernel
+def _density(normal, view, alpha, ways, out):
+    for i in range(normal.shape[0]):
+        n_v = n_h = length = 0.0
+        for c in range(3):
+            h = ways[i, c] + view[i, c]
+            n_v += view[i, c] * normal[i, c]
+            n_h += h * normal[i, c]
+            length += h * h
+        n_v, a2 = max(n_v, 1e-3), alpha[i] * alpha[i]
+        n_h /= math.sqrt(max(length, 1e-12))
+        d = n_h * n_h * (a2 - 1.0) + 1.0
+        out[i] = a2 / (math.pi * d * d) / (4.0 * n_v * (1.0 + smith_lambda(n_v, a2)))
 
 
 @kernel

@@ -325,6 +325,16 @@ def test_a_polished_floor_shows_a_lamp_without_speckle(roughness: float) -> None
     assert np.mean(speckle) < 0.05 and np.percentile(speckle, 95) < 0.22
 
 
+def test_where_lobes_begin_to_see_a_lamp_by_points_no_line_shows() -> None:
+    """Farther from a lamp the same lobe is wide for it: the highlight goes on as before."""
+    floor = closure("BSDF_GLOSSY", Color=[0.5, 0.5, 0.5, 1.0], Roughness=0.2)
+    made = scene_of([(plane_mesh(8.0), floor)], [lamp_at("AREA", (0, 0, 2.4), 100.0, size=(1, 1))])
+    color = seen(made, camera_at((-3, 0, 1.2), (0.5, 0, 0), 128, 0.9))[..., 0]
+    bright = color[48:, 32:96]
+    bend = np.abs(bright[2:] - 2 * bright[1:-1] + bright[:-2]) / np.maximum(bright[1:-1], 0.3)
+    assert bright.max() > 3 and np.percentile(bend, 99.5) < 0.2
+
+
 def test_behind_many_clear_sheets_there_is_still_something() -> None:
     """Ten panes, as of an ice cube in a full glass, before a white wall."""
     clear = closure("BSDF_TRANSPARENT", Color=[0.98, 0.98, 0.98, 1.0])

@@ -8,10 +8,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from backend.conditioning.light import direct, film, received
+from backend.conditioning.light import direct, film, frame, received
 from backend.conditioning.light.ggx import rise, smith_lambda
 from backend.conditioning.light.grid import Grid
-from backend.conditioning.light.lamps import BOTH, FACING, FAR, POINTS, SETS, STARTS, Lights
+from backend.conditioning.light.lamps import BOTH, FACING, FAR, NEAR, POINTS, SETS, STARTS, Lights
 from backend.conditioning.light.samples import LEVEL, alike, sample
 from backend.conditioning.light.shade import arriving
 from tests.conditioning.light.lit_room import (
@@ -45,13 +45,29 @@ def slowly(receiver: direct.Receiver, lights: Lights, i: int, n: int) -> tuple[f
     normal, view = surface.lobes.normal[n].astype(np.float64), surface.incoming[n]
     away = np.linalg.norm(lights.middle[i] - position)
     size = lights.radius[i] if kind == FAR else lights.radius[i] / away
+    lamp = kind in (NEAR, FACING)
     least = direct.LOOKED_AT if kind == BOTH else received.SHARP * size
+    least = min(least, received.CLEAR_ALPHA) if lamp else least
     shines, coated = receiver.alpha[n] > least, receiver.coat_alpha[n] > least
     chosen = received.chosen_set.py_func(
         lights.soft[i], kind, size, receiver.alpha[n], receiver.coat_alpha[n], shines, coated
     )
-    count, diffuse, specular = SETS[chosen], 0.0, 0.0
-    for k in range(STARTS[chosen], STARTS[chosen] + count):
+    start, count, diffuse, specular = STARTS[chosen], SETS[chosen], 0.0, 0.0
+    narrow = min(receiver.alpha[n] if shines else 1, receiver.coat_alpha[n] if coated else 1)
+    if lamp and narrow < received.DULLER * size:
+        start, count = 0, POINTS
+    whole = lights.area[i] if kind == FACING else np.pi * lights.radius[i] ** 2
+
+    def told(alpha: float, n_h: float, n_v: float, arrives: float) -> float:
+        """The points' part beside a lobe's rays (Veach, 1997)."""
+        if not lamp or alpha <= received.CLEAR_ALPHA:
+            return 1.0
+        d = n_h * n_h * (alpha**2 - 1) + 1
+        density = alpha**2 / (np.pi * d * d) / (1 + smith_lambda.py_func(n_v, alpha**2)) / 4 / n_v
+        fewer = np.clip((received.DULLER - alpha / size) / (received.DULLER - received.SHARP), 0, 1)
+        return 1 / (1 + received.WAYS * fewer * density * whole * arrives / count)
+
+    for k in range(start, start + count):
         place = lights.place[i, k].astype(np.float64)
         way, arrives = place, 1.0
         if kind != FAR:
@@ -69,15 +85,18 @@ def slowly(receiver: direct.Receiver, lights: Lights, i: int, n: int) -> tuple[f
             continue
         smooth = surface.smooth[n].astype(np.float64)
         g = np.clip((smooth @ way) / (n_l * (smooth @ normal)), 0, 1)
-        power *= g * (1 + g - g * g)  # Chiang and others, 2019
+        g *= 1 + g - g * g  # Chiang and others, 2019
+        power *= g
         diffuse += power * n_l / np.pi
         half = (way + view) / np.linalg.norm(way + view)
         n_h, v_h, n_v = normal @ half, view @ half, max(normal @ view, 1e-3)
         f0, edge = receiver.specular[n, 0], receiver.edge[n, 0]
         fresnel = f0 + (edge - f0) * rise.py_func(v_h, receiver.ior[n])
-        specular += power * shines * fresnel * lobe(n_h, n_v, n_l, receiver.alpha[n] ** 2)
+        alone = told(receiver.alpha[n], n_h, n_v, arrives * g)
+        specular += alone * power * shines * fresnel * lobe(n_h, n_v, n_l, receiver.alpha[n] ** 2)
         coat = receiver.coat[n] * (0.04 + 0.96 * rise.py_func(v_h, 1.5))
         glint = lobe(n_h, n_v, n_l, receiver.coat_alpha[n] ** 2)
+        glint *= told(receiver.coat_alpha[n], n_h, n_v, arrives * g)
         specular += power * coated * coat * glint
     return diffuse, specular
 
@@ -90,9 +109,14 @@ LAMPS = {
 
 
 @pytest.mark.parametrize("bumped", [False, True])
+@pytest.mark.parametrize("rough", [0.2, 0.5])
 @pytest.mark.parametrize("name", LAMPS)
-def test_points_of_lights_send_together_what_they_send_one_by_one(name: str, bumped: bool) -> None:
-    made = lighting_of(scene_of([(plane_mesh(4.0), SHINY)], [LAMPS[name]]))
+def test_points_of_lights_send_together_what_they_send_one_by_one(
+    name: str, rough: float, bumped: bool
+) -> None:
+    coat = {"Coat Weight": 0.5, "Coat Roughness": 0.3}
+    shiny = closure("BSDF_PRINCIPLED", Roughness=rough, Metallic=0.0, **coat)
+    made = lighting_of(scene_of([(plane_mesh(4.0), shiny)], [LAMPS[name]]))
     surface = Grid(made, SIDE).surface
     if bumped:
         tilt = np.random.default_rng(0).uniform(-0.7, 0.7, surface.smooth.shape)
@@ -136,3 +160,40 @@ def test_shadows_are_foretold_only_where_all_around_agree() -> None:
     every = arriving(made, grid.surface, 0, np.zeros(len(known), np.int32), POINTS)[:, 0]
     assert (known == 1).any() and (known < 0).any()
     np.testing.assert_allclose(known[known >= 0], every[known >= 0], atol=0.03)
+
+
+@pytest.mark.parametrize("roughness", [0.12, 0.2, 0.25])
+def test_rays_and_points_show_together_what_a_lamp_sends_to_a_polished_floor(
+    roughness: float,
+) -> None:
+    """Beside a sum over 160,000 points of the lamp."""
+    gloss = closure("BSDF_GLOSSY", Color=[0.5, 0.5, 0.5, 1.0], Roughness=roughness)
+    lamp = lamp_at("AREA", (0, 0, 2.4), 100.0, size=(1, 1))
+    eye = camera_at((-3, 0, 1.2), (0.5, 0, 0), 96, 0.9)
+    made = lighting_of(scene_of([(plane_mesh(8.0), gloss)], [lamp]))
+    color = frame.render(made, eye).color[..., 0]
+    grid = Grid(made, eye)
+    receiver, rows = direct.Receiver.of(grid.surface), []
+    sent = 100 / np.pi / 400**2
+    x, y = (axis.ravel() - 0.49875 for axis in np.mgrid[0:1:0.0025, 0:1:0.0025])
+    place = np.stack([x, y, np.full(x.size, 2.4)], axis=1)
+    inside = slice(film.MARGIN, -film.MARGIN)
+    number = np.full(grid.shape, -1)
+    number.ravel()[grid.met] = np.arange(len(grid.met))
+    for n in number[inside, inside][60:96:5, 30:60:5].ravel():
+        way = place - grid.surface.position[n]
+        far = np.linalg.norm(way, axis=1)
+        way /= far[:, None]
+        view, alpha = grid.surface.incoming[n].astype(np.float64), receiver.alpha[n] ** 2
+        half = way + view
+        half /= np.linalg.norm(half, axis=1)[:, None]
+        d = half[:, 2] ** 2 * (alpha - 1) + 1
+        masking = 1 + smith_lambda.py_func(view[2], alpha)
+        masking += 0.5 * (np.sqrt(1 + alpha * (1 - way[:, 2] ** 2) / way[:, 2] ** 2) - 1)
+        lobe = alpha / (np.pi * d * d) / masking / (4 * view[2])
+        rows.append(receiver.specular[n, 0] * (lobe * sent * way[:, 2] / far**2).sum())
+    shown = color[60:96:5, 30:60:5].ravel()
+    assert max(rows) > 1
+    off = np.abs(shown - rows)
+    # where the lobe is steep few rays tell
+    assert np.median(off / np.array(rows)) < 0.02 and off.max() < 0.25 * max(rows)
