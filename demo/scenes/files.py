@@ -13,7 +13,6 @@ from __future__ import annotations
 import argparse
 import json
 import math
-import sys
 import traceback
 from dataclasses import replace
 from pathlib import Path
@@ -62,6 +61,7 @@ def _make(file: Path, folder: Path, options: argparse.Namespace) -> None:
     scene.cycles.device = "CPU"
     scene.render.use_motion_blur = False
     scene.render.use_compositing = scene.render.use_sequencer = False
+    _show_as_rendered()
     camera = _still_camera(scene)
     eyes = _eyes(camera)
     seen = []
@@ -95,6 +95,30 @@ def _shrink(scene: bpy.types.Scene, longest: int) -> None:
     render.resolution_x = max(8, round(render.resolution_x * scale))
     render.resolution_y = max(8, round(render.resolution_y * scale))
     render.resolution_percentage = 100
+
+
+def _show_as_rendered() -> None:
+    """The viewport's objects, modifiers and levels become the render's: the reader of scenes has
+    the viewport's depsgraph here."""
+    for collection in bpy.data.collections:
+        collection.hide_viewport = collection.hide_render
+    waiting = [bpy.context.view_layer.layer_collection]
+    while waiting:
+        layer = waiting.pop()
+        layer.hide_viewport = False
+        waiting += layer.children
+    for thing in bpy.context.view_layer.objects:
+        thing.hide_set(False)
+        thing.hide_viewport = thing.hide_render
+        for modifier in thing.modifiers:
+            modifier.show_viewport = modifier.show_render
+            if modifier.type in {"SUBSURF", "MULTIRES"}:
+                modifier.levels = modifier.render_levels
+        for system in thing.particle_systems:
+            system.settings.display_percentage = 100
+            if hasattr(system.settings, "rendered_child_count"):
+                system.settings.child_percent = system.settings.rendered_child_count
+    bpy.context.view_layer.update()
 
 
 def _still_camera(scene: bpy.types.Scene) -> bpy.types.Object:

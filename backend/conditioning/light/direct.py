@@ -25,6 +25,8 @@ MESHES_MET = MIRROR * MIRROR
 _SETS, _STARTS = np.array(SETS), np.array(STARTS)
 ASKED = 16
 """Points of a lamp that tell together how much of it arrives."""
+_BEFORE_MESHES, _BEFORE_LAMPS = 0.9995, 0.99999
+"""Parts of the way to a light that have to be free: shining meshes are met themselves."""
 FAINT = 1e-5
 """Irradiance not worth a ray."""
 
@@ -304,7 +306,7 @@ def _ways(
             n_l = normal[i, 0] * lx + normal[i, 1] * ly + normal[i, 2] * lz
             if two_sided[i]:
                 n_l = abs(n_l)
-            reach = d * 0.9995
+            reach = d * (_BEFORE_MESHES if kind >= BOTH else _BEFORE_LAMPS)
             if kind == FAR:
                 reach = 1e7
             out[i, r, 0], out[i, r, 1], out[i, r, 2] = lx * reach, ly * reach, lz * reach

@@ -15,8 +15,8 @@ from .lamps import BOTH, FACING, FAR, NEAR, POINTS, SETS, STARTS
 from .reflection import CLEAR
 
 SHARP, DULLER = np.float32(0.2), np.float32(0.3)
-"""Lobes narrower than the first part of a lamp's size see it by reflected rays too, those wider than
-the second by points alone."""
+"""Lobes narrower than the first part of a lamp's size see it by reflected rays too, those wider
+than the second by points alone."""
 WAYS = np.float32(8)
 """Rays of a lobe that one of a lamp's points is weighed against (the balance heuristic of Veach,
 1997): where the lobe is steep they tell more, in its tails the points do. In truth there are 8 to
@@ -230,7 +230,7 @@ def receive_points(
             size = radius / max(math.sqrt(x * x + y * y + z * z), np.float32(1e-6))
         least = -narrowest if narrowest < _0 else narrowest * size
         beside = coat_beside = _0
-        if kind == FACING or kind == NEAR:
+        if kind in (FACING, NEAR):
             least = min(least, CLEAR_ALPHA)
             beside = ways_of(alpha[i], size)
             coat_beside = ways_of(coat_alpha[i], size)

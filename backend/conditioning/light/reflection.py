@@ -51,8 +51,8 @@ def mirrored(
 
 
 def density(surface: Surface, alpha: np.ndarray, ways: np.ndarray) -> np.ndarray:
-    """(N,) float32 visible microfacets' rays per steradian in the unit ways (N, 3) of lobes with GGX
-    alpha (N,); Heitz, 2018."""
+    """(N,) float32 visible microfacets' rays per steradian in the unit ways (N, 3) of lobes with
+    GGX alpha (N,); Heitz, 2018."""
     made = np.empty(len(surface), np.float32)
 
     def work(part: slice) -> None:

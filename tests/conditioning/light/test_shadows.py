@@ -127,3 +127,12 @@ def test_wide_penumbras_have_no_dots(height: float) -> None:
     shadow = grid.image(grid._narrow_shadow(0))[..., 0]
     assert 0.2 < ((shadow > 0.02) & (shadow < 0.98)).mean() < 0.5
     assert np.abs(shadow - cv2.medianBlur(shadow, 3)).max() < 0.15
+
+
+@pytest.mark.parametrize("height", [3.0, 100.0])
+def test_a_lamp_just_behind_a_ceiling_sends_nothing_through_it(height: float) -> None:
+    ceiling = plane_mesh(20.0)
+    ceiling = replace(ceiling, vertices=ceiling.vertices + np.float32([0, 0, height]))
+    lamp = lamp_at("POINT", (0, 0, height * 1.0002), 1e4 * height**2, radius=0.0)
+    assert seen(scene_of([FLOOR], [lamp])).max() > 1
+    assert seen(scene_of([FLOOR, (ceiling, matt((0.5,) * 3))], [lamp])).max() < 0.01
