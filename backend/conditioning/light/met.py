@@ -34,8 +34,7 @@ def lamps_met(
         elif lights.kind[i] == NEAR:
             _meet_ball(origins, ways, far, alpha, dense, power, *light, made)
         else:
-            flat = (lights.across[i], lights.along[i], bool(lights.round[i]))
-            flat = *flat, lights.area[i]
+            flat = (lights.across[i], lights.along[i], bool(lights.round[i]), lights.area[i])
             _meet_area(origins, ways, far, alpha, dense, power, *light, *flat, made)
     return made
 
