@@ -19,18 +19,22 @@ _RADIAL = ("k1", "k2", "k3", "k4", "k5", "k6")
 _PANORAMAS = ("EQUIRECTANGULAR", "OMNIDIRECTIONALSTEREO_L", "OMNIDIRECTIONALSTEREO_R", "VR180")
 _NGP_PANORAMAS, _NGP_OTHERS = ("equirectangular", "latlong"), ("orthographic", "ftheta_p0")
 """Entries by which instant-ngp tells lenses apart."""
+_KNOWN = ("", "PERSPECTIVE", "PINHOLE", "SIMPLE_PINHOLE", "RADIAL", "SIMPLE_RADIAL", "OPENCV",
+          "FULL_OPENCV", "OPENCV_FISHEYE", "FISHEYE", "RADIAL_FISHEYE", "SIMPLE_RADIAL_FISHEYE",
+          "THIN_PRISM_FISHEYE")  # fmt: skip
+"""Lenses that are read as what they are."""
 
 
 def lens_of(merged: dict[str, Any], picture: Path, listed: str) -> Lens:
     """merged: the frame's own values over those of the file. Raises InputError naming `listed`."""
-    model = str(merged.get("camera_model") or "").upper()
+    model = str(merged.get("camera_model") or "").upper()[:40]
     model = model or next((k.upper() for k in (*_NGP_PANORAMAS, *_NGP_OTHERS) if merged.get(k)), "")
     if any(name in model for name in (*_PANORAMAS, "LATLONG")):
         raise InputError(
             f"'{listed}' is a panorama ({model}); make worlds of panoramas one by one with New "
             "World from Panorama, or export perspective pictures."
         )
-    if model.startswith(("ORTHO", "FTHETA")):
+    if model not in _KNOWN:
         raise InputError(
             f"'{listed}' was taken through a lens ({model}) that is not known here; export "
             "perspective pictures."

@@ -229,6 +229,8 @@ LENSES_THAT_CANNOT_BE = {
     "a panorama": ({"camera_model": "EQUIRECTANGULAR"}, "panorama"),
     "instant-ngp's panorama": ({"latlong": True}, "panorama"),
     "parallel rays": ({"camera_model": "ORTHOPHOTO"}, "export perspective pictures"),
+    "a lens of another program": ({"camera_model": "FISHEYE624"}, "FISHEYE624"),
+    "a lens that nobody knows": ({"camera_model": "FOV"}, "FOV.* not known here"),
     "a car's lens": ({"ftheta_p0": 0.1, "ftheta_p1": 0.2}, "export perspective pictures"),
     "another shape": ({"w": 72, "h": 96}, "another shape"),
     "no number": ({"cx": "middle"}, "incomplete"),
