@@ -238,8 +238,9 @@ def receive_points(
         coated = coat[i] > _0 and coat_alpha[i] > least
         chosen = chosen_set(soft, kind, size, alpha[i], coat_alpha[i], shines, coated)
         start, count = _STARTS[chosen], _SETS[chosen]
-        width = SHARP * size if kind >= BOTH else DULLER * size
-        if kind != FAR and soft and narrower(width, alpha[i], coat_alpha[i], shines, coated):
+        # from side to side a lobe narrows as the view grazes: by few points floors get streaks
+        width = SHARP * size if kind >= BOTH else DULLER * size / n_v
+        if soft and narrower(width, alpha[i], coat_alpha[i], shines, coated):
             start, count = 0, POINTS
         near2 = np.float32(area / (math.pi * count))
         whole = np.float32(math.pi) * radius * radius if kind == NEAR else area

@@ -335,6 +335,18 @@ def test_where_lobes_begin_to_see_a_lamp_by_points_no_line_shows() -> None:
     assert bright.max() > 3 and np.percentile(bend, 99.5) < 0.2
 
 
+def test_a_wide_sun_leaves_no_streaks_on_a_floor_that_is_grazed() -> None:
+    """From side to side the lobe is far narrower there than alpha."""
+    floor = closure("BSDF_GLOSSY", Color=[0.5, 0.5, 0.5, 1.0], Roughness=0.29)
+    sun = lamp_at("SUN", (0, 0, 9), 1.0, angle=0.5)
+    matrix = np.eye(4)
+    matrix[:3, 1:3] = [[0, 0], [-0.2, 0.98], [0.98, 0.2]]
+    made = scene_of([(plane_mesh(200.0), floor)], [replace(sun, matrix=matrix)])
+    row = seen(made, camera_at((0, -4, 0.4), (0, 4, 0.2), 96, 1.0))[54:60, :, 0].mean(axis=0)
+    smooth = np.convolve(row, np.ones(9) / 9, "same")[30:-30]
+    assert row.max() > 0.1 and np.abs(row[30:-30] / smooth - 1).max() < 0.1
+
+
 def test_behind_many_clear_sheets_there_is_still_something() -> None:
     """Ten panes, as of an ice cube in a full glass, before a white wall."""
     clear = closure("BSDF_TRANSPARENT", Color=[0.98, 0.98, 0.98, 1.0])

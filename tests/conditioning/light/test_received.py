@@ -54,7 +54,7 @@ def slowly(receiver: direct.Receiver, lights: Lights, i: int, n: int) -> tuple[f
     )
     start, count, diffuse, specular = STARTS[chosen], SETS[chosen], 0.0, 0.0
     narrow = min(receiver.alpha[n] if shines else 1, receiver.coat_alpha[n] if coated else 1)
-    if lamp and narrow < received.DULLER * size:
+    if kind != BOTH and narrow * max(normal @ view, 1e-3) < received.DULLER * size:
         start, count = 0, POINTS
     whole = lights.area[i] if kind == FACING else np.pi * lights.radius[i] ** 2
 
