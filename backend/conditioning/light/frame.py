@@ -25,8 +25,9 @@ HALVED, THIRDED = 100_000, 800_000
 """Pixels from which soft light is found out at a half or a third of the picture's size."""
 BUMPS = 0.4
 """How much a difference of bumps, as vectors, counts beside one of colours."""
-REFLECTS = 0.2
-"""Least part of light that mirrors give back whose edges are smoothed."""
+REFLECTS = 0.03
+"""Least part of light that mirrors give back whose edges are smoothed: varnish and polished stone
+too."""
 STRIP_PIXELS = 400_000
 """About as many pixels are made at once."""
 OVERLAP = 6 * WIDE_TILE
