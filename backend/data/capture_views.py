@@ -20,7 +20,7 @@ from ..shared.reading import resolved
 from .depth_files import read_depth, resize_depth
 from .lenses import Lens, check_lens, straighten
 from .photos import MAX_SIDE, read_photo
-from .pictures import check_picture_size
+from .pictures import check_picture_size, is_cut_off
 
 MOST_PIXELS = 120_000_000
 """Of all views of a capture together; larger ones are scaled down."""
@@ -67,33 +67,45 @@ class CaptureView:
 
 @dataclass(eq=False)
 class Capture:
-    """views: those whose pictures are there. missing: names of those whose are not."""
+    """views: those whose pictures are there. missing, damaged: names of those whose are not, and of
+    those whose pictures are cut off."""
 
     views: list[CaptureView]
     missing: list[str] = field(default_factory=list)
+    damaged: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
     def all_notes(self) -> list[str]:
-        """Sentences for the user, the missing pictures named."""
-        if not self.missing:
-            return self.notes
-        total = len(self.views) + len(self.missing)
-        named = ", ".join(f"'{name}'" for name in self.missing[:5])
-        more = f" and {len(self.missing) - 5} more" if len(self.missing) > 5 else ""
-        several = "is missing and was" if len(self.missing) == 1 else "are missing and were"
-        return [
-            *self.notes,
-            f"{len(self.missing)} of the capture's {total} pictures {several} left out: "
-            f"{named}{more}.",
-        ]
+        """Sentences for the user, the pictures that are left out named."""
+        kinds = (("missing", self.missing), ("damaged", self.damaged))
+        return [*self.notes, *(self._left_out(what, names) for what, names in kinds if names)]
+
+    def _left_out(self, what: str, names: list[str]) -> str:
+        total = len(self.views) + len(self.missing) + len(self.damaged)
+        named = ", ".join(f"'{name}'" for name in names[:5])
+        more = f" and {len(names) - 5} more" if len(names) > 5 else ""
+        several = f"is {what} and was" if len(names) == 1 else f"are {what} and were"
+        return f"{len(names)} of the capture's {total} pictures {several} left out: {named}{more}."
+
+    def usable(self, picture: Path | None, name: str) -> Path | None:
+        """The picture of that name, None where it cannot be had; that is noted then."""
+        if picture is None:
+            self.missing.append(name)
+        elif is_cut_off(picture):
+            self.damaged.append(name)
+            return None
+        return picture
 
 
 def check_views(capture: Capture) -> list[tuple[int, int]]:
     """Sizes of the pictures; raises InputError for a picture or lens that cannot be used, a
     picture that does not have its camera's shape, one that is listed twice, or none at all."""
     if not capture.views:
-        what = f"none of its {len(capture.missing)} pictures is there" if capture.missing else (
-            "it has no pictures")  # fmt: skip
+        what = "it has no pictures"
+        if capture.damaged:
+            what = f"all of its pictures that are there ({len(capture.damaged)}) are damaged"
+        elif capture.missing:
+            what = f"none of its {len(capture.missing)} pictures is there"
         raise InputError(f"The capture cannot be used: {what}; put them beside it.")
     seen: set[str] = set()
     sizes = []

@@ -43,6 +43,10 @@ def read_dataset(folder: Path) -> list[PosedFrame]:
     twice, of another size than the rest or outside the folder.
     """
     capture, _ = read_capture(Path(folder))
+    if capture.damaged:
+        raise InputError(
+            f"The picture '{capture.damaged[0]}' of the dataset is damaged; put a whole one there."
+        )
     if capture.missing:
         raise InputError(
             f"The picture '{capture.missing[0]}' of the dataset is missing; put it back."
@@ -67,7 +71,7 @@ def count_frames(folder: Path) -> int:
 def read_capture(path: Path) -> tuple[Capture, dict[str, Any]]:
     """The views of a transforms.json (or of the one in the folder `path`), and what it says.
 
-    Pictures that are not there are named in the capture's `missing`. Raises InputError.
+    Pictures that are not there or damaged are named in the capture. Raises InputError.
     """
     file = transforms_file(path)
     if file is None:
@@ -83,10 +87,8 @@ def read_capture(path: Path) -> tuple[Capture, dict[str, Any]]:
             raise InputError(
                 f"Frame {number} of '{folder}' has no file_path; export the dataset again."
             )
-        picture = find_picture(folder, listed)
-        if picture is None:
-            capture.missing.append(listed)
-        else:
+        picture = capture.usable(find_picture(folder, listed), listed)
+        if picture is not None:
             capture.views.append(_view(folder, header, entry, listed, picture))
     return capture, header
 

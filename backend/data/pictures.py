@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import re
+import struct
 import warnings
 from pathlib import Path
 
@@ -48,6 +49,27 @@ def check_picture_size(path: Path) -> tuple[int, int]:
     if width * height > MAX_PIXELS:
         raise too_large(path, (width, height))
     return width, height
+
+
+def is_cut_off(path: Path) -> bool:
+    """Whether a picture begins as one but its pixels cannot be had, as after a copy that was broken
+    off. What is no picture at all is for `check_picture_size` to say."""
+    if path.stat().st_size == 0:
+        return True
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            with Image.open(path) as image:
+                if image.format == "JPEG":
+                    image.draft("RGB", (64, 64))  # an eighth of its size: all of the file is read
+                    image.load()
+                else:
+                    image.verify()
+        except (UnidentifiedImageError, Image.DecompressionBombError):
+            return False
+        except (OSError, SyntaxError, ValueError, EOFError, struct.error):
+            return True
+    return False
 
 
 def unreadable(path: Path, why: str) -> InputError:

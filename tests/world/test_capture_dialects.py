@@ -204,6 +204,25 @@ def test_one_missing_picture_is_left_out_and_named(tmp_path):
         capture_to_world(tmp_path, ExactDepth())
 
 
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "empty"])
+def test_one_damaged_picture_is_left_out_and_named(tmp_path, kind):
+    """As a copy leaves it that was broken off."""
+    write_transforms(tmp_path, {})
+    picture = tmp_path / "images" / "1.png"
+    if kind == "JPEG":
+        Image.open(picture).convert("RGB").save(picture, "JPEG", quality=95)
+    whole = picture.read_bytes()
+    picture.write_bytes(b"" if kind == "empty" else whole[: len(whole) // 2])
+    made = capture_to_world(tmp_path, ExactDepth())
+    assert len(made.world.memory) == 2
+    named = "1 of the capture's 3 pictures is damaged and was left out: 'images/1.png'."
+    assert named in made.notes
+    for number in (0, 2):
+        (tmp_path / "images" / f"{number}.png").write_bytes(b"")
+    with pytest.raises(InputError, match=r"all of its pictures that are there \(3\) are damaged"):
+        capture_to_world(tmp_path, ExactDepth())
+
+
 def test_depth_through_a_fisheye_is_straightened_with_its_picture(tmp_path):
     lens = Lens("OPENCV_FISHEYE", 96, 72, (55, 55, 48, 36, 0, 0, 0, 0))
     header = {"fl_x": 55, "fl_y": 55, "cx": 48, "cy": 36, "is_fisheye": True, "ply_file_path": None}

@@ -106,6 +106,15 @@ def test_colmap_pictures_that_are_missing_or_outside(tmp_path):
         capture_to_world(tmp_path, ExactDepth())
 
 
+def test_a_damaged_colmap_picture_is_left_out_and_named(tmp_path):
+    colmap_folder(tmp_path, [80, 80, 48, 36], "PINHOLE")
+    picture = tmp_path / "images" / "2.png"
+    picture.write_bytes(picture.read_bytes()[:-200])
+    made = capture_to_world(tmp_path, ExactDepth())
+    assert [frame.name for frame in made.world.memory] == ["1.png", "3.png"]
+    assert made.notes[0] == "1 of the capture's 3 pictures is damaged and was left out: '2.png'."
+
+
 def test_colmap_pictures_on_another_computer_are_refused_unasked(tmp_path):
     colmap_folder(tmp_path, [80, 80, 48, 36], "PINHOLE")
     text = tmp_path / "sparse" / "0" / "images.txt"

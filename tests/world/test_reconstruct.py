@@ -22,6 +22,7 @@ from backend.world.importers.reconstruct import (
     reconstruct,
     taken_with,
     unread_notes,
+    usable_pictures,
 )
 from tests.scenes.grounded_room import ExactDepth
 from tests.scenes.world_room import trace
@@ -71,6 +72,26 @@ def test_photos_alone_become_a_world(tmp_path):
     assert recorded(made.world.provenance) is not None, "how far depth can be trusted"
     parts = [part for part, _ in told]
     assert parts == sorted(parts) and math.isclose(parts[-1], 1.0)
+
+
+def test_photos_whose_copy_was_broken_off(tmp_path):
+    walk(tmp_path / "photos", 4)
+
+    def cut(number: int) -> None:
+        picture = tmp_path / "photos" / f"{number}.png"
+        picture.write_bytes(picture.read_bytes()[:500])
+
+    cut(1)
+    cut(2)
+    names, notes = usable_pictures(tmp_path / "photos")
+    assert names == ["0.png", "3.png"]
+    assert notes == [
+        "2 of the folder's pictures (such as '1.png') are damaged and were left out; "
+        "copy them there again."
+    ]
+    cut(3)
+    with pytest.raises(InputError, match=r"^3 of the pictures in 'photos' \(such as '1.png'\) are"):
+        reconstruct(tmp_path / "photos", tmp_path / "work")
 
 
 def test_photos_that_show_different_places(tmp_path):

@@ -68,9 +68,8 @@ def read_colmap(folder: Path, place: Path | None = None) -> tuple[Capture, Spars
     kept = np.full(len(names), -1, np.int32)
     for number, image in enumerate(model["images"]):
         name = names[number]
-        picture = _picture(pictures, name)
+        picture = capture.usable(_picture(pictures, name), name)
         if picture is None:
-            capture.missing.append(name)
             continue
         kept[number] = len(capture.views)
         capture.views.append(_view(name, picture, model["cameras"][image["camera"]], image))

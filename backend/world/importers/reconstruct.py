@@ -14,7 +14,7 @@ from PIL import Image
 
 from ...data.capture_views import ENDINGS
 from ...data.photos import read_photo
-from ...data.pictures import UNREAD_ENDINGS, check_picture_size
+from ...data.pictures import UNREAD_ENDINGS, check_picture_size, is_cut_off
 from ...shared.camera_match import DEFAULT_FOCAL
 from ...shared.errors import InputError, WorldFMError
 from ..photo.distortion import straightening_zoom
@@ -60,7 +60,7 @@ def reconstruct(folder: Path, work: Path, progress: Progress = silent) -> tuple[
     """
     import pycolmap
 
-    names = _usable_pictures(folder)
+    names, damaged = usable_pictures(folder)
     pycolmap.logging.minloglevel = 3
     pycolmap.set_random_seed(0)
     models = work / "models"
@@ -77,7 +77,7 @@ def reconstruct(folder: Path, work: Path, progress: Progress = silent) -> tuple[
         _step(call, colmap.stop, done, part(progress, began, end), text)
         began = end
     model, notes = _largest(models, folder.name, len(names))
-    return model, notes + unread_notes(folder)
+    return model, notes + damaged + unread_notes(folder)
 
 
 def unread_notes(folder: Path) -> list[str]:
@@ -91,9 +91,17 @@ def unread_notes(folder: Path) -> list[str]:
     ]
 
 
-def _usable_pictures(folder: Path) -> list[str]:
-    """Their names. Raises InputError when they are too few, or one is too large."""
+def usable_pictures(folder: Path) -> tuple[list[str], list[str]]:
+    """Their names, and a note on those that are damaged. Raises InputError when they are too few,
+    or one is too large."""
     pictures = pictures_in(folder)
+    damaged = [picture.name for picture in pictures if is_cut_off(picture)]
+    if damaged and len(pictures) - len(damaged) < FEWEST:
+        raise InputError(
+            f"{len(damaged)} of the pictures in '{folder.name}' (such as '{damaged[0]}') are "
+            "damaged; copy them there again."
+        )
+    pictures = [picture for picture in pictures if picture.name not in damaged]
     if len(pictures) < FEWEST:
         count = "no pictures" if not pictures else "a single picture"
         if unread_in(folder):
@@ -106,7 +114,13 @@ def _usable_pictures(folder: Path) -> list[str]:
         )
     for picture in pictures:
         check_picture_size(picture)
-    return [picture.name for picture in pictures]
+    notes = []
+    if damaged:
+        notes.append(
+            f"{len(damaged)} of the folder's pictures (such as '{damaged[0]}') are damaged and "
+            "were left out; copy them there again."
+        )
+    return [picture.name for picture in pictures], notes
 
 
 @dataclass(eq=False)
