@@ -77,15 +77,9 @@ class Capture:
 
     def all_notes(self) -> list[str]:
         """Sentences for the user, the pictures that are left out named."""
-        kinds = (("missing", self.missing), ("damaged", self.damaged))
-        return [*self.notes, *(self._left_out(what, names) for what, names in kinds if names)]
-
-    def _left_out(self, what: str, names: list[str]) -> str:
         total = len(self.views) + len(self.missing) + len(self.damaged)
-        named = ", ".join(f"'{name}'" for name in names[:5])
-        more = f" and {len(names) - 5} more" if len(names) > 5 else ""
-        several = f"is {what} and was" if len(names) == 1 else f"are {what} and were"
-        return f"{len(names)} of the capture's {total} pictures {several} left out: {named}{more}."
+        kinds = (("missing", self.missing), ("damaged", self.damaged))
+        return [*self.notes, *(left_out(what, names, total) for what, names in kinds if names)]
 
     def usable(self, picture: Path | None, name: str) -> Path | None:
         """The picture of that name, None where it cannot be had; that is noted then."""
@@ -95,6 +89,14 @@ class Capture:
             self.damaged.append(name)
             return None
         return picture
+
+
+def left_out(what: str, names: Sequence[str], total: int, whose: str = "capture") -> str:
+    """A sentence on pictures of so many that are missing or damaged (`what`)."""
+    named = ", ".join(f"'{name}'" for name in names[:5])
+    more = f" and {len(names) - 5} more" if len(names) > 5 else ""
+    several = f"is {what} and was" if len(names) == 1 else f"are {what} and were"
+    return f"{len(names)} of the {whose}'s {total} pictures {several} left out: {named}{more}."
 
 
 def check_views(capture: Capture) -> list[tuple[int, int]]:

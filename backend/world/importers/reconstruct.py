@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from ...data.capture_views import ENDINGS
+from ...data.capture_views import ENDINGS, left_out
 from ...data.photos import read_photo
 from ...data.pictures import UNREAD_ENDINGS, check_picture_size, is_cut_off
 from ...shared.camera_match import DEFAULT_FOCAL
@@ -98,8 +98,8 @@ def usable_pictures(folder: Path) -> tuple[list[str], list[str]]:
     damaged = [picture.name for picture in pictures if is_cut_off(picture)]
     if damaged and len(pictures) - len(damaged) < FEWEST:
         raise InputError(
-            f"{len(damaged)} of the pictures in '{folder.name}' (such as '{damaged[0]}') are "
-            "damaged; copy them there again."
+            f"'{folder.name}' has too few whole pictures: "
+            f"{left_out('damaged', damaged, len(pictures), 'folder')} Copy them there again."
         )
     pictures = [picture for picture in pictures if picture.name not in damaged]
     if len(pictures) < FEWEST:
@@ -114,12 +114,8 @@ def usable_pictures(folder: Path) -> tuple[list[str], list[str]]:
         )
     for picture in pictures:
         check_picture_size(picture)
-    notes = []
-    if damaged:
-        notes.append(
-            f"{len(damaged)} of the folder's pictures (such as '{damaged[0]}') are damaged and "
-            "were left out; copy them there again."
-        )
+    total = len(pictures) + len(damaged)
+    notes = [left_out("damaged", damaged, total, "folder")] if damaged else []
     return [picture.name for picture in pictures], notes
 
 
