@@ -38,6 +38,16 @@ def lobe(n_h: float, n_v: float, n_l: float, alpha2: float) -> float:
     return distribution / (1.0 + shadow) / (4.0 * max(n_v, 1e-4))
 
 
+def told(alpha: float, size: float, n_h: float, n_v: float, arrives: float, points: float) -> float:
+    """The points' part beside a lobe's rays (Veach, 1997). points: of a lamp, per its area."""
+    if alpha <= received.CLEAR_ALPHA:
+        return 1.0
+    d = n_h * n_h * (alpha**2 - 1) + 1
+    density = alpha**2 / (np.pi * d * d) / (1 + smith_lambda.py_func(n_v, alpha**2)) / 4 / n_v
+    fewer = np.clip((received.DULLER - alpha / size) / (received.DULLER - received.SHARP), 0, 1)
+    return 1 / (1 + received.WAYS * fewer * density * arrives / points)
+
+
 def slowly(receiver: direct.Receiver, lights: Lights, i: int, n: int) -> tuple[float, float]:
     """Diffuse and specular light of one point, one light's point after the other."""
     surface, kind = receiver.surface, lights.kind[i]
@@ -57,15 +67,6 @@ def slowly(receiver: direct.Receiver, lights: Lights, i: int, n: int) -> tuple[f
     if kind != BOTH and narrow * max(normal @ view, 1e-3) < received.DULLER * size:
         start, count = 0, POINTS
     whole = lights.area[i] if kind == FACING else np.pi * lights.radius[i] ** 2
-
-    def told(alpha: float, n_h: float, n_v: float, arrives: float) -> float:
-        """The points' part beside a lobe's rays (Veach, 1997)."""
-        if not lamp or alpha <= received.CLEAR_ALPHA:
-            return 1.0
-        d = n_h * n_h * (alpha**2 - 1) + 1
-        density = alpha**2 / (np.pi * d * d) / (1 + smith_lambda.py_func(n_v, alpha**2)) / 4 / n_v
-        fewer = np.clip((received.DULLER - alpha / size) / (received.DULLER - received.SHARP), 0, 1)
-        return 1 / (1 + received.WAYS * fewer * density * whole * arrives / count)
 
     for k in range(start, start + count):
         place = lights.place[i, k].astype(np.float64)
@@ -92,11 +93,12 @@ def slowly(receiver: direct.Receiver, lights: Lights, i: int, n: int) -> tuple[f
         n_h, v_h, n_v = normal @ half, view @ half, max(normal @ view, 1e-3)
         f0, edge = receiver.specular[n, 0], receiver.edge[n, 0]
         fresnel = f0 + (edge - f0) * rise.py_func(v_h, receiver.ior[n])
-        alone = told(receiver.alpha[n], n_h, n_v, arrives * g)
+        beside = size, n_h, n_v, arrives * g, count / whole
+        alone = told(receiver.alpha[n], *beside) if lamp else 1.0
         specular += alone * power * shines * fresnel * lobe(n_h, n_v, n_l, receiver.alpha[n] ** 2)
         coat = receiver.coat[n] * (0.04 + 0.96 * rise.py_func(v_h, 1.5))
         glint = lobe(n_h, n_v, n_l, receiver.coat_alpha[n] ** 2)
-        glint *= told(receiver.coat_alpha[n], n_h, n_v, arrives * g)
+        glint *= told(receiver.coat_alpha[n], *beside) if lamp else 1.0
         specular += power * coated * coat * glint
     return diffuse, specular
 

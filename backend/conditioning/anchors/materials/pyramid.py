@@ -218,12 +218,18 @@ def _texel(pixels, row, column, weight, unit, premultiply):
 
 
 @kernel
-def _bilinear(pixels, start, height, width, u, v, extension, unit, premultiply):
-    """Interpolated between the four texels around (u, v), as they are stored."""
+def _around(height, width, u, v):
+    """Column and row of the texel left of and above (u, v), and how far it is past its middle."""
     x = u * np.float32(width) - np.float32(0.5)
     y = (np.float32(1) - v) * np.float32(height) - np.float32(0.5)
     left, top = np.int64(np.floor(x)), np.int64(np.floor(y))
-    fx, fy = x - np.float32(left), y - np.float32(top)
+    return left, top, x - np.float32(left), y - np.float32(top)
+
+
+@kernel
+def _bilinear(pixels, start, height, width, u, v, extension, unit, premultiply):
+    """Interpolated between the four texels around (u, v), as they are stored."""
+    left, top, fx, fy = _around(height, width, u, v)
     gx, gy = np.float32(1) - fx, np.float32(1) - fy
     c0, c1 = _wrap(left, width, extension), _wrap(left + 1, width, extension)
     r0, r1 = _wrap(top, height, extension), _wrap(top + 1, height, extension)
@@ -239,10 +245,7 @@ def _bilinear(pixels, start, height, width, u, v, extension, unit, premultiply):
 @kernel
 def _blended(pixels, table, start, height, width, u, v, extension, premultiply):
     """Linear colours (times alpha) between the four texels around (u, v), each decoded first."""
-    x = u * np.float32(width) - np.float32(0.5)
-    y = (np.float32(1) - v) * np.float32(height) - np.float32(0.5)
-    left, top = np.int64(np.floor(x)), np.int64(np.floor(y))
-    fx, fy = x - np.float32(left), y - np.float32(top)
+    left, top, fx, fy = _around(height, width, u, v)
     r = g = b = a = np.float32(0)
     for corner in range(4):
         down, right = corner >> 1, corner & 1
