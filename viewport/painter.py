@@ -74,21 +74,25 @@ void main()
 """
 
 
+# Between an outline and what is behind it the mesh is stretched: there the farther vertex has the
+# colour, or a second outline in the nearer one's would stand beside the first.
 _AROUND_VERTEX = """
 void main()
 {
-  gl_Position = to_clip * vec4(origin + ray.xyz * min(ray.w, far), 1.0);
+  float reach = min(ray.w, far);
+  gl_Position = to_clip * vec4(origin + ray.xyz * reach, 1.0);
   gl_Position.z = 0.5 * (gl_Position.z + gl_Position.w);
-  tint = rgba;
+  weight = (reach / far) * (reach / far);
+  tint = rgba * weight;
 }
 """
 _AROUND_FRAGMENT = """
 void main()
 {
-  if (tint.a < 0.01) {
+  colour = tint / weight;
+  if (colour.a < 0.01) {
     discard;
   }
-  colour = tint;
 }
 """
 
@@ -339,6 +343,7 @@ def _around_shader() -> gpu.types.GPUShader:
         info.vertex_in(1, "VEC4", "rgba")
         passed = gpu.types.GPUStageInterfaceInfo("worldfm_around")
         passed.smooth("VEC4", "tint")
+        passed.smooth("FLOAT", "weight")
         info.vertex_out(passed)
         info.fragment_out(0, "VEC4", "colour")
         info.vertex_source(_AROUND_VERTEX)

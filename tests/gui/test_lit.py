@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageFilter
 
 
 @pytest.fixture(scope="module")
@@ -58,3 +58,16 @@ def test_what_is_behind_is_shown_before_a_frame_of_it_comes(found):
     red, _, blue = np.median(seen, axis=0)
     assert blue > red + 30, "the sky is behind"
     assert (seen[:, 0] > seen[:, 2] + 60).mean() < 0.02, "the red cube of the last frame stayed"
+
+
+def test_an_orbit_leaves_no_second_cube_beside_the_first(found):
+    file = next(name for name in found["pictures"] if name.endswith("lit-orbited.png"))
+    screen = np.asarray(Image.open(file).convert("RGB")).astype(int)
+    left, top, right, bottom = (round(place) for place in found["cube"])
+    red = Image.fromarray(screen[..., 0] > screen[..., 2] + 40).convert("L")
+    red = np.asarray(red.filter(ImageFilter.MinFilter(7))) > 0  # no axes, grid or outline
+    red = red[150:850, 60:1250]
+    beside = red.copy()
+    beside[top - 230 : bottom - 70, left - 140 : right + 20] = False
+    assert (red & ~beside).sum() > 1000, "the cube is not where it was"
+    assert beside.sum() < 100, "a second cube"

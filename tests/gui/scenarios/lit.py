@@ -9,7 +9,8 @@ import time
 
 import artist
 import bpy
-from mathutils import Quaternion
+from bpy_extras.view3d_utils import location_3d_to_region_2d
+from mathutils import Quaternion, Vector
 
 
 def play(ui):
@@ -161,7 +162,8 @@ def interrupted(watch):
 
 
 def turned_round(watch, space):
-    """What is behind the view is shown before any frame of it: the backend is held meanwhile."""
+    """What is behind the view, and beside what it looks at, is shown before any frame of it: the
+    backend is held meanwhile."""
     ui, view = watch.ui, space.region_3d
     yield from ui.until(lambda: watch.state.around.made is not None, 120, "what lies around")
     yield from ui.until(watch.sharp, 120, "a view at rest")
@@ -175,11 +177,24 @@ def turned_round(watch, space):
         yield from ui.picture("lit-turned")
         painting = watch.state.painting()
         ui.result["turned"] = [painting.exact, painting.around is not None]
+        view.view_rotation, view.view_location = Quaternion((0, 0, 1), -0.3) @ start, place
+        yield from ui.picture("lit-orbited")
+        ui.result["cube"] = outline("Cube")
     finally:
         for process in held:
             os.kill(process, signal.SIGCONT)
     view.view_rotation, view.view_location = start, place
     yield from ui.until(watch.sharp, 120, "the view from before")
+
+
+def outline(name):
+    """Left, top, right and bottom of an object in pixels of the screen."""
+    _, region, space = artist.viewport()
+    one, height = bpy.data.objects[name], bpy.context.window_manager.windows[0].height
+    corners = [one.matrix_world @ Vector(corner) for corner in one.bound_box]
+    seen = [location_3d_to_region_2d(region, space.region_3d, place) for place in corners]
+    across, up = [region.x + at.x for at in seen], [region.y + at.y for at in seen]
+    return [min(across), height - max(up), max(across), height - min(up)]
 
 
 def front_view(watch):
