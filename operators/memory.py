@@ -155,9 +155,10 @@ class WORLDFM_OT_capture_memory(_CaptureSettings, StepOperator, bpy.types.Operat
         capture = capture_in_background if self._outside else capture_here
         pictures = capture(scene, settings, shots)
         said: set[str] = set()
+        done = 0
         yield Step(f"Rendering 1 of {len(shots)} memory frames", 0.0)
         with closing(pictures):
-            for done, picture in enumerate(pictures):
+            for picture in pictures:
                 if picture is None:  # still at it
                     yield Step(f"Rendering {done + 1} of {len(shots)} memory frames")
                     continue
@@ -166,8 +167,8 @@ class WORLDFM_OT_capture_memory(_CaptureSettings, StepOperator, bpy.types.Operat
                 item = store_frame(scene, shots[index].name, *made)
                 warn_once(self, made.moments.problems, said)
                 item.source = source_of(self.engine, shots[index].frame)
-                text = f"Captured {index + 1} of {len(shots)} memory frames"
-                yield Step(text, (index + 1) / len(shots))
+                done += 1
+                yield Step(f"Captured {done} of {len(shots)} memory frames", done / len(shots))
 
     def _plan(self, context: bpy.types.Context, shots: list[Shot]) -> Iterator[Step]:
         """Puts what is to be captured into `shots`. Raises WorldFMError."""

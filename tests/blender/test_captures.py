@@ -39,3 +39,10 @@ def test_captured_again_a_frame_has_its_camera_and_name(found):
 
 def test_an_orthographic_camera_is_captured(found):
     assert found["parallel"]["kind"] == "ORTHO"
+
+
+def test_pictures_are_counted_however_often_another_blender_is_asked(found):
+    assert found["told"] == [
+        "Rendering 1 of 2 memory frames", "Captured 1 of 2 memory frames",
+        "Rendering 2 of 2 memory frames", "Captured 2 of 2 memory frames",
+    ]  # fmt: skip

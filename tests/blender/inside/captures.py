@@ -114,4 +114,26 @@ def parallel() -> dict[str, Any]:
     return {"kind": frame.camera.projection, "near": float(np.nanmin(frame.depth))}
 
 
-extension.run_all(still, layers, gaps, again, parallel)
+def told() -> list[str]:
+    """What is said where another Blender renders, and is looked at many times for each picture."""
+    fresh()
+    module, said = extension.part("operators.memory"), []
+    step, here = module.Step, module.capture_here
+
+    def noted(text: str, fraction: float | None = None) -> Any:
+        said.append(text)
+        return step(text, fraction)
+
+    def waited_for(*given: Any) -> Any:
+        for picture in here(*given):
+            yield from (None, None, picture)
+
+    module.Step, module.capture_here = noted, waited_for
+    try:
+        bpy.ops.worldfm.capture_memory(frames="1, 2", samples=1, percentage=20)
+    finally:
+        module.Step, module.capture_here = step, here
+    return list(dict.fromkeys(said))
+
+
+extension.run_all(still, layers, gaps, again, parallel, told)
