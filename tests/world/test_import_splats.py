@@ -262,7 +262,10 @@ def cube(folder, ending: str):
     else:
         picture = Image.new("RGB", (8, 8), (20, 210, 60))
         uv = np.random.default_rng(0).uniform(0, 1, (len(box.vertices), 2))
-        box.visual = trimesh.visual.TextureVisuals(uv=uv, image=picture)
+        material = trimesh.visual.material.SimpleMaterial(image=picture)
+        if ending == "glb":  # from the simple one trimesh would make a factor of 0.4
+            material = trimesh.visual.material.PBRMaterial(baseColorTexture=picture)
+        box.visual = trimesh.visual.TextureVisuals(uv=uv, material=material)
     box.export(folder / f"a.{ending}")
     return folder / f"a.{ending}"
 

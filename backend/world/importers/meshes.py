@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any, cast
 import numpy as np
 
 from ...shared.anchors import Anchors
+from ...shared.color import linear_to_srgb, srgb_to_linear
 from ...shared.errors import InputError
 from ...shared.reading import inside, open_plain, read_bytes, reason
 from ..origin import origin_of
@@ -22,6 +24,12 @@ MOST_POINTS = 1_500_000
 MOST_TRIANGLES = 20_000_000
 UP = {".obj": "y", ".glb": "y", ".gltf": "y", ".ply": "z"}
 GREY = 160
+COLORS = "Color"
+"""Name of the layer of corners' colours that materials look up."""
+LINEAR = "linear_color"
+"""Name under which a trimesh keeps the colours of glTF's vertices, which are linear."""
+KNOWN = ("KHR_lights_punctual", "EXT_texture_webp", "KHR_node_visibility", "KHR_xmp_json_ld")
+"""glTF extensions, besides KHR_materials_*, without which a file's surfaces are what they are."""
 
 
 def is_mesh(path: Path) -> bool:
@@ -79,14 +87,46 @@ def _read(path: Path) -> list[Any]:
         raise InputError(f"'{path.name}' is larger than {MOST_BYTES >> 30} GB; simplify it first.")
     if ending == ".ply":
         check_header(path)
+    elif ending != ".obj":
+        _check_extensions(path)
     with open_plain(path) as file:
         scene = trimesh.load_scene(
             file, file_type=ending[1:], resolver=cast(Any, _Inside(path.parent)), process=False
         )
+    for part in scene.geometry.values():
+        if ending in (".glb", ".gltf"):
+            _keep_linear_colors(part)
     meshes = [m for m in scene.dump() if isinstance(m, trimesh.Trimesh) and len(m.faces)]
     if not meshes or sum(len(m.faces) for m in meshes) > MOST_TRIANGLES:
         raise InputError(f"'{path.name}' has no triangles, or more than {MOST_TRIANGLES}.")
     return meshes
+
+
+def _keep_linear_colors(part: Any) -> None:
+    """glTF's colours of vertices, which trimesh loses beside a material, go with the mesh."""
+    colors = getattr(part.visual, "vertex_attributes", {}).get("color")
+    if getattr(part.visual, "kind", None) == "vertex":
+        colors = np.asarray(part.visual.vertex_colors)
+    if colors is None or np.ndim(colors) != 2 or colors.shape[1] not in (3, 4):
+        return
+    most = np.iinfo(colors.dtype).max if colors.dtype.kind == "u" else 1
+    part.vertex_attributes[LINEAR] = np.clip(np.nan_to_num(colors / most), 0, 1)
+
+
+def _check_extensions(path: Path) -> None:
+    """Raises InputError for a glTF that may not be read without what is not known here, such as
+    compressed corners: it would come in as something else."""
+    text = read_bytes(path, MOST_BYTES)
+    if text[:4] == b"glTF":  # the first chunk's length, its kind, its JSON
+        text = text[20 : 20 + int.from_bytes(text[12:16], "little")]
+    header = json.loads(text.decode("utf-8-sig"))
+    required = header.get("extensionsRequired", [])
+    unknown = [e for e in required if e not in KNOWN and not str(e).startswith("KHR_materials_")]
+    if unknown:
+        raise InputError(
+            f"'{path.name}' is written with {str(unknown[0])[:60]}, which is not read here; "
+            "export it without compression."
+        )
 
 
 def _anchors(
@@ -164,29 +204,63 @@ def _spread(
     return Anchors(xyz[keep].astype(np.float32), np.maximum(rgb[keep], 1), radius)
 
 
+def is_gltf(material: Any) -> bool:
+    """Whether a trimesh's material is one of glTF."""
+    return hasattr(material, "baseColorFactor")
+
+
 def picture_of(material: Any) -> Any:
     """The picture of a material's base colour, None without."""
     return getattr(material, "baseColorTexture", None) or getattr(material, "image", None)
 
 
+def base_factor(material: Any) -> np.ndarray:
+    """(4,) linear colour and alpha of a trimesh's material, grey without one."""
+    if is_gltf(material):
+        factor = material.baseColorFactor
+        return np.ones(4) if factor is None else np.asarray(factor, np.float64) / 255
+    plain = getattr(material, "main_color", None)
+    shade = np.full(3, GREY) if plain is None else np.asarray(plain)[:3]
+    return np.append(srgb_to_linear(shade.astype(np.float64) / 255), 1.0)
+
+
+def corner_colors(mesh: Any) -> tuple[np.ndarray, bool] | None:
+    """(T, 3, 4) float32 in [0, 1] of a trimesh's corners, by vertex or face, and whether they are
+    linear, as those of glTF's materials; None if there are none."""
+    visual, faces = mesh.visual, np.asarray(mesh.faces)
+    linear = mesh.vertex_attributes.get(LINEAR)
+    if linear is not None and len(linear) == len(mesh.vertices):
+        wide = np.ones((len(linear), 4), np.float32)
+        wide[:, : linear.shape[1]] = linear
+        return wide[faces], True
+    kind = getattr(visual, "kind", None)
+    if kind == "vertex":
+        return np.asarray(visual.vertex_colors, np.float32)[faces] / 255, False
+    if kind == "face":
+        each = np.asarray(visual.face_colors, np.float32)[:, None] / 255
+        return np.repeat(each, 3, axis=1), False
+    return None
+
+
 def _colours(mesh: Any, face: np.ndarray, corner: np.ndarray) -> np.ndarray:
-    """(N, 3) uint8 of points in triangles, by texture, vertex or face colour, or one for all."""
+    """(N, 3) uint8 of points in triangles: texture, factor and corners' colours together."""
     visual = mesh.visual
     uv = getattr(visual, "uv", None)
     material = getattr(visual, "material", None)
     picture = picture_of(material)
+    shade = np.ones((len(face), 3))
+    bare = True
     if uv is not None and len(uv) == len(mesh.vertices) and picture is not None:
         image = np.asarray(picture.convert("RGB"))
         at = (np.asarray(uv)[mesh.faces[face]] * corner[..., None]).sum(axis=1)
         at = np.nan_to_num(at) % 1.0
         x = np.minimum((at[:, 0] * image.shape[1]).astype(int), image.shape[1] - 1)
         y = np.minimum(((1 - at[:, 1]) * image.shape[0]).astype(int), image.shape[0] - 1)
-        return image[y, x]
-    if getattr(visual, "kind", None) == "vertex":
-        shade = np.asarray(visual.vertex_colors)[:, :3].astype(np.float64)
-        return (shade[mesh.faces[face]] * corner[..., None]).sum(axis=1).astype(np.uint8)
-    if getattr(visual, "kind", None) == "face":
-        return np.asarray(visual.face_colors)[face, :3]
-    plain = getattr(material, "main_color", None)
-    shade = np.asarray(plain)[:3] if plain is not None else np.full(3, GREY)
-    return np.broadcast_to(shade.astype(np.uint8), (len(face), 3)).copy()
+        shade, bare = srgb_to_linear(image[y, x] / 255.0), False
+    found = corner_colors(mesh)
+    if found is not None:
+        own = (found[0][face] * corner[..., None]).sum(axis=1)[:, :3]
+        shade, bare = shade * (own if found[1] else srgb_to_linear(own)), False
+    if bare or is_gltf(material):
+        shade = shade * base_factor(material)[:3]
+    return np.rint(255 * linear_to_srgb(shade)).clip(0, 255).astype(np.uint8)
