@@ -18,6 +18,17 @@ def look_through_camera(areas: Iterable[bpy.types.Area]) -> None:
             space.region_3d.view_camera_zoom = 0.0
             space.region_3d.view_camera_offset = (0.0, 0.0)
             space.shading.type = "RENDERED"
+            _fit(area)
+
+
+def _fit(area: bpy.types.Area) -> None:
+    """Zoom out where the camera's frame is larger than the viewport: a portrait in a wide one."""
+    view = area.spaces.active.region_3d
+    region = next(one for one in area.regions if one.type == "WINDOW")
+    with bpy.context.temp_override(area=area, region=region):
+        if bpy.ops.view3d.view_center_camera.poll():
+            bpy.ops.view3d.view_center_camera()
+    view.view_camera_zoom = min(0.0, view.view_camera_zoom)
 
 
 def largest_viewport(context: bpy.types.Context) -> list[bpy.types.Area]:

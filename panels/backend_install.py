@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import bpy
 
 from .. import installation, runtime
@@ -14,6 +16,8 @@ _TITLES = {
     InstallState.INTERRUPTED: ("An installation was interrupted; Install finishes it", "ERROR"),
     InstallState.OUTDATED: ("Made for another version; Install brings it up to date", "ERROR"),
     InstallState.READY: ("Installed", "CHECKMARK"),
+    "own": ("A Python of your own is used", "CHECKMARK"),
+    "astray": ("There is no Python at the place named below", "ERROR"),
 }
 
 
@@ -28,10 +32,9 @@ def draw_installation(layout: bpy.types.UILayout, context: bpy.types.Context) ->
         row.operator("worldfm.install_cancel", text="", icon="CANCEL")
         return
     state = installation.state()
-    title, icon = _TITLES[state]
     named = runtime.preferences().python
-    if named:
-        title, icon = "A Python of your own is used", "CHECKMARK"
+    own = "own" if Path(named).is_file() else "astray"
+    title, icon = _TITLES[own if named else state]
     column.label(text=title, icon=icon)
     row = column.row(align=True)
     row.operator("worldfm.install_estimate")

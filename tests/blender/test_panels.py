@@ -18,6 +18,7 @@ def test_panels_draw_and_nothing_is_cut_off(blender):
                  "Photos keep their look", "Smoke 7", "and 2 more",
                  "cuda:0: A card, 12.9 of 25.8 GB free", "1 memory frame,"):  # fmt: skip
         assert text in full, text
+    assert "There is no Python at the place named below" in found["astray"]
     words, japanese, chinese, path, nothing = found["lines"].values()
     assert words == ["Pictures by", "Cycles make the", "frames look like", "it"]
     assert japanese == ["Cyclesの画像があ", "ると、その見た目", "になります。"]

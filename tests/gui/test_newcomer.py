@@ -25,6 +25,9 @@ def test_a_photo_is_seen_at_once_with_default_overlays(stage, tmp_path):
     assert found["looks"] == ["WORLDFM", "RENDERED", True] and found["perspective"] == "CAMERA"
     assert "Cube" not in found["objects"] and "photo Points" in found["objects"]
     assert any(name.startswith("Kept") for name in found["objects"])
+    _, highest, _, lowest = found["portrait"]
+    assert found["viewport"][1] <= highest < lowest - 300, "a portrait is cut off"
+    assert lowest <= found["viewport"][3], "a portrait is cut off"
     left, top, right, bottom = (round(v) for v in found["place"])
     screen = np.asarray(Image.open(found["frame"]).convert("RGB"))
     inner = screen[top + 8 : bottom - 8, left + 8 : right - 8]

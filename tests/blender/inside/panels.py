@@ -217,9 +217,14 @@ def main() -> dict[str, Any]:
     (installer.installation().folder / "environment.partial").mkdir(parents=True)
     drawn.clear()
     everything()
+    full, preferences = list(drawn), extension.part("runtime").preferences()
+    drawn.clear()
+    preferences.python = "/nowhere/python"
+    everything()
+    preferences.python = ""
     wrapped = extension.part("panels.wrapped").wrapped
     lines = {text: wrapped(text, 16) for text in SENTENCES}
-    return {"lines": lines, "faults": faults, "empty": empty, "full": list(drawn),
+    return {"lines": lines, "faults": faults, "empty": empty, "full": full, "astray": list(drawn),
             "size": extension.part("panels.render").kept_bytes(scene)}  # fmt: skip
 
 

@@ -27,6 +27,7 @@ def play(ui):
     ui.result["perspective"] = space.region_3d.view_perspective
     ui.result["frame"] = ui.pictures.joinpath("photo-world.png").as_posix()
     ui.result["place"] = photo_on_screen(scene, region, space)
+    yield from portrait(ui, area, region, space)
     scene.camera.location.x += 0.5
     frame = shown()
     yield from ui.until(lambda: shown() is not frame, 180, "the frame beside the photo")
@@ -38,6 +39,25 @@ def play(ui):
     space.shading.type = "SOLID"
     yield from seen(ui, "photo-solid")
     ui.result["objects"] = sorted(ob.name for ob in bpy.context.view_layer.objects)
+
+
+def portrait(ui, area, region, space):
+    """A portrait's camera: where its frame lies in the viewport."""
+    render, camera = bpy.context.scene.render, bpy.context.scene.camera.data
+    before = render.resolution_x, render.resolution_y, camera.sensor_fit
+    render.resolution_x, render.resolution_y, camera.sensor_fit = 270, 480, "HORIZONTAL"
+    window = bpy.context.window_manager.windows[0]
+    module = sys.modules[f"{artist.ADDON}.operators.camera_view"]
+    with bpy.context.temp_override(window=window):
+        module.look_through_camera([area])
+    yield from ui.turns()
+    ui.result["portrait"] = photo_on_screen(bpy.context.scene, region, space)
+    height = window.height - region.y
+    ui.result["viewport"] = [region.x, height - region.height, region.x + region.width, height]
+    render.resolution_x, render.resolution_y, camera.sensor_fit = before
+    with bpy.context.temp_override(window=window):
+        module.look_through_camera([area])
+    yield from ui.turns()
 
 
 def here(area, region):
