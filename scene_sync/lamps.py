@@ -36,6 +36,7 @@ class Light:
     blend: float = 0.0
     soft_falloff: bool = False
     casts_shadow: bool = True
+    met: bool = True
     spread_out: bool = True
     problems: tuple[str, ...] = ()
 
@@ -70,6 +71,7 @@ class Light:
             self.soft_falloff,
             self.casts_shadow,
             visible,
+            self.met,
         )
 
     def _area(self, size: tuple[float, float]) -> float:
@@ -92,6 +94,7 @@ def read_light(data: bpy.types.Light, frame: int) -> Light | None:
         "kind": data.type,
         "power": power,
         "casts_shadow": bool(getattr(cycles, "cast_shadow", data.use_shadow)),
+        "met": bool(getattr(cycles, "use_multiple_importance_sampling", True)),
         "spread_out": getattr(data, "normalize", True),
         "problems": problems,
     }

@@ -141,7 +141,9 @@ class Lamp:
     of a POINT or SPOT. angle: radians across a SUN. size: (2,) metres along X and Y of an AREA.
     shape: SQUARE, RECTANGLE, DISK or ELLIPSE. spread: radians. cone, blend: a SPOT's full angle in
     radians and softness of its edge. soft_falloff: whether a POINT or SPOT is a disk that faces
-    what it lights (else a sphere). A diffuse surface sends out E x base colour / pi, of E:
+    what it lights (else a sphere). met: whether rays from surfaces find it (Cycles' Multiple
+    Importance); one that they don't is in no clear mirror's picture. A diffuse surface sends out
+    E x base colour / pi, of E:
 
     SUN: power x cos n. Its disk has the radiance power / (pi sin(angle / 2)^2).
     POINT: power x cos n / (4 pi (d^2 + r^2)) in front of a disk, power x cos n / (4 pi d^2) of a
@@ -167,6 +169,7 @@ class Lamp:
     soft_falloff: bool = False
     casts_shadow: bool = True
     visible: int = EVERYWHERE
+    met: bool = True
 
 
 @dataclass(frozen=True, eq=False)

@@ -5,12 +5,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from ...shared.scene import CAMERA
+from ...shared.scene import CAMERA, TRANSMISSION
 from ..anchors.surface import Surface
 from ..anchors.tracing import NUDGE
 from .colors import brightest, length, mean
 from .fog import dimmed, through_fog
 from .met import lamps_met
+from .mirrors import clamp
 from .reflection import refracted
 from .samples import Samples
 from .shade import Light, Lighting, Shares, outgoing, passes_on, shares
@@ -91,6 +92,31 @@ def seen_lamps(lighting: Lighting, samples: Samples) -> np.ndarray:
     return lamps_met(samples.origins, ways, far, alpha, lights.only(visible))
 
 
+def _lamps_behind(
+    lighting: Lighting,
+    surface: Surface,
+    origins: np.ndarray,
+    ways: np.ndarray,
+    far: np.ndarray,
+    through_glass: np.ndarray,
+) -> np.ndarray:
+    """(N, 3) radiance of lamps before `far` (N,) on ways (N, 3) on from `surface`.
+
+    through_glass: (N,) bool, where glass has been passed; polished glass, as rough one shows lamps
+    by its glints. Others are still a camera's rays.
+    """
+    made: np.ndarray = np.zeros((len(ways), 3), np.float32)
+    alpha: np.ndarray = np.where(through_glass, surface.lobes.roughness**2, 0).astype(np.float32)
+    lights = lighting.lights
+    for some, bit in ((through_glass, TRANSMISSION), (~through_glass, CAMERA)):
+        lamps = lights.only(((lights.visible & bit) != 0) & (lights.met | (bit == CAMERA)))
+        index = np.flatnonzero(some)
+        if len(lamps) and len(index):
+            made[index] = lamps_met(origins[index], ways[index], far[index], alpha[index], lamps)
+    clamp(lighting, made, through_glass)
+    return made
+
+
 def _look_on(
     lighting: Lighting,
     samples: Samples,
@@ -110,6 +136,9 @@ def _look_on(
         origins = surface.origins(ways, NUDGE)
         hits = lighting.seen.first(origins, ways)
         missed = hits.triangle < 0
+        lamps = _lamps_behind(lighting, surface, origins, ways, hits.distance, through_glass)
+        lamps = dimmed(lighting, origins, ways, hits.distance, samples.tile[index], lamps)
+        made[index, :3] += left * lamps
         # behind glass the background is there, unless the film says otherwise
         hole = missed & film.transparent & (film.transparent_glass | ~through_glass)
         made[index[hole], 3] -= mean(left[hole])

@@ -11,11 +11,10 @@ import numpy as np
 
 from ...shared.camera import Camera
 from ..anchors.surface import Surface
-from ..anchors.tracing import NUDGE
 from ..threads import at_once
 from . import direct, film
-from .cache import near_ways
 from .colors import brightest, mean
+from .gathered import STEP, gathered
 from .lamps import BOTH, POINTS
 from .mirrors import reflection
 from .patterns import TILE, TILE_ORDER, WIDE_TILE
@@ -23,10 +22,8 @@ from .reflection import CLEAR, DULL, LOOKED_AT
 from .samples import sample, surface_of
 from .shade import Light, Lighting, arriving, shares
 from .single import add, dark
-from .window import Guide, agreed, borrow, complete, complete_wide, spread, turning
+from .window import Guide, agreed, borrow, complete, complete_wide, turning
 
-STEP = 4
-"""Pixels between two at which the cache of bounced light, and whole shadows, are asked first."""
 _SURE = 1e-3
 _FEW_RAYS, _MIXED_RAYS, _NARROW_RAYS = 4, 4, 16
 """Of pixels that are asked first, of those that disagree, and of these where the lamp is small, as
@@ -87,13 +84,25 @@ class Grid:
         )
 
     @cached_property
+    def sparse(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Rows (h,) and columns (w,) of every STEP-th pixel, and numbers (h * w,) of the points
+        that they show, -1 = none."""
+        height, width = self.shape
+        rows, columns = np.arange(STEP // 2, height, STEP), np.arange(STEP // 2, width, STEP)
+        place = np.full(height * width, -1, np.int64)
+        place[self.met] = np.arange(len(self.met))
+        return rows, columns, place[(rows[:, None] * width + columns[None]).ravel()]
+
+    @cached_property
     def soft_light(self) -> Light:
         """What changes slowly: lamps with wide shadows, bounced light, reflections."""
         lights, share, lobes = self.lighting.lights, self.share, self.surface.lobes
         light = dark(len(self.surface))
 
+        around: list[np.ndarray] = []
+
         def look_around() -> None:
-            light.bounced = self._bounced() * self.surface.open_to()
+            around.extend(gathered(self))
 
         def look_back() -> None:
             light.mirrored = self._mirrors(share.specular, lobes.roughness)
@@ -101,10 +110,12 @@ class Grid:
 
         soft = [i for i in range(len(lights)) if lights.wide[i]]
         lamps = [partial(self._lamp, i) for i in soft]
-        _ = self.guide.beside, self._sparse  # all of them ask for these
+        _ = self.guide.beside, self.sparse  # all of them ask for these
         for made in at_once(look_back, *lamps, look_around):
             if made is not None:
                 add(light, *made)
+        light.bounced = around[0] * self.surface.open_to()
+        light.behind += around[1]
         return light
 
     def _lamp(self, i: int) -> tuple[direct.Received, np.ndarray]:
@@ -116,8 +127,7 @@ class Grid:
             part, point = self._soft_shadow(i, received)
             arrives = part[:, None]
             if lighting.veils is not None:
-                left = lighting.unveiled(surface, i, point, part > 0)
-                arrives = arrives * self._complete(left, np.ones(len(surface), np.float32))
+                arrives = arrives * self._unveiled(i, point, part > 0)
         return received, arrives
 
     def sharp_light(self) -> tuple[Light, np.ndarray]:
@@ -154,7 +164,7 @@ class Grid:
         own = arrived / np.maximum(total, 1e-20)
         if len(mixed):
             # in wide penumbras neighbours differ by their patterns only
-            shared = self._complete(arrived, total)
+            shared = self.completed(arrived, total)
             differs = np.abs(shared - own) >= _PATTERN
             own = np.where(differs, own, shared)
             # a lonely one may be no more than its pattern's noise: it asks for all points
@@ -182,7 +192,7 @@ class Grid:
         arrived, total, point, _ = self._asked(i, _MIXED_RAYS, known, sent)
         open_ = known < 0
         told = np.stack([arrived, total], axis=1)
-        shared, any_ = self._complete(told, total, open_).T
+        shared, any_ = self.completed(told, total, open_).T
         # of long or near shapes none of a tile's points may send anything to speak of, though the
         # whole does
         silent = np.flatnonzero(open_ & (any_ < _TELLING) & _worth(received))
@@ -195,10 +205,26 @@ class Grid:
             known[silent] = np.where(total > 0, arrived / np.maximum(total, 1e-20), 1)
         return known, point
 
+    def _unveiled(self, i: int, point: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+        """(N, 3) of a soft lamp's light what veils leave: by one of its points each (N,), by
+        several where neighbours do not agree. wanted: (N,) bool, others are 1."""
+        lighting, every = self.lighting, np.ones(len(point), np.float32)
+        left = lighting.unveiled(self.surface, i, point, wanted)
+        shared = self.completed(left, every)
+        mixed = np.flatnonzero(np.abs(shared - left).max(axis=1) > _PATTERN / _MIXED_RAYS)
+        if len(mixed):
+            some, first = self.surface.take(mixed), self.tile[mixed] * _MIXED_RAYS
+            each = [
+                lighting.unveiled(some, i, first + k, wanted[mixed]) for k in range(_MIXED_RAYS)
+            ]
+            left[mixed] = np.mean(each, axis=0)
+            shared = self.completed(left, every)
+        return shared
+
     def _foretold(self, i: int, sent: np.ndarray | None = None) -> np.ndarray:
         """(N,) float32: 1 or 0 where all rays of the pixels around that are asked first get to the
         lamp or none does; -1 where that is not so."""
-        rows, columns, there = self._sparse
+        rows, columns, there = self.sparse
         some = there[there >= 0]
         coarse = np.full(len(there), -1, np.float32)
         if not len(some):
@@ -232,7 +258,7 @@ class Grid:
         """
         known = np.full(len(self.met), -1, np.float32) if known is None else known
         arrived, total, point = self._ask(self.surface, i, self.tile, 1, known, sent)
-        whole = self._complete(arrived, total, known < 0)
+        whole = self.completed(arrived, total, known < 0)
         mixed = np.flatnonzero((known < 0) & (whole > _SURE) & (whole < 1 - _SURE))
         if len(mixed):
             first = self.tile[mixed] * many
@@ -272,7 +298,7 @@ class Grid:
         point = first + lit.argmax(axis=1).astype(np.int32)
         return np.einsum("nr,nr->n", lit, weights) / rays, weights.mean(axis=1), point
 
-    def _complete(
+    def completed(
         self, values: np.ndarray, weights: np.ndarray, wanted: np.ndarray | None = None
     ) -> np.ndarray:
         """Values (N,) or (N, C), already times their weights (N,), around each point; wanted: (N,)
@@ -282,66 +308,10 @@ class Grid:
         made = complete(self.image(wide), self.image(weights), self.guide, chosen)
         return made.reshape(-1, wide.shape[1])[self.met].reshape(values.shape)
 
-    def _complete_wide(self, values: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    def completed_wide(self, values: np.ndarray, weights: np.ndarray) -> np.ndarray:
+        """As `completed`, of all points, and over a wider neighbourhood where they still differ."""
         made = complete(self.image(values), self.image(weights), self.guide)
         return complete_wide(made, self.guide).reshape(-1, values.shape[1])[self.met]
-
-    # ---------------------------------------------------------------------------- bounced light
-
-    def _bounced(self) -> np.ndarray:
-        """(N, 3) bounced light: the cache's, and by a ray of each pixel what is too near for it."""
-        far, reach = self._cached()
-        bounced, surface = self.lighting.bounced, self.surface
-        ways = near_ways(surface, self.wide) * reach[:, None]
-        origins = surface.origins(ways, NUDGE)
-        hits = bounced.met(origins, ways)
-        near = np.flatnonzero(hits.distance < 1)
-        if not len(near):
-            return far
-        change = np.zeros_like(far)
-        kept = hits.take(near)
-        found = bounced.radiance(kept, ways[near])
-        # shining meshes were asked as lamps
-        material = self.lighting.geometry.material[kept.triangle]
-        asked = np.flatnonzero(self.lighting.sampled[material])
-        found[asked] -= self.lighting.glow(kept.take(asked), ways[near[asked]])
-        np.maximum(found, 0, out=found)
-        change[near] = found - far[near]
-        every = np.ones(len(far), np.float32)
-        return np.maximum(far + self._complete_wide(change, every), 0)
-
-    def _cached(self) -> tuple[np.ndarray, np.ndarray]:
-        """(N, 3) the cache's light and (N,) its reach: asked at some pixels, brought to all."""
-        rows, columns, there = self._sparse
-        some = there[there >= 0]
-        coarse: np.ndarray = np.zeros((len(there), 4), np.float32)
-        if len(some):
-            coarse[there >= 0] = self._ask_cache(some)
-        coarse = coarse.reshape(len(rows), len(columns), 4)
-        made, found = spread(coarse, rows, columns, STEP, self.guide)
-        made, found = made.reshape(-1, 4)[self.met], found.reshape(-1)[self.met]
-        if not found.all():
-            rest = np.flatnonzero(~found)
-            made[rest] = self._ask_cache(rest)
-        return made[:, :3], made[:, 3]
-
-    @cached_property
-    def _sparse(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Rows (h,) and columns (w,) of every STEP-th pixel, and numbers (h * w,) of the points
-        that they show, -1 = none."""
-        height, width = self.shape
-        rows, columns = np.arange(STEP // 2, height, STEP), np.arange(STEP // 2, width, STEP)
-        place = np.full(height * width, -1, np.int64)
-        place[self.met] = np.arange(len(self.met))
-        return rows, columns, place[(rows[:, None] * width + columns[None]).ravel()]
-
-    def _ask_cache(self, index: np.ndarray) -> np.ndarray:
-        """(K, 4) light and reach at points of numbers `index`."""
-        surface = self.surface
-        light, reach = self.lighting.bounced.light_and_reach(
-            surface.position[index], surface.lobes.normal[index], surface.back[index]
-        )
-        return np.concatenate([light, reach[:, None]], axis=1)
 
     # ---------------------------------------------------------------------------- reflections
 
@@ -357,7 +327,7 @@ class Grid:
             radiance[some] = self._glossy(some, roughness, radiance[some], weight[some])
             radiance[some] = self._shared(some, roughness, radiance)[some]
         weight = weight * ~sharp
-        mixed = self._complete_wide(radiance * weight[:, None], weight)
+        mixed = self.completed_wide(radiance * weight[:, None], weight)
         return np.where(sharp[:, None], radiance, mixed)
 
     def _shared(self, some: np.ndarray, roughness: np.ndarray, radiance: np.ndarray) -> np.ndarray:
@@ -369,7 +339,7 @@ class Grid:
         turns = 2 * turning(self.guide)[self.met[some]]
         wide = np.zeros(len(roughness), np.float32)
         wide[some] = _WIDER * alpha > across + turns
-        shared = self._complete(radiance * wide[:, None], wide)
+        shared = self.completed(radiance * wide[:, None], wide)
         return np.where(wide[:, None] > 0, shared, radiance)
 
     def _glossy(

@@ -49,12 +49,12 @@ class Lights:
     radians) from the middle to the rim. axis: (L, 3); cone: (L, 4): cosine where a SPOT ends and
     one over the width of its blend; tangent of an AREA's half spread (0 = wide) and its factor,
     or what is added to a NEAR one's squared distance.
-    shadow: (L,) bool. visible: (L,) int32, see `scene.CAMERA`. middle: (L, 3); across, along:
-    (L, 3) from there to the rim of an AREA, zero for others; round: (L,) bool, whether it has no
-    corners. area: (L,) square metres that NEAR and FAR ones have none of. faces: (L, FACES, 3, 3)
-    and glow: (L, FACES, 3), corners of a shining mesh's triangles and what they send out, the first
-    count: (L,) int32 of which there are; meshes of more have none. wide: (L,) bool, shadows are so
-    soft that neighbours share. medium: fog that their light passes.
+    shadow: (L,) bool. visible: (L,) int32, see `scene.CAMERA`. met: (L,) bool, see `Lamp`.
+    middle: (L, 3); across, along: (L, 3) from there to the rim of an AREA, zero for others; round:
+    (L,) bool, whether it has no corners. area: (L,) square metres that NEAR and FAR ones have none
+    of. faces: (L, FACES, 3, 3) and glow: (L, FACES, 3), corners of a shining mesh's triangles and
+    what they send out, the first count: (L,) int32 of which there are; meshes of more have none.
+    wide: (L,) bool, shadows are so soft that neighbours share. medium: fog that their light passes.
     """
 
     kind: np.ndarray
@@ -67,6 +67,7 @@ class Lights:
     cone: np.ndarray
     shadow: np.ndarray
     visible: np.ndarray
+    met: np.ndarray
     middle: np.ndarray
     across: np.ndarray
     along: np.ndarray
@@ -106,6 +107,7 @@ class Lights:
             cone=all_of("cone", 4),
             shadow=np.array([p.shadow for p in parts], bool),
             visible=np.array([p.visible for p in parts], np.int32),
+            met=np.array([p.met for p in parts], bool),
             middle=all_of("middle", 3),
             across=all_of("across", 3),
             along=all_of("along", 3),
@@ -139,6 +141,7 @@ class LightSource:
     cone: tuple[float, float, float, float] = (-2.0, 0.0, 0.0, 0.0)
     shadow: bool = True
     visible: int = EVERYWHERE
+    met: bool = True
     middle: np.ndarray = field(default_factory=lambda: np.zeros(3))
     across: np.ndarray = field(default_factory=lambda: np.zeros(3))
     along: np.ndarray = field(default_factory=lambda: np.zeros(3))
@@ -155,7 +158,9 @@ def light_of(lamp: Lamp) -> LightSource | None:
         return None
     matrix = np.asarray(lamp.matrix, np.float64)
     make = {"SUN": _sun, "POINT": _point, "SPOT": _point, "AREA": _area}[lamp.kind]
-    return replace(make(lamp, matrix, power), shadow=lamp.casts_shadow, visible=lamp.visible)
+    return replace(
+        make(lamp, matrix, power), shadow=lamp.casts_shadow, visible=lamp.visible, met=lamp.met
+    )
 
 
 def sky_light(sun: Sun) -> LightSource:

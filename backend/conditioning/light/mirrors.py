@@ -69,16 +69,21 @@ def reflection(
     dense = density(some, np.maximum(alpha, SMOOTHEST), ways)
     if last is not None:
         alpha[~last[index]] = np.inf
-    lamps = lighting.lights.only((lighting.lights.visible & GLOSSY) != 0)
-    found += lamps_met(origins, ways, hits.distance, alpha, lamps, dense)
+    lights = lighting.lights
+    glossy = (lights.visible & GLOSSY) != 0
+    found += lamps_met(origins, ways, hits.distance, alpha, lights.only(glossy & lights.met), dense)
+    unmet = glossy & ~lights.met
+    if unmet.any():  # only Cycles' shadow rays find them, and a clear mirror sends none
+        shown = lamps_met(origins, ways, hits.distance, alpha, lights.only(unmet), dense)
+        found += np.where((roughness[index] > 0)[:, None], shown, 0)
     found[np.einsum("ni,ni->n", ways, some.flat) <= 0] = 0  # into the surface itself
     if last is not None or deep is not None:
-        _clamp(lighting, found, None if deep is None else deep[index])
+        clamp(lighting, found, None if deep is None else deep[index])
     radiance[index], weight[index] = found, share
     return radiance, weight
 
 
-def _clamp(lighting: Lighting, radiance: np.ndarray, which: np.ndarray | None) -> None:
+def clamp(lighting: Lighting, radiance: np.ndarray, which: np.ndarray | None) -> None:
     """Radiance (N, 3) that comes by more than one mirror or pane, (N,) bool, None = all, becomes
     what Cycles' clamping of indirect light leaves of it: it goes one of the ways at random, so
     that what it brings is clamped before it is divided."""
@@ -113,7 +118,8 @@ def _looked_at(
     met = lighting.matter.surface(kept, ways[index], spread, is_camera=False)
     share, clear = shares(met), np.flatnonzero(roughness[index] <= CLEAR)
     around = lighting.bounced.whole_light(met.position, met.lobes.normal, met.back)
-    found = (share.diffuse + share.coat) * around + met.lobes.emission
+    through = met.lobes.translucent * lighting.bounced.whole_behind(met)
+    found = (share.diffuse + share.coat) * around + through + met.lobes.emission
     if len(clear):
         part = met.take(clear)
         around[clear] = lighting.bounced.light(part.position, part.lobes.normal, part.back)
@@ -140,10 +146,13 @@ def _lit(lighting: Lighting, surface: Surface, share: Shares, around: np.ndarray
     """(N, 3) radiance with all lamps' light and bounced light, (N, 3) `around`, but for what
     reflects that."""
     tile = (np.arange(len(surface)) % 16).astype(np.int32)
+    through = surface.lobes.translucent
     total = (share.diffuse + share.coat) * around + surface.lobes.emission
+    total += through * lighting.bounced.behind(surface)
     receiver = direct.Receiver.of(surface)
     for i in range(len(lighting.lights)):
         received = direct.receive(receiver, lighting.lights, i)
         arrives = arriving(lighting, surface, i, tile, 4)
-        total += (share.diffuse * received.diffuse + received.specular) * arrives
+        scattered = share.diffuse * received.diffuse + through * received.behind
+        total += (scattered + received.specular) * arrives
     return total
