@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import copy
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,13 +27,9 @@ from .ggx import albedo
 from .lamps import Lights
 from .medium import Medium
 from .passing import AROUND, first_solid
-from .patterns import (
-    WIDE_TILE,
-    frames_of,
-    hemisphere_points,
-)
+from .quieted import noise_of, quieted
 from .sky import Sky
-from .surfels import cosine_ways, surfels
+from .surfels import cosine_ways, openness, surfels
 from .veils import unveiled
 
 ROUNDS = 4
@@ -50,6 +47,8 @@ SOFTEST = 0.004
 CLAMPED = 0.6
 """Part of Cycles' limit for samples that their mean comes to where the brighter ones meet it."""
 _SHADOW_RAYS = 8
+_BEYOND = 0.1
+"""Part of a surfel's rays that have to go far to tell what comes from there."""
 
 
 @dataclass(frozen=True)
@@ -94,7 +93,7 @@ class Bounced:
         self.matter, self.sky, self.rays = matter, sky, rays
         self.scale = _scale(matter.geometry, viewpoints)
         self.sampled = sampled
-        surface = surfels(matter, rays, viewpoints, quality.surfels)
+        surface, self._power = surfels(matter, rays, viewpoints, quality.surfels)
         self.focus = np.median(surface.position[: quality.surfels // 2], axis=0)
         self._forget(Cells(matter.geometry, self.scale, self.focus))
         self.tree = cKDTree(self._features(surface.position, surface.flat, surface.back))
@@ -129,24 +128,52 @@ class Bounced:
 
         position, normal: (N, 3). back: (N,) bool, on backs of triangles.
         """
-        return self.light_and_reach(position, normal, back)[0]
+        around = self._around(position, normal, back)[:2]
+        return _mixed(self._light, *around).astype(np.float32)
 
     def whole_light(self, position: np.ndarray, normal: np.ndarray, back: np.ndarray) -> np.ndarray:
         """(N, 3) float32 irradiance / pi of all light: shadows are as wide as surfels are apart.
 
         position, normal, back: as for `light`.
         """
-        near, weight, _ = self._around(position, normal, back)
-        falls = np.einsum("nk,nkc->nc", weight, (self._straight + self._light)[near])
-        return falls.astype(np.float32)
+        around = self._around(position, normal, back)[:2]
+        return _mixed(self._straight + self._light, *around).astype(np.float32)
 
-    def light_and_reach(
+    def behind(self, surface: Surface) -> np.ndarray:
+        """(N, 3) float32 `light` on the other side of points that let some through, else zeros."""
+        return self._behind(surface, self.light)
+
+    def whole_behind(self, surface: Surface) -> np.ndarray:
+        """(N, 3) float32 the same of `whole_light`."""
+        return self._behind(surface, self.whole_light)
+
+    @staticmethod
+    def _behind(surface: Surface, asked: Callable[..., np.ndarray]) -> np.ndarray:
+        made: np.ndarray = np.zeros((len(surface), 3), np.float32)
+        some = np.flatnonzero(np.any(surface.lobes.translucent > 0, axis=1))
+        if len(some):
+            part = surface.take(some)
+            made[some] = asked(part.position, -part.lobes.normal, ~part.back)
+        return made
+
+    def from_afar(
         self, position: np.ndarray, normal: np.ndarray, back: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """`light`, and (N,) float32 metres within which it knows nothing of what is near."""
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """What `light` knows of what is not near, to be completed by rays that look there.
+
+        Returns metres (N,) float32 within which it knows nothing, irradiance / pi (N, 3) if all
+        light came from beyond that, and (N, 3) what comes of lamps that nothing near hides.
+        """
         near, weight, farthest = self._around(position, normal, back)
-        light = np.einsum("nk,nkc->nc", weight, self._light[near]).astype(np.float32)
-        return light, (NEAR_FIELD * self.scale * farthest).astype(np.float32)
+        whole, far = (
+            _mixed(self._light - self._extra, near, weight),
+            _mixed(self._far, near, weight),
+        )
+        part = far[:, 3:]
+        told = np.clip(part / _BEYOND, 0, 1)  # where next to nothing is beyond, it tells nothing
+        light = told * far[:, :3] / np.maximum(part, 1e-6) + (1 - told) * whole
+        reach = NEAR_FIELD * self.scale * farthest
+        return reach.astype(np.float32), light.astype(np.float32), _mixed(self._extra, near, weight)
 
     def radiance(self, hits: Hits, ways: np.ndarray) -> np.ndarray:
         """(N, 3) float32 what the cells that rays met send out; zeros where nothing was met.
@@ -180,7 +207,7 @@ class Bounced:
         distance, near = self._nearest(position, normal, back)
         # as wide as the neighbourhood is, so that sparse ones are as smooth as dense ones
         soft = np.maximum(SOFTEST, 0.3 * distance[:, -1:])
-        weight = (distance**2 + soft**2) ** -1.5
+        weight = (distance**2 + soft**2) ** -1.5 * self._open[near]
         weight = (weight / weight.sum(axis=1, keepdims=True)).astype(np.float32)
         return near, weight, distance[:, -1]
 
@@ -206,6 +233,7 @@ class Bounced:
         hits, clear = first_solid(rays, self.matter, origins, ways, AROUND)
         cells = self.cells.of(hits, ways)
         free = (cells < 0).reshape(-1, count)
+        self._open = openness(self.matter, hits, ways, count, self._power)
         sky = self.sky.gathered(ways) * (cells < 0)[:, None] * clear
         medium, left = Medium.of(self.matter.geometry.scene), None
         if len(clear) > 1:
@@ -215,53 +243,95 @@ class Bounced:
             sky = sky * dim
             dim = dim.reshape(-1, count, 1)
             left = dim if left is None else left * dim
-        sky = sky.reshape(-1, count, 3).mean(axis=1)
+        sky = sky.reshape(-1, count, 3)
         sent, which = np.unique(cells[cells >= 0], return_inverse=True)
         places = np.full(len(cells), len(sent), np.int64)
         places[cells >= 0] = which
         places = places.reshape(free.shape)
-        base, glow, middles = self._senders(sent)
-        material = self.matter.geometry.material[middles.triangle]
-        unasked = np.where(self.sampled[material][:, None], 0, glow)
-        near, weight, _ = self._around(middles.position, middles.flat, middles.back)
-        light = sky + extra
+        senders = self._senders(sent)
+        material = self.matter.geometry.material[senders.triangle]
+        unasked = np.where(self.sampled[material][:, None], 0, senders.glow)
+        light = sky.mean(axis=1) + extra
         none = np.zeros((1, 3), np.float32)
         clamp = self.matter.geometry.scene.film.clamp_indirect
         most = np.float32(CLAMPED * clamp if clamp > 0 else np.inf)
         for _ in range(ROUNDS):
-            falls = np.einsum("nk,nkc->nc", weight, (straight + light)[near])
-            out = np.concatenate([np.minimum(base * falls + unasked, most), none])
+            out = senders.pass_on(straight + light) + unasked
+            out = np.concatenate([np.minimum(out, most), none])
             arrives = out[places] if left is None else out[places] * left
-            light = sky + extra + arrives.mean(axis=1)
-        self._straight, self._light = straight, light
+            arrives += sky
+            light = arrives.mean(axis=1) + extra
+        beyond = (hits.distance.reshape(-1, count) >= self._reach(surface)[:, None])[..., None]
+        parts = [light - extra, (arrives * beyond).mean(axis=1), beyond.mean(axis=1)]
+        made = quieted(self.tree, np.concatenate(parts, axis=1), noise_of(arrives))
+        self._straight, self._light, self._extra = straight, made[:, :3] + extra, extra
+        self._far, light = made[:, 3:], self._light
         self.ambient: np.ndarray = light.mean(axis=0)
         """(3,) mean of bounced light, as radiance."""
-        falls = np.einsum("nk,nkc->nc", weight, (straight + light)[near])
-        self._keep(sent, base * falls + glow)
+        self._keep(sent, senders)
 
-    def _senders(self, cells: np.ndarray) -> tuple[np.ndarray, np.ndarray, Surface]:
-        """Of cells: albedo (C, 3), emission (C, 3), and their middles."""
+    def _reach(self, surface: Surface) -> np.ndarray:
+        """(S,) metres from surfels within which things count as near."""
+        distance, _ = self._nearest(surface.position, surface.flat, surface.back)
+        return NEAR_FIELD * self.scale * distance[:, -1]
+
+    def _senders(self, cells: np.ndarray) -> _Senders:
         hits, flat = self.cells.middles(cells)
         geometry, triangle = self.matter.geometry, hits.triangle
         size = np.sqrt(geometry.area[triangle]) / self.cells.count[triangle]
-        surface = self.matter.from_side(hits, flat, size, whole=True)
-        lobes = surface.lobes
+        middles = self.matter.from_side(hits, flat, size, whole=True)
+        lobes, place = middles.lobes, middles.position
         shine = albedo(lobes.specular, lobes.edge, lobes.roughness, np.full(len(cells), 0.7))
         under = 1 - lobes.layered * shine.max(axis=1)
-        base = lobes.diffuse * under[:, None] + shine
-        base += lobes.translucent + 0.5 * lobes.transmission
+        base = lobes.diffuse * under[:, None] + shine + 0.5 * lobes.transmission
         most = np.maximum(lobes.diffuse, 0.98)  # an artist's white may be more than all of it
-        return np.clip(base, 0, most), lobes.emission, surface
+        part = np.minimum(1, most / np.maximum(base + lobes.translucent, 1e-9))
+        through = part * lobes.translucent
+        some = np.flatnonzero(np.any(through > 0, axis=1))
+        return _Senders(
+            triangle=triangle,
+            glow=lobes.emission,
+            base=part * base,
+            around=self._around(place, middles.flat, middles.back)[:2],
+            some=some,
+            through=through[some],
+            behind=self._around(place[some], -middles.flat[some], ~middles.back[some])[:2],
+        )
 
     def _add(self, cells: np.ndarray) -> None:
         """Find out what cells send that no ray has met before."""
-        base, glow, middles = self._senders(cells)
-        falls = self.whole_light(middles.position, middles.flat, middles.back)
-        self._keep(cells, base * falls + glow)
+        self._keep(cells, self._senders(cells))
 
-    def _keep(self, cells: np.ndarray, radiance: np.ndarray) -> None:
+    def _keep(self, cells: np.ndarray, senders: _Senders) -> None:
+        radiance = senders.pass_on(self._straight + self._light) + senders.glow
         self._known[cells] = len(self._radiance) + np.arange(len(cells), dtype=np.int32)
         self._radiance = np.concatenate([self._radiance, radiance.astype(np.float32)])
+
+
+@dataclass(frozen=True, eq=False)
+class _Senders:
+    """C cells as senders. triangle: (C,). glow: (C, 3) what they send by themselves. base: (C, 3)
+    albedo. some, through: (M,) numbers of those that let light through, and (M, 3) how much.
+    around, behind: surfels on their side and on the other, and the weights of these."""
+
+    triangle: np.ndarray
+    glow: np.ndarray
+    base: np.ndarray
+    around: tuple[np.ndarray, np.ndarray]
+    some: np.ndarray
+    through: np.ndarray
+    behind: tuple[np.ndarray, np.ndarray]
+
+    def pass_on(self, light: np.ndarray) -> np.ndarray:
+        """(C, 3) radiance of what cells reflect and let through of the light on surfels (S, 3)."""
+        sent: np.ndarray = self.base * _mixed(light, *self.around)
+        sent[self.some] += self.through * _mixed(light, *self.behind)
+        return sent
+
+
+def _mixed(light: np.ndarray, near: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    """(N, 3) the mean of surfels' light (S, 3), of those near (N, K) by their weights (N, K)."""
+    return np.einsum("nk,nkc->nc", weight, light[near])
 
 
 def _scale(geometry: Geometry, viewpoints: list[Camera]) -> float:
@@ -292,11 +362,3 @@ def _direct(
             received = received * arrives[:, None] * left
         total += received
     return total
-
-
-def near_ways(surface: Surface, wide: np.ndarray) -> np.ndarray:
-    """(N, 3) float32 unit directions, one of a wide tile's each, as dense as their cosine."""
-    local = hemisphere_points(WIDE_TILE * WIDE_TILE).astype(np.float32)[wide]
-    normal = surface.lobes.normal
-    tangent, bitangent = frames_of(normal)
-    return local[:, :1] * tangent + local[:, 1:2] * bitangent + local[:, 2:] * normal

@@ -19,7 +19,7 @@ from .patterns import TILE, WIDE_TILE
 from .reflection import CLEAR
 from .samples import Samples, alike, sample, surface_of
 from .shade import Light, Lighting, Shares, matte, passes_on, shares
-from .single import add_lamps, dark, reflect
+from .single import add_bounced, add_lamps, dark, reflect
 
 HALVED, THIRDED = 100_000, 800_000
 """Pixels from which soft light is found out at a half or a third of the picture's size."""
@@ -228,8 +228,7 @@ class _Painter:
         if len(alone):
             own, lonely = surface.take(alone), dark(len(alone))
             add_lamps(lighting, lonely, own, tile[alone], soft=True)
-            falls = lighting.bounced.light(own.position, own.lobes.normal, own.back)
-            lonely.bounced = falls * own.open_to()
+            add_bounced(lighting, lonely, own)
             light.add_at(alone, lonely)
         lobes = surface.lobes
         clear = (lobes.roughness <= CLEAR) | ~found, (lobes.coat_roughness <= CLEAR) | ~found

@@ -218,8 +218,8 @@ def shares(surface: Surface) -> Shares:
 class Light:
     """What falls on N points, (N, 3) float32 each.
 
-    direct, bounced: irradiance / pi. behind: irradiance / pi of the other side. glints: radiance
-    that lobes reflect straight from lamps. mirrored, coated: mean radiance in the lobes' way.
+    direct, bounced: irradiance / pi. behind: all of that of the other side. glints: radiance that
+    lobes reflect straight from lamps. mirrored, coated: mean radiance in the lobes' way.
     """
 
     direct: np.ndarray
@@ -254,7 +254,7 @@ def outgoing(surface: Surface, share: Shares, light: Light) -> np.ndarray:
     lobes = surface.lobes
     return (
         share.diffuse * (light.direct + light.bounced)
-        + lobes.translucent * (light.behind + 0.5 * light.bounced)
+        + lobes.translucent * light.behind
         + light.glints
         + share.specular * light.mirrored
         + share.coat * light.coated
@@ -267,7 +267,7 @@ def matte(surface: Surface, share: Shares, light: Light) -> np.ndarray:
     lobes = surface.lobes
     steady = mean(
         share.diffuse * (light.direct + light.bounced)
-        + lobes.translucent * (light.behind + 0.5 * light.bounced)
+        + lobes.translucent * light.behind
         + lobes.emission
     )
     shiny = mean(light.glints + share.specular * light.mirrored)

@@ -45,6 +45,13 @@ def add_lamps(
             add(light, direct.receive(receiver, lights, i), arrives)
 
 
+def add_bounced(lighting: Lighting, light: Light, surface: Surface) -> None:
+    """Add the cache's light, on both sides of what lets some through."""
+    falls = lighting.bounced.light(surface.position, surface.lobes.normal, surface.back)
+    light.bounced += falls * surface.open_to()
+    light.behind += lighting.bounced.behind(surface)
+
+
 def reflect(
     lighting: Lighting,
     light: Light,
@@ -90,7 +97,6 @@ def own_light(
     light = dark(len(surface))
     for soft in (False, True):
         add_lamps(lighting, light, surface, tile, soft)
-    falls = lighting.bounced.light(surface.position, surface.lobes.normal, surface.back)
-    light.bounced = falls * surface.open_to()
+    add_bounced(lighting, light, surface)
     reflect(lighting, light, surface, share, tile, deep=deep)
     return light

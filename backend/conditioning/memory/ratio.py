@@ -10,7 +10,7 @@ import numpy as np
 
 from ...shared.camera import Camera
 from ..light.frame import LitFrame
-from ..light.grid import STEP
+from ..light.gathered import STEP
 from ..light.shade import Lighting
 from ..light.window import Guide, spread
 from .agreement import agreement

@@ -13,7 +13,7 @@ from ...shared.frame import MemoryFrame
 from ..anchors.geometry import Geometry
 from ..light.cache import Bounced
 from ..light.frame import LitFrame, render
-from ..light.grid import STEP
+from ..light.gathered import STEP
 from ..light.shade import Lighting
 from ..light.window import Guide, complete, complete_wide, spread
 from .past_scenes import PastScene, same_light
