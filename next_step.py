@@ -35,6 +35,11 @@ _BACKEND = NextStep(
     "WorldFM's backend makes the frames; it is not installed yet",
     (Button("worldfm.show_preferences", "Install Backend...", "PREFERENCES"),),
 )
+_ASTRAY = NextStep(
+    "backend",
+    "WorldFM's backend cannot start: the Python that is named for it does not exist",
+    (Button("worldfm.show_preferences", "Open Preferences...", "PREFERENCES"),),
+)
 _ENGINE = NextStep(
     "engine",
     "Choose WorldFM as this scene's render engine",
@@ -79,7 +84,7 @@ _FILM = NextStep(
         Button("worldfm.render_path", "Render Animation", "RENDER_ANIMATION"),
     ),
 )
-STEPS = (_BACKEND, _ENGINE, _EMPTY, _SHADING, _MEMORY, _PATH, _CAMERA, _FILM)
+STEPS = (_BACKEND, _ASTRAY, _ENGINE, _EMPTY, _SHADING, _MEMORY, _PATH, _CAMERA, _FILM)
 
 
 def next_step(context: bpy.types.Context) -> NextStep | None:
@@ -88,7 +93,7 @@ def next_step(context: bpy.types.Context) -> NextStep | None:
     if scene.render.engine != "WORLDFM":
         return _ENGINE
     if not can_start():
-        return _BACKEND
+        return _ASTRAY if runtime.named_python() else _BACKEND
     if is_empty(scene):
         return _EMPTY
     space = context.space_data

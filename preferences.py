@@ -17,6 +17,10 @@ def _devices(_own: object, _context: bpy.types.Context, _typed: str) -> list[str
     return ["auto", "cpu", *(d.id for d in runtime.client().devices if d.id != "cpu")]
 
 
+def _other_launch(_own: object, context: bpy.types.Context) -> None:
+    runtime.mend(context.scene)
+
+
 class WorldFMPreferences(bpy.types.AddonPreferences):
     """Settings of this machine, in every file."""
 
@@ -27,6 +31,7 @@ class WorldFMPreferences(bpy.types.AddonPreferences):
         description="Interpreter of an environment that has the backend's libraries; "
         "empty = the one installed here",
         subtype="FILE_PATH",
+        update=_other_launch,
     )
     device: StringProperty(
         name="Device",
@@ -34,6 +39,7 @@ class WorldFMPreferences(bpy.types.AddonPreferences):
         default="auto",
         search=_devices,
         search_options={"SUGGESTION"},
+        update=_other_launch,
     )
     threads: IntProperty(
         name="CPU Threads",
@@ -41,6 +47,7 @@ class WorldFMPreferences(bpy.types.AddonPreferences):
         default=0,
         min=0,
         max=256,
+        update=_other_launch,
     )
 
     base_python: StringProperty(

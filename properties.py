@@ -16,7 +16,12 @@ from bpy.props import (
     StringProperty,
 )
 
+from . import runtime
 from .translations import CONTEXT
+
+
+def _other_model(_own: object, context: bpy.types.Context) -> None:
+    runtime.mend(context.scene)
 
 
 class WorldFMMemoryItem(bpy.types.PropertyGroup):
@@ -113,11 +118,13 @@ class WorldFMSceneSettings(bpy.types.PropertyGroup):
         description="Name of an installed model or path to one; 'embedded' ships with WorldFM",
         default="embedded",
         subtype="FILE_PATH",
+        update=_other_model,
     )
     use_adapted: BoolProperty(
         name="Adapted Model",
         description="Use the model that was adapted to this scene's world instead of the one above",
         default=False,
+        update=_other_model,
     )
     point_budget: IntProperty(
         name="Anchor Points",

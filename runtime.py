@@ -13,7 +13,7 @@ from pathlib import Path
 
 import bpy
 
-from .backend.client import BackendClient, LaunchSettings
+from .backend.client import BackendClient, BackendState, LaunchSettings
 from .backend.shared.errors import BackendError
 from .backend.shared.frame import FrameReply
 from .backend.shared.scene import Scene
@@ -75,15 +75,21 @@ def preferences() -> bpy.types.AddonPreferences:
     return bpy.context.preferences.addons[__package__].preferences
 
 
+def named_python() -> str:
+    """The interpreter that the environment or the user names for the backend; "" = none."""
+    return os.environ.get(PYTHON_VARIABLE) or preferences().python
+
+
 def backend_python() -> Path:
     """The interpreter that has the backend's libraries. Raises BackendError when none is set."""
-    named = os.environ.get(PYTHON_VARIABLE) or preferences().python
+    named = named_python()
     python = Path(named) if named else installed_python()
     if python is None or not python.is_file():
-        where = f"'{named}' does not exist" if named else "it is not installed"
+        why = "it is not installed; install it in"
+        if named:
+            why = f"there is no Python at '{named}'; correct or empty the field Python in"
         raise BackendError(
-            f"The WorldFM backend cannot start because {where}; install it in "
-            f"Preferences > Add-ons > WorldFM."
+            f"The WorldFM backend cannot start because {why} Preferences > Add-ons > WorldFM."
         )
     # every backend process inherits it, whoever starts it
     os.environ[MODELS_VARIABLE] = str(models_folder())
@@ -127,6 +133,19 @@ def running_client(scene: bpy.types.Scene) -> BackendClient:
     chosen = client()
     chosen.start(launch_settings(chosen_model(scene)))
     return chosen
+
+
+def mend(scene: bpy.types.Scene) -> None:
+    """The user changed how a backend is started: one that failed otherwise is started anew."""
+    chosen = client()
+    if chosen.state is not BackendState.FAILED:
+        return
+    try:
+        launch = launch_settings(chosen_model(scene))
+    except BackendError:
+        return  # panels and viewports say why
+    if launch != chosen.launch:
+        chosen.start(launch)
 
 
 def source(key: str) -> WorldSource:

@@ -67,7 +67,7 @@ class Backend:
     """The backend's client at this moment, as far as one view is concerned.
 
     newest: as the client's method of this name. around: the same of each picture of what lies
-    around. waiting: whether any of these is still to come.
+    around. waiting: whether any of these is still to come. launch: how it was started last.
     """
 
     state: BackendState
@@ -78,6 +78,7 @@ class Backend:
     newest: FrameReply | None = None
     around: Sequence[FrameReply | None] = ()
     waiting: bool = False
+    launch: LaunchSettings | None = None
 
     @property
     def down(self) -> bool:

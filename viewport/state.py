@@ -81,6 +81,7 @@ class ViewState:
     moved: when it last did. copy, world, points, frame: what was read, built of it, sampled of its
     anchors, and made ready to be drawn. drawn_world: the one that was there when it was last drawn.
     undrawn: points came since.
+    launched, starting: how this view had a backend started last, and whether that was in this draw.
     asked, shown: the last request, and the frame on screen. usual: the last request of the size
     that the user chose; sharp: what follows it, in the pixels of the screen, None = not yet.
     refined, due: whether nothing more is wanted of the view as it is, and else from when on.
@@ -111,6 +112,7 @@ class ViewState:
     asked_at: float = 0.0
     asked_under: _Asked | None = None
     launched: LaunchSettings | None = None
+    starting: bool = False
     launch_looked: float = 0.0
     preparing: bool = False
     around: Around = field(default_factory=Around)
@@ -153,7 +155,10 @@ class ViewState:
         """A draw begins. What is to be done before `wants` is asked."""
         if not draw.target.same_view(self.target):
             self.moved, self.refined = draw.now, False
-        self.draw = draw
+        was_down = self.draw is not None and self.draw.backend.down
+        if was_down and not draw.backend.down and not self.starting:
+            self.asked_under = None  # what the last one left unanswered is asked of this one
+        self.draw, self.starting = draw, False
         if draw.bare != self.bare:  # the frame at hand is to be made ready once more
             self.bare, self.frame, self.shown, self.around.made = draw.bare, None, None, None
         if self.building:
@@ -213,9 +218,11 @@ class ViewState:
     def launch_read(self, launch: LaunchSettings) -> list[Action]:
         """How a backend would be started now; one that failed is not started the same way again."""
         self.launch_looked, self.alone = self._draw.now, False
-        if self._draw.backend.down and launch == self.launched:
+        backend = self._draw.backend
+        failed = backend.launch if backend.state is BackendState.FAILED else None
+        if backend.down and launch == self.launched and failed in (None, launch):
             return self._ask()
-        self.launched = launch
+        self.launched, self.starting = launch, True
         return [StartBackend(launch), *self._ask()]
 
     def launch_impossible(self, sentence: str) -> list[Action]:
@@ -332,7 +339,8 @@ class ViewState:
         if draw.now - self.asked_at < 1 / draw.settings.fps_cap:
             self.refined = False
             return []
-        if draw.backend.down or draw.now - self.launch_looked >= LAUNCH_SECONDS:
+        other = self.asked_under is not None and self.asked_under.model != draw.settings.model
+        if draw.backend.down or other or draw.now - self.launch_looked >= LAUNCH_SECONDS:
             return [ReadLaunch(draw.settings.model)]
         return self._ask()
 

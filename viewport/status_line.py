@@ -20,10 +20,11 @@ def status_line(
 ) -> str:
     """What is still missing; if nothing is, and with `statistics`, what the frame cost.
 
-    status: the client's sentence of its state. error: why the last preview failed, or "".
-    iface_: translates.
+    status: the client's sentence of its state, which says why there is no backend where one failed.
+    error: why the last preview failed, or "". iface_: translates.
     """
-    problem = view.build_problem or view.problem or error
+    failed = backend.state is BackendState.FAILED
+    problem = view.build_problem or view.problem or (status if failed else error)
     if problem:
         return problem
     said = _said(view, backend, status, iface_)
@@ -42,8 +43,14 @@ def status_line(
     )
 
 
-def not_installed(iface_: Callable[[str], str] = str) -> str:
-    """The line where no backend could be started."""
+def not_installed(named: str, iface_: Callable[[str], str] = str) -> str:
+    """The line where no backend could be started. named: the Python that does not exist, "" = none
+    was named, nor installed."""
+    astray = iface_(
+        "The backend cannot start: there is no Python at {}; correct that in its preferences"
+    )
+    if named:
+        return f"WorldFM | {astray.format(named)}"
     said = iface_(
         "The backend is not installed: Install Backend in this viewport's header opens its "
         "preferences"

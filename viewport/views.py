@@ -23,6 +23,7 @@ import numpy as np
 from bpy.app.translations import pgettext_iface as iface_
 
 from .. import runtime
+from ..backend.client import BackendState
 from ..backend.shared.camera import Camera
 from ..backend.shared.errors import WorldFMError
 from ..backend.shared.frame import FrameRequest
@@ -96,6 +97,7 @@ class View:
             client.newest(self.key),
             [client.newest(slot) for slot in self.slots],
             any(client.waiting(slot) for slot in (self.key, *self.slots)),
+            client.launch,
         )
 
     @property
@@ -194,7 +196,7 @@ def _line(view: View, statistics: bool) -> str:
     client = runtime.client()
     error = client.preview_error(view.key)
     if not can_start():
-        return not_installed(iface_)
+        return not_installed(runtime.named_python(), iface_)
     said = client.status_text, str(error or "")
     return status_line(view.state, view.backend, *said, statistics, iface_)
 
@@ -393,12 +395,14 @@ def _tick() -> float | None:
 
 
 def _waits_for_backend(regions: dict[str, bpy.types.Region]) -> bool:
-    """Whether a viewport could not have a backend; it is drawn again once there can be one."""
+    """Whether a viewport could not have a backend: it is drawn again once there can be one. One
+    that failed may be started again elsewhere."""
     waiting = [key for key, view in _views.items() if view.state.problem and view.backend.down]
     if waiting and can_start():
         for key in waiting:
             regions[key].tag_redraw()
-    return bool(waiting)
+    failed = runtime.client().state is BackendState.FAILED
+    return bool(waiting) or (failed and bool(_views))
 
 
 def _regions() -> dict[str, bpy.types.Region]:

@@ -54,6 +54,12 @@ class BackendClient:
         self._failure: WorldFMError | None = None
         self._counting = threading.Lock()
 
+    @property
+    def launch(self) -> LaunchSettings | None:
+        """What the last start() asked for; None after a stop()."""
+        supervisor = self._supervisor
+        return None if supervisor is None else supervisor.launch
+
     def start(self, launch: LaunchSettings) -> None:
         """Bring a backend up in its own thread. With other settings than before: replace it."""
         with self._lock:
@@ -64,6 +70,7 @@ class BackendClient:
                 old.stop_soon()
             self.restarts, self.notice, self._failure, self.lights = 0, "", None, None
             self.state, self.status_text = BackendState.STARTING, "The backend is starting."
+            self._pending.forget_errors()
             self._listener = _Listener(self)
             self._supervisor = Supervisor(launch, self._pending, self._listener, after=old)
         self._changed()

@@ -113,6 +113,12 @@ class PendingFrames:
         with self._lock:
             self._views.setdefault(view, _View()).error = error
 
+    def forget_errors(self) -> None:
+        """Another backend comes: why the last one failed says nothing of it."""
+        with self._lock:
+            for slot in self._views.values():
+                slot.error = None
+
     def forget_view(self, view: str) -> None:
         """Nothing of this view is wanted any more."""
         with self._lock:

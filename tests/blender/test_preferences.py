@@ -50,6 +50,15 @@ def test_what_is_not_installed_does_not_start(found, folder):
     assert found["log"] == "The backend is not running."
 
 
+def test_a_python_that_is_not_there_is_another_thing_than_none(found):
+    astray, absent = found["astray"]
+    assert "named for it does not exist" in astray and "not installed" in absent
+
+
+def test_after_a_failure_what_the_user_corrects_is_tried_at_once(found):
+    assert found["mended"] == [["embedded", 0], ["embedded", 2]]
+
+
 def test_a_failed_installation_is_in_the_log_and_the_report(found):
     failed = "needs packages that are not on this computer" in found["offline "]
     assert failed or "has no installer for this system" in found["offline "]  # without its wheels

@@ -293,6 +293,32 @@ def test_a_backend_that_failed_is_not_started_the_same_way_again(stage: Stage) -
     assert "StartBackend" in stage.draw(1.0), "switching the shading off and on tries again"
 
 
+def test_one_that_failed_elsewhere_is_started_as_this_view_has_it(stage: Stage) -> None:
+    stage.show()
+    stage.set(state=BackendState.FAILED, launch="with another model")
+    stage.settings = replace(stage.settings, seed=1)
+    assert "StartBackend" in stage.draw(1.0)
+
+
+def test_what_one_left_unanswered_is_asked_of_the_next(stage: Stage) -> None:
+    stage.show()
+    stage.set(state=BackendState.FAILED)
+    stage.draw(1.0)
+    stage.finish("BuildWorld", world(2))
+    stage.draw(1.0)
+    stage.finish("AskFrame")
+    stage.set(state=BackendState.STARTING)
+    assert "AskFrame" in stage.draw(1.0)
+
+
+def test_a_model_named_right_after_another_is_not_asked_of_the_old_one(stage: Stage) -> None:
+    stage.show()
+    stage.settings = replace(stage.settings, seed=1)
+    stage.draw(1.0)
+    stage.settings = replace(stage.settings, model="official")
+    assert stage.draw(0.1) == ["ReadLaunch", "StartBackend", "AskFrame"]
+
+
 def test_without_a_backend_the_anchors_are_shown_with_a_sentence(stage: Stage) -> None:
     stage.backend, stage.launch = actions.Backend(BackendState.STOPPED), None
     stage.draw()

@@ -8,10 +8,13 @@ from tests.extension import extension_part
 from .conftest import BackendState, Stage, world
 
 status_line = extension_part("viewport.status_line").status_line
+not_installed = extension_part("viewport.status_line").not_installed
 
 
-def said(stage: Stage, error: str = "", statistics: bool = True) -> str:
-    words = "The backend is starting.", error
+def said(
+    stage: Stage, error: str = "", statistics: bool = True, status: str = "The backend is starting."
+) -> str:
+    words = status, error
     return status_line(stage.view, stage.backend, *words, statistics)
 
 
@@ -30,6 +33,17 @@ def test_it_says_what_is_waited_for_in_order(stage: Stage) -> None:
     assert said(stage, statistics=False) == ""
     problem = "Out of memory; choose smaller previews."
     assert said(stage, problem, statistics=False) == problem
+
+
+def test_of_a_backend_that_failed_it_says_what_the_sidebar_says(stage: Stage) -> None:
+    stage.show(world(1))
+    stage.set(state=BackendState.FAILED)
+    assert said(stage, "There is no model 'a'.", status="There is no model 'b'.").endswith("'b'.")
+
+
+def test_it_says_whether_a_python_is_named_that_is_not_there() -> None:
+    assert "is not installed" in not_installed("")
+    assert "there is no Python at /usr/bin/pyton;" in not_installed("/usr/bin/pyton")
 
 
 def test_without_memory_it_says_how_to_have_some(stage: Stage) -> None:

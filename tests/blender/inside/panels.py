@@ -219,6 +219,7 @@ def main() -> dict[str, Any]:
     everything()
     full, preferences = list(drawn), extension.part("runtime").preferences()
     drawn.clear()
+    client.state = states.STOPPED  # it would start
     preferences.python = "/nowhere/python"
     everything()
     preferences.python = ""

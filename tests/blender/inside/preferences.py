@@ -45,7 +45,14 @@ def main() -> dict[str, Any]:
     preferences.python = sys.executable
     found["python"] = str(runtime.backend_python()) == sys.executable
     found["models"] = os.environ["WORLDFM_MODELS"]
+    preferences.python = str(FOLDER / "nowhere")
+    scene, next_step = bpy.context.scene, extension.part("next_step")
+    usual, scene.render.engine = scene.render.engine, "WORLDFM"
+    found["astray"] = [next_step.next_step(bpy.context).text]
     preferences.python = ""
+    found["astray"].append(next_step.next_step(bpy.context).text)
+    scene.render.engine = usual
+    found["mended"] = mended(runtime, preferences)
     found["start"] = said(ops.backend_start)
     ops.show_log()
     found["install log"] = bpy.data.texts["WorldFM Log"].as_string()
@@ -54,6 +61,23 @@ def main() -> dict[str, Any]:
     found["report"] = backend.report_text(bpy.context.scene)
     found["history"] = history(runtime)
     return found
+
+
+def mended(runtime: Any, preferences: Any) -> list[Any]:
+    """What is started as settings change, while nothing is wrong and after a failure."""
+    client, states = runtime.client(), extension.part("backend.client").BackendState
+    scene, started = bpy.context.scene, []
+    preferences.python = sys.executable
+    state, start = client.state, client.start
+    client.start = lambda launch: started.append([launch.model, launch.threads])
+    scene.worldfm.model = "embeded"
+    client.state = states.FAILED
+    scene.worldfm.model = "embedded"
+    preferences.threads = 2
+    preferences.python = str(FOLDER / "nowhere")
+    client.state, client.start = state, start
+    preferences.threads, preferences.python = 0, ""
+    return started
 
 
 def history(runtime: Any) -> list[Any]:

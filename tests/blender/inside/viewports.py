@@ -102,6 +102,7 @@ def main() -> dict[str, Any]:
         raise extension.part("backend.shared.errors").BackendError("There is no backend.")
 
     runtime.launch_settings, window.views.can_start = impossible, lambda: False
+    window.views.runtime.named_python = lambda: ""
     window.play()
     found["without"] = [window.painter.drawn[-1], window.state.problem, window.said]
     runtime.launch_settings = lambda model: client.LaunchSettings(
