@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -14,6 +15,11 @@ from ..backend.shared.camera import MAX_SIZE, Camera
 from ..backend.shared.errors import CameraError
 
 _MIN_SIZE = 8
+_OTHERS_LENS = 35.0
+_OTHERS_CLIPPING = 0.1, 100.0
+"""Millimetres, and units, of what is looked through and is no camera (BKE_camera_params_init and
+BKE_camera_params_from_object in Blender's camera.cc)."""
+_LAMPS_ANGLE = math.radians(45)
 
 
 @dataclass(frozen=True)
@@ -66,8 +72,12 @@ def _check_size(width: int, height: int) -> None:
         )
 
 
-def lens_of(camera: bpy.types.Camera, name: str) -> Lens:
-    """The lens of a perspective or orthographic camera. Raises CameraError for any other kind."""
+def lens_of(ob: bpy.types.Object) -> Lens:
+    """The lens of a perspective or orthographic camera, or that which Blender looks with through
+    another object: a lamp's has the angle of its spot. Raises CameraError for any other camera."""
+    camera, name = ob.data, ob.name
+    if ob.type != "CAMERA":
+        return Lens(_others_lens(ob), 36.0, 24.0, "AUTO", 0.0, 0.0)
     if camera.type not in ("PERSP", "ORTHO"):
         kind = {"PANO": "panoramic"}.get(camera.type, "custom")
         raise CameraError(
@@ -83,6 +93,22 @@ def lens_of(camera: bpy.types.Camera, name: str) -> Lens:
         camera.shift_y,
         camera.ortho_scale if camera.type == "ORTHO" else 0.0,
     )
+
+
+def _others_lens(ob: bpy.types.Object) -> float:
+    if ob.type != "LIGHT":
+        return _OTHERS_LENS
+    # other lamps have such an angle too: the usual one, which Python is not shown
+    angle = ob.data.spot_size if ob.data.type == "SPOT" else _LAMPS_ANGLE
+    return max(16 / math.tan(min(angle, math.radians(179)) / 2), 0.1)
+
+
+def clipping(ob: bpy.types.Object) -> tuple[float, float]:
+    """Units of the scene from a camera, or from what stands for one, to the nearest and to the
+    farthest that it shows."""
+    if ob.type != "CAMERA":
+        return _OTHERS_CLIPPING
+    return ob.data.clip_start, ob.data.clip_end
 
 
 def lens_matrix(lens: Lens, raster: Raster, scale_length: float = 1.0) -> np.ndarray:
@@ -128,9 +154,10 @@ def rigid(matrix: object, scale_length: float, name: str) -> np.ndarray:
 
 
 def scene_camera(scene: bpy.types.Scene) -> bpy.types.Object:
-    """The scene's active camera. Raises CameraError when there is none or it is unusable."""
+    """The scene's active camera, or what it looks through instead, such as a lamp. Raises
+    CameraError when there is none."""
     camera = scene.camera
-    if camera is None or camera.type != "CAMERA":
+    if camera is None:
         raise CameraError(
             "The scene has no active camera; add one and choose it in the Scene properties."
         )
@@ -146,8 +173,9 @@ def render_camera(
     """
     picture, scale = raster(scene, use_border), scene.unit_settings.scale_length
     c2w = rigid(camera.matrix_world, scale, camera.name)
-    whole = lens_camera(lens_of(camera.data, camera.name), picture, c2w, scale)
-    whole = replace(whole, near=camera.data.clip_start * scale, far=camera.data.clip_end * scale)
+    whole = lens_camera(lens_of(camera), picture, c2w, scale)
+    near, far = clipping(camera)
+    whole = replace(whole, near=near * scale, far=far * scale)
     return whole.cropped(*picture.border) if picture.border else whole
 
 
@@ -155,6 +183,8 @@ def lens_focus(camera: bpy.types.Object, scene: bpy.types.Scene) -> tuple[float,
     """Radius of the lens and distance of what is sharp in metres, as Cycles has them; a radius of
     0 where the camera has no depth of field. Blades and ratio are not looked at."""
     data, scale = camera.data, scene.unit_settings.scale_length
+    if camera.type != "CAMERA":
+        return 0.0, 1.0
     dof = data.dof
     if not dof.use_dof:
         return 0.0, 1.0

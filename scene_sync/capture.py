@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import bpy
@@ -16,7 +16,7 @@ from ..backend.shared.color import as_halves
 from ..backend.shared.errors import BackendError, InputError
 from ..backend.shared.frame import SKY
 from ..backend.shared.leftovers import temporary_folder
-from .cameras import apply_camera, render_camera, scene_camera
+from .cameras import apply_camera, clipping, render_camera, scene_camera
 from .exr import read_exr
 from .moment_reader import MomentReader
 from .moments import Moments
@@ -171,14 +171,23 @@ def capture(copy: bpy.types.Scene, shot: Shot, reader: MomentReader) -> Captured
 
     Raises CameraError for cameras that cannot be used and InputError when the engine fails.
     """
+    if shot.camera is None and scene_camera(copy).type != "CAMERA":
+        # engines do not agree on what is seen through other objects
+        copy.frame_set(shot.frame)
+        viewer = scene_camera(copy).evaluated_get(_layer(copy).depsgraph)
+        shot = replace(shot, camera=render_camera(viewer, copy))
     with _placed(copy, shot):
         copy.frame_set(shot.frame)
         with _sharp(scene_camera(copy).data):
             return _rendered(copy, shot.frame, reader)
 
 
+def _layer(copy: bpy.types.Scene) -> bpy.types.ViewLayer:
+    return next(layer for layer in copy.view_layers if layer.use)
+
+
 def _rendered(copy: bpy.types.Scene, frame: int, reader: MomentReader) -> Captured:
-    layer = next(layer for layer in copy.view_layers if layer.use)
+    layer = _layer(copy)
     copy.frame_set(frame)
     depsgraph = layer.depsgraph
     camera = render_camera(scene_camera(copy).evaluated_get(depsgraph), copy)
@@ -212,7 +221,7 @@ def _pictures(
     linear = np.stack([named[f"Combined.{c}"] for c in "RGB"], axis=-1)
     depth = next(values for name, values in named.items() if name.startswith("Depth."))
     # rasterisers clear to the far plane, path tracing to 1e10
-    far = _FAR if scene.render.engine == "CYCLES" else scene.camera.data.clip_end * 0.999
+    far = _FAR if scene.render.engine == "CYCLES" else clipping(scene.camera)[1] * 0.999
     sky = ~(depth < far)
     metres = depth.astype(np.float32) * np.float32(scene.unit_settings.scale_length)
     return as_halves(linear), np.where(sky, SKY, metres)

@@ -88,7 +88,7 @@ def _path(ob: bpy.types.Object, scene: bpy.types.Scene) -> list[Guide] | None:
 
 
 def _lens_at(ob: bpy.types.Object, frame: float) -> Lens:
-    now = lens_of(ob.data, ob.name)
+    now = lens_of(ob)
     names = ["lens", "sensor_width", "sensor_height", "shift_x", "shift_y"]
     names += ["ortho_scale"] if now.ortho_scale else []
     then: dict[str, Any] = {name: number_at(ob.data, name, frame) for name in names}

@@ -29,7 +29,13 @@ from ..backend.shared.errors import WorldFMError
 from ..backend.shared.frame import FrameRequest
 from ..next_step import can_start
 from ..scene_sync.adapted import chosen_model
-from ..scene_sync.cameras import lens_focus, render_camera, scene_camera, viewport_camera
+from ..scene_sync.cameras import (
+    clipping,
+    lens_focus,
+    render_camera,
+    scene_camera,
+    viewport_camera,
+)
 from ..scene_sync.scene_reader import Changes, SceneCopy
 from ..scene_sync.textures import forget_textures
 from ..scene_sync.world import WorldBuilder
@@ -228,10 +234,10 @@ def target_of(context: bpy.types.Context, depsgraph: bpy.types.Depsgraph) -> Tar
     if view3d.view_perspective != "CAMERA":
         whole = (0.0, 0.0, float(region.width), float(region.height))
         return Target(through, through, whole, True, to_clip, far)
-    ob = space.camera if space.use_local_camera else scene_camera(context.scene)
+    ob = (space.camera if space.use_local_camera else None) or scene_camera(context.scene)
     viewer = ob.evaluated_get(depsgraph)
     picture = render_camera(viewer, context.scene, use_border=False)
-    far = 0.9 * ob.data.clip_end * scale
+    far = 0.9 * clipping(viewer)[1] * scale
     rectangle = picture_rectangle(picture, through)
     lens = lens_focus(viewer, context.scene)
     return Target(picture, through, rectangle, False, to_clip, far, lens)

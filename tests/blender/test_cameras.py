@@ -18,6 +18,11 @@ def test_projection_is_blenders(found):
     assert found["scaled"] == pytest.approx([2.5, 4.0])  # 0.4 m across
 
 
+def test_a_lamp_or_another_object_serves_as_the_scenes_camera(found):
+    assert len(found["through others"]) == 6
+    assert max(found["through others"].values()) < 2e-3
+
+
 def test_bad_cameras_get_a_sentence(found):
     said = found["said"]
     assert "panoramic" in said["panoramic"] and "Cycles" in said["panoramic"]

@@ -30,6 +30,11 @@ def test_frames_show_themselves_small(found):
     assert abs(captured["icon"][2] - captured["corner"]) < 0.1
 
 
+def test_a_lamp_may_stand_for_the_camera(found):
+    distance, off = found["captured"]["through a lamp"]
+    assert 4.9 < distance < 5.5 and off < 1e-4
+
+
 def test_what_cannot_be_captured_is_a_sentence_and_leaves_the_scene(found):
     captured = found["captured"]
     assert "not a list of frames" in captured["bad frames"]

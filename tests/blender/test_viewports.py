@@ -36,6 +36,10 @@ def test_it_follows_the_scene_and_the_view(found):
     assert found["then"] == ["frame", 320]
 
 
+def test_a_lamp_as_the_scenes_camera_is_looked_through(found):
+    assert found["through a lamp"] == ["frame", False, [0, 0, 320, 240]]
+
+
 def test_a_lens_that_cannot_be_is_said(found):
     said, stuck = found["impossible lens"]
     assert said and stuck

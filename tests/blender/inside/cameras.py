@@ -84,6 +84,7 @@ def main() -> dict[str, Any]:
         viewport = max(viewport, in_viewport(cameras, ob, scene, points, ours))
         assert np.allclose(depth, -local[:, 2], atol=1e-4), "depth is not along the view axis"
     found = {"settings": len(settings()), "worst_pixels": worst, "worst_in_viewport": viewport}
+    found["through others"] = through_others(cameras, scene)
     return {**found, "scaled": scaled(cameras, scene, ob), **refusals(cameras, scene, ob)}
 
 
@@ -100,6 +101,27 @@ def in_viewport(
     seen = cameras.viewport_camera(window, view, camera.width, camera.height, 1.0)
     assert seen.projection == camera.projection
     return float(np.abs(seen.project(points)[0] - ours).max())
+
+
+def through_others(cameras: Any, scene: bpy.types.Scene) -> dict[str, float]:
+    """Pixels between ours and Blender's own projection through objects that are no cameras."""
+    kinds = {kind: bpy.data.lights.new(kind, kind) for kind in ("SPOT", "POINT", "SUN", "AREA")}
+    kinds["SPOT"].spot_size = 2.0
+    data = {**kinds, "EMPTY": None, "MESH": bpy.data.meshes.new("Mesh")}
+    camera, found = scene.camera, {}
+    for kind, one in data.items():
+        ob = bpy.data.objects.new(kind, one)
+        scene.collection.objects.link(ob)
+        ob.location = (0, 0, 8)
+        scene.camera = ob
+        bpy.context.view_layer.update()
+        points = np.random.default_rng(1).uniform(-2, 2, (50, 3))
+        seen = cameras.render_camera(cameras.scene_camera(scene), scene)
+        ours, theirs = seen.project(points)[0], blender_pixels(ob, scene, points)
+        found[kind] = float(np.abs(ours - theirs).max())
+        assert cameras.lens_focus(ob, scene) == (0.0, 1.0)
+    scene.camera = camera
+    return found
 
 
 def scaled(cameras: Any, scene: bpy.types.Scene, ob: bpy.types.Object) -> list[float]:

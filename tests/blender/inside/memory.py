@@ -39,6 +39,24 @@ def same(one: list[Any], other: list[Any]) -> bool:
     )
 
 
+def through_a_lamp(scene: bpy.types.Scene) -> list[float]:
+    """Metres to the ball below, and how far off the camera is, where a lamp is the camera."""
+    lamp = bpy.data.objects.new("Lamp", bpy.data.lights.new("Lamp", "POINT"))
+    scene.collection.objects.link(lamp)
+    lamp.location = (0, 0, 7)
+    usual, scene.camera = scene.camera, lamp
+    bpy.context.view_layer.update()
+    bpy.ops.worldfm.capture_memory(frames="3", samples=4)
+    made = memory_frames()[-1]
+    camera = extension.part("scene_sync.cameras").render_camera(lamp, scene, False)
+    off = max(np.abs(made.camera.K - camera.K).max(), np.abs(made.camera.c2w - camera.c2w).max())
+    scene.camera = usual
+    scene.worldfm.memory_index = len(scene.worldfm.memory) - 1
+    bpy.ops.worldfm.remove_memory()
+    bpy.data.objects.remove(lamp)
+    return [float(made.depth[20:28, 28:36].min()), float(off)]
+
+
 def captured() -> dict[str, Any]:
     """Capturing keeps the user's settings, follows the camera and never stores twice."""
     scene = scenes.small_world()
@@ -68,6 +86,7 @@ def captured() -> dict[str, Any]:
     found["ball"] = float(middle.min())
     found["sky"] = float(np.isinf(made[0].depth[0]).mean())
     found["bad frames"] = refused(bpy.ops.worldfm.capture_memory, frames="one, 2")
+    found["through a lamp"] = through_a_lamp(scene)
     scene.camera.data.type = "PANO"
     found["bad camera"] = refused(bpy.ops.worldfm.capture_memory, frames="1")
     found["after errors"] = (

@@ -89,6 +89,29 @@ class Window:
         raise AssertionError(f"the viewport never rests, and says '{self.said}'")
 
 
+def through_a_lamp(window: Window) -> list[Any]:
+    """What camera view shows of a scene whose camera is a spot lamp, and the part of the region."""
+    scene, before = bpy.context.scene, (window.view3d.window_matrix, window.view3d.view_matrix)
+    lamp = bpy.data.objects.new("Spot", bpy.data.lights.new("Spot", "SPOT"))
+    scene.collection.objects.link(lamp)
+    lamp.location = (0, 0, 6)
+    usual, scene.camera = scene.camera, lamp
+    bpy.context.view_layer.update()
+    depsgraph = bpy.context.evaluated_depsgraph_get()
+    window.view3d.window_matrix = lamp.calc_matrix_camera(depsgraph, x=320, y=240)
+    window.view3d.view_matrix = lamp.matrix_world.inverted()
+    window.view3d.view_perspective = "CAMERA"
+    window.context.space_data.use_local_camera = False
+    scene.render.resolution_x, scene.render.resolution_y = 320, 240
+    window.views.update(SimpleNamespace(updates=[]))
+    window.play()
+    rectangle = [round(value, 3) for value in window.state.target.rectangle]
+    found = [window.painter.drawn[-1], window.state.stuck, rectangle]
+    window.view3d.window_matrix, window.view3d.view_matrix = before
+    window.view3d.view_perspective, scene.camera = "PERSP", usual
+    return found
+
+
 def main() -> dict[str, Any]:
     scene = scenes.empty()
     scene.render.engine = "WORLDFM"
@@ -127,6 +150,7 @@ def main() -> dict[str, Any]:
     found["moving"] = window.state.asked.camera.width
     window.play()
     found["then"] = [window.painter.drawn[-1], window.state.shown.request.camera.width]
+    found["through a lamp"] = through_a_lamp(window)
     window.view3d.window_matrix = Matrix.Identity(4) * 0
     window.draw()
     found["impossible lens"] = [window.said, window.state.stuck]
