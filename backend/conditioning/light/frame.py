@@ -130,6 +130,7 @@ class _Painter:
         soft, (light, first, many) = self._parts()
         light = light.plus(soft)
         picture = shown(self.lighting, grid.samples, grid.met, grid.surface, grid.share, light)
+        picture[:, :3] = grid.evened(picture[:, :3])
         picture = picture.reshape(*shape, 4)
         samples = np.zeros((0, 4), np.float32) if many is None else self._looks(many)
         if not self.glance:
@@ -187,6 +188,7 @@ class _Painter:
         colors[grid.met] += grid.share.diffuse + grid.share.specular + surface.lobes.emission
         bumps = np.zeros_like(colors)
         bumps[grid.met] = BUMPS * (surface.lobes.normal - surface.smooth)
+        bumps[grid.noise.ravel()] = 0
         looks = np.concatenate([colors, bumps], axis=1).reshape(*grid.shape, 6)
         return film.edges(grid.guide, looks, shadow, self.lighting.matter.fine)
 

@@ -22,6 +22,7 @@ from .reflection import CLEAR, DULL, LOOKED_AT
 from .samples import sample, surface_of
 from .shade import Light, Lighting, arriving, shares
 from .single import add, dark
+from .unresolved import unresolved
 from .window import Guide, agreed, borrow, complete, complete_wide, turning
 
 _SURE = 1e-3
@@ -74,14 +75,30 @@ class Grid:
         """What tells one surface from another."""
         surface = self.surface
         material = self.lighting.geometry.material[surface.triangle].astype(np.int32)
-        valid = self.image(np.ones(len(self.met), bool), False)
-        return Guide(
-            valid=valid,
-            position=self.image(surface.position),
-            normal=self.image(surface.lobes.normal),
-            width=self.image(surface.width),
-            group=self.image(material, -1),
-        )
+        valid, group = self.image(np.ones(len(self.met), bool), False), self.image(material, -1)
+        normal = self.image(surface.lobes.normal)
+        if self.noise.any():
+            normal[self.noise] = self.image(surface.flat)[self.noise]
+        return Guide(valid, self.image(surface.position), normal, self.image(surface.width), group)
+
+    @cached_property
+    def noise(self) -> np.ndarray:
+        """(H, W) bool: pixels whose normals are noise, and whose neighbours stand for more."""
+        surface = self.surface
+        owner = self.image(self.lighting.geometry.owner[surface.triangle].astype(np.int32), -1)
+        return unresolved(self.image(surface.lobes.normal), self.image(surface.flat), owner)
+
+    def evened(self, color: np.ndarray) -> np.ndarray:
+        """(H * W, 3) what pixels show, where normals are noise what those about one show in the
+        mean, but for their own textures."""
+        some = self.noise.ravel()[self.met]
+        if not some.any():
+            return color
+        lobes, made = self.surface.lobes, color.copy()
+        base = lobes.diffuse + lobes.specular + np.float32(0.01)
+        every = np.ones(len(base), np.float32)
+        made[self.met[some]] = (self.completed(color[self.met] / base, every, some) * base)[some]
+        return made
 
     @cached_property
     def sparse(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -149,6 +166,10 @@ class Grid:
         known."""
         group = self.lighting.geometry.material[surface.triangle].astype(np.int32)
         normal = surface.lobes.normal
+        if self.noise.any():
+            row, column = np.floor(pixel[:, ::-1]).astype(np.int64).T
+            inside = row.clip(0, self.shape[0] - 1), column.clip(0, self.shape[1] - 1)
+            normal = np.where(self.noise[inside][:, None], surface.flat, normal)
         taken, found = borrow(self._lent, self.guide, pixel, surface.position, normal, group)
         return Light.unpacked(taken), found
 
