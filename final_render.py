@@ -8,6 +8,7 @@ from collections import deque
 from dataclasses import dataclass, field, replace
 
 import bpy
+from bpy.app.translations import pgettext_iface as iface_
 
 from . import display, file_version, history, runtime
 from .backend.client import BackendState, Ticket
@@ -133,7 +134,9 @@ def _wait(engine: bpy.types.RenderEngine, ticket: Ticket, scene: bpy.types.Scene
         if engine.test_break():
             ticket.cancel()
             raise Cancelled("The render was cancelled.")
-        text = f"WorldFM | Frame {scene.frame_current}{remaining} | {client.status_text}"
+        ready = client.state is BackendState.READY
+        doing = iface_(ticket.stage if ready else client.status_text)
+        text = f"WorldFM | Frame {scene.frame_current}{remaining} | {doing}"
         if text != shown:
             engine.update_stats("", text)
             shown = text

@@ -292,6 +292,8 @@ class Connection:
         asked = self._pending.find(beat.busy_id) if beat.busy_id else None
         if asked is None:
             return
+        if asked.ticket is not None and beat.stage:
+            asked.ticket.stage = beat.stage
         camera, steps = asked.request.camera, max(1, asked.request.steps)
         megapixels = max(1.0, camera.width * camera.height / 1e6)
         if beat.busy_s > self._launch.frame_limit_s * megapixels * steps:

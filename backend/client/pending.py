@@ -141,6 +141,8 @@ class PendingFrames:
         """Before sending; False when nobody wants it any more."""
         with self._lock:
             frame.sent = self._is_open(frame)
+            if frame.ticket is not None:
+                frame.ticket.stage = "Rendering"
             return frame.sent
 
     def send_again(self, frame_id: int) -> PendingFrame | None:

@@ -15,6 +15,8 @@ class Ticket:
 
     def __init__(self, request: FrameRequest, on_cancel: Callable[[Ticket], None]) -> None:
         self.request = request
+        self.stage = "Sending the scene"
+        """What is being done for it, in a few words."""
         self._on_cancel = on_cancel
         self._settled = threading.Event()
         self._lock = threading.Lock()

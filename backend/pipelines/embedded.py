@@ -40,6 +40,7 @@ from ..shared.anchors import Anchors
 from ..shared.camera import Camera
 from ..shared.errors import CameraError, InputError, OutOfMemoryError, WorldError
 from ..shared.frame import FrameReply, FrameRequest, MemoryFrame
+from ..shared.stage import stage
 from ..shared.world import World
 from .focus import focused
 from .lit_seam import LitPipeline, LitPrepared, load_lit_pipeline
@@ -185,7 +186,9 @@ class FramePipeline:
         watch = Stopwatch(self.device)
         camera = request.camera
         with memory_errors():
+            stage("Continuing what nobody saw")
             imagined = self.imagined(prepared, request.seed)
+            stage("Painting the picture")
             watch.lap("surroundings")
             conditions = build_conditions(
                 prepared.cloud,

@@ -29,6 +29,7 @@ from ..shared.color import as_halves, linear_to_srgb
 from ..shared.errors import WorldError
 from ..shared.frame import FrameReply, FrameRequest, MemoryFrame
 from ..shared.scene import CAMERA, Material, Scene, Texture
+from ..shared.stage import stage
 from ..shared.tree_codec import same_tree
 from ..shared.world import World
 from .focus import focused
@@ -138,6 +139,7 @@ class PreparedScene:
     def memory(self, lighting: Lighting) -> Memory | None:
         """What memory frames saw beside their lit pictures; made when it is first asked for."""
         if not self.remembers(lighting):
+            stage("Comparing memory with the light")
             self._memories[lighting] = self.remembering.memory(lighting, self.frames)
         return self._memories.get(lighting)
 
@@ -258,6 +260,7 @@ class LitWorld:
     def _whole(self, prepared: PreparedScene) -> Lighting:
         """The same light whatever was shown before."""
         if prepared.whole is None:
+            stage("Gathering light")
             began = time.perf_counter()
             prepared.whole = Lighting.of(prepared.scene, prepared.matter, self.quality)
             prepared.timings["light"] = 1e3 * (time.perf_counter() - began)
@@ -311,6 +314,7 @@ class LitWorld:
         prepared: PreparedScene, request: FrameRequest, lighting: Lighting, memory: Memory | None
     ) -> tuple[LitFrame, FrameReply]:
         """As a camera without a lens or a shutter sees it."""
+        stage("Tracing the picture")
         began = time.perf_counter()
         lit = frame.render(lighting, request.camera, request.glance)
         met = lit.triangle >= 0

@@ -225,7 +225,7 @@ class _Client:
             return
         busy = self._session.busy
         if busy is not None and busy.job.owner == self._number:
-            self.say(Heartbeat(busy.job.id, time.monotonic() - busy.since))
+            self.say(Heartbeat(busy.job.id, time.monotonic() - busy.since, busy.stage))
         else:
             self.say(Heartbeat())
 

@@ -19,6 +19,7 @@ from ..conditioning.threads import Stopped, stoppable
 from ..shared.errors import OutOfMemoryError, WorldFMError
 from ..shared.frame import FrameReply, FrameRequest
 from ..shared.messages import Broken, Devices, Notice, Progress, Ready, Refined
+from ..shared.stage import stage, telling
 from .device_errors import as_told, is_device_lost, is_out_of_memory
 from .world_store import StoredWorld
 
@@ -75,10 +76,11 @@ class QueuedFrame:
 
 @dataclass(frozen=True, eq=False)
 class Busy:
-    """The job in work and the time (`time.monotonic`) it began."""
+    """The job in work, the time (`time.monotonic`) it began, and what it is at."""
 
     job: QueuedFrame
     since: float
+    stage: str = ""
 
 
 class Session:
@@ -242,7 +244,7 @@ class Session:
     def _answer(self, pipeline: Pipeline, job: QueuedFrame) -> FrameReply | WorldFMError | None:
         """None: it gave way to others."""
         try:
-            with stoppable(job.stop):
+            with stoppable(job.stop), telling(self._note_stage):
                 if job.view is None:
                     return self._render(pipeline, job.world, job.request)
                 return self._render_preview(pipeline, job.world, job.request)
@@ -255,6 +257,10 @@ class Session:
             if is_device_lost(error):
                 self._give_up(told)
             return told
+
+    def _note_stage(self, words: str) -> None:
+        if self.busy is not None:
+            self.busy = replace(self.busy, stage=words)
 
     def _render(self, pipeline: Pipeline, world: StoredWorld, request: FrameRequest) -> FrameReply:
         try:
@@ -302,6 +308,7 @@ class Session:
     def _prepare(self, pipeline: Pipeline, world: StoredWorld) -> Any:
         kept = self._prepared.pop(id(world), None)
         if kept is None:
+            stage("Preparing shapes and materials")
             kept = (world, pipeline.prepare(world.assemble()))
         self._prepared[id(world)] = kept
         while len(self._prepared) > PREPARED_WORLDS:

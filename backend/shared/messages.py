@@ -29,7 +29,7 @@ from .frame import FrameRequest
 from .reading import MALFORMED, parse_json, reason
 from .tree_codec import DTYPES, Malformed, TreePath, decode_tree, encode_tree
 
-PROTOCOL = 4
+PROTOCOL = 5
 """Raised whenever a message changes its meaning; both sides must have the same."""
 
 MAX_HEADER_BYTES = 8 << 20
@@ -107,10 +107,12 @@ class Broken:
 
 @dataclass(frozen=True)
 class Heartbeat:
-    """Sent every second. busy_id: request of this client in work, 0 = none; busy_s: since when."""
+    """Sent every second. busy_id: request of this client in work, 0 = none; busy_s: since when;
+    stage: what that is at (`stage.py`)."""
 
     busy_id: int = 0
     busy_s: float = 0.0
+    stage: str = ""
 
 
 @dataclass(frozen=True)

@@ -45,6 +45,12 @@ def test_an_exr_says_how_it_was_made(passes):
     assert passes["said"] == ["seed", "steps", "model", "model_hash", "world_revision"]
 
 
+def test_the_header_says_what_goes_on_and_not_that_all_is_ready(passes):
+    told = " ".join(passes["told"])
+    assert "Frame 1" in told and "Ready" not in told
+    assert any(text.endswith(("Rendering", "light", "picture")) for text in passes["told"])
+
+
 def test_frames_do_not_depend_on_their_order(blender, tmp_path):
     found = blender("renders.py", "order", tmp_path)
     assert found["memory"] == 2

@@ -10,7 +10,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 PLACES = (
     "*.py", "operators/*.py", "panels/*.py", "viewport/*.py", "scene_sync/*.py",
-    "backend/shared/trust.py", "backend/client/client.py", "backend/serving/*.py",
+    "backend/shared/trust.py", "backend/client/client.py", "backend/client/ticket.py",
+    "backend/client/pending.py", "backend/serving/*.py", "backend/pipelines/*.py",
 )  # fmt: skip
 SPOKEN = ("text", "name", "description", "heading")
 """Keywords of layouts and properties whose values are shown."""
@@ -64,7 +65,7 @@ def _of_call(node: ast.Call) -> Iterator[tuple[int, str]]:
     called = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(
         node.func, "id", ""
     )  # fmt: skip
-    if called in ("poll_message_set", "iface_", "Progress"):
+    if called in ("poll_message_set", "iface_", "Progress", "stage"):
         yield from _constants(node, node.args[:1])
     if called == "NextStep":
         yield from _constants(node, node.args[1:2])
@@ -86,7 +87,7 @@ def _of_call(node: ast.Call) -> Iterator[tuple[int, str]]:
 
 def _of_items(node: ast.Assign | ast.AnnAssign) -> Iterator[tuple[int, str]]:
     target = node.targets[0] if isinstance(node, ast.Assign) else node.target
-    if "status_text" in ast.unparse(target):  # how the backend is
+    if ast.unparse(target).endswith(".stage") or "status_text" in ast.unparse(target):
         yield from _constants(node, getattr(node.value, "elts", [node.value]))
     if isinstance(target, ast.Name) and target.id == "_TITLES" and isinstance(node.value, ast.Dict):
         for value in node.value.values:

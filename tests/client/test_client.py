@@ -57,6 +57,16 @@ def test_requests_made_while_it_starts_are_answered(client: BackendClient, tmp_p
         assert_same(ticket.result(20), tiny_reply(World(anchors(), [], 1, {}), ticket.request))
 
 
+def test_a_ticket_says_what_is_done_for_it(client: BackendClient, tmp_path: Path) -> None:
+    client.set_world("w", 1, anchors(), [])
+    client.start(settings(tmp_path, model="tiny=1.5"))
+    ticket = client.request("w", ask(1))
+    assert ticket.stage == "Sending the scene"
+    until(lambda: ticket.stage == "Rendering")
+    until(lambda: ticket.stage == "Preparing shapes and materials")
+    ticket.result(20)
+
+
 def test_a_request_keeps_the_world_it_was_made_for(ready: BackendClient) -> None:
     tickets = []
     for revision in range(12):  # more worlds than the server keeps

@@ -175,6 +175,7 @@ def test_heartbeats_come_while_a_frame_is_in_work(monkeypatch: pytest.MonkeyPatc
                 beats += [message] if isinstance(message, Heartbeat) else []
             busy = [beat.busy_s for beat in beats if beat.busy_id == 5]
             assert len(busy) >= 3 and busy == sorted(busy)
+            assert "Preparing shapes and materials" in {beat.stage for beat in beats}
 
     with_server(test, load=lambda report: TinyPipeline(seconds=0.6))
 

@@ -77,7 +77,7 @@ messages = st.one_of(
     st.builds(Hello, numbers, texts),
     st.builds(Progress, texts, st.none() | floats),
     st.builds(Devices, st.lists(devices, max_size=3).map(tuple)),
-    st.builds(Heartbeat, numbers, floats),
+    st.builds(Heartbeat, numbers, floats, texts),
     st.builds(Need, texts, numbers, st.lists(texts, max_size=3).map(tuple)),
     st.builds(
         PutWorld,

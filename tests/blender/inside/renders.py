@@ -64,7 +64,24 @@ def passes() -> dict[str, Any]:
     second = scene.view_layers.new("Second")
     second.use_pass_z = False
     folder = output("OPEN_EXR_MULTILAYER", "exr")
+    final, told = extension.part("final_render"), []
+    usual = final.render
+
+    class Told:
+        """An engine that notes what it is to say."""
+
+        def __init__(self, engine: Any) -> None:
+            self.engine = engine
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(self.engine, name)
+
+        def update_stats(self, stats: str, info: str) -> None:
+            told.append(info)
+
+    final.render = lambda engine, depsgraph: usual(Told(engine), depsgraph)
     bpy.ops.render.render(animation=True)
+    final.render = usual
     files = sorted(p.name for p in folder.iterdir())
     first = folder / files[0]
     channels = extension.part("scene_sync.exr").read_exr(first)
@@ -85,6 +102,7 @@ def passes() -> dict[str, Any]:
         "coverage": [float(channels["ViewLayer.Coverage.X"].min()),
                      float(channels["ViewLayer.Coverage.X"].max())],
         "said": said,
+        "told": told,
     }  # fmt: skip
 
 
