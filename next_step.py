@@ -60,7 +60,8 @@ _SHADING = NextStep(
 )
 _MEMORY = NextStep(
     "memory",
-    "Pictures by Cycles make the frames look like it: capture some as memory",
+    "Frames look more like Cycles' own once it has rendered a few pictures of this scene: capture "
+    "some as memory",
     (Button("worldfm.capture_dialog", "Capture Memory...", "RENDER_STILL"),),
 )
 _PATH = NextStep(

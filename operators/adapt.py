@@ -44,7 +44,7 @@ class WORLDFM_OT_adapt_to_world(CommandOperator, bpy.types.Operator):
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
         """How long is the user's to say."""
-        return context.window_manager.invoke_props_dialog(self)
+        return context.window_manager.invoke_props_dialog(self, confirm_text="Adapt")
 
     def begin(self, context: bpy.types.Context, folder: Path) -> list[str]:
         """On the device that frames are made on; an earlier result makes room for a better one."""

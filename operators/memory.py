@@ -222,7 +222,7 @@ class WORLDFM_OT_capture_dialog(_CaptureSettings, bpy.types.Operator):
         """Ask first."""
         if context.scene.camera is None:
             self.source = "VIEW"
-        return context.window_manager.invoke_props_dialog(self, width=360)
+        return context.window_manager.invoke_props_dialog(self, width=360, confirm_text="Capture")
 
     def draw(self, context: bpy.types.Context) -> None:
         """Where from, with what, how many and how large."""

@@ -32,7 +32,7 @@ class WORLDFM_OT_download_model(CommandOperator, bpy.types.Operator):
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
         """Nothing is fetched before the user agreed."""
-        return context.window_manager.invoke_props_dialog(self, width=360)
+        return context.window_manager.invoke_props_dialog(self, width=360, confirm_text="Download")
 
     def draw(self, context: bpy.types.Context) -> None:
         """Which one, and what it means."""

@@ -78,13 +78,13 @@ class _Shows(OperatorMixin):
     """Whether the user sees the new world at once, without what was in the scene before."""
 
     put_aside: BoolProperty(
-        name="Put Other Objects Aside",
+        name="Put Others Aside",
         description="Move what the scene holds now into a collection that is not shown; tick it in "
         "the Outliner to have it back",
         default=True,
     )
     show: BoolProperty(
-        name="Look Through Its Camera",
+        name="Look Through It",
         description="Make the new camera the scene's, at its picture's size, and look through it "
         "in Rendered shading",
         default=True,

@@ -38,8 +38,8 @@ def draw_installation(layout: bpy.types.UILayout, context: bpy.types.Context) ->
     column.label(text=title, icon=icon)
     row = column.row(align=True)
     row.operator("worldfm.install_estimate")
-    words = "Re-install" if state is InstallState.READY else "Install"
-    row.operator("worldfm.install", text=words, icon="IMPORT")
+    ready = state is InstallState.READY
+    row.operator("worldfm.install", text="Re-install" if ready else "Install", icon="IMPORT")
     if state in {InstallState.READY, InstallState.OUTDATED}:
         row.operator("worldfm.install_verify")
         row.operator("worldfm.install_repair")

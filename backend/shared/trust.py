@@ -27,8 +27,10 @@ FEW_LINES = 0.35
 
 SENTENCES = {
     "agreement": "Depth agrees in {} % of what the pictures saw.",
-    "both": "Depth agrees in {} % of what the pictures saw; views left out came back at {} dB.",
-    "good": "Good: the camera may leave the places of the pictures.",
+    "both": "Depth agrees in {} % of what the pictures saw (good from 60 on); views left out came "
+    "back at {} dB (good from 20 on).",
+    "good": "Good near the pictures: the camera may step and turn between their places; beyond, "
+    "edges fray and what no picture saw is made up.",
     "usable nearby": "Usable nearby: stay near the places of the pictures; blank walls may be off.",
     "poor": "Poor: expect wrong shapes away from the pictures; take more of them, closer together.",
     "guessed": "Depth was guessed from one picture: shapes are off by about {} %, which shows from "

@@ -13,11 +13,12 @@ PLACES = (
     "backend/shared/trust.py", "backend/client/client.py", "backend/client/ticket.py",
     "backend/client/pending.py", "backend/serving/*.py", "backend/pipelines/*.py",
 )  # fmt: skip
-SPOKEN = ("text", "name", "description", "heading")
+SPOKEN = ("text", "name", "description", "heading", "confirm_text")
 """Keywords of layouts and properties whose values are shown."""
 CALLS = {"iface_", "Button", "NextStep", "StringProperty", "IntProperty", "FloatProperty",
          "BoolProperty", "EnumProperty", "PointerProperty", "CollectionProperty", "operator",
-         "prop", "label", "menu", "column", "IntVectorProperty", "FloatVectorProperty"}  # fmt: skip
+         "prop", "label", "menu", "column", "IntVectorProperty", "FloatVectorProperty",
+         "invoke_props_dialog"}  # fmt: skip
 NAMES_OF_THINGS = {"CUDA", "JSON", "PLY", "meta.json", "WorldFM", "Cycles", "EEVEE", "Intel"}
 """The same in every language."""
 
@@ -42,7 +43,11 @@ def _is_language(text: str) -> bool:
 
 
 def _texts(tree: ast.Module) -> Iterator[tuple[int, str]]:
+    keywords = [k for node in ast.walk(tree) if isinstance(node, ast.Call) for k in node.keywords]
+    shown = {ast.unparse(k.value) for k in keywords if k.arg in SPOKEN}
     for node in ast.walk(tree):
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) in shown:
+            yield from _constants(node, [node.value])  # chosen before it is shown
         if isinstance(node, ast.ClassDef):
             yield from _of_class(node)
         elif isinstance(node, ast.Call):

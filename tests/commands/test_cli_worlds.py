@@ -102,7 +102,7 @@ def test_a_capture_says_what_its_depth_is_worth(tmp_path, capsys):
     build = ("world", "build", "--dataset", tmp_path / "in", "-o", tmp_path / "w")
     assert run(*build) == 0
     said = capsys.readouterr().out.splitlines()
-    assert said[1].startswith("Depth agrees in ") and said[2].startswith("Good: ")
+    assert said[1].startswith("Depth agrees in ") and said[2].startswith("Good near")
     assert run(*build, "--overwrite", "--json") == 0
     depth = json.loads(capsys.readouterr().out)["depth"]
     assert depth["agreement"] > 0.8 and len(depth["left_out_db"]) == 3

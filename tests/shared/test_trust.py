@@ -38,9 +38,10 @@ def test_words_say_what_was_measured_and_what_to_do():
     trust = Trust(0.764, (20.0, 24.2, 21.0))
     measured, meant = trust.sentences()
     assert measured == (
-        "Depth agrees in 76 % of what the pictures saw; views left out came back at 22 dB."
+        "Depth agrees in 76 % of what the pictures saw (good from 60 on); views left out came back "
+        "at 22 dB (good from 20 on)."
     )
-    assert meant.startswith("Good: ")
+    assert meant.startswith("Good near ")
     measured, meant = Trust(0.2).sentences(str.upper)
     assert measured == "DEPTH AGREES IN 20 % OF WHAT THE PICTURES SAW." and meant[:4] == "POOR"
 
