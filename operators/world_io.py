@@ -28,7 +28,7 @@ from ..scene_sync.import_world import (
 )
 from ..scene_sync.move_world import world_to_folder
 from ..scene_sync.put_aside import put_aside
-from ..scene_sync.trust import trust_of
+from ..scene_sync.trust import store_notes, trust_of
 from ..scene_sync.world_reader import BuiltWorld, read_world
 from .build_process import CommandOperator
 from .camera_path_file import add_camera_path, check_path
@@ -140,6 +140,7 @@ class _FromFile(ChoosesFile, _Keeps, CommandOperator):
             )
         points = self.add(context, built, None, False).points
         self.keep(context, points)
+        store_notes(points, result.get("notes", []))
         self.tell_trust(points)
 
     def tell_trust(self, points: bpy.types.Object | None) -> None:
@@ -200,6 +201,7 @@ class WORLDFM_OT_world_from_photo(_Shows, _FromFile, bpy.types.Operator):
         matched = scene.objects.get(self.camera) if self.camera else None
         added = self.add(context, built, self.path(), self.use_blockout)
         self.keep(context, added.points)
+        store_notes(added.points, result.get("notes", []))
         self.tell_trust(added.points)
         if matched is not None:  # it moves to the height that was typed in
             place_camera(matched, built.world.memory[0].camera, scene.unit_settings.scale_length)

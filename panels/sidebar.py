@@ -10,7 +10,7 @@ from .. import file_version, runtime
 from ..backend.shared.reading import MALFORMED, number, parse_json, whole_number
 from ..backend.shared.trust import Level
 from ..next_step import can_start, next_step
-from ..scene_sync.trust import shown_trust
+from ..scene_sync.trust import shown_notes, shown_trust
 from .backend_status import draw_backend
 from .exchange import (
     WORLDFM_MT_export,
@@ -63,6 +63,8 @@ class WORLDFM_PT_world(SidebarTab, bpy.types.Panel):
             gaps.source = "GAPS"
         _draw_coverage(layout, context)
         _draw_trust(layout, context)
+        for note in shown_notes(context):
+            draw_text(layout, context, note, "INFO")
 
 
 def _draw_unshown(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:

@@ -14,7 +14,7 @@ def test_panels_draw_and_nothing_is_cut_off(blender):
         assert text in empty, text
     for text in ("Seed 123456, steps 2,", "most often for want", "disk is full",
                  "An installation was interrupted", "A newer WorldFM saved",
-                 "Poor: expect", "off by about 42 %", "which was assumed",
+                 "Poor: expect", "off by about 42 %", "which was assumed", "17 of the capture's 67",
                  "Photos keep their look", "Smoke 7", "and 2 more",
                  "cuda:0: A card, 12.9 of 25.8 GB free", "1 memory frame,"):  # fmt: skip
         assert text in full, text

@@ -287,6 +287,10 @@ def sources(tmp_path_factory):
     Image.fromarray(room_panorama(256)[0]).save(made / "room.png")
     frames = capture(2)
     write_dataset(made / "capture", frames)
+    listing = made / "capture" / "transforms.json"
+    listed = json.loads(listing.read_text())
+    listed["frames"].append({**listed["frames"][0], "file_path": "gone.png"})
+    listing.write_text(json.dumps(listed))
     photo = MemoryFrame("p", "p", frames[0].camera, frames[0].rgb, frames[0].depth)
     export_meta(photo, [frame.camera for frame in frames], made / "meta", "room")
     rng = np.random.default_rng(0)
@@ -315,6 +319,7 @@ def test_a_capture_becomes_points_and_memory(sourced):
     assert sourced["capture"]["points"] == pytest.approx(2 * 96 * 72, rel=0.1)
     assert sourced["capture"]["low"] == pytest.approx(0, abs=0.02)
     assert sourced["capture"]["memory"] == [[72, 96, 3]] * 2
+    assert any("gone.png" in note for note in sourced["capture notes"]), "what was left out is kept"
 
 
 def test_a_meta_file_becomes_memory_and_a_path(sourced):

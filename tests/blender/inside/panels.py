@@ -203,6 +203,8 @@ def main() -> dict[str, Any]:
     trust = extension.part("backend.shared.trust").Guess(0.35, 0.3, 0.0)
     extension.part("scene_sync.trust").store_trust(ball, trust.record())
     scene.worldfm.newest_world = ball.name
+    missing = "17 of the capture's 67 pictures are missing: a.png, b.png and 15 more."
+    extension.part("scene_sync.trust").store_notes(ball, [missing])
     scene.view_settings.view_transform = "AgX"
     states = extension.part("backend.client").BackendState
     device = extension.part("backend.shared.messages").DeviceInfo

@@ -44,6 +44,7 @@ def sources(found: dict[str, Any]) -> None:
     bpy.ops.wm.read_homefile(use_empty=True)
     bpy.ops.worldfm.world_from_capture(directory=str(FOLDER / "capture"), depth="embedded")
     found["capture"] = summary()
+    found["capture notes"] = extension.part("scene_sync.trust").shown_notes(bpy.context)
     bpy.ops.wm.read_homefile(use_empty=True)
     bpy.ops.worldfm.world_from_meta(filepath=str(FOLDER / "meta" / "meta.json"), depth="embedded")
     found["meta"] = summary()
