@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How far the depth of a world can be trusted, and what was left out of it; kept with its points."""
+"""How far the depth of a world can be trusted and what was left out, kept with its points."""
 
 from __future__ import annotations
 
