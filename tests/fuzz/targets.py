@@ -37,6 +37,7 @@ from backend.world.exporters import export_meta, export_ply
 from backend.world.frame_exchange import read_frame_to_keep
 from backend.world.importers.colmap_files import check_binary_model
 from backend.world.importers.gpano import on_sphere, read_crop
+from backend.world.importers.mesh_scene import mesh_scene
 from backend.world.importers.meshes import mesh_anchors
 from backend.world.importers.meta import read_meta
 from backend.world.importers.ply import read_ply
@@ -44,6 +45,7 @@ from backend.world.importers.splats import read_splats
 from tests.extension import extension_part
 from tests.scenes.world_room import photograph, room_camera
 from tests.shared.scenes import small_scene
+from tests.world.test_import_gltf import square
 
 
 @dataclass(frozen=True)
@@ -137,6 +139,14 @@ def _meshes(folder: Path) -> None:
     box.visual.vertex_colors = np.full((len(box.vertices), 4), 99, np.uint8)
     for ending in ("glb", "obj", "ply"):
         box.export(folder / f"box.{ending}")
+    pbr = {"baseColorTexture": {"index": 0}, "metallicRoughnessTexture": {"index": 0}}
+    material = {"pbrMetallicRoughness": pbr, "alphaMode": "MASK", "emissiveFactor": [1, 1, 1]}
+    square(folder / "square.gltf", material, (0.5, 1.0, 0.5))
+
+
+def _read_mesh(path: Path) -> None:
+    mesh_anchors(path, None, 1.0, 500)
+    mesh_scene(path, None, 1.0)
 
 
 def _splats(folder: Path) -> None:
@@ -265,9 +275,7 @@ TARGETS: dict[str, Target] = {
     "Blender's picture": Target(_blenders_picture, _read_blenders_picture),
     "png": Target(_png, _read_png),
     "panorama's metadata": Target(_packet, _read_packet),
-    "mesh": Target(
-        _meshes, lambda f: _each(f, "*.*", lambda p: mesh_anchors(p, None, 1.0, 500)), share=0.3
-    ),
+    "mesh": Target(_meshes, lambda f: _each(f, "*.*", _read_mesh), share=0.3),
     "splats": Target(_splats, lambda f: read_splats(f / "splats.ply", "ply")),
     "point cloud": Target(_clouds, lambda f: _each(f, "*.ply", read_ply)),
     "fspy": Target(_fspy, lambda f: read_fspy(f / "a.fspy")),

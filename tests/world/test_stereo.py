@@ -7,6 +7,7 @@ import math
 from dataclasses import replace
 
 import numpy as np
+import pytest
 import torch
 
 from backend.data.capture_views import PosedFrame
@@ -227,3 +228,14 @@ def test_what_hangs_in_the_air_goes_and_the_rest_stays():
         assert (after.depth[solid] == before.depth[solid]).mean() > 0.97
     untouched = without_denied(given, [i != 2 for i in range(len(given))])
     assert np.array_equal(untouched[2].depth, wrong)
+
+
+@pytest.mark.parametrize(("alike", "stays"), [(2, False), (3, True)])
+def test_two_that_are_wrong_alike_do_not_outvote_one_that_looks_through(alike, stays):
+    true = photograph(arc()[2], "true")
+    wrong = true.depth.copy()
+    wrong[30:50, 40:80] *= 0.6
+    given = [replace(true, depth=wrong)] * alike + [true]
+    kept = without_denied(given, [True] * len(given))[0].depth[31:49, 41:79]
+    there = np.isfinite(wrong[31:49, 41:79])
+    assert (kept[there] > 0).mean() == pytest.approx(float(stays), abs=0.1)

@@ -31,7 +31,7 @@ from ..progress import Progress, part, silent
 from ..stereo.dense import Dense, dense_depth
 from ..stereo.strangers import without_strangers
 from ..stereo.trust import agreement, left_out_error
-from ..stereo.votes import views_of, votes, without_denied
+from ..stereo.votes import DENIED, views_of, votes, without_denied
 from .capture_axes import level_turn
 from .colmap import SparsePoints, colmap_model, read_colmap
 from .gauge import gauge
@@ -235,7 +235,7 @@ def _assemble(
         )
     if bare:
         memory = without_strangers(memory, [d.found for d in dense])
-    anchors = _anchors(points, memory)
+    anchors = _anchors(points, memory, [frame.depth is None for frame in frames])
     if not len(anchors):
         raise InputError(
             f"The capture '{source.name}' gives no surface: its pictures see nothing together; "
@@ -275,18 +275,27 @@ def _memory(
     return memory
 
 
-def _anchors(points: Anchors | None, memory: Sequence[MemoryFrame]) -> Anchors:
-    """The points that memory does not deny, and what it saw, as many as a world may hold."""
+def _anchors(
+    points: Anchors | None, memory: Sequence[MemoryFrame], judged: Sequence[bool]
+) -> Anchors:
+    """The points that memory does not deny, and what it saw, as many as a world may hold.
+
+    judged: which frames' depth was found here. Between the pixels that voted it may still hang in
+    the air, where it was enlarged, so their points are voted on one by one.
+    """
     pixels = sum(frame.rgb.shape[0] * frame.rgb.shape[1] for frame in memory)
     stride = max(1, int(np.ceil(np.sqrt(pixels / MOST_POINTS))))
-    parts = [] if points is None else [_not_denied(points, memory)]
-    parts += [lift(frame, stride) for frame in memory if frame.depth is not None]
+    views = views_of(memory)
+    parts = [] if points is None else [points.only(votes(points.xyz, views)[:, 1] < DENIALS)]
+    for frame, is_judged in zip(memory, judged, strict=True):
+        if frame.depth is None:
+            continue
+        lifted = lift(frame, stride)
+        if is_judged:
+            seen, through = votes(lifted.xyz, views).T
+            lifted = lifted.only(through <= DENIED * seen)
+        parts.append(lifted)
     return Anchors.concatenate(parts)
-
-
-def _not_denied(points: Anchors, memory: Sequence[MemoryFrame]) -> Anchors:
-    """Without the points that would hide what memory frames saw behind them."""
-    return points.only(votes(points.xyz, views_of(memory))[:, 1] < DENIALS)
 
 
 def guess_depth(

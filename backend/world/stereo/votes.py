@@ -26,6 +26,9 @@ JUDGES = 60
 SAME, THROUGH = 0.02, 0.04
 """Relative difference of depth up to which a view sees the same, and from which on it looks
 through what stands before its surface."""
+DENIED = 0.5
+"""Views that look through a pixel for each that sees it, from which on it is not there: neighbours
+are wrong alike, so one that looks through tells more."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,7 +78,8 @@ def votes(points: np.ndarray, views: Views, own: int = -1) -> np.ndarray:
 
 
 def without_denied(memory: Sequence[MemoryFrame], judged: Sequence[bool]) -> list[MemoryFrame]:
-    """The frames, unknown where more others look through what they say than see it.
+    """The frames, unknown where more others look through what they say than DENIED times those
+    that see it.
 
     judged: which of them are looked at; the others have depth of their own, and vote.
     """
@@ -91,7 +95,7 @@ def without_denied(memory: Sequence[MemoryFrame], judged: Sequence[bool]) -> lis
         points = small.camera.rays()[solid].astype(np.float64) * small.depth[solid][:, None]
         seen, through = votes(points + small.camera.position, views, number).T
         denied = np.zeros(solid.shape, np.uint8)
-        denied[solid] = through > seen
+        denied[solid] = through > DENIED * seen
         size = frame.camera.width, frame.camera.height
         denied = cv2.resize(denied, size, interpolation=cv2.INTER_NEAREST)
         kept.append(replace(frame, depth=np.where(denied > 0, np.float32(0), frame.depth)))
