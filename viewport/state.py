@@ -82,6 +82,7 @@ class ViewState:
     anchors, and made ready to be drawn. drawn_world: the one that was there when it was last drawn.
     undrawn: points came since.
     launched, starting: how this view had a backend started last, and whether that was in this draw.
+    replaced: revision of surfaces that stored points took the place of.
     asked, shown: the last request, and the frame on screen. usual: the last request of the size
     that the user chose; sharp: what follows it, in the pixels of the screen, None = not yet.
     refined, due: whether nothing more is wanted of the view as it is, and else from when on.
@@ -113,6 +114,7 @@ class ViewState:
     asked_under: _Asked | None = None
     launched: LaunchSettings | None = None
     starting: bool = False
+    replaced: int | None = None
     launch_looked: float = 0.0
     preparing: bool = False
     around: Around = field(default_factory=Around)
@@ -130,6 +132,12 @@ class ViewState:
     def lit(self) -> bool:
         """Whether its world is of surfaces, which look right from everywhere."""
         return self.built.lit and self.world is not None and self.world.scene is not None
+
+    @property
+    def frame_is_elsewhere(self) -> bool:
+        """Whether the frame at hand is of surfaces that points took the place of, as those of an
+        import do with *Put Others Aside*."""
+        return self.frame is not None and self.frame.reply.world_revision == self.replaced
 
     @property
     def sky_came(self) -> bool:
@@ -204,6 +212,9 @@ class ViewState:
 
     def world_built(self, world: World, points: PointSample) -> None:
         """The client knows it by now."""
+        before = self.world
+        if before is not None and world.scene is None and before.scene is not None:
+            self.replaced = None if self.built.alone else before.revision
         self.building, self.world, self.points, self.build_problem = False, world, points, ""
 
     def points_made(self, world: World, points: PointSample) -> None:
@@ -254,7 +265,7 @@ class ViewState:
         if self.world is None:
             return Painting(None, None, MAX_POINTS, False)
         frame = self.frame
-        if frame is None:
+        if frame is None or self.frame_is_elsewhere:
             return Painting(None, self.points, MAX_POINTS, False)
         filled = mostly_seen(frame.reply.request.camera, target, frame.near)
         most = GAP_POINTS if filled else SOME_POINTS

@@ -63,7 +63,7 @@ def _said(view: ViewState, backend: Backend, status: str, iface_: Callable[[str]
         return iface_("Reading the scene")
     if backend.state is not BackendState.READY:
         return iface_(status)
-    if view.frame is None:
+    if view.frame is None or view.frame_is_elsewhere:
         return iface_("Waiting for the first frame")
     if not view.world.memory:
         return iface_(

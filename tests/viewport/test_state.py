@@ -319,6 +319,20 @@ def test_a_model_named_right_after_another_is_not_asked_of_the_old_one(stage: St
     assert stage.draw(0.1) == ["ReadLaunch", "StartBackend", "AskFrame"]
 
 
+def test_points_that_came_in_are_seen_rather_than_the_frame_of_what_they_replace(stage) -> None:
+    stage.show(world(1))
+    stage.view.scene_changed()
+    stage.draw()
+    stage.finish("BuildWorld", world(2, lit=False))
+    stage.draw()
+    painting = stage.view.painting()
+    assert painting.frame is None and len(painting.points.places) == 1
+    assert stage.view.frame_is_elsewhere
+    stage.answer()
+    stage.draw()
+    assert stage.view.painting().frame is not None and not stage.view.frame_is_elsewhere
+
+
 def test_without_a_backend_the_anchors_are_shown_with_a_sentence(stage: Stage) -> None:
     stage.backend, stage.launch = actions.Backend(BackendState.STOPPED), None
     stage.draw()
