@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Draws frames and anchors into a 3D viewport with the GPU.
 
-A frame of another camera than the viewport's is drawn as a relief: a grid of vertices moved out
-by the frame's depth, seen from where the viewport is now. Values are scene linear; Blender applies
+A frame of another camera than the viewport's is drawn as a relief (relief.py), seen from where the
+viewport is now. Values are scene linear; Blender applies
 the view transform.
 """
 
 from __future__ import annotations
 
 import time
-from typing import Any
+from typing import Any, NamedTuple
 
 import gpu
 import numpy as np
@@ -21,37 +21,38 @@ from .detail import Detail
 from .shown import PointSample, Shown
 from .surroundings import STRIDES, Surroundings, triangles
 
-MAX_GRID = 128
-_MIN_GRID = 64
 WIDEST_DOT = 24
 """Pixels of the canvas, where all points are drawn."""
 MAX_CANVAS = 800
 """Longest side that a moved frame is drawn with: it was small, and is soon replaced."""
 
-# Depth is shared out: the frame has the nearer half; anchors, or what lies around, have the farther
-# one, so that they show in its gaps only, and cost nothing elsewhere.
+# Depth is shared out in thirds: the frame has the nearest one, so that all else shows in its gaps
+# only, and costs nothing elsewhere. Then come anchors, which are known, and backdrops, which are
+# guessed, and what lies around in the farthest.
+_NEAREST, _MIDDLE, _FARTHEST = -2.0, 0.0, 2.0
 _RELIEF_VERTEX = """
 void main()
 {
-  float d = texelFetch(depth_map, ivec2(cell * (size - vec2(1.0))), 0).r;
-  d = d > 0.0 ? min(d, far) : far;
-  vec2 pixel = vec2(cell.x * size.x, (1.0 - cell.y) * size.y);
+  float d = parallel > 0.5 ? -corner.z : (corner.z > 0.0 ? 1.0 / corner.z : far);
+  d = min(d, far);
+  vec2 pixel = vec2(corner.x * size.x, (1.0 - corner.y) * size.y);
   gl_Position = to_clip * vec4((pixel - lens.zw) / lens.xy * mix(d, 1.0, parallel), d, 1.0);
-  gl_Position.z = 0.5 * (gl_Position.z - gl_Position.w);
-  uv = cell;
-  surface = d;
+  gl_Position.z = (gl_Position.z + third * gl_Position.w) / 3.0;
+  uv = corner.xy;
+  part = corner.w;
 }
 """
 _RELIEF_FRAGMENT = """
 void main()
 {
-  float d = texelFetch(depth_map, ivec2(uv * (size - vec2(1.0))), 0).r;
-  d = d > 0.0 ? min(d, far) : far;
-  float step = parallel > 0.5 ? 8.0 / lens.x : 0.15 * d;
-  if (abs(surface - d) > step) {
-    discard;
+  if (part != 0.0) {
+    float height = texelFetch(heights, ivec2(min(uv * size, size - vec2(1.0))), 0).r;
+    float least = parallel > 0.5 ? -abs(part) : abs(part);
+    if ((height >= least) != (part > 0.0)) {
+      discard;
+    }
   }
-  colour = texture(picture, uv * size / vec2(textureSize(picture, 0)));
+  colour = texture(picture, uv * reading.xy + reading.zw);
   if (colour.a < 0.01) {
     discard;
   }
@@ -62,7 +63,7 @@ void main()
 {
   gl_Position = to_clip * vec4(place, 1.0);
   gl_PointSize = clamp(dot_size * rgb.a / max(gl_Position.w, 1e-3), 2.0, widest);
-  gl_Position.z = 0.5 * (gl_Position.z + gl_Position.w);
+  gl_Position.z = gl_Position.z / 3.0;
   tint = rgb;
 }
 """
@@ -81,7 +82,7 @@ void main()
 {
   float reach = min(ray.w, far);
   gl_Position = to_clip * vec4(origin + ray.xyz * reach, 1.0);
-  gl_Position.z = 0.5 * (gl_Position.z + gl_Position.w);
+  gl_Position.z = (gl_Position.z + 2.0 * gl_Position.w) / 3.0;
   weight = (reach / far) * (reach / far);
   tint = rgba * weight;
 }
@@ -97,13 +98,22 @@ void main()
 """
 
 
+class _Layer(NamedTuple):
+    """A mesh and its picture. reading: the scale and the offset from places to the texture's."""
+
+    picture: gpu.types.GPUTexture
+    reading: tuple[float, float, float, float]
+    mesh: gpu.types.GPUBatch
+
+
 class Painter:
     """What one viewport keeps on the GPU. Use only while that viewport is drawn."""
 
     def __init__(self) -> None:
         self._frame: Shown | None = None
         self._picture: gpu.types.GPUTexture | None = None
-        self._depth: gpu.types.GPUTexture | None = None
+        self._heights: gpu.types.GPUTexture | None = None
+        self._layers: tuple[_Layer, _Layer] | None = None
         self._dots: PointSample | None = None
         self._count = 0
         self._points: gpu.types.GPUBatch | None = None
@@ -140,7 +150,7 @@ class Painter:
         frame, dots, around = painting.frame, painting.points, painting.around
         if frame is None and dots is None:
             return
-        began, share, held = time.perf_counter(), _detail.share, _held()
+        began, share, held = time.perf_counter(), _detail.share, set(_kept)
         scale = min(1.0, MAX_CANVAS * share / max(size))
         canvas = self._canvas_of((max(1, round(size[0] * scale)), max(1, round(size[1] * scale))))
         with canvas.bind():
@@ -151,7 +161,8 @@ class Painter:
             gpu.state.depth_test_set("LESS_EQUAL")
             gpu.state.blend_set("NONE")
             if frame is not None:
-                self._draw_relief(frame, to_clip, far, share)
+                behind = _MIDDLE if dots is None else _FARTHEST
+                self._draw_relief(frame, to_clip, far, behind)
             if around is not None:
                 self._draw_around(around, to_clip, far, share)
             if dots is not None and len(dots.places):
@@ -164,14 +175,14 @@ class Painter:
         _draw_picture(canvas.texture_color, 0, 0, *size)
         gpu.state.scissor_test_set(False)
         gpu.state.blend_set("NONE")
-        if _held() <= held:  # what is made once, such as a shader, says nothing of the next
+        if set(_kept) <= held:  # what is made once, such as a shader, says nothing of the next
             _detail.note(time.perf_counter() - began)
 
     def free(self) -> None:
         """Give everything back, here and now: threads may hold on to the view for a while, and
         what is on the GPU must not go in one of them."""
         self._free_canvas()
-        self._frame = self._picture = self._depth = None
+        self._frame = self._picture = self._heights = self._layers = None
         self._dots = self._points = self._around = self._mesh = None
 
     def _free_canvas(self) -> None:
@@ -185,14 +196,15 @@ class Painter:
             return
         self._frame = frame
         self._picture = _texture(frame.rgba, "RGBA32F")  # halves would be made here and now
-        self._depth = None
+        self._heights = self._layers = None
 
-    def _draw_relief(self, frame: Shown, to_clip: np.ndarray, far: float, share: float) -> None:
+    def _draw_relief(self, frame: Shown, to_clip: np.ndarray, far: float, behind: float) -> None:
         self._take(frame)
-        if self._depth is None:
-            self._depth = _texture(frame.depth, "R32F")
-        shader, batch = _relief_shader(), _grid(*frame.size, max(_MIN_GRID, MAX_GRID * share))
-        camera = frame.reply.request.camera
+        assert self._picture is not None
+        if self._heights is None or self._layers is None:
+            self._heights = _texture(frame.relief.heights, "R32F")
+            self._layers = _layers(frame, self._picture)
+        shader, camera = _relief_shader(), frame.reply.request.camera
         K = camera.K
         shader.bind()
         shader.uniform_float("to_clip", Matrix((to_clip @ camera.c2w).tolist()))
@@ -200,9 +212,12 @@ class Painter:
         shader.uniform_float("size", frame.size)
         shader.uniform_float("far", far)
         shader.uniform_float("parallel", float(camera.is_orthographic))
-        shader.uniform_sampler("picture", self._picture)
-        shader.uniform_sampler("depth_map", self._depth)
-        batch.draw(shader)
+        shader.uniform_sampler("heights", self._heights)
+        for third, layer in zip((_NEAREST, behind), self._layers, strict=True):
+            shader.uniform_float("third", third)
+            shader.uniform_float("reading", layer.reading)
+            shader.uniform_sampler("picture", layer.picture)
+            layer.mesh.draw(shader)
 
     def _draw_around(
         self, around: Surroundings, to_clip: np.ndarray, far: float, share: float
@@ -260,9 +275,6 @@ def _texture(values: np.ndarray, kind: str) -> gpu.types.GPUTexture:
 
 
 _kept: dict[object, Any] = {}
-_grids: dict[tuple[int, int], Any] = {}
-_MOST_GRIDS = 12
-"""As many sizes as frames have while a view moves, and some; windows may have any."""
 _detail = Detail()
 
 
@@ -298,15 +310,17 @@ def _relief_shader() -> gpu.types.GPUShader:
         info = gpu.types.GPUShaderCreateInfo()
         info.push_constant("MAT4", "to_clip")
         info.push_constant("VEC4", "lens")
+        info.push_constant("VEC4", "reading")
         info.push_constant("VEC2", "size")
         info.push_constant("FLOAT", "far")
         info.push_constant("FLOAT", "parallel")
+        info.push_constant("FLOAT", "third")
         info.sampler(0, "FLOAT_2D", "picture")
-        info.sampler(1, "FLOAT_2D", "depth_map")
-        info.vertex_in(0, "VEC2", "cell")
+        info.sampler(1, "FLOAT_2D", "heights")
+        info.vertex_in(0, "VEC4", "corner")
         passed = gpu.types.GPUStageInterfaceInfo("worldfm_relief")
         passed.smooth("VEC2", "uv")
-        passed.smooth("FLOAT", "surface")
+        passed.flat("FLOAT", "part")
         info.vertex_out(passed)
         info.fragment_out(0, "VEC4", "colour")
         info.vertex_source(_RELIEF_VERTEX)
@@ -369,30 +383,27 @@ def _mesh(around: Surroundings) -> gpu.types.GPUVertBuf:
     return vertices
 
 
-def _grid(width: int, height: int, most: float) -> gpu.types.GPUBatch:
-    """A grid of quads over a picture; at most `most` vertices on its longer side."""
-    scale = min(1.0, most / max(width, height))
-    columns, rows = max(2, round(width * scale)), max(2, round(height * scale))
-    grid = _grids.pop((columns, rows), None)
-    if grid is None:
-        u, v = np.meshgrid(np.linspace(0, 1, columns), np.linspace(0, 1, rows))
-        layout = gpu.types.GPUVertFormat()
-        layout.attr_add(id="cell", comp_type="F32", len=2, fetch_mode="FLOAT")
-        vertices = gpu.types.GPUVertBuf(layout, columns * rows)
-        vertices.attr_fill("cell", np.stack([u, v], -1).reshape(-1, 2).astype(np.float32))
-        corner = (np.arange(rows - 1)[:, None] * columns + np.arange(columns - 1)).reshape(-1, 1)
-        quads = corner + np.array([0, 1, columns, 1, columns + 1, columns])
-        indices = gpu.types.GPUIndexBuf(type="TRIS", seq=quads.reshape(-1, 3).astype(np.int32))
-        grid = gpu.types.GPUBatch(type="TRIS", buf=vertices, elem=indices)
-    _grids[columns, rows] = grid  # the newest last
-    while len(_grids) > _MOST_GRIDS:
-        _grids.pop(next(iter(_grids)))
-    return grid
+def _layers(frame: Shown, picture: gpu.types.GPUTexture) -> tuple[_Layer, _Layer]:
+    """A frame, and its backdrop."""
+    relief, (width, height) = frame.relief, frame.size
+    behind = _texture(relief.behind_rgba, "RGBA32F")
+    columns, rows = relief.behind_size
+    across, up = 1 / behind.width, 1 / behind.height
+    between = (columns - 1) * across, (rows - 1) * up, across / 2, up / 2
+    whole = width / picture.width, height / picture.height, 0.0, 0.0
+    return (
+        _Layer(picture, whole, _corners(relief.vertices, relief.triangles)),
+        _Layer(behind, between, _corners(relief.behind, relief.behind_triangles)),
+    )
 
 
-def _held() -> set[object]:
-    """Names of what was made to be used again."""
-    return {*_kept, *_grids}
+def _corners(vertices: np.ndarray, triangles: np.ndarray) -> gpu.types.GPUBatch:
+    layout = gpu.types.GPUVertFormat()
+    layout.attr_add(id="corner", comp_type="F32", len=4, fetch_mode="FLOAT")
+    held = gpu.types.GPUVertBuf(layout, len(vertices))
+    held.attr_fill("corner", vertices)
+    indices = gpu.types.GPUIndexBuf(type="TRIS", seq=triangles)
+    return gpu.types.GPUBatch(type="TRIS", buf=held, elem=indices)
 
 
 def _batch(dots: PointSample, count: int) -> gpu.types.GPUBatch:
@@ -406,6 +417,5 @@ def _batch(dots: PointSample, count: int) -> gpu.types.GPUBatch:
 
 
 def forget_gpu() -> None:
-    """Drop shaders and grids, as when the extension is disabled."""
+    """Drop shaders and such, as when the extension is disabled."""
     _kept.clear()
-    _grids.clear()

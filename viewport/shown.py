@@ -11,6 +11,7 @@ from ..backend.shared.anchors import Anchors
 from ..backend.shared.color import LINEAR
 from ..backend.shared.frame import FrameReply
 from ..display import color_rgba, without_specks, without_twos
+from .relief import Relief
 
 MAX_POINTS = 150_000
 SOME_POINTS = 50_000
@@ -46,14 +47,14 @@ class PointSample:
 class Shown:
     """A frame made ready to be drawn.
 
-    rgba: (H, W, 4) float32 scene linear, alpha 0 where nothing is shown, and depth: (H, W)
-    float32, 0 = unknown or sky, both with row 0 at the bottom and as `without_twos` leaves them.
-    near: metres to what is nearest, but for stray points. coverage: 0 to 1.
+    rgba: (H, W, 4) float32 scene linear, alpha 0 where nothing is shown, with row 0 at the bottom
+    and as `without_twos` leaves it. relief: its shape. near: metres to what is nearest, but for
+    stray points. coverage: 0 to 1.
     """
 
     reply: FrameReply
     rgba: np.ndarray
-    depth: np.ndarray
+    relief: Relief
     near: float
     coverage: float
 
@@ -68,7 +69,8 @@ class Shown:
         if bare:
             rgba[np.isinf(reply.depth[::-1])] = 0
         coverage = float(reply.coverage.mean())
-        return cls(reply, without_twos(rgba), without_twos(depth), near, coverage)
+        relief = Relief.of(depth, rgba, reply.request.camera)
+        return cls(reply, without_twos(rgba), relief, near, coverage)
 
     @property
     def size(self) -> tuple[int, int]:
