@@ -154,11 +154,11 @@ class Painter:
         scale = min(1.0, MAX_CANVAS * share / max(size))
         canvas = self._canvas_of((max(1, round(size[0] * scale)), max(1, round(size[1] * scale))))
         with canvas.bind():
-            gpu.state.depth_mask_set(True)  # else depth is not cleared
             gpu.state.active_framebuffer_get().clear(color=(0.0, 0.0, 0.0, 0.0), depth=1.0)
             if frame is not None and (dots is None or not len(dots.places)):
                 self.frame(frame, *inside)  # what was there fills what the move uncovers
             gpu.state.depth_test_set("LESS_EQUAL")
+            gpu.state.depth_mask_set(True)
             gpu.state.blend_set("NONE")
             if frame is not None:
                 behind = _MIDDLE if dots is None else _FARTHEST

@@ -8,9 +8,6 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from backend.data.nerfstudio import write_dataset
-from tests.scenes.grounded_room import capture
-
 
 def pixels_like(picture: str, colour: tuple[int, int, int]) -> int:
     shown = cv2.imread(picture)[..., ::-1].astype(int)
@@ -28,14 +25,3 @@ def test_points_are_dots_in_their_colours(stage):
     assert pixels_like(seen["repainted"], red) < 100
     assert pixels_like(seen["gone"], blue) < 100
     assert "Traceback" not in found["log"]
-
-
-def test_a_captures_points_stay_until_its_first_frame(stage, tmp_path):
-    write_dataset(tmp_path / "capture", capture(2))
-    found = stage.play("capture", folder=str(tmp_path / "capture"))
-    left, top, right, bottom = found["region"]
-    quarter = (right - left) // 3, (bottom - top) // 3
-    for picture in found["pictures"]:
-        shown = cv2.imread(picture)[top + quarter[1] : bottom - quarter[1]]
-        middle = shown[:, left + quarter[0] : right - quarter[0]]
-        assert middle.std() > 15, f"the view is empty in {picture}"
