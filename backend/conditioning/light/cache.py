@@ -29,7 +29,7 @@ from .medium import Medium
 from .passing import AROUND, first_solid
 from .quieted import noise_of, quieted
 from .sky import Sky
-from .surfels import cosine_ways, openness, surfels
+from .surfels import cosine_ways, surfels
 from .veils import unveiled
 
 ROUNDS = 4
@@ -93,7 +93,7 @@ class Bounced:
         self.matter, self.sky, self.rays = matter, sky, rays
         self.scale = _scale(matter.geometry, viewpoints)
         self.sampled = sampled
-        surface, self._power = surfels(matter, rays, viewpoints, quality.surfels)
+        surface = surfels(matter, rays, viewpoints, quality.surfels)
         self.focus = np.median(surface.position[: quality.surfels // 2], axis=0)
         self._forget(Cells(matter.geometry, self.scale, self.focus))
         self.tree = cKDTree(self._features(surface.position, surface.flat, surface.back))
@@ -207,7 +207,7 @@ class Bounced:
         distance, near = self._nearest(position, normal, back)
         # as wide as the neighbourhood is, so that sparse ones are as smooth as dense ones
         soft = np.maximum(SOFTEST, 0.3 * distance[:, -1:])
-        weight = (distance**2 + soft**2) ** -1.5 * self._open[near]
+        weight = (distance**2 + soft**2) ** -1.5
         weight = (weight / weight.sum(axis=1, keepdims=True)).astype(np.float32)
         return near, weight, distance[:, -1]
 
@@ -233,7 +233,6 @@ class Bounced:
         hits, clear = first_solid(rays, self.matter, origins, ways, AROUND)
         cells = self.cells.of(hits, ways)
         free = (cells < 0).reshape(-1, count)
-        self._open = openness(self.matter, hits, ways, count, self._power)
         sky = self.sky.gathered(ways) * (cells < 0)[:, None] * clear
         medium, left = Medium.of(self.matter.geometry.scene), None
         if len(clear) > 1:

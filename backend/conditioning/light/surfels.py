@@ -13,17 +13,11 @@ from ..anchors.surface import Matter, Surface
 from ..anchors.tracing import NUDGE, Hits, Rays
 from .patterns import frames_of, hemisphere_points, plane_points
 
-_FEW = 8
-"""Rays that tell whether a point lies inside something."""
-_POWER, _LEAST_OPEN = 4.0, 1e-4
 
-
-def surfels(
-    matter: Matter, rays: Rays, viewpoints: list[Camera], count: int
-) -> tuple[Surface, float]:
+def surfels(matter: Matter, rays: Rays, viewpoints: list[Camera], count: int) -> Surface:
     """Points that receive: half where cameras look, some where those see, the rest anywhere; and
-    on the other side of what cameras see that lets light through. And `openness`'s power."""
-    parts, power = [], 0.0
+    on the other side of what cameras see that lets light through."""
+    parts = []
     if viewpoints:
         hits, views = _looked_at(rays, viewpoints, count // 2)
         seen = _met(matter, hits, views, slice(None))
@@ -32,45 +26,9 @@ def surfels(
             ways = cosine_ways(seen, 1)
             hits = rays.first(seen.origins(ways, NUDGE), ways)
             parts.append(_met(matter, hits, ways, slice(None, None, 2)))
-            power = _POWER * max(0.0, 1 - 2 * float(_backs(matter, hits, ways).mean()))
     left = count - sum(len(part) for part in parts)
-    parts.append(_useful(matter, rays, left, power) if power else _anywhere(matter, left))
-    return _joined(parts), power
-
-
-def openness(matter: Matter, hits: Hits, ways: np.ndarray, count: int, power: float) -> np.ndarray:
-    """(S,) what surfels have to tell others, by the part of their `count` rays that meet backs of
-    triangles: what lies inside a solid thing knows nothing of the light on its outside.
-
-    hits: of rays along ways (S * count, 3). power: 0 where cameras look at backs themselves, as in
-    rooms whose walls face outwards; there, nothing is told apart.
-    """
-    part = _backs(matter, hits, ways).reshape(-1, count).mean(axis=1)
-    return np.maximum((1 - part) ** power, _LEAST_OPEN)
-
-
-def _backs(matter: Matter, hits: Hits, ways: np.ndarray) -> np.ndarray:
-    """(N,) bool of rays, whether they met the back of a triangle."""
-    back = hits.triangle >= 0
-    flat = matter.geometry.flat[hits.triangle[back]]
-    back[back] = np.einsum("ni,ni->n", flat, ways[back]) > 0
-    return back
-
-
-def _useful(matter: Matter, rays: Rays, count: int, power: float) -> Surface:
-    """Points anywhere, of those outside solid things as many as there are, but for a quarter of
-    all, since what looks closed may have a gap. power: see `openness`."""
-    points = _anywhere(matter, 2 * count)
-    ways = cosine_ways(points, _FEW)
-    hits = rays.first(points.origins(ways, NUDGE), ways)
-    is_open = openness(matter, hits, ways, _FEW, power) > 0.5
-    some, rest = np.flatnonzero(is_open), np.flatnonzero(~is_open)
-    wanted = max(min(len(some), 3 * count // 4), count - len(rest))
-    return points.take(np.concatenate([_evenly(some, wanted), _evenly(rest, count - wanted)]))
-
-
-def _evenly(numbers: np.ndarray, count: int) -> np.ndarray:
-    return numbers[np.arange(count) * len(numbers) // max(count, 1)]
+    parts.append(_anywhere(matter, left))
+    return _joined(parts)
 
 
 def _looked_at(rays: Rays, viewpoints: list[Camera], count: int) -> tuple[Hits, np.ndarray]:

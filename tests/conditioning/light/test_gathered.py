@@ -9,11 +9,9 @@ import numpy as np
 import pytest
 from scipy.spatial import cKDTree
 
-from backend.conditioning.anchors.tracing import NUDGE, Hits
 from backend.conditioning.light import frame
 from backend.conditioning.light.cache import Quality
 from backend.conditioning.light.quieted import quieted
-from backend.conditioning.light.surfels import cosine_ways, openness
 from backend.shared.camera import Camera
 from backend.shared.scene import Scene
 from tests.conditioning.light.lit_room import (
@@ -76,22 +74,6 @@ def test_a_thin_sheet_in_an_even_sky_lets_through_its_colour() -> None:
     lit = frame.render(lighting_of(scene_of([(plane, cloth)], sky=0.7)), camera)
     expected = 0.7 * np.array([0.6, 0.5, 0.4])
     assert np.abs(lit.color / expected - 1).max() < 0.02
-
-
-def test_points_inside_solid_things_have_nothing_to_tell() -> None:
-    post = box_mesh((-0.2, -0.2, 0.2), (0.2, 0.2, 2.0))
-    scene = scene_of([(box_mesh((-1, -1, 0), (1, 1, 1)), GREY), (post, GREY)], sky=1.0)
-    lighting = lighting_of(scene)
-    matter, rays = lighting.matter, lighting.gathered
-    triangle = np.flatnonzero(lighting.geometry.owner == 1).astype(np.int32)
-    corner = lighting.geometry.corners[triangle].mean(axis=1)
-    third = np.full(len(triangle), 1 / 3, np.float32)
-    hits = Hits(triangle, third, third, np.ones(len(triangle), np.float32))
-    surface = matter.from_side(hits, lighting.geometry.flat[triangle], 0.01 * third)
-    ways = cosine_ways(surface, 16)
-    told = openness(matter, rays.first(surface.origins(ways, NUDGE), ways), ways, 16, 4.0)
-    within = corner[:, 2] < 0.7  # the post's bottom, and the lower halves of its sides
-    assert told[within].max() < 1e-3 < 0.9 < told[~within & (corner[:, 2] > 1.3)].min()
 
 
 def test_a_post_that_stands_in_a_slab_leaves_no_dark_ring_on_it() -> None:
