@@ -17,10 +17,6 @@ def _devices(_own: object, _context: bpy.types.Context, _typed: str) -> list[str
     return ["auto", "cpu", *(d.id for d in runtime.client().devices if d.id != "cpu")]
 
 
-def _other_launch(_own: object, context: bpy.types.Context) -> None:
-    runtime.mend(context.scene)
-
-
 class WorldFMPreferences(bpy.types.AddonPreferences):
     """Settings of this machine, in every file."""
 
@@ -31,7 +27,7 @@ class WorldFMPreferences(bpy.types.AddonPreferences):
         description="Interpreter of an environment that has the backend's libraries; "
         "empty = the one installed here",
         subtype="FILE_PATH",
-        update=_other_launch,
+        update=runtime.mend,
     )
     device: StringProperty(
         name="Device",
@@ -39,7 +35,7 @@ class WorldFMPreferences(bpy.types.AddonPreferences):
         default="auto",
         search=_devices,
         search_options={"SUGGESTION"},
-        update=_other_launch,
+        update=runtime.mend,
     )
     threads: IntProperty(
         name="CPU Threads",
@@ -47,7 +43,7 @@ class WorldFMPreferences(bpy.types.AddonPreferences):
         default=0,
         min=0,
         max=256,
-        update=_other_launch,
+        update=runtime.mend,
     )
 
     base_python: StringProperty(

@@ -20,10 +20,6 @@ from . import runtime
 from .translations import CONTEXT
 
 
-def _other_model(_own: object, context: bpy.types.Context) -> None:
-    runtime.mend(context.scene)
-
-
 class WorldFMMemoryItem(bpy.types.PropertyGroup):
     """One memory frame: what stands in the list, and the packed images that hold it."""
 
@@ -118,13 +114,13 @@ class WorldFMSceneSettings(bpy.types.PropertyGroup):
         description="Name of an installed model or path to one; 'embedded' ships with WorldFM",
         default="embedded",
         subtype="FILE_PATH",
-        update=_other_model,
+        update=runtime.mend,
     )
     use_adapted: BoolProperty(
         name="Adapted Model",
         description="Use the model that was adapted to this scene's world instead of the one above",
         default=False,
-        update=_other_model,
+        update=runtime.mend,
     )
     point_budget: IntProperty(
         name="Anchor Points",

@@ -135,13 +135,14 @@ def running_client(scene: bpy.types.Scene) -> BackendClient:
     return chosen
 
 
-def mend(scene: bpy.types.Scene) -> None:
-    """The user changed how a backend is started: one that failed otherwise is started anew."""
+def mend(_settings: object, context: bpy.types.Context) -> None:
+    """The user changed how a backend is started (a property's update): one that failed otherwise is
+    started anew."""
     chosen = client()
     if chosen.state is not BackendState.FAILED:
         return
     try:
-        launch = launch_settings(chosen_model(scene))
+        launch = launch_settings(chosen_model(context.scene))
     except BackendError:
         return  # panels and viewports say why
     if launch != chosen.launch:

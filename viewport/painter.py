@@ -2,8 +2,7 @@
 """Draws frames and anchors into a 3D viewport with the GPU.
 
 A frame of another camera than the viewport's is drawn as a relief (relief.py), seen from where the
-viewport is now. Values are scene linear; Blender applies
-the view transform.
+viewport is now. Values are scene linear; Blender applies the view transform.
 """
 
 from __future__ import annotations

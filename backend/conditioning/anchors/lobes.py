@@ -53,6 +53,10 @@ class Lobes:
         made.ior[:] = 1.45
         return made
 
+    def lets_through(self) -> np.ndarray:
+        """(N,) bool, where diffuse light comes through, as through cloth and leaves."""
+        return np.any(self.translucent > 0, axis=1)
+
     def put(self, index: np.ndarray, other: Lobes) -> None:
         """Write `other`, of M points, to the places `index` (M,)."""
         for f in fields(self):

@@ -73,7 +73,7 @@ class Surface:
         made = np.empty_like(ways)
         # what light goes through has it from behind as well, not from below a horizon
         lifted: np.ndarray = np.full(len(self), rounded)
-        lifted &= ~np.any(self.lobes.translucent > 0, axis=1)
+        lifted &= ~self.lobes.lets_through()
 
         def work(part: slice) -> None:
             mine = slice(part.start * rays, part.stop * rays)

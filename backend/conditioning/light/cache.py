@@ -27,7 +27,7 @@ from .ggx import albedo
 from .lamps import Lights
 from .medium import Medium
 from .passing import AROUND, first_solid
-from .quieted import noise_of, quieted
+from .quieted import neighbours, noise_of, quieted
 from .sky import Sky
 from .surfels import cosine_ways, surfels
 from .veils import unveiled
@@ -150,7 +150,7 @@ class Bounced:
     @staticmethod
     def _behind(surface: Surface, asked: Callable[..., np.ndarray]) -> np.ndarray:
         made: np.ndarray = np.zeros((len(surface), 3), np.float32)
-        some = np.flatnonzero(np.any(surface.lobes.translucent > 0, axis=1))
+        some = np.flatnonzero(surface.lobes.lets_through())
         if len(some):
             part = surface.take(some)
             made[some] = asked(part.position, -part.lobes.normal, ~part.back)
@@ -165,10 +165,8 @@ class Bounced:
         light came from beyond that, and (N, 3) what comes of lamps that nothing near hides.
         """
         near, weight, farthest = self._around(position, normal, back)
-        whole, far = (
-            _mixed(self._light - self._extra, near, weight),
-            _mixed(self._far, near, weight),
-        )
+        whole = _mixed(self._light - self._extra, near, weight)
+        far = _mixed(self._far, near, weight)
         part = far[:, 3:]
         told = np.clip(part / _BEYOND, 0, 1)  # where next to nothing is beyond, it tells nothing
         light = told * far[:, :3] / np.maximum(part, 1e-6) + (1 - told) * whole
@@ -232,7 +230,6 @@ class Bounced:
         origins = surface.origins(ways, NUDGE)
         hits, clear = first_solid(rays, self.matter, origins, ways, AROUND)
         cells = self.cells.of(hits, ways)
-        free = (cells < 0).reshape(-1, count)
         sky = self.sky.gathered(ways) * (cells < 0)[:, None] * clear
         medium, left = Medium.of(self.matter.geometry.scene), None
         if len(clear) > 1:
@@ -244,9 +241,9 @@ class Bounced:
             left = dim if left is None else left * dim
         sky = sky.reshape(-1, count, 3)
         sent, which = np.unique(cells[cells >= 0], return_inverse=True)
-        places = np.full(len(cells), len(sent), np.int64)
+        places: np.ndarray = np.full(len(cells), len(sent), np.int64)
         places[cells >= 0] = which
-        places = places.reshape(free.shape)
+        places = places.reshape(-1, count)
         senders = self._senders(sent)
         material = self.matter.geometry.material[senders.triangle]
         unasked = np.where(self.sampled[material][:, None], 0, senders.glow)
@@ -260,19 +257,16 @@ class Bounced:
             arrives = out[places] if left is None else out[places] * left
             arrives += sky
             light = arrives.mean(axis=1) + extra
-        beyond = (hits.distance.reshape(-1, count) >= self._reach(surface)[:, None])[..., None]
+        distance, near = neighbours(self.tree)
+        reach = NEAR_FIELD * self.scale * distance[:, : min(NEIGHBOURS, self.tree.n)][:, -1:]
+        beyond = (hits.distance.reshape(-1, count) >= reach)[..., None]
         parts = [light - extra, (arrives * beyond).mean(axis=1), beyond.mean(axis=1)]
-        made = quieted(self.tree, np.concatenate(parts, axis=1), noise_of(arrives))
+        made = quieted(distance, near, np.concatenate(parts, axis=1), noise_of(arrives))
         self._straight, self._light, self._extra = straight, made[:, :3] + extra, extra
         self._far, light = made[:, 3:], self._light
         self.ambient: np.ndarray = light.mean(axis=0)
         """(3,) mean of bounced light, as radiance."""
         self._keep(sent, senders)
-
-    def _reach(self, surface: Surface) -> np.ndarray:
-        """(S,) metres from surfels within which things count as near."""
-        distance, _ = self._nearest(surface.position, surface.flat, surface.back)
-        return NEAR_FIELD * self.scale * distance[:, -1]
 
     def _senders(self, cells: np.ndarray) -> _Senders:
         hits, flat = self.cells.middles(cells)

@@ -80,7 +80,7 @@ def receive(receiver: Receiver, lights: Lights, index: int) -> Received:
     made = Received(*(np.zeros((len(surface), 3), np.float32) for _ in range(3)))
     light = _by_axis(lights, index)
     narrowest = np.float32(-MESHES_MET if lights.kind[index] >= BOTH else SHARP)
-    behind = bool((surface.lobes.translucent > 0).any())
+    behind = bool(surface.lobes.lets_through().any())
     arrays = (
         surface.position, surface.smooth, surface.lobes.normal, surface.shine, surface.incoming,
         receiver.specular,
@@ -133,7 +133,7 @@ def shadow_rays(
     ways = np.empty((count, rays, 3), np.float32)
     weights = np.empty((count, rays), np.float32)
     soft, light = bool(lights.soft[index]), _as_points(lights, index)
-    two_sided: np.ndarray = np.any(surface.lobes.translucent > 0, axis=1)
+    two_sided = surface.lobes.lets_through()
 
     def work(part: slice) -> None:
         _ways(

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 from ..anchors.surface import Surface
-from ..anchors.tracing import NUDGE
+from ..anchors.tracing import NUDGE, Hits
 from .patterns import WIDE_TILE, frames_of, hemisphere_points
 from .window import spread
 
@@ -33,8 +33,8 @@ def _with_what_is_near(grid: Grid, far: np.ndarray, reach: np.ndarray) -> np.nda
     """(N, 3) light from afar (N, 3) where nothing nearer than `reach` (N, 1) hides it, and what
     is near sends instead: looked for by one ray a pixel, and by more about those that met any."""
     every = np.ones(len(far), np.float32)
-    first = _change(grid, np.arange(len(far)), grid.wide, far, reach)
-    marks = grid.image((first != 0).any(axis=1).astype(np.uint8))
+    first, _ = _met(grid, grid.surface, grid.wide, reach)
+    marks = grid.image((first.distance < 1).astype(np.uint8))
     about = cv2.dilate(marks, np.ones((2 * WIDE_TILE - 1, 2 * WIDE_TILE - 1), np.uint8))
     some = np.flatnonzero(about.ravel()[grid.met])
     if not len(some):
@@ -45,6 +45,17 @@ def _with_what_is_near(grid: Grid, far: np.ndarray, reach: np.ndarray) -> np.nda
     return np.maximum(far + grid.completed(change, every), 0)
 
 
+def _met(
+    grid: Grid, surface: Surface, wide: np.ndarray, reach: np.ndarray
+) -> tuple[Hits, np.ndarray]:
+    """What rays of `reach` (K, 1) metres meet nearer than their length of one, and their ways.
+
+    wide: (K,) which way of the pattern each goes.
+    """
+    ways = near_ways(surface, wide) * reach
+    return grid.lighting.bounced.met(surface.origins(ways, NUDGE), ways), ways
+
+
 def _change(
     grid: Grid, index: np.ndarray, wide: np.ndarray, far: np.ndarray, reach: np.ndarray
 ) -> np.ndarray:
@@ -52,15 +63,13 @@ def _change(
 
     wide: (K,) which way of the pattern it goes.
     """
-    bounced, surface = grid.lighting.bounced, grid.surface.take(index)
-    ways = near_ways(surface, wide) * reach[index]
-    hits = bounced.met(surface.origins(ways, NUDGE), ways)
+    hits, ways = _met(grid, grid.surface.take(index), wide, reach[index])
     near = np.flatnonzero(hits.distance < 1)
     change: np.ndarray = np.zeros((len(index), 3), np.float32)
     if not len(near):
         return change
     kept = hits.take(near)
-    found = bounced.radiance(kept, ways[near])
+    found = grid.lighting.bounced.radiance(kept, ways[near])
     # shining meshes were asked as lamps
     material = grid.lighting.geometry.material[kept.triangle]
     asked = np.flatnonzero(grid.lighting.sampled[material])

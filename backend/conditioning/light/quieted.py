@@ -21,17 +21,23 @@ def noise_of(arrives: np.ndarray) -> np.ndarray:
     return bright.var(axis=1) / arrives.shape[1]
 
 
-def quieted(tree: cKDTree, light: np.ndarray, noise: np.ndarray) -> np.ndarray:
+def neighbours(tree: cKDTree) -> tuple[np.ndarray, np.ndarray]:
+    """(S, K) distances to the points around each of a tree's own, rising, and their numbers."""
+    k = min(NEIGHBOURS, tree.n)
+    distance, near = tree.query(tree.data, k=k, workers=thread_count())
+    return distance.reshape(-1, k), near.reshape(-1, k)
+
+
+def quieted(
+    distance: np.ndarray, near: np.ndarray, light: np.ndarray, noise: np.ndarray
+) -> np.ndarray:
     """(S, C) the light (S, C) of points, each the mean of those around that differ from it by no
     more than noise explains.
 
-    tree: of the points. light: three channels tell how bright it is, others go along. noise: (S,)
-    variance of their light's brightness. Who met nothing bright knows of no noise: the
+    distance, near: see `neighbours`. light: three channels tell how bright it is, others go along.
+    noise: (S,) variance of their light's brightness. Who met nothing bright knows of no noise: the
     neighbourhood's counts.
     """
-    k = min(NEIGHBOURS, tree.n)
-    distance, near = tree.query(tree.data, k=k, workers=thread_count())
-    distance, near = distance.reshape(-1, k), near.reshape(-1, k)
     bright = mean(light)
     around = noise[near].mean(axis=1, keepdims=True)
     differs = (bright[near] - bright[:, None]) ** 2 / np.maximum(_DIFFERENT * around, 1e-20)

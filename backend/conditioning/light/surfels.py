@@ -46,7 +46,7 @@ def _other_sides(matter: Matter, hits: Hits, seen: Surface, count: int) -> Surfa
 
     hits: of which those that met anything are `seen`.
     """
-    some = np.flatnonzero(np.any(seen.lobes.translucent > 0, axis=1))
+    some = np.flatnonzero(seen.lobes.lets_through())
     some = some[:: max(1, -(-len(some) // count))]
     kept = hits.take(np.flatnonzero(hits.triangle >= 0)).take(some)
     return matter.from_side(kept, -seen.flat[some], np.full(len(some), 0.01, np.float32))

@@ -93,8 +93,8 @@ def _read(path: Path) -> list[Any]:
         scene = trimesh.load_scene(
             file, file_type=ending[1:], resolver=cast(Any, _Inside(path.parent)), process=False
         )
-    for part in scene.geometry.values():
-        if ending in (".glb", ".gltf"):
+    if ending in (".glb", ".gltf"):
+        for part in scene.geometry.values():
             _keep_linear_colors(part)
     meshes = [m for m in scene.dump() if isinstance(m, trimesh.Trimesh) and len(m.faces)]
     if not meshes or sum(len(m.faces) for m in meshes) > MOST_TRIANGLES:
@@ -116,9 +116,12 @@ def _keep_linear_colors(part: Any) -> None:
 def _check_extensions(path: Path) -> None:
     """Raises InputError for a glTF that may not be read without what is not known here, such as
     compressed corners: it would come in as something else."""
-    text = read_bytes(path, MOST_BYTES)
-    if text[:4] == b"glTF":  # the first chunk's length, its kind, its JSON
-        text = text[20 : 20 + int.from_bytes(text[12:16], "little")]
+    with open_plain(path) as file:
+        text = file.read(20)
+        if text[:4] == b"glTF":  # the first chunk's length, its kind; its JSON comes next
+            text = file.read(int.from_bytes(text[12:16], "little"))
+        else:
+            text += file.read()
     header = json.loads(text.decode("utf-8-sig"))
     required = header.get("extensionsRequired", [])
     unknown = [e for e in required if e not in KNOWN and not str(e).startswith("KHR_materials_")]

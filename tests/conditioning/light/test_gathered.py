@@ -11,7 +11,7 @@ from scipy.spatial import cKDTree
 
 from backend.conditioning.light import frame
 from backend.conditioning.light.cache import Quality
-from backend.conditioning.light.quieted import quieted
+from backend.conditioning.light.quieted import neighbours, quieted
 from backend.shared.camera import Camera
 from backend.shared.scene import Scene
 from tests.conditioning.light.lit_room import (
@@ -91,8 +91,9 @@ def test_noise_goes_and_edges_stay() -> None:
     points = rng.random((4000, 3)) * (1, 1, 0)
     light = np.where(points[:, :1] < 0.5, 0.2, 1.0) * np.ones(3)
     noisy = light + rng.normal(0, 0.05, (4000, 1))
-    made = quieted(cKDTree(points), noisy, np.full(4000, 0.05**2))
+    around = neighbours(cKDTree(points))
+    made = quieted(*around, noisy, np.full(4000, 0.05**2))
     assert np.abs(made - light).mean() < 0.5 * np.abs(noisy - light).mean()
     edge = np.abs(points[:, 0] - 0.5) < 0.02
     assert np.abs(made - light)[edge].max() < 0.2
-    assert np.array_equal(quieted(cKDTree(points), light, np.zeros(4000)), light.astype(np.float32))
+    assert np.array_equal(quieted(*around, light, np.zeros(4000)), light.astype(np.float32))
